@@ -1,0 +1,46 @@
+#include "base/base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "on-disk formats are written as they lie in memory");
+
+static void *checked(void *p, size_t size)
+{
+    if (unlikely(!p && size != 0)) {
+        fprintf(stderr, "bourn: out of memory asking for %zu bytes; nothing is lost, the log has every finished epoch\n",
+                size);
+        abort();
+    }
+    return p;
+}
+
+void *mem_alloc(size_t size) { return checked(malloc(size ? size : 1), size); }
+void *mem_zalloc(size_t size) { return checked(calloc(1, size ? size : 1), size); }
+void *mem_realloc(void *old, size_t size) { return checked(realloc(old, size ? size : 1), size); }
+
+void *mem_array(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        checked(NULL, SIZE_MAX);
+    return mem_alloc(bytes);
+}
+
+char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
+
+char *mem_strndup(const char *s, size_t len)
+{
+    char *copy = mem_alloc(len + 1);
+    memcpy(copy, s, len);
+    copy[len] = 0;
+    return copy;
+}
+
+void *mem_dup(const void *p, size_t len)
+{
+    void *copy = mem_alloc(len);
+    if (len)
+        memcpy(copy, p, len);
+    return copy;
+}

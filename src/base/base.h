@@ -1,0 +1,72 @@
+/* The small words every other file uses: slices, sizes, checked arithmetic, bits. */
+#pragma once
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#ifdef NDEBUG
+#error "asserts stay on in release builds: they stop the process before a wrong answer is committed"
+#endif
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define KIB(n) ((size_t)(n) << 10)
+#define MIB(n) ((size_t)(n) << 20)
+#define GIB(n) ((size_t)(n) << 30)
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+typedef __int128 int128;
+typedef unsigned __int128 uint128;
+
+/* Bytes somebody else owns; not terminated. */
+struct slice {
+    const char *data;
+    size_t len;
+};
+
+#define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
+
+static inline struct slice slice_of(const char *terminated)
+{
+    return (struct slice){terminated, strlen(terminated)};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool slice_is(struct slice a, const char *terminated)
+{
+    return slice_equal(a, slice_of(terminated));
+}
+
+/* Unaligned little-endian loads and stores; bourn runs on little-endian machines only (checked in base.c). */
+static inline uint16_t load_u16(const void *p) { uint16_t v; memcpy(&v, p, sizeof v); return v; }
+static inline uint32_t load_u32(const void *p) { uint32_t v; memcpy(&v, p, sizeof v); return v; }
+static inline uint64_t load_u64(const void *p) { uint64_t v; memcpy(&v, p, sizeof v); return v; }
+static inline void store_u32(void *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+static inline void store_u64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
+
+/* Bitmaps of uint64_t words, bit i of word i/64. */
+#define BITMAP_WORDS(bits) (((size_t)(bits) + 63) / 64)
+static inline bool bit_get(const uint64_t *map, size_t i) { return (map[i >> 6] >> (i & 63)) & 1; }
+static inline void bit_set(uint64_t *map, size_t i) { map[i >> 6] |= UINT64_C(1) << (i & 63); }
+static inline void bit_clear(uint64_t *map, size_t i) { map[i >> 6] &= ~(UINT64_C(1) << (i & 63)); }
+
+/* Memory that must not fail: these abort with a message when the machine has none left. State and in-flight data are
+ * held within budgets long before that. */
+void *mem_alloc(size_t size);
+void *mem_zalloc(size_t size);
+void *mem_realloc(void *old, size_t size);
+/* count * size, overflow-checked. */
+void *mem_array(size_t count, size_t size);
+char *mem_strdup(const char *s);
+char *mem_strndup(const char *s, size_t len);
+void *mem_dup(const void *p, size_t len);

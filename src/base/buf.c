@@ -1,0 +1,179 @@
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    assert(b->max > 0);
+    size_t need;
+    if (b->overflow || __builtin_add_overflow(b->len, n, &need) || need > b->max) {
+        b->overflow = true;
+        return NULL;
+    }
+    if (need > b->cap) {
+        size_t cap = MAX(MAX(b->cap + b->cap / 2, need), (size_t)64);
+        b->cap = MIN(cap, b->max);
+        b->data = mem_realloc(b->data, b->cap);
+    }
+    return b->data + b->len;
+}
+
+void buf_put(struct buf *b, const void *bytes, size_t n)
+{
+    char *at = buf_reserve(b, n);
+    if (!at || n == 0)
+        return;
+    memcpy(at, bytes, n);
+    b->len += n;
+}
+
+void buf_putc(struct buf *b, char c) { buf_put(b, &c, 1); }
+
+void buf_put_varint(struct buf *b, uint64_t v)
+{
+    unsigned char out[10];
+    size_t n = 0;
+    do {
+        out[n] = (unsigned char)(v & 0x7f);
+        v >>= 7;
+        out[n++] |= v ? 0x80 : 0;
+    } while (v);
+    buf_put(b, out, n);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(n >= 0);
+    char *at = buf_reserve(b, (size_t)n + 1);
+    if (at) {
+        vsnprintf(at, (size_t)n + 1, format, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+/* Length of the valid UTF-8 sequence at p, 0 if there is none. */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static void put_json_ascii(struct buf *b, unsigned char c)
+{
+    switch (c) {
+    case '"': buf_puts(b, "\\\""); break;
+    case '\\': buf_puts(b, "\\\\"); break;
+    case '\n': buf_puts(b, "\\n"); break;
+    case '\r': buf_puts(b, "\\r"); break;
+    case '\t': buf_puts(b, "\\t"); break;
+    default:
+        if (c < 0x20 || c == 0x7f)
+            buf_printf(b, "\\u%04x", c);
+        else
+            buf_putc(b, (char)c);
+    }
+}
+
+void buf_put_json(struct buf *b, struct slice s)
+{
+    buf_putc(b, '"');
+    for (size_t i = 0; i < s.len;) {
+        const unsigned char *p = (const unsigned char *)s.data + i;
+        size_t n = utf8_length(p, s.len - i);
+        if (n == 1)
+            put_json_ascii(b, *p);
+        else if (n)
+            buf_put(b, p, n);
+        else
+            buf_puts(b, "\xef\xbf\xbd");
+        i += n ? n : 1;
+    }
+    buf_putc(b, '"');
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    if (b->len + 1 > b->cap) {
+        b->cap = b->len + 1;
+        b->data = mem_realloc(b->data, b->cap);
+    }
+    b->data[b->len] = 0;
+    return b->data;
+}
+
+void buf_release(struct buf *b)
+{
+    free(b->data);
+    *b = (struct buf){.max = b->max};
+}
+
+bool reader_bytes(struct reader *r, size_t n, const char **ret)
+{
+    if (reader_left(r) < n) {
+        r->p = r->end;
+        return false;
+    }
+    *ret = (const char *)r->p;
+    r->p += n;
+    return true;
+}
+
+bool reader_u8(struct reader *r, uint8_t *ret)
+{
+    const char *p;
+    if (!reader_bytes(r, 1, &p))
+        return false;
+    *ret = (uint8_t)*p;
+    return true;
+}
+
+bool reader_u32(struct reader *r, uint32_t *ret)
+{
+    const char *p;
+    if (!reader_bytes(r, sizeof *ret, &p))
+        return false;
+    *ret = load_u32(p);
+    return true;
+}
+
+bool reader_u64(struct reader *r, uint64_t *ret)
+{
+    const char *p;
+    if (!reader_bytes(r, sizeof *ret, &p))
+        return false;
+    *ret = load_u64(p);
+    return true;
+}
+
+bool reader_varint(struct reader *r, uint64_t *ret)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte;
+        if (!reader_u8(r, &byte) || (shift == 63 && byte > 1))
+            return false;
+        v |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}

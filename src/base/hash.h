@@ -1,0 +1,30 @@
+/* Hashes. hash64/hash128 (XXH3) are for tables and for identities kept in state: their values are part of the state's
+ * format and never change. crc32c guards bytes on disk and is what Kafka and others use. sha256 is for identities
+ * that outlive a state (plan fingerprints, chains). */
+#pragma once
+
+#include "base/base.h"
+
+struct hash128 {
+    uint64_t lo, hi;
+};
+
+uint64_t hash64(const void *p, size_t n, uint64_t seed);
+struct hash128 hash128(const void *p, size_t n, uint64_t seed);
+uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
+void sha256(const void *p, size_t n, unsigned char ret[static 32]);
+/* 64 lower-case hex digits and a NUL. */
+void sha256_hex(const void *p, size_t n, char ret[static 65]);
+
+/* A good mix of one 64-bit word (for integer keys). */
+static inline uint64_t hash_mix(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= UINT64_C(0xe9846af9b1a615d);
+    x ^= x >> 32;
+    x *= UINT64_C(0xe9846af9b1a615d);
+    return x ^ (x >> 28);
+}
+
+enum { SHARDS = 256 }; /* logical shards of all keyed state; fixed for ever (docs/decisions) */
+static inline unsigned shard_of(uint64_t key_hash) { return (unsigned)(key_hash >> 56); }

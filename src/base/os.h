@@ -1,0 +1,98 @@
+/* The one seam between bourn and the operating system: files, folders, clock, random bytes, threads, signals.
+ *
+ * Nothing above base/ calls libc for these (tests/style checks it), so that the test build can, at any call: count it,
+ * kill the process before it, fail it once or for ever (EIO, ENOSPC, short write), and record it so that the states a
+ * power loss would leave can be built. See os_fault.c; in the release build the seam costs nothing.
+ *
+ * Paths are absolute or relative to the working folder, UTF-8, below 4096 bytes. Times are microseconds since
+ * 1970-01-01 UTC unless a name says otherwise. All functions may be called from any thread.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/buf.h"
+
+/* ---- files ---- */
+
+enum os_open { OS_READ, OS_CREATE_NEW /* fails if it exists */, OS_REPLACE /* created or emptied */, OS_APPEND };
+
+enum status os_file_open(const char *path, enum os_open how, int *ret_fd, struct error *err);
+void os_file_close(int fd);
+static inline void os_fd_autoclose(int *fd) { if (*fd >= 0) os_file_close(*fd); }
+#define AUTO_FD [[gnu::cleanup(os_fd_autoclose)]] int
+/* Up to n bytes into p; *ret = 0 at the end of the file. */
+enum status os_file_read(int fd, void *p, size_t n, size_t *ret, struct error *err);
+/* Exactly n bytes at offset, else FAILED (ERR_CORRUPT when the file is shorter). */
+enum status os_file_pread(int fd, void *p, size_t n, uint64_t offset, struct error *err);
+/* All n bytes, or FAILED. */
+enum status os_file_write(int fd, const void *p, size_t n, struct error *err);
+/* Once this has failed the file's contents are unknown: never call it again on that file; stop and recover. */
+enum status os_file_sync(int fd, struct error *err);
+enum status os_file_size(int fd, uint64_t *ret, struct error *err);
+/* A whole file of at most `max` bytes, appended to *into. */
+enum status os_file_slurp(const char *path, struct buf *into, struct error *err);
+/* Map a whole file for reading; *ret.data is NULL for an empty file. os_unmap takes what it returned. */
+enum status os_file_map(const char *path, struct slice *ret, struct error *err);
+void os_unmap(struct slice mapped);
+
+enum os_kind { OS_MISSING, OS_FILE, OS_FOLDER, OS_OTHER };
+struct os_stat {
+    enum os_kind kind;
+    uint64_t size;
+    int64_t modified_us;
+    uint64_t inode, device;
+};
+/* A missing path is OK with kind OS_MISSING. Follows links. */
+enum status os_stat(const char *path, struct os_stat *ret, struct error *err);
+/* mkdir -p. */
+enum status os_mkdirs(const char *path, struct error *err);
+enum status os_rename(const char *from, const char *to, struct error *err);
+/* Hard link: the atomic "create whole, fail if it exists". ERR_EXISTS = somebody else won. */
+enum status os_link(const char *from, const char *to, struct error *err);
+/* A missing file is OK. */
+enum status os_unlink(const char *path, struct error *err);
+enum status os_rmdir(const char *path, struct error *err);
+/* Make renames, links and unlinks in the folder durable. */
+enum status os_folder_sync(const char *path, struct error *err);
+/* Call visit for each name in the folder except . and .., sorted bytewise; visit may stop by returning non-OK, which is
+ * passed on. */
+enum status os_folder_list(const char *path, enum status (*visit)(void *arg, const char *name, struct error *err),
+                           void *arg, struct error *err);
+/* An exclusive advisory lock on an open file, held until it is closed or the process ends. AGAIN = somebody has it. */
+enum status os_file_lock(int fd, struct error *err);
+/* Bytes free to us on the file system of path. */
+enum status os_disk_free(const char *path, uint64_t *ret, struct error *err);
+
+/* ---- clock, random, environment ---- */
+
+int64_t os_now_us(void);  /* wall clock; may jump */
+int64_t os_mono_us(void); /* monotonic */
+int64_t os_cpu_us(void);  /* processor time of the whole process */
+void os_sleep_us(int64_t us);
+void os_random(void *p, size_t n);
+/* A version 4 UUID as 36 characters and a NUL. */
+void os_uuid(char ret[static 37]);
+/* NULL if unset. The pointer lives until the process ends. */
+const char *os_env(const char *name);
+uint64_t os_memory_resident(void); /* bytes of RSS */
+uint64_t os_memory_peak(void);
+int os_cpu_count(void); /* that this process may run on, at least 1 */
+
+/* ---- threads: pthreads behind names the checker can find ---- */
+
+struct os_thread { pthread_t id; };
+void os_thread_start(struct os_thread *t, void *(*run)(void *), void *arg, const char *name);
+void os_thread_join(struct os_thread *t);
+
+/* ---- the test build's switches (compiled to 0 in release) ---- */
+
+#ifdef BOURN_FAULTS
+/* Is the planted bug `name` switched on (environment BOURN_BUG)? tests/crash/bugs.tsv lists them. */
+bool os_planted_bug(const char *name);
+/* A named point in the program where tests may kill or stop the process (environment BOURN_STOP_AT). */
+void os_test_point(const char *name);
+#else
+static inline bool os_planted_bug(const char *name) { (void)name; return false; }
+static inline void os_test_point(const char *name) { (void)name; }
+#endif

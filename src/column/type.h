@@ -1,0 +1,80 @@
+/* The types of values: PostgreSQL's names, with a fixed physical form each.
+ *
+ *   SQL                    id              physical element                        width
+ *   boolean                TYPE_BOOL       uint8_t 0/1                             1
+ *   integer                TYPE_INT4       int32_t                                 4
+ *   bigint                 TYPE_INT8       int64_t                                 8
+ *   double precision       TYPE_FLOAT8     double                                  8
+ *   numeric(p,s), p <= 18  TYPE_NUMERIC    int64_t, value * 10^s                   8
+ *   numeric(p,s), p <= 38  TYPE_NUMERIC    int128, value * 10^s                    16
+ *   text                   TYPE_TEXT       struct view, valid UTF-8 without NUL    16
+ *   bytea                  TYPE_BYTEA      struct view                             16
+ *   jsonb                  TYPE_JSONB      struct view, text as PostgreSQL prints  16
+ *   uuid                   TYPE_UUID       16 bytes, big-endian as printed         16
+ *   date                   TYPE_DATE       int32_t, days since 1970-01-01          4
+ *   timestamp              TYPE_TIMESTAMP  int64_t, microseconds since 1970        8
+ *   timestamptz            TYPE_TIMESTAMPTZ int64_t, microseconds since 1970 UTC   8
+ *   interval               TYPE_INTERVAL   struct interval                         16
+ *
+ * Infinite dates and timestamps are not values of bourn (rejected on input). NaN and infinities exist in double only.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum type_id {
+    TYPE_UNKNOWN, /* a bare NULL or string literal before it met its context */
+    TYPE_BOOL,
+    TYPE_INT4,
+    TYPE_INT8,
+    TYPE_FLOAT8,
+    TYPE_NUMERIC,
+    TYPE_TEXT,
+    TYPE_BYTEA,
+    TYPE_UUID,
+    TYPE_DATE,
+    TYPE_TIMESTAMP,
+    TYPE_TIMESTAMPTZ,
+    TYPE_INTERVAL,
+    TYPE_JSONB,
+    TYPE_COUNT
+};
+
+struct type {
+    uint8_t id;               /* enum type_id */
+    uint8_t precision, scale; /* numeric only: 1..38, 0..precision */
+};
+
+enum { NUMERIC_MAX_PRECISION = 38, NUMERIC_SMALL_PRECISION = 18 };
+
+struct interval {
+    int64_t micros;
+    int32_t days, months;
+};
+
+#define TYPE(tid) ((struct type){.id = (tid)})
+static inline struct type type_numeric(unsigned precision, unsigned scale)
+{
+    return (struct type){TYPE_NUMERIC, (uint8_t)precision, (uint8_t)scale};
+}
+static inline bool type_equal(struct type a, struct type b)
+{
+    return a.id == b.id && a.precision == b.precision && a.scale == b.scale;
+}
+static inline bool type_is_small_numeric(struct type t)
+{
+    return t.id == TYPE_NUMERIC && t.precision <= NUMERIC_SMALL_PRECISION;
+}
+static inline bool type_is_view(struct type t)
+{
+    return t.id == TYPE_TEXT || t.id == TYPE_BYTEA || t.id == TYPE_JSONB;
+}
+/* Bytes of one physical element. */
+size_t type_width(struct type t);
+/* PostgreSQL's spelling, "numeric(18,2)", "timestamp with time zone"; returns out. */
+char *type_name(struct type t, char out[static 40]);
+/* A type by a PostgreSQL name or alias as libpg_query spells it ("int4", "numeric", "timestamptz", "varchar"...),
+ * lower case. mods: type modifiers, nmods 0..2. numeric without modifiers is numeric(38,9)?: no, it is refused where a
+ * column is declared and otherwise takes its scale from the value. FAILED = unknown, named. */
+enum status type_parse(const char *name, const int *mods, int nmods, struct type *ret, struct error *err);
