@@ -6,7 +6,7 @@
 struct arena_block {
     struct arena_block *older;
     size_t size; /* of the whole block, this header included */
-    alignas(16) char bytes[];
+    _Alignas(16) char bytes[];
 };
 
 enum { FIRST_BLOCK = 4 << 10, LAST_BLOCK = 1 << 20 };
