@@ -1,0 +1,70 @@
+/* Options: what a connector, a format or the engine lets people set, stated once in a table. From the table come
+ * parsing, checking (with "did you mean"), `bourn connectors`, and the docs.
+ *
+ *     static const struct option_spec options[] = {
+ *         {"path", OPT_TEXT, .required = true, .help = "file or folder"},
+ *         {"follow", OPT_BOOL, .value = "false", .help = "keep reading what is appended"},
+ *         {0}};
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum option_type {
+    OPT_TEXT,
+    OPT_BOOL,     /* true/false/on/off/1/0 */
+    OPT_INT,      /* decimal integer */
+    OPT_BYTES,    /* 64 MB, 1GiB, 4096 */
+    OPT_INTERVAL, /* '30 s', '10 minutes': microseconds */
+    OPT_SECRET,   /* 'env:NAME' or 'file:PATH': only ever a reference; resolved by secret_resolve at open */
+    OPT_CHOICE,   /* one of `choices` */
+};
+
+struct option_spec {
+    const char *name; /* NULL ends the table; a name ending in '*' takes any name with that prefix; "*" any at all */
+    enum option_type type;
+    const char *value;   /* default, as it would be written; NULL: none */
+    const char *choices; /* "earliest latest timestamp" */
+    int64_t min, max;    /* OPT_INT, OPT_BYTES; both 0: no bound */
+    bool required;
+    bool on_server, on_table, on_column, on_mapping; /* where it may stand; none set: server or table */
+    const char *help;
+};
+
+/* One option as given: value after ${NAME:-default} expansion, and where its value stood. */
+struct option {
+    const char *name, *value;
+    struct place place;
+};
+
+struct options {
+    uint32_t count;
+    struct option *items;
+};
+
+/* The value given, or the table's default, or NULL. Values have been checked against the table at plan time. */
+const char *option_text(const struct options *o, const struct option_spec *specs, const char *name);
+bool option_bool(const struct options *o, const struct option_spec *specs, const char *name);
+int64_t option_int(const struct options *o, const struct option_spec *specs, const char *name);
+/* Is it given at all? */
+bool option_given(const struct options *o, const char *name);
+
+/* Check given options against tables (each ended by a NULL name; `ntables` of them, searched in order): unknown name
+ * (with the nearest known one), wrong type, out of range, missing required. Places come from the options. */
+enum status options_check(const struct options *given, const struct option_spec *const *tables, size_t ntables,
+                          const char *what, struct error *err);
+/* One value against one spec. */
+enum status option_check_value(const struct option_spec *spec, const struct option *given, struct error *err);
+
+bool option_parse_bool(const char *text, bool *ret);
+bool option_parse_bytes(const char *text, int64_t *ret);
+bool option_parse_interval(const char *text, int64_t *ret_us);
+
+/* 'env:NAME' -> the variable, 'file:PATH' -> the file without its trailing newline; anything else is refused (a
+ * secret never stands in a pipeline). The value is appended to *into; the caller wipes it (secret_wipe). */
+enum status secret_resolve(const char *reference, struct buf *into, struct error *err);
+void secret_wipe(struct buf *b);
+
+/* The nearest of n names to `name` by edit distance, or NULL when none is near: for "did you mean". */
+const char *nearest_name(const char *name, const char *const *names, size_t n);

@@ -1,0 +1,57 @@
+/* Formats: bytes <-> columns. A decoder turns the raw messages of one batch into typed columns; an encoder turns rows
+ * into bytes. Schemas come resolved. One decoder per worker: not thread-safe, no I/O, no clock. */
+#pragma once
+
+#include "base/options.h"
+#include "column/batch.h"
+
+/* A field that could not be made a value of its column: rule "type:<column>"; the element is NULL. */
+struct field_error {
+    uint32_t row, column;
+    const char *text; /* "numeric(18,2) wants at most 2 fraction digits" */
+};
+
+struct decoded {
+    uint64_t *bad;            /* bit = 1: the message is no row at all (rule "parse"); bad_text says why */
+    uint32_t nbad;
+    const char **bad_text;    /* per row, where bad; NULL array when nbad is 0 */
+    struct field_error *fields; /* by row, then column */
+    uint32_t nfields;
+};
+
+struct decoder;
+struct decoder_ops {
+    /* Messages origin->raw[0..rows) into batch->cols (made by the caller through batch_make: element memory there,
+     * validity not yet). Columns with decode[c] false are not the format's (metadata) and are left alone. Strings may point
+     * into the messages. Never fails: a message that cannot be read is a bad row. */
+    void (*decode)(struct decoder *d, const struct view *raw, uint32_t rows, struct batch *into, struct arena *a,
+                   struct decoded *ret);
+    void (*free)(struct decoder *d);
+};
+struct decoder { const struct decoder_ops *ops; };
+
+struct encoder;
+struct encoder_ops {
+    /* What stands once at the beginning (a CSV header), or nothing. */
+    void (*begin)(struct encoder *e, struct buf *out);
+    /* Live rows, one record each. */
+    void (*encode)(struct encoder *e, const struct batch *b, struct buf *out);
+    void (*free)(struct encoder *e);
+};
+struct encoder { const struct encoder_ops *ops; };
+
+struct format {
+    const char *name;
+    const struct option_spec *options;
+    const char *help;
+    /* A record ends at a newline (ndjson, csv): file sources split by lines (csv: quoted newlines are the format's). */
+    bool by_line;
+    /* decode: bitmap of columns that come from the message. */
+    enum status (*decoder_new)(const struct schema *schema, const uint64_t *decode, const struct options *options,
+                               struct decoder **ret, struct error *err);
+    enum status (*encoder_new)(const struct schema *schema, const struct options *options, struct encoder **ret,
+                               struct error *err);
+};
+
+static inline void decoder_free(struct decoder *d) { if (d) d->ops->free(d); }
+static inline void encoder_free(struct encoder *e) { if (e) e->ops->free(e); }

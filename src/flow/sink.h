@@ -1,0 +1,75 @@
+/* Sinks: where results go. A sink applies change sets, each the net changes of a range of epochs, idempotently: the
+ * same range applied again changes nothing. All calls for one sink come from one thread at a time (the engine gives each
+ * sink a worker thread), and may block; they must look at `cancelled` before and between slow steps.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/options.h"
+#include "base/store.h"
+#include "column/batch.h"
+#include "flow/format.h"
+
+enum sink_guarantee {
+    SINK_EXACTLY_ONCE,  /* atomic per change set, recognised when applied again */
+    SINK_AT_LEAST_ONCE, /* said aloud by `connectors` and `check` */
+};
+
+struct sink_config {
+    const char *table;
+    const char *identity; /* "uuid/sink": under this name the sink remembers what it applied */
+    const struct options *server, *mapping, *options;
+    const struct schema *schema;
+    const uint32_t *key; uint32_t nkey; /* upsert key columns; 0: append */
+    const struct format *format;
+    bool adopt; /* take over a target that another identity wrote to */
+    const atomic_bool *cancelled;
+};
+
+/* What the sink found when it was opened. */
+struct sink_position {
+    int64_t applied;      /* last epoch this identity applied; 0: none */
+    char other_owner[80]; /* another identity that wrote here; "": none */
+};
+
+/* Net changes of epochs [from, to]. Batches are read one after the other; weight +1: insert or upsert the row, -1:
+ * delete the key (append sinks see only +1). An upsert set has at most one row per key. */
+struct change_set {
+    int64_t from, to;
+    int64_t now_us;   /* time of epoch `to` */
+    const char *info; /* JSON object: what the ledger says of these epochs, for commitInfo; may be NULL */
+    uint64_t rows, bytes; /* estimates */
+    enum status (*next)(struct change_set *c, struct arena *a, struct batch **ret, struct error *err); /* AGAIN: end */
+    enum status (*rewind)(struct change_set *c, struct error *err); /* start over: a lost race means doing it again */
+};
+
+/* What an apply did, for the ledger and metrics. */
+struct sink_result {
+    uint64_t inserted, updated, deleted, unchanged;
+    uint64_t files_added, files_removed, bytes_written;
+    int64_t version; /* the target's own version after it, -1: none */
+};
+
+struct sink;
+struct sink_ops {
+    enum status (*apply)(struct sink *s, struct change_set *changes, struct sink_result *ret, struct error *err);
+    /* Make the target equal exactly the given rows (all +1), as of epoch `to`: `--resync`. NULL: not supported. */
+    enum status (*resync)(struct sink *s, struct change_set *all_rows, struct error *err);
+    void (*free)(struct sink *s);
+};
+struct sink {
+    const struct sink_ops *ops;
+};
+
+struct sink_connector {
+    const char *name;
+    const struct option_spec *options;
+    const char *help;
+    const char *default_format;
+    bool can_upsert;
+    enum sink_guarantee guarantee;
+    /* Blocks until the target answers or the error is certain. */
+    enum status (*open)(const struct sink_config *config, struct sink **ret, struct sink_position *ret_position,
+                        struct error *err);
+};

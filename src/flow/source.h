@@ -1,0 +1,72 @@
+/* Sources: where rows come from. A source has splits (Kafka partitions, files); each split is a sequence of messages
+ * with ascending 64-bit positions. The engine visits splits in order, each once per epoch, and asks for a batch at a
+ * time; positions live in bourn's log only, so a source keeps nothing durable. All calls come from one thread, the
+ * engine's, except `free`. Nothing here blocks: a source that waits for the network has threads of its own below.
+ */
+#pragma once
+
+#include "base/options.h"
+#include "column/batch.h"
+#include "flow/format.h"
+
+/* What a source is told when it is opened. Everything outlives the source. */
+struct source_config {
+    const char *table;
+    const struct options *server, *mapping, *options; /* of CREATE SERVER, USER MAPPING, FOREIGN TABLE */
+    const struct schema *schema;
+    const struct format *format; /* NULL: rows come typed, or the source chooses */
+    uint32_t time_column_plus1;  /* 0: none */
+    int64_t now_us;
+};
+
+struct split {
+    char name[200];   /* stable identity within the source: "transactions/3", "/data/e.ndjson" */
+    uint32_t number;  /* ordinal: partition number, or order of discovery */
+};
+
+/* A batch as it came. Valid until source_release. */
+struct source_batch {
+    uint32_t rows;         /* 1..BATCH_ROWS */
+    struct origin origin;  /* raw: set when the format must decode */
+    struct batch *typed;   /* set when rows come typed (delta); origin.raw is NULL then */
+    uint64_t bytes;        /* of payload, for budgets */
+    int64_t next_position; /* where to go on after this batch */
+    void *owner;           /* the source's */
+};
+
+struct source;
+struct source_ops {
+    /* Append splits that were not known before (found since the last call) to *ret, which the caller owns. */
+    enum status (*splits)(struct source *s, struct split *ret, uint32_t max, uint32_t *ret_count, struct error *err);
+    /* Start or go on at `position`; POSITION_START = as the options say (earliest, latest, timestamp). The position that
+     * was meant is answered by the first poll or `position`. Position gone (retention): ERR_SOURCE that says so. */
+    enum status (*seek)(struct source *s, uint32_t split, int64_t position, struct error *err);
+    /* At most max_rows rows now. AGAIN: nothing now. */
+    enum status (*poll)(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
+                        struct error *err);
+    void (*release)(struct source *s, struct source_batch *b);
+    /* The end as far as is known now: position one past the last message. -1: not known. */
+    int64_t (*end_position)(struct source *s, uint32_t split);
+    /* The split is finite and position is its true end: nothing will ever follow. */
+    bool (*finished)(struct source *s, uint32_t split);
+    /* Stop or go on fetching for a split that the engine does not poll for a while. May be NULL. */
+    void (*pause)(struct source *s, uint32_t split, bool paused);
+    /* Everything below these positions is in a logged epoch: tell lag tools. May be NULL. */
+    void (*acknowledge)(struct source *s, uint32_t split, int64_t position);
+    void (*free)(struct source *s);
+};
+struct source {
+    const struct source_ops *ops;
+};
+
+enum { POSITION_START = -1 };
+
+struct source_connector {
+    const char *name;
+    const struct option_spec *options;
+    const char *const *metadata; /* NULL-ended names its rows can carry: "offset", "partition", ... */
+    const char *help;
+    const char *default_format; /* NULL: typed */
+    /* open must not block on the network: problems of reachability come from poll as retriable errors. */
+    enum status (*open)(const struct source_config *config, struct source **ret, struct error *err);
+};

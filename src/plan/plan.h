@@ -1,0 +1,183 @@
+/* The plan: what the pipeline's text means, bound and checked, read-only. Made by plan_make; everything in it lives in
+ * plan->arena. engine/ turns it into running operators; explain prints it; the log stores the text it was made from.
+ *
+ * The text may be several files read as one. Locations are resolved to file:line:column in every error.
+ */
+#pragma once
+
+#include "base/options.h"
+#include "expr/aggregate.h"
+#include "expr/expr.h"
+#include "expr/program.h"
+
+/* ---- what the planner is told about the world (handed down by engine/) ---- */
+
+struct plan_connector {
+    const char *name;
+    bool can_read, can_write, can_upsert;
+    const struct option_spec *options;
+    const char *const *metadata; /* columns with OPTIONS (metadata '...'): names, NULL-ended; or NULL */
+};
+
+struct plan_format { /* json, csv, parquet...: a table option `format` picks it */
+    const char *name;
+    const struct option_spec *options;
+};
+
+struct plan_relation { /* a system relation: bourn.rejected, ... */
+    const char *name;  /* without the schema */
+    struct schema schema;
+    bool streamable; /* may stand in a pipeline; else only in `bourn query` */
+};
+
+struct plan_world {
+    const struct plan_connector *connectors;
+    size_t nconnectors;
+    const struct plan_format *formats;
+    size_t nformats;
+    const struct plan_relation *relations;
+    size_t nrelations;
+    const struct option_spec *settings; /* SET bourn.NAME */
+    const char *(*environment)(void *arg, const char *name); /* for ${NAME}; NULL: unset */
+    void *environment_arg;
+};
+
+struct plan_text {
+    const char *name; /* as errors print it */
+    struct slice text;
+};
+
+/* ---- the plan ---- */
+
+struct plan_server {
+    const char *name, *connector;
+    struct options options;  /* expanded; secrets still references */
+    struct options mapping;  /* of its user mapping */
+};
+
+enum plan_rule_kind { RULE_NOT_NULL, RULE_CHECK };
+struct plan_rule {
+    const char *id; /* the constraint's name: the stable rule id; unnamed ones are "<table>_<column>_not_null" etc. */
+    enum plan_rule_kind kind;
+    uint32_t column;      /* RULE_NOT_NULL */
+    struct expr *check;   /* RULE_CHECK, over the table's columns */
+    uint64_t *columns;    /* bitmap of the columns the rule mentions */
+    const char *text;     /* as written, for explain and messages */
+};
+
+struct plan_table {
+    const char *name;
+    uint32_t server;
+    struct place place;
+    struct schema schema;            /* all columns, metadata ones included */
+    const char **metadata;           /* per column: NULL, or "offset", "partition", ... */
+    struct options *column_options;  /* per column */
+    struct options options;
+    const char *format;              /* NULL: the connector has none or chooses */
+    struct plan_rule *rules;         /* in the order written */
+    uint32_t nrules;
+    int32_t time_column;             /* with OPTIONS (watermark '...'); -1: none */
+    int64_t watermark_delay;         /* us */
+    uint32_t *key;                   /* PRIMARY KEY columns; nkey 0: none */
+    uint32_t nkey;
+    bool is_source, is_sink;         /* read / inserted into by this pipeline */
+};
+
+enum node_kind {
+    NODE_SCAN,      /* a table read: decode and contract included; rejected rows go to bourn.rejected */
+    NODE_RELATION,  /* a system relation read as a stream */
+    NODE_VALUES,    /* constant rows */
+    NODE_FILTER,
+    NODE_PROJECT,
+    NODE_DEDUP,     /* DISTINCT ON without ORDER BY: first per key */
+    NODE_AGGREGATE,
+    NODE_UNION,     /* UNION ALL */
+    NODE_SORT,      /* ORDER BY [LIMIT/OFFSET]: finite input only */
+    NODE_SINK,      /* root of an INSERT */
+    NODE_RESULT,    /* root of a bare SELECT (bourn query, verify) */
+};
+
+/* What an edge carries (semantics 14). */
+enum node_mode { MODE_APPEND, MODE_FINAL, MODE_UPDATING };
+
+struct plan_aggregate {
+    const struct aggregate *function;
+    int32_t arg;    /* input column, -1: count(*) */
+    int32_t filter; /* boolean input column, -1: none */
+    bool distinct;
+    int32_t location;
+};
+
+struct plan_sort_key {
+    uint32_t column;
+    bool descending, nulls_first;
+};
+
+struct plan_node {
+    enum node_kind kind;
+    char id[24];           /* "dedup-3f9a...": structural fingerprint of the step and all below it; names state */
+    const char *name;      /* for people: the view's or table's name nearest to it */
+    struct place place;
+    uint32_t *inputs, ninputs; /* indexes of nodes before this one */
+    struct schema schema;  /* output */
+    enum node_mode mode;
+    uint32_t *key, nkey;   /* columns that make a row unique; NULL: none is known; nkey 0 with non-NULL key: at most one row */
+    int32_t time_column;   /* output column that carries event time, -1: none */
+    bool bounded;          /* all inputs finite */
+    bool stateful;
+    bool after_state;      /* some node below is stateful: rows have no origin any more */
+
+    uint32_t table;                    /* SCAN, SINK */
+    uint32_t relation;                 /* RELATION: index into the world's */
+    struct expr *predicate;            /* FILTER */
+    struct expr **exprs;               /* PROJECT: one per output column */
+    struct expr ***rows; uint32_t nrows; /* VALUES */
+    uint32_t *dedup_key, ndedup_key;   /* DEDUP */
+    int64_t dedup_horizon;             /* us */
+    uint32_t ngroup;                   /* AGGREGATE: the first ngroup input columns are the groups... */
+    struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates */
+    uint32_t naggregates;
+    struct plan_sort_key *sort; uint32_t nsort; /* SORT */
+    int64_t limit, offset;             /* -1, 0: none */
+    /* SINK: the input carries `ninput` columns; output column i of the table is exprs[i] over them, evaluated once per
+     * net change; those that use now() are in the bitmap `now_columns` and are ignored when deciding whether a row
+     * changed. */
+    uint64_t *now_columns;
+    const char *sink_name;             /* stable identity of the sink: the table's name */
+};
+
+struct plan_setting {
+    const char *name, *value; /* without "bourn." */
+    struct place place;
+};
+
+struct plan {
+    struct arena arena;
+    struct plan_server *servers; uint32_t nservers;
+    struct plan_table *tables; uint32_t ntables;
+    struct plan_node *nodes; uint32_t nnodes; /* topological: inputs before users */
+    struct plan_setting *settings; uint32_t nsettings;
+    char fingerprint[65]; /* sha256 of the bound plan, comments, layout and connection options aside */
+};
+
+/* Parse, bind and check. On FAILED *err has the first error with its place; ret_others (may be NULL) is NULL or gets
+ * up to 20 further errors for `check`. */
+enum status plan_make(const struct plan_text *texts, size_t ntexts, const struct plan_world *world, struct plan **ret,
+                      struct error *err);
+/* One SELECT (bourn query, evidence.sql) over relations the caller resolves: a name -> schema lookup. The plan's scans
+ * have kind NODE_SCAN with table = index into plan->tables, filled from `lookup`. Several SELECTs in one text give
+ * several NODE_RESULT nodes, in order. */
+struct plan_lookup {
+    /* schema of "name" or "schema.name"; FAILED ERR_NOT_FOUND: no such relation. */
+    enum status (*relation)(void *arg, const char *name, struct arena *a, struct schema *ret, struct error *err);
+    void *arg;
+    const char *const *names; size_t nnames; /* for "did you mean" */
+};
+enum status plan_query(const struct plan_text *text, const struct plan_world *world, const struct plan_lookup *lookup,
+                       struct plan **ret, struct error *err);
+/* The plan as an indented tree a person reads; secrets stay references. */
+void plan_explain(const struct plan *p, struct buf *out);
+/* What `bourn check` says of state: per stateful step its bound, key, bytes per key, or UNBOUNDED. */
+void plan_check_report(const struct plan *p, struct buf *out);
+void plan_free(struct plan *p);
+static inline void plan_autofree(struct plan **p) { plan_free(*p); }
