@@ -1,0 +1,67 @@
+#include "base/hash.h"
+
+#include <openssl/sha.h>
+
+/* Inlined: most keys are shorter than the cost of a call into the shared library. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint64_t hash64(const void *p, size_t n, uint64_t seed) { return XXH3_64bits_withSeed(p, n, seed); }
+
+struct hash128 hash128(const void *p, size_t n, uint64_t seed)
+{
+    XXH128_hash_t h = XXH3_128bits_withSeed(p, n, seed);
+    return (struct hash128){.lo = h.low64, .hi = h.high64};
+}
+
+/* CRC-32C (Castagnoli), RFC 3720 appendix B.4, reflected polynomial 0x82f63b78. By table, a nibble at a time where the
+ * processor has no instruction for it: the table is 64 bytes and such processors predate 2008. */
+static uint32_t crc32c_table(uint32_t crc, const unsigned char *p, size_t n)
+{
+    static const uint32_t nibble[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+    };
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        crc = (crc >> 4) ^ nibble[crc & 15];
+        crc = (crc >> 4) ^ nibble[crc & 15];
+    }
+    return crc;
+}
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const unsigned char *p, size_t n)
+{
+    uint64_t c = crc;
+    for (; n >= 8; p += 8, n -= 8)
+        c = __builtin_ia32_crc32di(c, load_u64(p));
+    crc = (uint32_t)c;
+    for (; n; p++, n--)
+        crc = __builtin_ia32_crc32qi(crc, *p);
+    return crc;
+}
+#endif
+
+uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("sse4.2"))
+        return ~crc32c_sse42(~crc, p, n);
+#endif
+    return ~crc32c_table(~crc, p, n);
+}
+
+void sha256(const void *p, size_t n, unsigned char ret[static 32]) { SHA256(p, n, ret); }
+
+void sha256_hex(const void *p, size_t n, char ret[static 65])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char raw[32];
+    sha256(p, n, raw);
+    for (size_t i = 0; i < sizeof raw; i++) {
+        ret[2 * i] = digits[raw[i] >> 4];
+        ret[2 * i + 1] = digits[raw[i] & 15];
+    }
+    ret[64] = 0;
+}
