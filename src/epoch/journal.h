@@ -1,0 +1,125 @@
+/* The journal: bourn's slotted log. One record per epoch; winning a slot is THE commit point and the fence (semantics 2).
+ * Format of a slot: top of journal.c. Slot n is the object "log/<n, 20 digits>", put whole, once. Each record carries the
+ * SHA-256 of the one before it, its own CRCs, a nonce and the writer's term.
+ *
+ * Records hold edits; at least every JOURNAL_FULL_EVERY-th record, and the first of each term, is full: it stands for everything before it, so
+ * that older slots can be truncated (strictly ascending) and recovery reads a bounded number of slots.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/store.h"
+#include "state/segment.h"
+
+enum { JOURNAL_FULL_EVERY = 64 };
+
+/* Counts of one source or step, of one epoch or added up over a range. What cannot occur is 0. */
+struct ledger_counts {
+    uint64_t in, out, filtered, rejected, late, duplicate, error;
+};
+
+struct ledger_rule {
+    char source[64], rule[80]; /* "transactions", "R090" */
+    uint64_t count;
+};
+
+enum ledger_kind { LEDGER_SOURCE, LEDGER_STEP, LEDGER_SINK };
+struct ledger_line {
+    enum ledger_kind kind;
+    char name[100]; /* table or step id */
+    struct ledger_counts counts; /* source: in = polled, out = accepted; sink: in = net changes */
+    uint64_t inserted, updated, deleted, unchanged; /* sinks */
+};
+
+/* A ledger: lines by kind and name, rules by source and rule. Balanced: see ledger_balance. */
+struct ledger {
+    int64_t from, to; /* epochs */
+    struct ledger_line *lines;
+    uint32_t nlines;
+    struct ledger_rule *rules;
+    uint32_t nrules;
+};
+void ledger_add(struct ledger *into, const struct ledger *from); /* adds counts; widens the range */
+void ledger_release(struct ledger *l);
+struct ledger_line *ledger_line(struct ledger *l, enum ledger_kind kind, const char *name); /* made if not there */
+void ledger_count_rule(struct ledger *l, const char *source, const char *rule, uint64_t count);
+/* in = out + filtered + rejected + late + duplicate + error for sources and steps; in = inserted + updated + deleted +
+ * unchanged + rejected for sinks. FAILED (ERR_VERIFY) names the line and both sides. */
+enum status ledger_balance(const struct ledger *l, struct error *err);
+void ledger_json(const struct ledger *l, struct buf *out);
+
+struct split_position {
+    char source[100], split[200]; /* source: "<reader>/<table>" */
+    uint32_t number;
+    int64_t position;   /* next message to read */
+    int64_t max_event;  /* greatest accepted event time, us; INT64_MIN: none */
+    bool idle, finished;
+};
+
+struct sink_state {
+    char name[100];
+    int64_t confirmed; /* all epochs up to this are applied */
+    int64_t target;    /* decided to publish up to this epoch (>= confirmed) */
+};
+
+/* Everything that is durable at one moment. Owned arrays. */
+struct manifest {
+    char uuid[37];
+    uint64_t hash_seed;    /* of this state's id hashes */
+    uint64_t slot, term;
+    int64_t epoch, now_us; /* of the last finished epoch; 0: none */
+    int64_t evict_us, late_us; /* E and L of the last epoch; INT64_MIN: none */
+    char plan[65];         /* sha256 of the plan text object "plan/<sha256>" */
+    char fingerprint[65];  /* of the bound plan */
+    bool ended;            /* END: bounded sources are at their true end, all windows closed */
+    struct split_position *splits;
+    uint32_t nsplits;
+    struct sink_state *sinks;
+    uint32_t nsinks;
+    struct segment_ref *segments; /* by `from`, ascending */
+    uint32_t nsegments;
+    struct ledger total;    /* since the beginning */
+    struct ledger *history; /* at most LEDGER_HISTORY adjacent ranges, oldest first */
+    uint32_t nhistory;
+};
+enum { LEDGER_HISTORY = 48 };
+
+void manifest_release(struct manifest *m);
+
+/* One record: what changed. Pointers are the caller's, read only. */
+struct journal_record {
+    const char *kind; /* "open", "epoch", "confirm", "plan", "end" */
+    int64_t epoch, now_us, evict_us, late_us;
+    bool ended;
+    const struct split_position *splits; /* those that moved */
+    uint32_t nsplits;
+    const struct sink_state *sinks; /* those that moved */
+    uint32_t nsinks;
+    const struct segment_ref *added; /* new segments (an epoch's, or a merge's result) */
+    uint32_t nadded;
+    const char *const *dropped_state;  /* names of segments whose state sections were merged away */
+    uint32_t ndropped_state;
+    const struct ledger *ledger; /* of this epoch; NULL: none */
+    const char *plan, *fingerprint; /* NULL: unchanged */
+};
+
+struct journal;
+/* What is in this store? *ret_exists false: no journal. Reads nothing else. */
+enum status journal_exists(struct store *store, bool *ret_exists, struct error *err);
+/* Read-only: the manifest as of the newest slot, chain verified from the last full record on. For readers beside a live
+ * process too: a slot that vanishes by truncation while reading is retried. */
+enum status journal_read(struct store *store, struct manifest *ret, struct error *err);
+/* Verify every slot that is there: chain, CRCs, progression of epochs and positions, ledgers; calls visit per record
+ * (JSON payload). */
+enum status journal_verify(struct store *store,
+                           enum status (*visit)(void *arg, uint64_t slot, struct slice json, struct error *err),
+                           void *arg, struct error *err);
+/* Take over: recover the manifest (or start a new one: uuid and seed are minted), then win the next slot with an "open" record of a
+ * new term. From then on any other writer is fenced. Segments that no record names and that belong to older terms are removed. */
+enum status journal_open(struct store *store, struct journal **ret, struct error *err);
+const struct manifest *journal_manifest(const struct journal *j);
+/* Append a record: durable and committed when OK. ERR_FENCED: somebody else won the slot, or N-1 is gone: stop at once.
+ * Updates the manifest; outbox segments at or below every sink's `confirmed` lose has_outbox, and segments with neither flag and
+ * slots below the last full record are deleted afterwards (never before). */
+enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err);
+void journal_close(struct journal *j);

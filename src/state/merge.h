@@ -1,0 +1,18 @@
+/* Merging: many small segments become one larger, in a background thread, without a look at live memory (semantics 25).
+ * Size-tiered: MERGE_FANOUT neighbouring segments of one level become one of the next. Keyed sections are merged by key,
+ * newest wins, tombstones are dropped when nothing older is left; set sections are concatenated without what is
+ * expired; outbox sections are never merged: a segment whose outbox is still needed stays for that.
+ */
+#pragma once
+
+#include "state/segment.h"
+
+enum { MERGE_FANOUT = 8 };
+
+/* Which neighbouring segments (oldest first, by epoch) to merge next: indexes [*ret_first, *ret_first + *ret_count); false: none.
+ * Only refs with has_state count. */
+bool merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t *ret_first, uint32_t *ret_count);
+/* Merge `count` refs, oldest first, streaming (memory bounded by a few MB a section). is_oldest: nothing with state is older, so tombstones
+ * go. evict_us: for sets; horizon is in each set section's payload header. */
+enum status merge_segments(struct store *store, const struct segment_ref *refs, uint32_t count, bool is_oldest,
+                           int64_t evict_us, uint64_t term, struct segment_ref *ret, struct error *err);
