@@ -11,15 +11,26 @@ extern const int128 decimal_pow10[39];
 bool decimal_fits(int128 v, unsigned precision);
 /* Move v from scale `from` to scale `to`, rounding half away from zero; false: does not fit 38 digits. */
 bool decimal_rescale(int128 v, unsigned from, unsigned to, int128 *ret);
-bool decimal_add(int128 a, int128 b, int128 *ret); /* equal scales; false: past 38 digits */
+/* Equal scales; false: past 38 digits. Both operands have at most 38 digits, so their sum cannot wrap. */
+static inline bool decimal_add(int128 a, int128 b, int128 *ret)
+{
+    const int128 most = decimal_pow10[38] - 1;
+    int128 sum = a + b;
+    if (unlikely((uint128)(sum + most) > (uint128)most * 2))
+        return false;
+    *ret = sum;
+    return true;
+}
 bool decimal_mul(int128 a, int128 b, int128 *ret); /* scales add; false: past 38 digits */
 /* a / b with `scale` result digits after the point, a at scale sa, b at scale sb, b != 0; rounded half away from
  * zero; intermediate results are exact (256 bits). */
 bool decimal_div(int128 a, unsigned sa, int128 b, unsigned sb, unsigned scale, int128 *ret);
 /* -1, 0, 1; scales may differ. */
 int decimal_compare(int128 a, unsigned sa, int128 b, unsigned sb);
-/* Parse "[+-]digits[.digits][e[+-]digits]" exactly. *ret_scale = digits after the point as written (after applying
- * the exponent, at least 0). false: not a number; *ret_overflow tells a number that needs more than 38 digits. */
+/* Parse "[+-]digits[.digits][e[+-]digits]" exactly; as in PostgreSQL one side of the point may be empty. No blanks.
+ * *ret_scale = digits after the point as written (after applying the exponent, at least 0); zeros at the end of a
+ * fraction that would need a 39th digit are dropped. false: not a number; *ret_overflow (always set) tells a number
+ * that needs more than 38 digits. */
 bool decimal_parse(struct slice text, int128 *ret, unsigned *ret_scale, bool *ret_overflow);
 /* Digits with exactly `scale` after the point; at most 41 characters and a NUL; returns the length. */
 size_t decimal_print(int128 v, unsigned scale, char out[static 48]);
