@@ -15,8 +15,8 @@ enum option_type {
     OPT_TEXT,
     OPT_BOOL,     /* true/false/on/off/1/0 */
     OPT_INT,      /* decimal integer */
-    OPT_BYTES,    /* 64 MB, 1GiB, 4096 */
-    OPT_INTERVAL, /* '30 s', '10 minutes': microseconds */
+    OPT_BYTES,    /* 64 MB, 1GiB, 4096: kB MB GB TB are powers of 1000, KiB MiB GiB TiB of 1024 */
+    OPT_INTERVAL, /* '30 s', '10 minutes', '1 day 2 hours': microseconds, never months */
     OPT_SECRET,   /* 'env:NAME' or 'file:PATH': only ever a reference; resolved by secret_resolve at open */
     OPT_CHOICE,   /* one of `choices` */
 };
@@ -26,7 +26,7 @@ struct option_spec {
     enum option_type type;
     const char *value;   /* default, as it would be written; NULL: none */
     const char *choices; /* "earliest latest timestamp" */
-    int64_t min, max;    /* OPT_INT, OPT_BYTES; both 0: no bound */
+    int64_t min, max;    /* OPT_INT, OPT_BYTES, OPT_INTERVAL (us); both 0: no bound */
     bool required;
     bool on_server, on_table, on_column, on_mapping; /* where it may stand; none set: server or table */
     const char *help;
@@ -50,14 +50,27 @@ int64_t option_int(const struct options *o, const struct option_spec *specs, con
 /* Is it given at all? */
 bool option_given(const struct options *o, const char *name);
 
-/* Check given options against tables (each ended by a NULL name; `ntables` of them, searched in order): unknown name
- * (with the nearest known one), wrong type, out of range, missing required. Places come from the options. */
-enum status options_check(const struct options *given, const struct option_spec *const *tables, size_t ntables,
-                          const char *what, struct error *err);
+enum option_where { OPTION_ON_SERVER, OPTION_ON_TABLE, OPTION_ON_COLUMN, OPTION_ON_MAPPING };
+
+/* Check options given at one place against tables (each ended by a NULL name; `ntables` of them, searched in order): a
+ * name given twice, an unknown one (with the nearest known one), one that stands elsewhere, a wrong type, out of range.
+ * `what` ends the sentence: "of server \"events\" (kafka)". Places come from the options. */
+enum status options_check(const struct options *given, enum option_where where,
+                          const struct option_spec *const *tables, size_t ntables, const char *what,
+                          struct error *err);
+/* Every required option of the tables is in one of the `ngiven` lists (a server's, its mapping's and a table's); the
+ * error stands at `place`. */
+enum status options_require(const struct options *const *given, size_t ngiven,
+                            const struct option_spec *const *tables, size_t ntables, const char *what,
+                            const struct place *place, struct error *err);
 /* One value against one spec. */
 enum status option_check_value(const struct option_spec *spec, const struct option *given, struct error *err);
 
+/* The spec that a name falls under, exact names before prefixes; NULL: none. */
+const struct option_spec *option_find(const struct option_spec *const *tables, size_t ntables, const char *name);
+
 bool option_parse_bool(const char *text, bool *ret);
+bool option_parse_int(const char *text, int64_t *ret);
 bool option_parse_bytes(const char *text, int64_t *ret);
 bool option_parse_interval(const char *text, int64_t *ret_us);
 
@@ -66,5 +79,6 @@ bool option_parse_interval(const char *text, int64_t *ret_us);
 enum status secret_resolve(const char *reference, struct buf *into, struct error *err);
 void secret_wipe(struct buf *b);
 
-/* The nearest of n names to `name` by edit distance, or NULL when none is near: for "did you mean". */
+/* The nearest of n names to `name` by edit distance (swapped neighbours count once, case not at all), or NULL when
+ * none is within a third of its length: for "did you mean". */
 const char *nearest_name(const char *name, const char *const *names, size_t n);
