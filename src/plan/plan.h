@@ -17,6 +17,8 @@ struct plan_connector {
     bool can_read, can_write, can_upsert;
     const struct option_spec *options;
     const char *const *metadata; /* columns with OPTIONS (metadata '...'): names, NULL-ended; or NULL */
+    /* Does a table with these options (of server and table) end? NULL: never. */
+    bool (*bounded)(const struct options *server, const struct options *table);
 };
 
 struct plan_format { /* json, csv, parquet...: a table option `format` picks it */
@@ -41,6 +43,10 @@ struct plan_world {
     const char *(*environment)(void *arg, const char *name); /* for ${NAME}; NULL: unset */
     void *environment_arg;
 };
+
+/* Table options that mean the same for every connector, read by planner and engine with option_text and the like. */
+extern const struct option_spec plan_source_options[]; /* format, dedup_horizon, idle_timeout, max_ahead */
+extern const struct option_spec plan_sink_options[];   /* format, commit_interval */
 
 struct plan_text {
     const char *name; /* as errors print it */
@@ -116,7 +122,8 @@ struct plan_sort_key {
 struct plan_node {
     enum node_kind kind;
     char id[24];           /* "dedup-3f9a...": structural fingerprint of the step and all below it; names state */
-    const char *name;      /* for people: the view's or table's name nearest to it */
+    const char *name;      /* for people: the view's or table's name nearest to it; of a RESULT: what its first output
+                            * column says, if that is a text constant (evidence.sql names its proofs so); may be NULL */
     struct place place;
     uint32_t *inputs, ninputs; /* indexes of nodes before this one */
     struct schema schema;  /* output */
@@ -125,7 +132,7 @@ struct plan_node {
     int32_t time_column;   /* output column that carries event time, -1: none */
     bool bounded;          /* all inputs finite */
     bool stateful;
-    bool after_state;      /* some node below is stateful: rows have no origin any more */
+    bool after_state;      /* some node below is stateful, a relation or VALUES: rows have no origin any more */
 
     uint32_t table;                    /* SCAN, SINK */
     uint32_t relation;                 /* RELATION: index into the world's */
@@ -133,15 +140,15 @@ struct plan_node {
     struct expr **exprs;               /* PROJECT: one per output column */
     struct expr ***rows; uint32_t nrows; /* VALUES */
     uint32_t *dedup_key, ndedup_key;   /* DEDUP */
-    int64_t dedup_horizon;             /* us */
+    int64_t dedup_horizon;             /* us; -1: kept for ever, the input carries no event time */
     uint32_t ngroup;                   /* AGGREGATE: the first ngroup input columns are the groups... */
     struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates */
     uint32_t naggregates;
     struct plan_sort_key *sort; uint32_t nsort; /* SORT */
     int64_t limit, offset;             /* -1, 0: none */
-    /* SINK: the input carries `ninput` columns; output column i of the table is exprs[i] over them, evaluated once per
-     * net change; those that use now() are in the bitmap `now_columns` and are ignored when deciding whether a row
-     * changed. */
+    /* SINK: output column i of the table is exprs[i] over the input's columns, evaluated once per net change; those
+     * that use now() are in the bitmap `now_columns` and are ignored when deciding whether a row changed. The node's
+     * key is the sink's primary key. RESULT: exprs likewise, one per output column. */
     uint64_t *now_columns;
     const char *sink_name;             /* stable identity of the sink: the table's name */
 };
