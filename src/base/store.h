@@ -38,7 +38,7 @@ struct store_ops {
     enum status (*list)(struct store *s, const char *prefix, const char *from,
                         enum status (*visit)(void *arg, const struct store_object *object, struct error *err),
                         void *arg, struct error *err);
-    /* A missing object is OK. */
+    /* A missing object is OK. Durable when it returns OK: a removed object does not come back. */
     enum status (*remove)(struct store *s, const char *name, struct error *err);
     /* The place as a person would write it: "/data/lake/t". */
     const char *(*describe)(struct store *s);
@@ -48,6 +48,9 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
 };
+
+/* Is it a name as described above? Every implementation refuses what is not, since names may come from outside. */
+bool store_name_ok(const char *name);
 
 static inline enum status store_get(struct store *s, const char *name, struct buf *into, struct error *err)
 {
