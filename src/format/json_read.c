@@ -1,0 +1,256 @@
+#include "format/json_read.h"
+
+#include "format/utf8.h"
+
+static bool fail(struct json_reader *r, const char *cause)
+{
+    r->cause = cause;
+    return false;
+}
+
+static bool is_digit(const struct json_reader *r)
+{
+    return r->p < r->end && *r->p >= '0' && *r->p <= '9';
+}
+
+static bool at(const struct json_reader *r, char c)
+{
+    return r->p < r->end && *r->p == c;
+}
+
+void json_skip_space(struct json_reader *r)
+{
+    while (r->p < r->end && (*r->p == ' ' || *r->p == '\t' || *r->p == '\n' || *r->p == '\r'))
+        r->p++;
+}
+
+bool json_expect(struct json_reader *r, char c, const char *cause)
+{
+    json_skip_space(r);
+    if (!at(r, c))
+        return fail(r, r->p == r->end ? "the message ends too early" : cause);
+    r->p++;
+    return true;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* p is past the backslash. */
+static bool read_escape(struct json_reader *r)
+{
+    if (r->p == r->end)
+        return fail(r, "the message ends inside a string");
+    char c = *r->p;
+    if (c == 'u') {
+        for (int i = 1; i <= 4; i++)
+            if (r->end - r->p <= i || hex_digit(r->p[i]) < 0)
+                return fail(r, "\\u wants four hex digits");
+        r->p += 5;
+        return true;
+    }
+    if (c == 0 || !strchr("\"\\/bfnrt", c))
+        return fail(r, "unknown escape in a string");
+    r->p++;
+    return true;
+}
+
+bool json_read_string(struct json_reader *r, struct json_token *ret)
+{
+    r->p++;
+    const char *first = r->p;
+    bool escaped = false;
+    while (!at(r, '"')) {
+        if (r->p == r->end)
+            return fail(r, "the message ends inside a string");
+        if (*r->p == '\\') {
+            escaped = true;
+            r->p++;
+            if (!read_escape(r))
+                return false;
+            continue;
+        }
+        if ((unsigned char)*r->p < 0x20)
+            return fail(r, "control character in a string");
+        unsigned n = utf8_char(r->p, r->end);
+        if (n == 0)
+            return fail(r, "invalid UTF-8");
+        r->p += n;
+    }
+    *ret = (struct json_token){.kind = JSON_STRING, .escaped = escaped, .text = {first, (size_t)(r->p - first)}};
+    r->p++;
+    return true;
+}
+
+static bool read_digits(struct json_reader *r, const char *cause)
+{
+    if (!is_digit(r))
+        return fail(r, cause);
+    while (is_digit(r))
+        r->p++;
+    return true;
+}
+
+static bool read_number(struct json_reader *r, struct json_token *ret)
+{
+    const char *first = r->p;
+    bool fraction = false;
+    if (at(r, '-'))
+        r->p++;
+    if (at(r, '0')) {
+        r->p++;
+        if (is_digit(r))
+            return fail(r, "a number begins with 0");
+    } else if (!read_digits(r, "a digit expected"))
+        return false;
+    if (at(r, '.')) {
+        fraction = true;
+        r->p++;
+        if (!read_digits(r, "a digit expected after the point"))
+            return false;
+    }
+    if (at(r, 'e') || at(r, 'E')) {
+        fraction = true;
+        r->p++;
+        if (at(r, '+') || at(r, '-'))
+            r->p++;
+        if (!read_digits(r, "a digit expected in the exponent"))
+            return false;
+    }
+    *ret = (struct json_token){.kind = JSON_NUMBER, .fraction = fraction, .text = {first, (size_t)(r->p - first)}};
+    return true;
+}
+
+static bool read_word(struct json_reader *r, const char *word, enum json_kind kind, struct json_token *ret)
+{
+    size_t n = strlen(word);
+    if ((size_t)(r->end - r->p) < n || memcmp(r->p, word, n) != 0)
+        return fail(r, "a value expected");
+    *ret = (struct json_token){.kind = kind, .text = {r->p, n}};
+    r->p += n;
+    return true;
+}
+
+static bool read_scalar(struct json_reader *r, struct json_token *ret)
+{
+    if (r->p == r->end)
+        return fail(r, "the message ends too early");
+    switch (*r->p) {
+    case '"': return json_read_string(r, ret);
+    case 't': return read_word(r, "true", JSON_TRUE, ret);
+    case 'f': return read_word(r, "false", JSON_FALSE, ret);
+    case 'n': return read_word(r, "null", JSON_NULL, ret);
+    case '-':
+    case '0' ... '9': return read_number(r, ret);
+    default: return fail(r, "a value expected");
+    }
+}
+
+/* "key": */
+static bool read_key(struct json_reader *r)
+{
+    struct json_token key;
+    json_skip_space(r);
+    if (!at(r, '"'))
+        return fail(r, "a key in quotes expected");
+    return json_read_string(r, &key) && json_expect(r, ':', "':' expected after a key");
+}
+
+/* Objects and arrays, without recursion: bit d of `objects` tells what level d is. */
+static bool read_nested(struct json_reader *r, struct json_token *ret)
+{
+    const char *first = r->p;
+    enum json_kind kind = *first == '{' ? JSON_OBJECT : JSON_ARRAY;
+    uint64_t objects = 0;
+    unsigned depth = 0;
+    struct json_token scalar;
+    do {
+        json_skip_space(r);
+        bool opened = at(r, '{') || at(r, '[');
+        if (opened) {
+            if (depth == JSON_MAX_DEPTH)
+                return fail(r, "nested deeper than 64 levels");
+            objects = objects << 1 | (*r->p == '{');
+            depth++;
+            r->p++;
+        } else if (!read_scalar(r, &scalar))
+            return false;
+        for (; depth > 0; depth--, objects >>= 1, opened = false) {
+            bool in_object = objects & 1;
+            json_skip_space(r);
+            if (!at(r, in_object ? '}' : ']')) {
+                if (!opened && !json_expect(r, ',', in_object ? "',' or '}' expected" : "',' or ']' expected"))
+                    return false;
+                if (in_object && !read_key(r))
+                    return false;
+                break;
+            }
+            r->p++;
+        }
+    } while (depth > 0);
+    *ret = (struct json_token){.kind = kind, .text = {first, (size_t)(r->p - first)}};
+    return true;
+}
+
+bool json_read_value(struct json_reader *r, struct json_token *ret)
+{
+    json_skip_space(r);
+    if (at(r, '{') || at(r, '['))
+        return read_nested(r, ret);
+    return read_scalar(r, ret);
+}
+
+static uint32_t hex4(const char *p)
+{
+    return (uint32_t)(hex_digit(p[0]) << 12 | hex_digit(p[1]) << 8 | hex_digit(p[2]) << 4 | hex_digit(p[3]));
+}
+
+/* The code point of \uXXXX at p (past the 'u'), or of a surrogate pair; *ret_used counts the bytes. 0: none. */
+static uint32_t unescape_unicode(const char *p, const char *end, size_t *ret_used)
+{
+    uint32_t code = hex4(p);
+    *ret_used = 4;
+    if (code < 0xd800 || code > 0xdfff)
+        return code;
+    if (code >= 0xdc00 || end - p < 10 || p[4] != '\\' || p[5] != 'u')
+        return 0;
+    uint32_t low = hex4(p + 6);
+    if (low < 0xdc00 || low > 0xdfff)
+        return 0;
+    *ret_used = 10;
+    return 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+}
+
+const char *json_unescape(struct slice raw, struct arena *a, struct slice *ret)
+{
+    char *out = arena_alloc(a, raw.len), *to = out;
+    const char *p = raw.data, *end = raw.data + raw.len;
+    while (p < end) {
+        if (*p != '\\') {
+            *to++ = *p++;
+            continue;
+        }
+        char c = p[1];
+        p += 2;
+        if (c == 'u') {
+            size_t used;
+            uint32_t code = unescape_unicode(p, end, &used);
+            if (code == 0)
+                return memcmp(p, "0000", 4) == 0 ? "\\u0000 is no text" : "half a surrogate pair";
+            p += used;
+            to += utf8_put(code, to);
+            continue;
+        }
+        static const char from[] = "bfnrt", into[] = "\b\f\n\r\t";
+        const char *known = strchr(from, c);
+        *to++ = known ? into[known - from] : c;
+    }
+    *ret = (struct slice){out, (size_t)(to - out)};
+    return NULL;
+}

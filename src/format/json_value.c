@@ -1,0 +1,224 @@
+/* What a JSON value may become, by the column's type; whatever is not listed is a field error (rule "type:<column>").
+ *
+ *   null, or no such key   NULL, any type
+ *   true, false            boolean; jsonb
+ *   number                 integer, bigint (no point, no exponent); numeric (exactly, no rounding); double precision; jsonb
+ *   string                 text; numeric ("12.50"); uuid, date, timestamp, timestamptz, interval, bytea in their text
+ *                          form; double precision ("NaN", "Infinity", "-Infinity" only); jsonb
+ *   object, array          jsonb
+ */
+#include <stdlib.h>
+
+#include "format/json.h"
+#include "format/value.h"
+
+void json_store_null(struct json_target *t, uint32_t column)
+{
+    struct column *c = &t->cols[column];
+    column_set_null(c, t->arena, t->rows, t->row);
+    if (type_is_view(c->type))
+        ((struct view *)c->data)[t->row] = (struct view){0};
+}
+
+static const char *kind_name(enum json_kind kind)
+{
+    static const char *const names[] = {[JSON_NULL] = "null",     [JSON_FALSE] = "false",  [JSON_TRUE] = "true",
+                                        [JSON_NUMBER] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
+                                        [JSON_OBJECT] = "object"};
+    return names[kind];
+}
+
+static void add_field_error(struct json_decoder *d, struct json_target *t, uint32_t column, const char *why,
+                            const struct json_token *token)
+{
+    struct decoded *out = t->out;
+    if (out->nfields == t->fields_cap) {
+        uint32_t cap = t->fields_cap ? 2 * t->fields_cap : 64;
+        struct field_error *more = arena_array(t->arena, cap, sizeof *more);
+        if (out->nfields > 0)
+            memcpy(more, out->fields, out->nfields * sizeof *more);
+        out->fields = more;
+        t->fields_cap = cap;
+    }
+    const char *quote = token->kind == JSON_STRING ? "\"" : "";
+    const char *text = arena_printf(t->arena, "%s: %s: %s%s%s", d->type_names[column], why, quote,
+                                    value_excerpt(token->text, t->arena), quote);
+    uint32_t i = out->nfields++;
+    for (; i > 0 && out->fields[i - 1].row == t->row && out->fields[i - 1].column > column; i--)
+        out->fields[i] = out->fields[i - 1];
+    out->fields[i] = (struct field_error){t->row, column, text};
+}
+
+/* Does the table above let a value of this kind become this type? */
+static bool kind_fits(enum json_kind kind, const struct json_token *token, struct type type)
+{
+    if (type.id == TYPE_JSONB)
+        return true;
+    switch (kind) {
+    case JSON_TRUE:
+    case JSON_FALSE: return type.id == TYPE_BOOL;
+    case JSON_NUMBER:
+        return type.id == TYPE_INT4 || type.id == TYPE_INT8 || type.id == TYPE_NUMERIC || type.id == TYPE_FLOAT8;
+    case JSON_STRING:
+        if (type.id == TYPE_FLOAT8)
+            return slice_is(token->text, "NaN") || slice_is(token->text, "Infinity") ||
+                   slice_is(token->text, "-Infinity");
+        return type.id != TYPE_BOOL && type.id != TYPE_INT4 && type.id != TYPE_INT8;
+    default: return false;
+    }
+}
+
+/* jsonb keeps the text of the whole value, which for a string is one byte to either side of its token. */
+static struct slice whole_text(const struct json_token *token)
+{
+    if (token->kind != JSON_STRING)
+        return token->text;
+    return (struct slice){token->text.data - 1, token->text.len + 2};
+}
+
+static const char *convert(struct json_decoder *d, struct json_target *t, const struct json_name *name,
+                           const struct json_token *token)
+{
+    struct column *c = &t->cols[name->column];
+    if (!kind_fits(token->kind, token, name->type))
+        return arena_printf(t->arena, "a JSON %s does not fit", kind_name(token->kind));
+    if (name->type.id == TYPE_JSONB)
+        return value_from_text(c, t->row, whole_text(token), d->flags, t->arena);
+    if (token->kind == JSON_NUMBER && name->type.id == TYPE_FLOAT8)
+        return value_double(c, t->row, token->text, t->arena);
+    if (token->kind == JSON_NUMBER && token->fraction && name->type.id != TYPE_NUMERIC)
+        return "no integer";
+    struct slice text = token->text;
+    if (token->escaped) {
+        const char *why = json_unescape(token->text, t->arena, &text);
+        if (why)
+            return why;
+    }
+    return value_from_text(c, t->row, text, d->flags, t->arena);
+}
+
+void json_store(struct json_decoder *d, struct json_target *t, const struct json_name *name,
+                const struct json_token *token)
+{
+    if (token->kind == JSON_NULL) {
+        json_store_null(t, (uint32_t)name->column);
+        return;
+    }
+    const char *why = convert(d, t, name, token);
+    if (!why) {
+        struct column *c = &t->cols[name->column];
+        if (c->valid)
+            bit_set(c->valid, t->row);
+        return;
+    }
+    json_store_null(t, (uint32_t)name->column);
+    add_field_error(d, t, (uint32_t)name->column, why, token);
+}
+
+/* ---- a message, plainly ---- */
+
+static bool reject(struct json_target *t, const char *at, const char *start, const char *why)
+{
+    t->bad = arena_printf(t->arena, "%s at byte %zu", why, (size_t)(at - start));
+    return false;
+}
+
+/* Top-level keys that have no name yet: kept to see whether one comes twice. */
+struct unknown_keys {
+    struct slice *keys;
+    size_t count, cap;
+};
+
+static int key_order(const void *pa, const void *pb)
+{
+    const struct slice *a = pa, *b = pb;
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    return memcmp(a->data, b->data, a->len);
+}
+
+static bool all_different(struct json_target *t, struct unknown_keys *u)
+{
+    if (u->count > 1)
+        qsort(u->keys, u->count, sizeof *u->keys, key_order);
+    for (size_t i = 1; i < u->count; i++)
+        if (slice_equal(u->keys[i - 1], u->keys[i])) {
+            t->bad = arena_printf(t->arena, "repeated key \"%s\"", value_excerpt(u->keys[i], t->arena));
+            return false;
+        }
+    return true;
+}
+
+static void unknown_add(struct json_decoder *d, struct unknown_keys *u, struct slice key, struct arena *a)
+{
+    uint32_t before = d->nnames;
+    json_name_add(d, key);
+    if (d->nnames != before)
+        return;
+    if (u->count == u->cap) {
+        size_t cap = u->cap ? 2 * u->cap : 16;
+        struct slice *more = arena_array(a, cap, sizeof *more);
+        if (u->count > 0)
+            memcpy(more, u->keys, u->count * sizeof *more);
+        u->keys = more;
+        u->cap = cap;
+    }
+    u->keys[u->count++] = key;
+}
+
+/* "key": value */
+static bool read_member(struct json_decoder *d, struct json_target *t, struct json_reader *r, struct unknown_keys *u)
+{
+    json_skip_space(r);
+    const char *at = r->p;
+    struct json_token token;
+    if (r->p == r->end || *r->p != '"')
+        return reject(t, at, r->start, r->p == r->end ? "the message ends too early" : "a key in quotes expected");
+    if (!json_read_string(r, &token))
+        return reject(t, r->p, r->start, r->cause);
+    struct slice key = token.text;
+    const char *why = token.escaped ? json_unescape(token.text, t->arena, &key) : NULL;
+    if (why)
+        return reject(t, at, r->start, why);
+    struct json_name *name = json_name_find(d, key);
+    if (name && name->seen == d->serial)
+        return reject(t, at, r->start, "repeated key");
+    if (name)
+        name->seen = d->serial;
+    else
+        unknown_add(d, u, key, t->arena);
+    if (!json_expect(r, ':', "':' expected after a key") || !json_read_value(r, &token))
+        return reject(t, r->p, r->start, r->cause);
+    if (name && name->column >= 0)
+        json_store(d, t, name, &token);
+    return true;
+}
+
+bool json_read_message(struct json_decoder *d, struct json_target *t, struct slice message)
+{
+    struct json_reader r = {message.data, message.data, message.data + message.len, NULL};
+    struct unknown_keys unknown = {0};
+    if (!json_expect(&r, '{', ""))
+        return reject(t, r.p, r.start, r.p == r.end ? "empty message" : "an object expected");
+    json_skip_space(&r);
+    bool more = r.p == r.end || *r.p != '}';
+    while (more) {
+        if (!read_member(d, t, &r, &unknown))
+            return false;
+        json_skip_space(&r);
+        more = r.p < r.end && *r.p == ',';
+        if (more)
+            r.p++;
+    }
+    if (!json_expect(&r, '}', "',' or '}' expected"))
+        return reject(t, r.p, r.start, r.cause);
+    json_skip_space(&r);
+    if (r.p != r.end)
+        return reject(t, r.p, r.start, "something follows the object");
+    if (!all_different(t, &unknown))
+        return false;
+    for (uint32_t i = 1; i < d->nnames; i++)
+        if (d->names[i].column >= 0 && d->names[i].seen != d->serial)
+            json_store_null(t, (uint32_t)d->names[i].column);
+    return true;
+}

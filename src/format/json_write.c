@@ -1,0 +1,124 @@
+#include "format/json_write.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "column/civil.h"
+#include "column/decimal.h"
+
+struct json_encoder {
+    struct encoder base;
+    uint32_t ncols;
+    struct slice *leads; /* per column: `{"key":` or `,"key":` */
+    struct arena own;
+};
+
+static void put_quoted(struct buf *out, const char *text, size_t n)
+{
+    buf_putc(out, '"');
+    buf_put(out, text, n);
+    buf_putc(out, '"');
+}
+
+static void put_printed(struct buf *out, const struct column *c, size_t row, bool quoted)
+{
+    if (quoted)
+        buf_putc(out, '"');
+    column_print(c, row, out);
+    if (quoted)
+        buf_putc(out, '"');
+}
+
+static void put_bytea(struct buf *out, struct slice bytes)
+{
+    static const char hex[] = "0123456789abcdef";
+    buf_puts(out, "\"\\\\x");
+    char *to = buf_reserve(out, bytes.len * 2);
+    if (!to)
+        return;
+    for (size_t i = 0; i < bytes.len; i++) {
+        to[2 * i] = hex[(unsigned char)bytes.data[i] >> 4];
+        to[2 * i + 1] = hex[(unsigned char)bytes.data[i] & 15];
+    }
+    out->len += bytes.len * 2;
+    buf_putc(out, '"');
+}
+
+void json_put_value(struct buf *out, const struct column *c, size_t row)
+{
+    char text[96];
+    if (column_is_null(c, row)) {
+        buf_puts(out, "null");
+        return;
+    }
+    switch ((enum type_id)c->type.id) {
+    case TYPE_BOOL: buf_puts(out, ((uint8_t *)c->data)[row] ? "true" : "false"); return;
+    case TYPE_NUMERIC: buf_put(out, text, decimal_print(column_numeric(c, row), c->type.scale, text)); return;
+    case TYPE_FLOAT8: put_printed(out, c, row, !isfinite(((double *)c->data)[row])); return;
+    case TYPE_TEXT: buf_put_json(out, view_slice(column_view(c, row))); return;
+    case TYPE_BYTEA: put_bytea(out, view_slice(column_view(c, row))); return;
+    case TYPE_JSONB: buf_put_slice(out, view_slice(column_view(c, row))); return;
+    case TYPE_DATE: put_quoted(out, text, civil_print_date(((int32_t *)c->data)[row], text)); return;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ: {
+        size_t n = civil_print_iso(((int64_t *)c->data)[row], 6, text);
+        put_quoted(out, text, n - (c->type.id == TYPE_TIMESTAMP)); /* without the Z */
+        return;
+    }
+    case TYPE_UUID:
+    case TYPE_INTERVAL: put_printed(out, c, row, true); return;
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_UNKNOWN:
+    case TYPE_COUNT: put_printed(out, c, row, false); return;
+    }
+}
+
+static void json_begin(struct encoder *base, struct buf *out)
+{
+    (void)base;
+    (void)out;
+}
+
+static void json_encode(struct encoder *base, const struct batch *b, struct buf *out)
+{
+    struct json_encoder *e = (struct json_encoder *)base;
+    assert(b->ncols == e->ncols);
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        for (uint32_t c = 0; c < e->ncols; c++) {
+            buf_put_slice(out, e->leads[c]);
+            json_put_value(out, &b->cols[c], row);
+        }
+        buf_puts(out, e->ncols ? "}\n" : "{}\n");
+    }
+}
+
+static void json_encoder_free(struct encoder *base)
+{
+    struct json_encoder *e = (struct json_encoder *)base;
+    arena_release(&e->own);
+    free(e);
+}
+
+enum status json_encoder_new(const struct schema *schema, const struct options *options, struct encoder **ret,
+                             struct error *err)
+{
+    (void)options;
+    (void)err;
+    static const struct encoder_ops ops = {json_begin, json_encode, json_encoder_free};
+    struct json_encoder *e = mem_zalloc(sizeof *e);
+    e->base.ops = &ops;
+    e->ncols = schema->ncols;
+    e->leads = arena_array(&e->own, schema->ncols, sizeof *e->leads);
+    AUTO(buf) lead = BUF(MIB(1));
+    for (uint32_t c = 0; c < schema->ncols; c++) {
+        buf_clear(&lead);
+        buf_putc(&lead, c == 0 ? '{' : ',');
+        buf_put_json(&lead, slice_of(schema->names[c]));
+        buf_putc(&lead, ':');
+        e->leads[c] = (struct slice){arena_dup(&e->own, lead.data, lead.len), lead.len};
+    }
+    *ret = &e->base;
+    return OK;
+}
