@@ -83,7 +83,7 @@ void os_thread_start(struct os_thread *t, void *(*run)(void *), void *arg, const
 {
     int e = pthread_create(&t->id, NULL, run, arg);
     if (e) {
-        fprintf(stderr, "bourn: cannot start the thread %s: the machine's limit of threads is reached (ulimit -u)\n", name);
+        fprintf(stderr, "bourn: cannot start the thread %s: the limit of threads is reached (ulimit -u)\n", name);
         abort();
     }
     char short_name[16]; /* the kernel's limit */

@@ -31,7 +31,7 @@ size_t civil_print_date(int32_t days, char out[static 16]);
 /* PostgreSQL's interval input ("1 day", "10 minutes", "1:30:00", ISO "PT10M") and output ("1 day 02:00:00"). */
 enum status interval_parse(struct slice text, struct interval *ret, struct error *err);
 size_t interval_print(struct interval v, char out[static 96]);
-/* Micros of an interval without months (a day = 24 h); false if it has months. */
+/* Micros of an interval without months (a day = 24 h); false if it has months, or past int64. */
 bool interval_micros(struct interval v, int64_t *ret);
 /* timestamp + interval as PostgreSQL: months (day clipped), then days, then micros. false: out of range. */
 bool timestamp_add(int64_t micros, struct interval v, int64_t *ret);
