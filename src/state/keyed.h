@@ -27,7 +27,7 @@ struct keyed_entry {
     uint64_t hash;
     uint32_t key_len;
     uint32_t flags;
-    unsigned char bytes[] __attribute__((aligned(8))); /* value_size bytes of value, then the key */
+    unsigned char bytes[] __attribute__((aligned(16))); /* value_size bytes of value, then the key */
 };
 
 struct keyed;
@@ -47,6 +47,8 @@ void keyed_prefetch(const struct keyed *t, uint64_t hash);
 /* The value was or will be changed: it is part of the next keyed_save. */
 void keyed_touch(struct keyed *t, struct keyed_entry *e);
 void keyed_remove(struct keyed *t, struct keyed_entry *e);
+/* Forget every entry, without tombstones, keeping memory for the next round: for tables that are no state. */
+void keyed_clear(struct keyed *t);
 /* Entries touched since the last keyed_save, of one shard, in key order (so that what is emitted does not depend on
  * arrival); valid until the shard changes. */
 struct keyed_entry *const *keyed_dirty(struct keyed *t, unsigned shard, uint32_t *ret_count);

@@ -1,0 +1,79 @@
+/* Operators: the steps of a pipeline. An operator never calls another, never blocks, never reads a clock, opens no
+ * file: it is handed batches by the engine and hands batches back. What it keeps between epochs lives in state/ tables.
+ *
+ * How the engine drives one, in an epoch:
+ *
+ *     push(batch) on any worker, any number of times        in the order of ordinals per worker
+ *     OP_EXCHANGE only: after the workers met, resolve(shards, batches) in parallel over disjoint shards, then
+ *                       finish(batch) on any worker          (semantics 24: hash, ordinal, reference -> bitmap)
+ *     merge(shards) in parallel over disjoint shards, then emit(...) until it answers NULL
+ *     save(...)                                              what changed goes into the epoch's segment
+ *
+ * A result must not depend on the number of workers or on which worker got which batch.
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "column/batch.h"
+
+struct rejections; /* op/reject.h */
+struct segment_writer;
+
+/* What became of the rows a step took in, this epoch, on one worker: in = out + filtered + late + duplicate + error. */
+struct step_counts {
+    uint64_t in, out, filtered, late, duplicate, error;
+};
+
+struct op_context {
+    uint32_t worker, nworkers;
+    int64_t epoch, now_us;
+    int64_t late_us;  /* rows at or before this event time are late; INT64_MIN: none are */
+    int64_t evict_us; /* state at or before this may go; INT64_MIN: none may */
+    struct arena *arena;           /* what the batch handed back needs; lives until the round ends */
+    struct rejections *rejections; /* rows refused, with their reasons; this worker's */
+    const char *source_name;       /* the table the batch came from; NULL past the first stateful step */
+    struct step_counts *counts;    /* this step's, this worker's */
+};
+
+enum operator_shape {
+    OP_ROWS,     /* batch in, batch out */
+    OP_EXCHANGE, /* batch in; a verdict per row that needs all rows of its key; batch out */
+    OP_KEEP,     /* batch in; rows come out when the epoch ends */
+};
+
+/* A batch that waits in an OP_EXCHANGE operator. */
+struct parked {
+    struct batch *batch;
+    void *prepared; /* the operator's, in the context's arena */
+};
+
+struct operator;
+struct operator_ops {
+    enum operator_shape shape;
+    /* ROWS: *ret is the result (may be `in` itself), NULL: no row left. EXCHANGE: *ret_prepared is kept with the batch.
+     * KEEP: nothing comes back. The batch's columns are shared with other steps: read-only; `sel` may be replaced only
+     * in a copy of the struct. */
+    void (*push)(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **ret_prepared);
+    /* EXCHANGE: look at the rows of shards [from, to) of all parked batches, in their order. */
+    void (*resolve)(struct operator *op, struct op_context *c, unsigned from, unsigned to, struct parked *parked,
+                    uint32_t n);
+    void (*finish)(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret);
+    /* KEEP: bring what the workers gathered into the shards [from, to). */
+    void (*merge)(struct operator *op, struct op_context *c, unsigned from, unsigned to);
+    /* KEEP: the next batch of this epoch's results, deterministic in content and order; NULL: no more. */
+    struct batch *(*emit)(struct operator *op, struct op_context *c);
+    /* Append this epoch's state changes; NULL: no state. */
+    void (*save)(struct operator *op, struct segment_writer *w);
+    /* A section of kind and name that this operator saved. */
+    enum status (*load)(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
+                        struct error *err);
+    uint64_t (*keys)(const struct operator *op);
+    uint64_t (*bytes)(const struct operator *op);
+    void (*free)(struct operator *op);
+};
+
+struct operator {
+    const struct operator_ops *ops;
+    const char *id;   /* the plan node's id: names its state */
+    const char *name; /* for people */
+};

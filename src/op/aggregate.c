@@ -1,0 +1,397 @@
+/* Aggregate: GROUP BY with accumulators, kept up to date.
+ *
+ * During an epoch every worker adds into a small table of its own; when the epoch ends these partials are merged into the
+ * 256 shards (semantics 24: one hot group does not end up on one core). A group that changed comes out as its old row with
+ * weight -1 and its new row with +1.
+ *
+ * State per group: i64 number of rows, then one accumulator per aggregate. A group without rows is deleted, except the
+ * single group of a query without GROUP BY, which exists from the first epoch on, as in PostgreSQL.
+ */
+#include <stdlib.h>
+
+#include "column/rowkey.h"
+#include "op/operators.h"
+#include "op/reject.h"
+#include "state/keyed.h"
+
+enum { AGGREGATE_VERSION = 1, FIRST_SEEN = KEYED_USER, EMIT_GROUPS = 1024 };
+
+struct worker {
+    struct keyed *partials;
+    struct buf key; /* scratch: one row's group key */
+};
+
+struct aggregate_op {
+    struct operator op;
+    const struct plan_node *node;
+    struct arena arena;
+    struct keyed *groups;
+    struct keyed_codec codec;
+    uint32_t *offsets;      /* of each accumulator in a group's value */
+    uint32_t *group_columns; /* 0..ngroup-1 */
+    struct type *arg_types;
+    struct worker *workers;
+    uint32_t nworkers;
+    /* Results of this epoch, in order, per shard: filled by merge, drained by emit. */
+    struct outcome {
+        struct arena arena;
+        struct batch **batches;
+        uint32_t count, cap;
+    } out[SHARDS];
+    unsigned emit_shard;
+    uint32_t emit_batch;
+};
+
+static int64_t *row_count(void *value) { return value; }
+static void *accumulator(const struct aggregate_op *g, void *value, uint32_t i)
+{
+    return (char *)value + g->offsets[i];
+}
+
+/* ---- state as bytes ---- */
+
+static void pack_group(void *arg, const void *value, struct buf *out)
+{
+    const struct aggregate_op *g = arg;
+    buf_put(out, value, sizeof(int64_t));
+    for (uint32_t i = 0; i < g->node->naggregates; i++) {
+        const struct aggregate *f = g->node->aggregates[i].function;
+        const void *state = accumulator(g, (void *)value, i);
+        if (f->pack)
+            f->pack(state, out);
+        else
+            buf_put(out, state, f->state_size);
+    }
+}
+
+static bool unpack_group(void *arg, struct reader *in, void *value)
+{
+    const struct aggregate_op *g = arg;
+    const char *bytes;
+    if (!reader_bytes(in, sizeof(int64_t), &bytes))
+        return false;
+    memcpy(value, bytes, sizeof(int64_t));
+    for (uint32_t i = 0; i < g->node->naggregates; i++) {
+        const struct aggregate *f = g->node->aggregates[i].function;
+        void *state = accumulator(g, value, i);
+        if (f->unpack) {
+            if (!f->unpack(in, state))
+                return false;
+        } else {
+            if (!reader_bytes(in, f->state_size, &bytes))
+                return false;
+            memcpy(state, bytes, f->state_size);
+        }
+    }
+    return true;
+}
+
+static void release_group(void *arg, void *value)
+{
+    const struct aggregate_op *g = arg;
+    for (uint32_t i = 0; i < g->node->naggregates; i++)
+        if (g->node->aggregates[i].function->release)
+            g->node->aggregates[i].function->release(accumulator(g, value, i));
+}
+
+/* ---- gathering ---- */
+
+static void find_groups(struct aggregate_op *g, struct worker *w, const struct batch *b, struct keyed_entry **entries)
+{
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        buf_clear(&w->key);
+        rowkey_put(&w->key, b->cols, g->group_columns, g->node->ngroup, row);
+        bool fresh;
+        uint64_t hash = hash64(w->key.data, w->key.len, 0);
+        struct keyed_entry *e = keyed_get(w->partials, hash, w->key.data, w->key.len, &fresh);
+        if (fresh)
+            keyed_touch(w->partials, e);
+        *row_count(keyed_value(e)) += batch_weight(b, row);
+        entries[i] = e;
+    }
+}
+
+/* The rows an aggregate sees: live, and its FILTER true. states[] is made to match. */
+static uint32_t rows_of(const struct aggregate_op *g, uint32_t which, const struct batch *b,
+                        struct keyed_entry *const *entries, uint32_t *rows, void **states)
+{
+    int32_t filter = g->node->aggregates[which].filter;
+    const struct column *f = filter >= 0 ? &b->cols[filter] : NULL;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        if (f && (column_is_null(f, row) || !((const uint8_t *)f->data)[row]))
+            continue;
+        rows[n] = row;
+        states[n++] = accumulator(g, keyed_value(entries[i]), which);
+    }
+    return n;
+}
+
+static void aggregate_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
+                           void **unused)
+{
+    (void)unused;
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    struct worker *w = &g->workers[c->worker];
+    uint32_t live = batch_live(in);
+    struct keyed_entry **entries = arena_array(c->arena, live, sizeof(struct keyed_entry *));
+    uint32_t *rows = arena_array(c->arena, live, sizeof *rows);
+    void **states = arena_array(c->arena, live, sizeof *states);
+    find_groups(g, w, in, entries);
+    for (uint32_t i = 0; i < g->node->naggregates; i++) {
+        const struct plan_aggregate *a = &g->node->aggregates[i];
+        uint32_t n = rows_of(g, i, in, entries, rows, states);
+        a->function->update(states, a->arg >= 0 ? &in->cols[a->arg] : NULL, rows, n, in->weight);
+    }
+    c->counts->in += live;
+    c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
+    *ret = NULL;
+}
+
+/* ---- results ---- */
+
+struct batch_builder {
+    struct aggregate_op *g;
+    struct outcome *out;
+    struct batch *batch;
+    int64_t *weight;
+    struct rejections *rejections;
+};
+
+static void start_batch(struct batch_builder *bb)
+{
+    struct outcome *o = bb->out;
+    bb->batch = batch_make(&o->arena, bb->g->node->schema.types, bb->g->node->schema.ncols, EMIT_GROUPS);
+    bb->weight = arena_array(&o->arena, EMIT_GROUPS, sizeof *bb->weight);
+    bb->batch->weight = bb->weight;
+    bb->batch->rows = bb->batch->live = 0;
+    if (o->count == o->cap) {
+        o->cap = o->cap ? o->cap * 2 : 4;
+        o->batches = mem_realloc(o->batches, o->cap * sizeof *o->batches);
+    }
+    o->batches[o->count++] = bb->batch;
+}
+
+static void mark_null(struct batch_builder *bb, struct column *col, uint32_t row)
+{
+    column_set_null(col, &bb->out->arena, EMIT_GROUPS, row);
+}
+
+/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there until it
+ * is valid again, and, for weight +1, said so. */
+static void put_row(struct batch_builder *bb, struct keyed_entry *e, int64_t weight)
+{
+    const struct plan_node *node = bb->g->node;
+    if (!bb->batch || bb->batch->rows == EMIT_GROUPS)
+        start_batch(bb);
+    uint32_t row = bb->batch->rows;
+    struct reader key = reader_of(keyed_key(bb->g->groups, e));
+    for (uint32_t c = 0; c < node->ngroup; c++) {
+        bool ok = rowkey_get(&key, &bb->batch->cols[c], row, &bb->out->arena);
+        assert(ok);
+    }
+    const char *failed = NULL;
+    bb->batch->rows++;
+    for (uint32_t i = 0; i < node->naggregates; i++) {
+        struct column *col = &bb->batch->cols[node->ngroup + i];
+        const char *sqlstate = NULL;
+        if (!node->aggregates[i].function->final(accumulator(bb->g, keyed_value(e), i), bb->g->arg_types[i], col, row,
+                                                 &bb->out->arena, &sqlstate)) {
+            mark_null(bb, col, row);
+            failed = sqlstate ? sqlstate : failed;
+        }
+    }
+    if (failed) {
+        if (weight > 0) {
+            char rule[16] = "error:";
+            strncat(rule, failed, 5);
+            reject_result(bb->rejections, bb->batch, row, node->schema.names, bb->g->op.name, rule,
+                          "aggregate out of range");
+        }
+        bb->batch->rows--;
+        return;
+    }
+    bb->weight[row] = weight;
+    bb->batch->live = bb->batch->rows;
+}
+
+/* First touch of a group in this epoch: its old row leaves before anything is merged in. */
+static struct keyed_entry *touch_group(struct batch_builder *bb, uint64_t hash, struct slice key)
+{
+    bool fresh;
+    struct keyed_entry *e = keyed_get(bb->g->groups, hash, key.data, key.len, &fresh);
+    if (!(e->flags & FIRST_SEEN)) {
+        e->flags |= FIRST_SEEN;
+        keyed_touch(bb->g->groups, e);
+        if (!fresh)
+            put_row(bb, e, -1);
+    }
+    return e;
+}
+
+static void merge_partials(struct batch_builder *bb, unsigned shard)
+{
+    struct aggregate_op *g = bb->g;
+    for (uint32_t w = 0; w < g->nworkers; w++) {
+        uint32_t n;
+        struct keyed_entry *const *partials = keyed_dirty(g->workers[w].partials, shard, &n);
+        for (uint32_t i = 0; i < n; i++) {
+            struct slice key = keyed_key(g->workers[w].partials, partials[i]);
+            struct keyed_entry *e = touch_group(bb, partials[i]->hash, key);
+            *row_count(keyed_value(e)) += *row_count(keyed_value(partials[i]));
+            for (uint32_t k = 0; k < g->node->naggregates; k++)
+                g->node->aggregates[k].function->merge(accumulator(g, keyed_value(e), k),
+                                                       accumulator(g, keyed_value(partials[i]), k));
+        }
+    }
+}
+
+static void put_new_rows(struct batch_builder *bb, unsigned shard)
+{
+    struct aggregate_op *g = bb->g;
+    uint32_t n;
+    struct keyed_entry *const *dirty = keyed_dirty(g->groups, shard, &n);
+    struct keyed_entry **emptied = arena_array(&bb->out->arena, n, sizeof(struct keyed_entry *));
+    uint32_t nemptied = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct keyed_entry *e = dirty[i];
+        e->flags &= ~(uint32_t)FIRST_SEEN;
+        if (*row_count(keyed_value(e)) == 0 && g->node->ngroup > 0)
+            emptied[nemptied++] = e;
+        else
+            put_row(bb, e, +1);
+    }
+    for (uint32_t i = 0; i < nemptied; i++)
+        keyed_remove(g->groups, emptied[i]);
+}
+
+static void aggregate_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
+{
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    for (unsigned shard = from; shard < to; shard++) {
+        struct outcome *o = &g->out[shard];
+        arena_reset(&o->arena);
+        o->count = 0;
+        struct batch_builder bb = {.g = g, .out = o, .rejections = c->rejections};
+        if (g->node->ngroup == 0) {
+            uint64_t hash = hash64("", 0, 0);
+            bool absent = shard_of(hash) == shard && !keyed_find(g->groups, hash, "", 0);
+            if (absent)
+                touch_group(&bb, hash, SLICE(""));
+        }
+        merge_partials(&bb, shard);
+        put_new_rows(&bb, shard);
+    }
+}
+
+static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
+{
+    (void)c;
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    for (; g->emit_shard < SHARDS; g->emit_shard++, g->emit_batch = 0) {
+        struct outcome *o = &g->out[g->emit_shard];
+        while (g->emit_batch < o->count) {
+            struct batch *b = o->batches[g->emit_batch++];
+            if (b->live)
+                return b;
+        }
+    }
+    g->emit_shard = 0;
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        keyed_clear(g->workers[w].partials);
+    return NULL;
+}
+
+static void aggregate_save(struct operator *op, struct segment_writer *w)
+{
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    struct buf payload = BUF(GIB(8));
+    keyed_save(g->groups, 0, SHARDS, &payload);
+    if (payload.len)
+        segment_add(w, SECTION_KEYED, op->id, AGGREGATE_VERSION, &payload);
+    buf_release(&payload);
+}
+
+static enum status aggregate_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
+                                  struct error *err)
+{
+    (void)evict_us;
+    return keyed_load(((struct aggregate_op *)op)->groups, version, payload, err);
+}
+
+static uint64_t aggregate_keys(const struct operator *op)
+{
+    return keyed_count(((const struct aggregate_op *)op)->groups);
+}
+
+static uint64_t aggregate_bytes(const struct operator *op)
+{
+    const struct aggregate_op *g = (const struct aggregate_op *)op;
+    uint64_t bytes = keyed_bytes(g->groups);
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        bytes += keyed_bytes(g->workers[w].partials);
+    return bytes;
+}
+
+static void aggregate_free(struct operator *op)
+{
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    for (uint32_t w = 0; w < g->nworkers; w++) {
+        keyed_free(g->workers[w].partials);
+        buf_release(&g->workers[w].key);
+    }
+    free(g->workers);
+    keyed_free(g->groups);
+    for (unsigned s = 0; s < SHARDS; s++) {
+        arena_release(&g->out[s].arena);
+        free(g->out[s].batches);
+    }
+    arena_release(&g->arena);
+    free(g);
+}
+
+static const struct operator_ops aggregate_ops = {
+    .shape = OP_KEEP,
+    .push = aggregate_push,
+    .merge = aggregate_merge,
+    .emit = aggregate_emit,
+    .save = aggregate_save,
+    .load = aggregate_load,
+    .keys = aggregate_keys,
+    .bytes = aggregate_bytes,
+    .free = aggregate_free,
+};
+
+struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
+{
+    struct aggregate_op *g = mem_zalloc(sizeof *g);
+    g->op = (struct operator){&aggregate_ops, node->id, node->name};
+    g->node = node;
+    g->offsets = arena_array(&g->arena, node->naggregates + 1, sizeof *g->offsets);
+    g->arg_types = arena_array(&g->arena, node->naggregates + 1, sizeof *g->arg_types);
+    uint32_t size = sizeof(int64_t);
+    bool heap = false;
+    for (uint32_t i = 0; i < node->naggregates; i++) {
+        const struct aggregate *f = node->aggregates[i].function;
+        size = (size + 15) & ~15u; /* int128 accumulators */
+        g->offsets[i] = size;
+        size += f->state_size;
+        heap |= f->heap;
+        g->arg_types[i] = node->aggregates[i].arg >= 0 ? input->schema.types[node->aggregates[i].arg]
+                                                        : TYPE(TYPE_UNKNOWN);
+    }
+    g->group_columns = arena_array(&g->arena, node->ngroup + 1, sizeof *g->group_columns);
+    for (uint32_t i = 0; i < node->ngroup; i++)
+        g->group_columns[i] = i;
+    g->codec = (struct keyed_codec){(size + 7) & ~7u, pack_group, unpack_group, heap ? release_group : NULL, g};
+    g->groups = keyed_new(node->id, AGGREGATE_VERSION, &g->codec);
+    g->nworkers = nworkers;
+    g->workers = mem_zalloc(nworkers * sizeof *g->workers);
+    for (uint32_t w = 0; w < nworkers; w++) {
+        g->workers[w].partials = keyed_new("partials", AGGREGATE_VERSION, &g->codec);
+        g->workers[w].key.max = MIB(64);
+    }
+    return &g->op;
+}

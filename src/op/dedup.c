@@ -1,0 +1,193 @@
+/* Dedup: DISTINCT ON without ORDER BY, the first row of each key by ordinal, within the watermark's horizon (semantics 13).
+ *
+ * An id is the 128-bit hash, keyed by the state's seed, of the key columns' canonical bytes; 2^-128 per pair is below every other source of
+ * error (docs/decisions/0003). Late rows are refused first, so that they never claim a key.
+ */
+#include <stdlib.h>
+
+#include "column/rowkey.h"
+#include "op/operators.h"
+#include "op/reject.h"
+#include "state/expiring.h"
+
+struct dedup {
+    struct operator op;
+    struct expiring *seen;
+    const uint32_t *key;
+    uint32_t nkey;
+    uint32_t time_column;
+    const char *const *names; /* of the input's columns */
+    uint64_t seed;
+    struct buf *scratch; /* per worker: one key's bytes */
+    uint32_t nworkers;
+};
+
+struct prepared {
+    struct hash128 *ids; /* by row */
+    uint8_t *first;      /* by row: 1 = first of its key; a byte each, so that shards can be resolved side by side */
+};
+
+static void refuse_late(struct op_context *c, struct dedup *d, struct batch *b)
+{
+    const int64_t *time = b->cols[d->time_column].data;
+    if (c->late_us == INT64_MIN)
+        return;
+    uint64_t *keep = NULL;
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        if (likely(time[row] > c->late_us))
+            continue;
+        if (!keep) {
+            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
+            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
+        }
+        bit_clear(keep, row);
+        struct rejection *r = b->origin
+                                  ? reject_row(c->rejections, b, row, c->source_name, d->op.name, "late", "")
+                                  : reject_result(c->rejections, b, row, d->names, d->op.name, "late", "");
+        r->watermark = c->late_us;
+        c->counts->late++;
+    }
+    if (keep)
+        batch_filter(b, keep);
+}
+
+/* A single text or uuid column is hashed as it lies; anything else, and NULL, by its canonical bytes under another seed. */
+static struct hash128 id_of(const struct dedup *d, struct buf *scratch, const struct batch *b, uint32_t row)
+{
+    const struct column *first = &b->cols[d->key[0]];
+    if (d->nkey == 1 && !column_is_null(first, row)) {
+        if (first->type.id == TYPE_UUID)
+            return hash128((const char *)first->data + 16 * (size_t)row, 16, d->seed);
+        if (type_is_view(first->type))
+            return hash128(view_data(column_view(first, row)), column_view(first, row)->len, d->seed);
+    }
+    buf_clear(scratch);
+    rowkey_put(scratch, b->cols, d->key, d->nkey, row);
+    return hash128(scratch->data, scratch->len, d->seed ^ 1);
+}
+
+static void dedup_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
+                       void **ret_prepared)
+{
+    struct dedup *d = (struct dedup *)op;
+    struct batch *b = arena_dup(c->arena, in, sizeof *in);
+    c->counts->in += batch_live(b);
+    refuse_late(c, d, b);
+    struct prepared *p = arena_alloc(c->arena, sizeof *p);
+    p->ids = arena_array(c->arena, b->rows, sizeof *p->ids);
+    p->first = arena_zalloc(c->arena, b->rows);
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        p->ids[row] = id_of(d, &d->scratch[c->worker], b, row);
+        if (c->nworkers == 1)
+            expiring_prefetch(d->seen, p->ids[row]);
+    }
+    *ret = b;
+    *ret_prepared = p;
+}
+
+static void dedup_resolve(struct operator *op, struct op_context *c, unsigned from, unsigned to,
+                          struct parked *parked, uint32_t n)
+{
+    struct dedup *d = (struct dedup *)op;
+    for (uint32_t k = 0; k < n; k++) {
+        const struct batch *b = parked[k].batch;
+        struct prepared *p = parked[k].prepared;
+        const int64_t *time = b->cols[d->time_column].data;
+        for (uint32_t i = 0; i < batch_live(b); i++) {
+            uint32_t row = batch_row(b, i);
+            unsigned shard = expiring_shard(p->ids[row]);
+            if (shard >= from && shard < to)
+                p->first[row] = expiring_insert(d->seen, p->ids[row], time[row], c->evict_us);
+        }
+    }
+}
+
+static void dedup_finish(struct operator *op, struct op_context *c, struct parked *parked, struct batch **ret)
+{
+    (void)op;
+    struct batch *b = parked->batch;
+    const struct prepared *p = parked->prepared;
+    uint32_t *sel = arena_array(c->arena, batch_live(b), sizeof *sel);
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        sel[live] = row;
+        live += p->first[row];
+    }
+    c->counts->duplicate += batch_live(b) - live;
+    c->counts->out += live;
+    b->sel = sel;
+    b->live = live;
+    *ret = live ? b : NULL;
+}
+
+static void dedup_save(struct operator *op, struct segment_writer *w)
+{
+    struct dedup *d = (struct dedup *)op;
+    struct buf payload = BUF(GIB(8));
+    expiring_save(d->seen, 0, SHARDS, &payload);
+    if (payload.len)
+        segment_add(w, SECTION_SET, op->id, EXPIRING_VERSION, &payload);
+    buf_release(&payload);
+}
+
+static enum status dedup_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
+                              struct error *err)
+{
+    return expiring_load(((struct dedup *)op)->seen, version, payload, evict_us, err);
+}
+
+/* KEEP-like end of an epoch: nothing comes out, expired ids are swept. */
+static void dedup_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
+{
+    (void)to;
+    if (from == 0)
+        expiring_sweep(((struct dedup *)op)->seen, c->evict_us);
+}
+
+static uint64_t dedup_keys(const struct operator *op) { return expiring_count(((const struct dedup *)op)->seen); }
+static uint64_t dedup_bytes(const struct operator *op) { return expiring_bytes(((const struct dedup *)op)->seen); }
+
+static void dedup_free(struct operator *op)
+{
+    struct dedup *d = (struct dedup *)op;
+    for (uint32_t w = 0; w < d->nworkers; w++)
+        buf_release(&d->scratch[w]);
+    free(d->scratch);
+    expiring_free(d->seen);
+    free(d);
+}
+
+static const struct operator_ops dedup_ops = {
+    .shape = OP_EXCHANGE,
+    .push = dedup_push,
+    .resolve = dedup_resolve,
+    .finish = dedup_finish,
+    .merge = dedup_merge,
+    .save = dedup_save,
+    .load = dedup_load,
+    .keys = dedup_keys,
+    .bytes = dedup_bytes,
+    .free = dedup_free,
+};
+
+struct operator *dedup_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers,
+                           uint64_t hash_seed)
+{
+    struct dedup *d = mem_zalloc(sizeof *d);
+    d->op = (struct operator){&dedup_ops, node->id, node->name};
+    d->seen = expiring_new(node->id, node->dedup_horizon);
+    d->key = node->dedup_key;
+    d->nkey = node->ndedup_key;
+    assert(input->time_column >= 0); /* the planner refuses a DISTINCT ON without an event time */
+    d->time_column = (uint32_t)input->time_column;
+    d->names = input->schema.names;
+    d->seed = hash_seed;
+    d->nworkers = nworkers;
+    d->scratch = mem_zalloc(nworkers * sizeof *d->scratch);
+    for (uint32_t w = 0; w < nworkers; w++)
+        d->scratch[w].max = MIB(64);
+    return &d->op;
+}

@@ -1,0 +1,22 @@
+/* The operators, one per kind of plan node. Each is made from its node; to add one, write its file, declare it here and
+ * add it to the list in engine/graph.c. nworkers: on how many workers push may run at once.
+ */
+#pragma once
+
+#include "flow/operator.h"
+#include "plan/plan.h"
+
+struct operator *filter_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
+struct operator *project_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
+/* hash_seed: of the state; it keys the hashes that stand for ids. */
+struct operator *dedup_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers,
+                           uint64_t hash_seed);
+struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
+/* ORDER BY / LIMIT over a finite input: everything is held until `merge` of the run's last epoch. */
+struct operator *sort_new(const struct plan_node *node, const struct plan_node *input);
+
+static inline void operator_free(struct operator *op)
+{
+    if (op)
+        op->ops->free(op);
+}

@@ -1,0 +1,196 @@
+#include "op/reject.h"
+
+#include <stdlib.h>
+
+static struct rejection *add(struct rejections *r)
+{
+    if (r->count == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 64;
+        r->items = mem_realloc(r->items, r->cap * sizeof *r->items);
+    }
+    struct rejection *item = &r->items[r->count++];
+    *item = (struct rejection){.source = UINT32_MAX, .offset = -1, .message_time = INT64_MIN, .watermark = INT64_MIN};
+    return item;
+}
+
+static struct slice keep(struct rejections *r, struct slice s)
+{
+    return (struct slice){arena_dup(&r->arena, s.data, s.len), s.len};
+}
+
+struct rejection *reject_row(struct rejections *r, const struct batch *b, uint32_t row, const char *source_name,
+                             const char *step, const char *rules, const char *error)
+{
+    const struct origin *o = b->origin;
+    struct rejection *item = add(r);
+    item->source = o->source;
+    item->split = o->split;
+    item->source_name = source_name;
+    item->topic = o->topic;
+    item->offset = o->offset[row];
+    if (o->timestamp)
+        item->message_time = o->timestamp[row];
+    if (o->raw)
+        item->raw = keep(r, view_slice(&o->raw[row]));
+    if (o->key)
+        item->key = keep(r, view_slice(&o->key[row]));
+    item->step = step;
+    item->rules = arena_strdup(&r->arena, rules);
+    item->error = arena_strdup(&r->arena, error);
+    return item;
+}
+
+static void put_json_value(struct buf *out, const struct column *c, size_t row)
+{
+    AUTO(buf) text = BUF(MIB(64));
+    if (!column_print(c, row, &text)) {
+        buf_puts(out, "null");
+        return;
+    }
+    switch (c->type.id) {
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_NUMERIC:
+    case TYPE_JSONB: buf_put_slice(out, buf_slice(&text)); break;
+    case TYPE_BOOL: buf_puts(out, text.len && text.data[0] == 't' ? "true" : "false"); break;
+    default: buf_put_json(out, buf_slice(&text));
+    }
+}
+
+struct rejection *reject_result(struct rejections *r, const struct batch *b, uint32_t row, const char *const *names,
+                                const char *step, const char *rules, const char *error)
+{
+    AUTO(buf) json = BUF(MIB(256));
+    buf_putc(&json, '{');
+    for (uint32_t c = 0; c < b->ncols; c++) {
+        if (c)
+            buf_putc(&json, ',');
+        buf_put_json(&json, slice_of(names[c]));
+        buf_putc(&json, ':');
+        put_json_value(&json, &b->cols[c], row);
+    }
+    buf_putc(&json, '}');
+    struct rejection *item = add(r);
+    item->source_name = item->topic = "";
+    item->step = step;
+    item->rules = arena_strdup(&r->arena, rules);
+    item->error = arena_strdup(&r->arena, error);
+    item->row_key = arena_strndup(&r->arena, json.data, json.len);
+    return item;
+}
+
+void rejections_reset(struct rejections *r)
+{
+    arena_reset(&r->arena);
+    r->count = 0;
+}
+
+void rejections_release(struct rejections *r)
+{
+    arena_release(&r->arena);
+    free(r->items);
+    *r = (struct rejections){0};
+}
+
+/* ---- as a relation ---- */
+
+enum {
+    COL_ID, COL_SOURCE, COL_TOPIC, COL_PARTITION, COL_OFFSET, COL_MESSAGE_TIME, COL_KEY, COL_EPOCH, COL_REJECTED_AT,
+    COL_RULES, COL_ERROR, COL_WATERMARK, COL_STEP, COL_ROW_KEY, COL_RAW, COL_COUNT
+};
+
+static const char *column_names[COL_COUNT] = {"id", "source", "topic", "partition", "offset", "message_time", "key",
+                                              "epoch", "rejected_at", "rules", "error", "watermark", "step",
+                                              "row_key", "raw"};
+static struct type column_types[COL_COUNT] = {
+    {TYPE_TEXT, 0, 0}, {TYPE_TEXT, 0, 0}, {TYPE_TEXT, 0, 0}, {TYPE_INT4, 0, 0}, {TYPE_INT8, 0, 0},
+    {TYPE_TIMESTAMPTZ, 0, 0}, {TYPE_BYTEA, 0, 0}, {TYPE_INT8, 0, 0}, {TYPE_TIMESTAMPTZ, 0, 0}, {TYPE_TEXT, 0, 0},
+    {TYPE_TEXT, 0, 0}, {TYPE_TIMESTAMPTZ, 0, 0}, {TYPE_TEXT, 0, 0}, {TYPE_TEXT, 0, 0}, {TYPE_BYTEA, 0, 0}};
+const struct schema rejected_schema = {COL_COUNT, column_names, column_types, NULL};
+
+static int compare_slices(struct slice a, struct slice b)
+{
+    int d = memcmp(a.data ? a.data : "", b.data ? b.data : "", MIN(a.len, b.len));
+    return d ? d : (a.len > b.len) - (a.len < b.len);
+}
+
+/* Ordinal first; ties (one row refused by two steps) by content, so that workers do not show. */
+static int compare_rejections(const void *x, const void *y)
+{
+    const struct rejection *a = *(const struct rejection *const *)x, *b = *(const struct rejection *const *)y;
+    if (a->source != b->source)
+        return a->source < b->source ? -1 : 1;
+    if (a->split != b->split)
+        return a->split < b->split ? -1 : 1;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    int d = strcmp(a->step, b->step);
+    if (!d)
+        d = strcmp(a->rules, b->rules);
+    return d ? d : compare_slices(slice_of(a->row_key ? a->row_key : ""), slice_of(b->row_key ? b->row_key : ""));
+}
+
+static void set_text(struct batch *b, unsigned col, uint32_t row, struct slice s, struct arena *a)
+{
+    if (s.data)
+        ((struct view *)b->cols[col].data)[row] = view_of(s.data, s.len);
+    else
+        column_set_null(&b->cols[col], a, b->rows, row);
+}
+
+static void set_time(struct batch *b, unsigned col, uint32_t row, int64_t us, struct arena *a)
+{
+    if (us != INT64_MIN)
+        ((int64_t *)b->cols[col].data)[row] = us;
+    else
+        column_set_null(&b->cols[col], a, b->rows, row);
+}
+
+static void fill_row(struct batch *b, uint32_t row, const struct rejection *r, struct arena *a)
+{
+    bool from_source = r->source != UINT32_MAX;
+    const char *id = from_source ? arena_printf(a, "%s/%u/%lld", r->source_name, r->split, (long long)r->offset)
+                                 : arena_printf(a, "%s/%s", r->step, r->row_key);
+    set_text(b, COL_ID, row, slice_of(id), a);
+    set_text(b, COL_SOURCE, row, from_source ? slice_of(r->source_name) : (struct slice){0}, a);
+    set_text(b, COL_TOPIC, row, from_source && r->topic && *r->topic ? slice_of(r->topic) : (struct slice){0}, a);
+    if (from_source) {
+        ((int32_t *)b->cols[COL_PARTITION].data)[row] = (int32_t)r->split;
+        ((int64_t *)b->cols[COL_OFFSET].data)[row] = r->offset;
+    } else {
+        column_set_null(&b->cols[COL_PARTITION], a, b->rows, row);
+        column_set_null(&b->cols[COL_OFFSET], a, b->rows, row);
+    }
+    set_time(b, COL_MESSAGE_TIME, row, r->message_time, a);
+    set_text(b, COL_KEY, row, r->key, a);
+    set_text(b, COL_RULES, row, slice_of(r->rules), a);
+    set_text(b, COL_ERROR, row, *r->error ? slice_of(r->error) : (struct slice){0}, a);
+    set_time(b, COL_WATERMARK, row, r->watermark, a);
+    set_text(b, COL_STEP, row, *r->step ? slice_of(r->step) : (struct slice){0}, a);
+    set_text(b, COL_ROW_KEY, row, r->row_key ? slice_of(r->row_key) : (struct slice){0}, a);
+    set_text(b, COL_RAW, row, r->raw, a);
+}
+
+struct batch *rejections_batch(struct rejections *const *collectors, uint32_t n, int64_t epoch, int64_t now_us,
+                               struct arena *a)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < n; i++)
+        total += collectors[i]->count;
+    if (total == 0)
+        return NULL;
+    const struct rejection **all = arena_array(a, total, sizeof *all);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < collectors[i]->count; k++)
+            all[at++] = &collectors[i]->items[k];
+    qsort(all, total, sizeof *all, compare_rejections);
+
+    struct batch *b = batch_make(a, column_types, COL_COUNT, total);
+    for (uint32_t row = 0; row < total; row++) {
+        fill_row(b, row, all[row], a);
+        ((int64_t *)b->cols[COL_EPOCH].data)[row] = epoch;
+        ((int64_t *)b->cols[COL_REJECTED_AT].data)[row] = now_us;
+    }
+    return b;
+}

@@ -1,0 +1,41 @@
+/* Rejections: rows that were refused, with every reason, on their way to bourn.rejected. One collector a worker; the
+ * engine merges them at the end of an epoch in the order of ordinals, so that the relation does not depend on workers.
+ */
+#pragma once
+
+#include "column/batch.h"
+
+struct rejection {
+    uint32_t source; /* index of the table in the plan; UINT32_MAX: past the first stateful step */
+    uint32_t split;
+    const char *source_name, *topic;
+    int64_t offset;       /* -1: none */
+    int64_t message_time; /* us; INT64_MIN: none */
+    struct slice key, raw; /* data NULL: none */
+    const char *rules;    /* "R090,R120" */
+    const char *error;    /* details, "; "-separated, or "" */
+    int64_t watermark;    /* the one a late row missed; INT64_MIN: none */
+    const char *step;     /* step's name, "" for the contract */
+    const char *row_key;  /* JSON, past the first stateful step; NULL: none */
+};
+
+struct rejections {
+    struct arena arena; /* everything the items point to; reset every epoch */
+    struct rejection *items;
+    uint32_t count, cap;
+};
+
+/* A row of a batch with an origin: its place and bytes are copied. rules and error are copied too. */
+struct rejection *reject_row(struct rejections *r, const struct batch *b, uint32_t row, const char *source_name,
+                             const char *step, const char *rules, const char *error);
+/* A row past the first stateful step: all its columns as a JSON object take the place of the bytes. */
+struct rejection *reject_result(struct rejections *r, const struct batch *b, uint32_t row, const char *const *names,
+                                const char *step, const char *rules, const char *error);
+void rejections_reset(struct rejections *r);
+void rejections_release(struct rejections *r);
+
+/* The rows of several collectors as one batch of bourn.rejected, ordered by source, split, offset, then content; NULL:
+ * there are none. Its views point into the collectors. */
+extern const struct schema rejected_schema;
+struct batch *rejections_batch(struct rejections *const *collectors, uint32_t n, int64_t epoch, int64_t now_us,
+                               struct arena *a);
