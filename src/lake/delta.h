@@ -119,6 +119,9 @@ const char *delta_property(const struct delta_table *t, const char *name);
 int64_t delta_property_ms(const struct delta_table *t, const char *name, int64_t fallback);
 /* The newest txn version of an application; false: none. *ret_updated_ms (may be NULL): its lastUpdated, -1 if not said. */
 bool delta_txn_version(const struct delta_table *t, const char *app_id, int64_t *ret, int64_t *ret_updated_ms);
+/* The txn of every application, in no particular order: i = 0, 1, ... until false. Strings as long as delta_file_at's. */
+bool delta_txn_at(const struct delta_table *t, uint32_t i, const char **ret_app_id, int64_t *ret_version,
+                  int64_t *ret_updated_ms);
 /* The live files: delta_file_at(t, 0..delta_file_count-1), in no particular order. */
 uint32_t delta_file_count(const struct delta_table *t);
 const struct delta_file *delta_file_at(const struct delta_table *t, uint32_t i);
@@ -212,6 +215,18 @@ static inline void delta_changes_autofree(struct delta_changes *c) { delta_chang
 
 /* Go on to the newest version. ret may be NULL. On FAILED the table is as it was, or unusable if err says ERR_CORRUPT. */
 enum status delta_refresh(struct delta_table *t, struct delta_changes *ret, struct error *err);
+
+/* What one commit said it did: for a writer that looks back at what others did while it was away. */
+struct delta_commit_summary {
+    const char *operation; /* of commitInfo; NULL: not said */
+    const char *app_id;    /* of the first txn; NULL: none */
+    int64_t app_version;
+    bool metadata;
+    bool adds, removes; /* rows: actions with dataChange false are not counted */
+};
+/* Strings are in the arena. ERR_NOT_FOUND: not written yet, or cleaned up. */
+enum status delta_read_commit(const struct delta_table *t, int64_t version, struct arena *a,
+                              struct delta_commit_summary *ret, struct error *err);
 
 /* Is the newest checkpoint delta.checkpointInterval (10) versions old? */
 bool delta_checkpoint_due(const struct delta_table *t);
