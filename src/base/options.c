@@ -90,6 +90,25 @@ bool option_parse_bool(const char *text, bool *ret)
     return false;
 }
 
+struct options options_join(const struct options *near, const struct options *far, struct arena *a)
+{
+    uint32_t first = near ? near->count : 0, second = far ? far->count : 0;
+    struct options joined = {.count = first + second, .items = arena_array(a, first + second, sizeof(struct option))};
+    if (first > 0)
+        memcpy(joined.items, near->items, first * sizeof *joined.items);
+    if (second > 0)
+        memcpy(joined.items + first, far->items, second * sizeof *joined.items);
+    return joined;
+}
+
+enum status option_blame(const struct options *o, const char *name, struct error *err)
+{
+    const struct option *given = given_option(o, name);
+    if (given)
+        err->place = given->place;
+    return FAILED;
+}
+
 bool option_parse_int(const char *text, int64_t *ret)
 {
     const char *digits = *text == '-' || *text == '+' ? text + 1 : text;

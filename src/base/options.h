@@ -49,6 +49,11 @@ bool option_bool(const struct options *o, const struct option_spec *specs, const
 int64_t option_int(const struct options *o, const struct option_spec *specs, const char *name);
 /* Is it given at all? */
 bool option_given(const struct options *o, const char *name);
+/* The options of `near` and behind them those of `far` (a table's, then its server's; either may be NULL): a look-up
+ * finds the nearest. The list lives in the arena, its options where they were. */
+struct options options_join(const struct options *near, const struct options *far, struct arena *a);
+/* Say in *err where the option's value stood, if it was given; returns FAILED. */
+enum status option_blame(const struct options *o, const char *name, struct error *err);
 
 enum option_where { OPTION_ON_SERVER, OPTION_ON_TABLE, OPTION_ON_COLUMN, OPTION_ON_MAPPING };
 

@@ -1,0 +1,261 @@
+/* The source "generator": made-up payment events (payments.h), for demonstrations, tests and benchmarks.
+ *
+ * Split s of S hands out events s, s + S, s + 2S, ...; its position counts its own events, so event = position * S + s.
+ * Without `rows` the stream has no end, but it never runs ahead of the clock: an event is not handed out before its time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/os.h"
+#include "column/civil.h"
+#include "source/connectors.h"
+#include "source/payments.h"
+
+static const struct option_spec generator_options[] = {
+    {"events", OPT_CHOICE, .value = "payments", .choices = "payments", .help = "what to make"},
+    {"rows", OPT_INT, .min = 0, .max = INT64_MAX, .help = "end after so many events; not set: no end"},
+    {"rate", OPT_INT, .value = "0", .min = 0, .max = 1000000000, .help = "events a second; 0: as fast as they are taken"},
+    {"nominal_rate", OPT_INT, .value = "100", .min = 1, .max = 1000000000,
+     .help = "events a second of event time: event n happened at base + n / nominal_rate"},
+    {"base", OPT_TEXT, .value = "2020-01-01T00:00:00Z", .help = "the event time of the first event"},
+    {"seed", OPT_INT, .value = "1", .min = 0, .max = INT64_MAX, .help = "another seed, other events"},
+    {"bad", OPT_TEXT, .value = "0.03", .help = "share of events that break the contract (0.03 or 3%)"},
+    {"duplicates", OPT_TEXT, .value = "0.03", .help = "share of events that repeat an earlier one"},
+    {"late", OPT_TEXT, .value = "0.001", .help = "share of events 26 to 50 hours older than their neighbours"},
+    {"splits", OPT_INT, .value = "1", .min = 1, .max = 256, .help = "how many partitions share the events"},
+    {0},
+};
+
+/* The memory of one batch; pooled, so that a steady run allocates nothing. */
+struct generator_batch {
+    struct generator_batch *next;
+    struct view raw[BATCH_ROWS];
+    int64_t offset[BATCH_ROWS], timestamp[BATCH_ROWS];
+    char text[BATCH_ROWS][PAYMENT_BYTES];
+};
+
+struct generator_split {
+    uint64_t position;
+    uint64_t paced_from; /* position when pacing began */
+    int64_t paced_since; /* and the monotonic time then; 0: not yet */
+};
+
+struct generator {
+    struct source base;
+    struct payments payments;
+    bool bounded;
+    uint64_t rows, rate; /* of all splits */
+    uint32_t nsplits, told; /* told: splits already reported */
+    struct generator_split *splits;
+    struct generator_batch *pool;
+};
+
+static struct generator *generator_of(struct source *s)
+{
+    return (struct generator *)s;
+}
+
+static enum status generator_splits(struct source *s, struct split *ret, uint32_t max, uint32_t *ret_count,
+                                    struct error *err)
+{
+    (void)err;
+    struct generator *g = generator_of(s);
+    uint32_t n = 0;
+    for (; g->told < g->nsplits && n < max; g->told++, n++) {
+        ret[n] = (struct split){.number = g->told};
+        snprintf(ret[n].name, sizeof ret[n].name, "payments/%u", g->told);
+    }
+    *ret_count = n;
+    return OK;
+}
+
+static enum status generator_seek(struct source *s, uint32_t split, int64_t position, struct error *err)
+{
+    (void)err;
+    struct generator *g = generator_of(s);
+    g->splits[split] = (struct generator_split){.position = position < 0 ? 0 : (uint64_t)position};
+    return OK;
+}
+
+/* Events of this split before the end of the stream; UINT64_MAX without an end. */
+static uint64_t split_rows(const struct generator *g, uint32_t split)
+{
+    if (!g->bounded)
+        return UINT64_MAX;
+    return g->rows / g->nsplits + (split < g->rows % g->nsplits);
+}
+
+/* How many events a paced split may hand out by now. At most a second's worth is made up for after a pause. */
+static uint64_t paced_limit(struct generator *g, struct generator_split *sp)
+{
+    int64_t now = os_mono_us();
+    if (sp->paced_since == 0) {
+        sp->paced_since = now;
+        sp->paced_from = sp->position;
+    }
+    uint64_t rate = MAX(g->rate / g->nsplits, 1);
+    uint64_t due = sp->paced_from + (uint64_t)((uint128)(now - sp->paced_since) * rate / 1000000);
+    if (due > sp->position + rate) {
+        sp->paced_from = sp->position;
+        sp->paced_since = now - 1000000;
+        due = sp->position + rate;
+    }
+    return due;
+}
+
+/* Of an endless stream: events that have happened by now. */
+static uint64_t happened(const struct generator *g)
+{
+    int64_t age = os_now_us() - g->payments.base_us;
+    if (age < 0)
+        return 0;
+    return (uint64_t)((uint128)age * g->payments.nominal_rate / 1000000) + 1;
+}
+
+static uint32_t rows_now(struct generator *g, uint32_t split, uint32_t max_rows)
+{
+    struct generator_split *sp = &g->splits[split];
+    uint64_t limit = split_rows(g, split);
+    if (g->rate > 0)
+        limit = MIN(limit, paced_limit(g, sp));
+    if (!g->bounded) {
+        uint64_t events = happened(g);
+        limit = MIN(limit, events / g->nsplits + (split < events % g->nsplits));
+    }
+    uint64_t most = MIN(max_rows, (uint32_t)BATCH_ROWS);
+    return limit > sp->position ? (uint32_t)MIN(limit - sp->position, most) : 0;
+}
+
+static enum status generator_poll(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
+                                  struct error *err)
+{
+    (void)err;
+    struct generator *g = generator_of(s);
+    struct generator_split *sp = &g->splits[split];
+    uint32_t rows = rows_now(g, split, max_rows);
+    if (rows == 0)
+        return AGAIN;
+    struct generator_batch *b = g->pool;
+    if (b)
+        g->pool = b->next;
+    else
+        b = mem_alloc(sizeof *b);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        uint64_t n = (sp->position + i) * g->nsplits + split;
+        size_t len = payments_make(&g->payments, n, b->text[i]);
+        b->raw[i] = view_of(b->text[i], len);
+        b->offset[i] = (int64_t)(sp->position + i);
+        b->timestamp[i] = payments_time(&g->payments, n);
+        bytes += len;
+    }
+    sp->position += rows;
+    *ret = (struct source_batch){
+        .rows = rows,
+        .origin = {.split = split, .topic = "payments", .offset = b->offset, .timestamp = b->timestamp, .raw = b->raw},
+        .bytes = bytes,
+        .next_position = (int64_t)sp->position,
+        .owner = b,
+    };
+    return OK;
+}
+
+static void generator_release(struct source *s, struct source_batch *batch)
+{
+    struct generator *g = generator_of(s);
+    struct generator_batch *b = batch->owner;
+    b->next = g->pool;
+    g->pool = b;
+}
+
+static int64_t generator_end_position(struct source *s, uint32_t split)
+{
+    struct generator *g = generator_of(s);
+    return g->bounded ? (int64_t)split_rows(g, split) : -1;
+}
+
+static bool generator_finished(struct source *s, uint32_t split)
+{
+    struct generator *g = generator_of(s);
+    return g->bounded && g->splits[split].position >= split_rows(g, split);
+}
+
+static void generator_free(struct source *s)
+{
+    struct generator *g = generator_of(s);
+    while (g->pool) {
+        struct generator_batch *next = g->pool->next;
+        free(g->pool);
+        g->pool = next;
+    }
+    free(g->splits);
+    free(g);
+}
+
+static enum status read_share(const struct options *o, const char *name, uint32_t *ret, struct error *err)
+{
+    const char *text = option_text(o, generator_options, name);
+    if (payments_parse_share(text, ret))
+        return OK;
+    (void)error_set(err, ERR_SQL, "option %s: \"%s\" is no share between 0 and 0.5", name, text);
+    (void)error_hint(err, "write 0.03 or 3%%");
+    return option_blame(o, name, err);
+}
+
+static enum status read_payments(const struct options *o, struct payments *ret, struct error *err)
+{
+    struct payments p = {.seed = (uint64_t)option_int(o, generator_options, "seed"),
+                         .nominal_rate = (uint32_t)option_int(o, generator_options, "nominal_rate")};
+    TRY(read_share(o, "bad", &p.bad, err));
+    TRY(read_share(o, "duplicates", &p.duplicate, err));
+    TRY(read_share(o, "late", &p.late, err));
+    if (!payments_check_shares(&p))
+        return error_set(err, ERR_SQL, "options bad, duplicates and late together are more than half of all events");
+    const char *base = option_text(o, generator_options, "base");
+    bool zone;
+    if (!civil_parse_timestamp(slice_of(base), &p.base_us, &zone) || !zone) {
+        (void)error_set(err, ERR_SQL, "option base: \"%s\" is no date and time with a zone", base);
+        (void)error_hint(err, "write 2020-01-01T00:00:00Z");
+        return option_blame(o, "base", err);
+    }
+    *ret = p;
+    return OK;
+}
+
+static enum status generator_open(const struct source_config *config, struct source **ret, struct error *err)
+{
+    static const struct source_ops ops = {
+        .splits = generator_splits,
+        .seek = generator_seek,
+        .poll = generator_poll,
+        .release = generator_release,
+        .end_position = generator_end_position,
+        .finished = generator_finished,
+        .free = generator_free,
+    };
+    AUTO(arena) scratch = {0};
+    const struct options joined = options_join(config->options, config->server, &scratch), *o = &joined;
+    struct payments payments;
+    TRY(read_payments(o, &payments, err));
+    struct generator *g = mem_zalloc(sizeof *g);
+    g->base.ops = &ops;
+    g->payments = payments;
+    g->bounded = option_given(o, "rows");
+    g->rows = g->bounded ? (uint64_t)option_int(o, generator_options, "rows") : 0;
+    g->rate = (uint64_t)option_int(o, generator_options, "rate");
+    g->nsplits = (uint32_t)option_int(o, generator_options, "splits");
+    g->splits = mem_zalloc(g->nsplits * sizeof *g->splits);
+    *ret = &g->base;
+    return OK;
+}
+
+static const char *const generator_metadata[] = {"topic", "partition", "offset", "timestamp", NULL};
+
+const struct source_connector source_generator_connector = {
+    .name = "generator",
+    .options = generator_options,
+    .metadata = generator_metadata,
+    .help = "made-up payment events, reproducible from a seed",
+    .default_format = "json",
+    .open = generator_open,
+};
