@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 char *buf_reserve(struct buf *b, size_t n)
 {
     assert(b->max > 0);
@@ -58,23 +60,6 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_end(again);
 }
 
-/* Length of the valid UTF-8 sequence at p, 0 if there is none. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static void put_json_ascii(struct buf *b, unsigned char c)
 {
     switch (c) {
@@ -95,10 +80,10 @@ void buf_put_json(struct buf *b, struct slice s)
 {
     buf_putc(b, '"');
     for (size_t i = 0; i < s.len;) {
-        const unsigned char *p = (const unsigned char *)s.data + i;
-        size_t n = utf8_length(p, s.len - i);
+        const char *p = s.data + i;
+        size_t n = utf8_char(p, s.data + s.len);
         if (n == 1)
-            put_json_ascii(b, *p);
+            put_json_ascii(b, (unsigned char)*p);
         else if (n)
             buf_put(b, p, n);
         else

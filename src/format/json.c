@@ -11,7 +11,7 @@
 
 #include "format/formats.h"
 #include "format/json_write.h"
-#include "format/utf8.h"
+#include "base/utf8.h"
 #include "format/value.h"
 
 static const struct option_spec json_options[] = {

@@ -1,6 +1,6 @@
 #include "format/json_read.h"
 
-#include "format/utf8.h"
+#include "base/utf8.h"
 
 static bool fail(struct json_reader *r, const char *cause)
 {

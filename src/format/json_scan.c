@@ -11,7 +11,7 @@
 
 #include "column/civil.h"
 #include "format/json.h"
-#include "format/utf8.h"
+#include "base/utf8.h"
 #include "format/value.h"
 
 static __m128i load16(const void *p)

@@ -7,7 +7,7 @@
 
 #include "column/civil.h"
 #include "column/decimal.h"
-#include "format/utf8.h"
+#include "base/utf8.h"
 
 static bool is_digit(char c)
 {
