@@ -29,6 +29,7 @@ struct op_context {
     int64_t epoch, now_us;
     int64_t late_us;  /* rows at or before this event time are late; INT64_MIN: none are */
     int64_t evict_us; /* state at or before this may go; INT64_MIN: none may */
+    bool final;       /* finite inputs are at their end: this epoch is the last */
     struct arena *arena;           /* what the batch handed back needs; lives until the round ends */
     struct rejections *rejections; /* rows refused, with their reasons; this worker's */
     const char *source_name;       /* the table the batch came from; NULL past the first stateful step */

@@ -12,8 +12,8 @@ struct operator *project_new(const struct plan_node *node, const struct plan_nod
 struct operator *dedup_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers,
                            uint64_t hash_seed);
 struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
-/* ORDER BY / LIMIT over a finite input: everything is held until `merge` of the run's last epoch. */
-struct operator *sort_new(const struct plan_node *node, const struct plan_node *input);
+/* ORDER BY / LIMIT over a finite input: everything is held until the input ends (op_context.final). One worker only. */
+struct operator *sort_new(const struct plan_node *node);
 
 static inline void operator_free(struct operator *op)
 {

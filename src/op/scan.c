@@ -3,22 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "op/contract.h"
 #include "op/reject.h"
 
 struct worker {
     struct decoder *decoder;
-    struct program_state **checks; /* per contract rule; NULL where the rule is NOT NULL */
-    uint64_t *broken_counts;       /* per rule of the scan */
-    struct buf rules, details;     /* scratch of one rejected row */
+    uint64_t *broken_counts;   /* per rule of the scan */
+    struct buf rules, details; /* scratch of one rejected row */
 };
 
 struct scan {
     struct scan_config config;
     struct arena arena;
-    const struct program **programs; /* per contract rule; NULL: NOT NULL */
-    const char **rule_ids;           /* parse, type:c..., contract..., null:time, future */
+    struct contract *contract;
+    const char **rule_ids; /* parse, type:c..., contract..., null:time, future */
     uint32_t nrules, first_type, first_contract, null_time, future;
-    uint64_t *decode;                /* columns that come from the message */
+    uint64_t *decode; /* columns that come from the message */
     struct worker *workers;
 };
 
@@ -50,10 +50,6 @@ static enum status open_worker(struct scan *s, struct worker *w, struct error *e
     w->rules = (struct buf)BUF(SCRATCH_MAX);
     w->details = (struct buf)BUF(SCRATCH_MAX);
     w->broken_counts = mem_zalloc(s->nrules * sizeof *w->broken_counts);
-    w->checks = mem_zalloc(t->nrules * sizeof(struct program_state *));
-    for (uint32_t r = 0; r < t->nrules; r++)
-        if (s->programs[r])
-            w->checks[r] = program_state_new(s->programs[r]);
     if (s->config.format)
         TRY(s->config.format->decoder_new(&t->schema, s->decode, &t->options, &w->decoder, err));
     return OK;
@@ -65,10 +61,7 @@ enum status scan_new(const struct scan_config *config, struct scan **ret, struct
     struct scan *s = mem_zalloc(sizeof *s);
     s->config = *config;
     name_rules(s);
-    s->programs = arena_zarray(&s->arena, t->nrules, sizeof *s->programs);
-    for (uint32_t r = 0; r < t->nrules; r++)
-        if (t->rules[r].kind == RULE_CHECK)
-            s->programs[r] = program_compile(&s->arena, &t->rules[r].check, 1);
+    s->contract = contract_new(t, config->nworkers);
     s->decode = arena_zarray(&s->arena, BITMAP_WORDS(t->schema.ncols), sizeof(uint64_t));
     for (uint32_t c = 0; c < t->schema.ncols; c++)
         if (!t->metadata || !t->metadata[c])
@@ -90,14 +83,12 @@ void scan_free(struct scan *s)
     for (uint32_t i = 0; s->workers && i < s->config.nworkers; i++) {
         struct worker *w = &s->workers[i];
         decoder_free(w->decoder);
-        for (uint32_t r = 0; w->checks && r < s->config.table->nrules; r++)
-            program_state_free(w->checks[r]);
-        free(w->checks);
         free(w->broken_counts);
         buf_release(&w->rules);
         buf_release(&w->details);
     }
     free(s->workers);
+    contract_free(s->contract);
     arena_release(&s->arena);
     free(s);
 }
@@ -189,29 +180,14 @@ static void silence(struct scan *s, struct verdict *v, const struct plan_rule *r
     }
 }
 
-static void null_rows(const struct column *c, uint32_t rows, uint64_t *ret)
-{
-    size_t words = BITMAP_WORDS(rows);
-    for (size_t i = 0; i < words; i++)
-        ret[i] = c->valid ? ~c->valid[i] : 0;
-    if (rows % 64)
-        ret[words - 1] &= (UINT64_C(1) << (rows % 64)) - 1;
-}
-
-static void check_contract(struct scan *s, struct worker *w, struct op_context *c, struct batch *b, struct verdict *v)
+static void check_contract(struct scan *s, struct op_context *c, struct batch *b, struct verdict *v)
 {
     const struct plan_table *t = s->config.table;
     uint64_t *bits = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *bits);
     for (uint32_t r = 0; r < t->nrules; r++) {
-        const struct plan_rule *rule = &t->rules[r];
-        if (rule->kind == RULE_NOT_NULL) {
-            if (!b->cols[rule->column].valid)
-                continue;
-            null_rows(&b->cols[rule->column], b->rows, bits);
-        } else {
-            program_check(s->programs[r], w->checks[r], b, c->now_us, c->arena, bits);
-        }
-        silence(s, v, rule, b->rows, bits);
+        if (!contract_check(s->contract, r, c->worker, b, c->now_us, c->arena, bits))
+            continue;
+        silence(s, v, &t->rules[r], b->rows, bits);
         add_broken(v, c->arena, s->first_contract + r, b->rows, bits);
     }
 }
@@ -228,8 +204,7 @@ static void check_time(struct scan *s, struct op_context *c, struct batch *b, st
     if (__builtin_add_overflow(c->now_us, s->config.max_ahead_us, &limit))
         limit = INT64_MAX;
     uint64_t *bits = arena_zarray(c->arena, BITMAP_WORDS(b->rows), sizeof *bits);
-    if (time->valid) {
-        null_rows(time, b->rows, bits);
+    if (null_rows(time, b->rows, bits)) {
         for (size_t i = 0; i < BITMAP_WORDS(b->rows); i++)
             bits[i] &= ~v->any[i]; /* a row already refused needs no second word for the same hole */
         add_broken(v, c->arena, s->null_time, b->rows, bits);
@@ -327,7 +302,7 @@ void scan_push(struct scan *s, struct op_context *c, const struct source_batch *
     struct verdict v = {arena_zarray(c->arena, s->nrules, sizeof *v.broken),
                         arena_zarray(c->arena, BITMAP_WORDS(b->rows), sizeof *v.any), true};
     add_decode_errors(s, &v, c->arena, &d, b->rows);
-    check_contract(s, w, c, b, &v);
+    check_contract(s, c, b, &v);
     check_time(s, c, b, &v);
     c->counts->in += b->rows;
     if (!v.clean)

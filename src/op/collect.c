@@ -1,0 +1,361 @@
+#include "op/collect.h"
+
+#include <stdlib.h>
+
+#include "column/rowcodec.h"
+#include "column/rowkey.h"
+#include "expr/program.h"
+#include "op/contract.h"
+#include "op/refuse.h"
+#include "op/reject.h"
+#include "state/keyed.h"
+
+#define PAYLOAD_MAX GIB(8)
+
+struct collect {
+    const struct plan_node *node;
+    const struct plan_table *table;
+    bool input_appends;
+    const char *const *input_names;
+    struct arena arena;
+    const struct program *program;
+    struct program_state **states;
+    struct contract *contract;
+    bool checked; /* has an output contract that applies */
+    uint32_t nworkers, nslots;
+    struct buf *slots; /* of the running round */
+    struct buf epoch;  /* of the rounds before it */
+    struct { uint64_t rejected, error, rows; } *counts; /* per worker */
+    uint32_t *compared; /* columns that decide whether a row changed */
+    uint32_t ncompared;
+};
+
+static struct buf payload_buf(void) { return (struct buf)BUF(PAYLOAD_MAX); }
+
+/* A sink that is fed from bourn.rejected carries no contract (semantics 17): the planner leaves it without rules. */
+struct collect *collect_new(const struct plan *plan, const struct plan_node *sink, const struct plan_node *input,
+                            uint32_t nworkers, uint32_t nslots)
+{
+    struct collect *k = mem_zalloc(sizeof *k);
+    k->node = sink;
+    k->table = &plan->tables[sink->table];
+    k->input_appends = input->mode == MODE_APPEND;
+    k->input_names = input->schema.names;
+    k->program = program_compile(&k->arena, sink->exprs, k->table->schema.ncols);
+    k->contract = contract_new(k->table, nworkers);
+    k->checked = k->table->nrules > 0;
+    k->nworkers = nworkers;
+    k->nslots = nslots;
+    k->states = mem_array(nworkers, sizeof(struct program_state *));
+    for (uint32_t w = 0; w < nworkers; w++)
+        k->states[w] = program_state_new(k->program);
+    k->slots = mem_array(nslots, sizeof *k->slots);
+    for (uint32_t i = 0; i < nslots; i++)
+        k->slots[i] = payload_buf();
+    k->epoch = payload_buf();
+    k->counts = mem_zalloc(nworkers * sizeof *k->counts);
+    k->compared = arena_array(&k->arena, k->table->schema.ncols, sizeof *k->compared);
+    for (uint32_t c = 0; c < k->table->schema.ncols; c++)
+        if (!sink->now_columns || !bit_get(sink->now_columns, c))
+            k->compared[k->ncompared++] = c;
+    return k;
+}
+
+void collect_free(struct collect *k)
+{
+    if (!k)
+        return;
+    for (uint32_t w = 0; w < k->nworkers; w++)
+        program_state_free(k->states[w]);
+    for (uint32_t i = 0; i < k->nslots; i++)
+        buf_release(&k->slots[i]);
+    buf_release(&k->epoch);
+    contract_free(k->contract);
+    arena_release(&k->arena);
+    free(k->states);
+    free(k->slots);
+    free(k->counts);
+    free(k);
+}
+
+static void append_batch(struct buf *out, const struct batch *b)
+{
+    size_t at = out->len;
+    buf_put_u32(out, 0);
+    batch_encode(b, out);
+    assert(!out->overflow); /* an epoch is closed by its byte limit long before */
+    store_u32(out->data + at, (uint32_t)(out->len - at - 4));
+}
+
+enum status collect_next(struct reader *in, const struct schema *schema, struct arena *a, struct batch **ret,
+                         struct error *err)
+{
+    *ret = NULL;
+    if (reader_left(in) == 0)
+        return OK;
+    uint32_t len;
+    const char *bytes;
+    if (!reader_u32(in, &len) || !reader_bytes(in, len, &bytes))
+        return error_set(err, ERR_CORRUPT, "outbox payload ends in the middle of a batch");
+    return batch_decode((struct slice){bytes, len}, schema->types, schema->ncols, a, ret, err);
+}
+
+/* ---- the output contract ---- */
+
+static const char *broken_rules(struct collect *k, struct arena *a, uint64_t *const *broken, uint32_t row)
+{
+    AUTO(buf) rules = BUF(KIB(64));
+    for (uint32_t r = 0; r < k->table->nrules; r++)
+        if (broken[r] && bit_get(broken[r], row)) {
+            if (rules.len)
+                buf_putc(&rules, ',');
+            buf_puts(&rules, k->table->rules[r].id);
+        }
+    return arena_strdup(a, buf_cstr(&rules));
+}
+
+/* A violating result is refused. An upsert sink then loses the key: through the retraction that comes with an updating
+ * input, or, where the input only appends, through a deletion put in the row's place. */
+static void hold_to_contract(struct collect *k, struct op_context *c, struct batch *b)
+{
+    uint64_t **broken = arena_zarray(c->arena, k->table->nrules, sizeof(uint64_t *));
+    uint64_t *any = arena_zarray(c->arena, BITMAP_WORDS(b->rows), sizeof *any);
+    bool some = false;
+    for (uint32_t r = 0; r < k->table->nrules; r++) {
+        uint64_t *bits = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *bits);
+        if (!contract_check(k->contract, r, c->worker, b, c->now_us, c->arena, bits))
+            continue;
+        broken[r] = bits;
+        some = true;
+        for (size_t i = 0; i < BITMAP_WORDS(b->rows); i++)
+            any[i] |= bits[i];
+    }
+    if (!some)
+        return;
+    bool delete_key = k->input_appends && k->table->nkey > 0;
+    int64_t *weight = arena_array(c->arena, b->rows, sizeof *weight);
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        weight[row] = batch_weight(b, row);
+        if (!bit_get(any, row) || weight[row] < 0)
+            continue;
+        const struct origin *origin = b->origin;
+        b->origin = NULL; /* what is refused is the result, not the message it came from */
+        reject_result(c->rejections, b, row, k->table->schema.names, k->node->sink_name,
+                      broken_rules(k, c->arena, broken, row), "output contract");
+        b->origin = origin;
+        k->counts[c->worker].rejected++;
+        weight[row] = -1;
+    }
+    if (delete_key) {
+        b->weight = weight;
+        return;
+    }
+    for (size_t i = 0; i < BITMAP_WORDS(b->rows); i++)
+        any[i] = ~any[i];
+    batch_filter(b, any);
+}
+
+void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct batch *in)
+{
+    struct batch *b = arena_dup(c->arena, in, sizeof *in);
+    b->ncols = k->table->schema.ncols;
+    b->cols = arena_array(c->arena, b->ncols, sizeof *b->cols);
+    struct row_errors errors;
+    program_run(k->program, k->states[c->worker], in, c->now_us, c->arena, b->cols, &errors);
+    if (errors.count) {
+        uint64_t *keep = arena_array(c->arena, BITMAP_WORDS(in->rows), sizeof *keep);
+        memset(keep, 0xff, BITMAP_WORDS(in->rows) * sizeof *keep);
+        drop_errors(&errors, keep);
+        k->counts[c->worker].error += refuse_errors(c, in, &errors, k->node->sink_name, k->input_names);
+        batch_filter(b, keep);
+    }
+    if (k->checked)
+        hold_to_contract(k, c, b);
+    if (batch_live(b) == 0)
+        return;
+    k->counts[c->worker].rows += batch_live(b);
+    append_batch(&k->slots[slot], b);
+}
+
+void collect_round(struct collect *k)
+{
+    for (uint32_t i = 0; i < k->nslots; i++) {
+        if (k->slots[i].len == 0)
+            continue;
+        if (k->epoch.len == 0) { /* the common case, one slot: the bytes move */
+            struct buf empty = k->epoch;
+            k->epoch = k->slots[i];
+            k->slots[i] = empty;
+        } else {
+            buf_put_slice(&k->epoch, buf_slice(&k->slots[i]));
+        }
+        buf_clear(&k->slots[i]);
+    }
+}
+
+/* ---- netting an upsert sink's epoch ---- */
+
+struct row_ref {
+    struct batch *batch;
+    uint32_t row;
+};
+
+struct net { /* what is known of a key; zero = nothing yet */
+    struct row_ref before, after;
+};
+
+struct netting {
+    struct collect *k;
+    struct arena *arena;
+    struct keyed *keys;
+    struct batch **batches;
+    uint32_t nbatches;
+    struct net ***nets; /* per batch and live row */
+    struct buf x, y;    /* scratch */
+    struct collect_counts *counts;
+};
+
+static void decode_all(struct netting *n)
+{
+    struct reader in = reader_of(buf_slice(&n->k->epoch));
+    uint32_t cap = 0;
+    struct error err;
+    for (;;) {
+        struct batch *b;
+        enum status s = collect_next(&in, &n->k->table->schema, n->arena, &b, &err);
+        assert(s == OK); /* these bytes were written by this process a moment ago */
+        if (!b)
+            return;
+        if (n->nbatches == cap) {
+            cap = cap ? cap * 2 : 16;
+            struct batch **more = arena_array(n->arena, cap, sizeof *more);
+            memcpy(more, n->batches ? n->batches : more, n->nbatches * sizeof *more);
+            n->batches = more;
+        }
+        n->batches[n->nbatches++] = b;
+    }
+}
+
+/* A key has at most one live row (the planner saw to that), so its rows of an epoch are: maybe an old one leaving, then new ones
+ * replacing each other. */
+static void note_row(struct net *net, struct row_ref row, int64_t weight)
+{
+    if (weight > 0)
+        net->after = row;
+    else if (net->after.batch)
+        net->after = (struct row_ref){0};
+    else if (!net->before.batch)
+        net->before = row;
+}
+
+static void note_all(struct netting *n)
+{
+    n->nets = arena_array(n->arena, n->nbatches, sizeof *n->nets);
+    for (uint32_t i = 0; i < n->nbatches; i++) {
+        struct batch *b = n->batches[i];
+        n->nets[i] = arena_array(n->arena, batch_live(b), sizeof **n->nets);
+        for (uint32_t r = 0; r < batch_live(b); r++) {
+            uint32_t row = batch_row(b, r);
+            buf_clear(&n->x);
+            rowkey_put(&n->x, b->cols, n->k->table->key, n->k->table->nkey, row);
+            bool fresh;
+            struct keyed_entry *e =
+                keyed_get(n->keys, hash64(n->x.data, n->x.len, 0), n->x.data, n->x.len, &fresh);
+            n->nets[i][r] = keyed_value(e);
+            note_row(n->nets[i][r], (struct row_ref){b, row}, batch_weight(b, row));
+        }
+    }
+}
+
+static bool unchanged(struct netting *n, const struct net *net)
+{
+    buf_clear(&n->x);
+    buf_clear(&n->y);
+    rowkey_put(&n->x, net->before.batch->cols, n->k->compared, n->k->ncompared, net->before.row);
+    rowkey_put(&n->y, net->after.batch->cols, n->k->compared, n->k->ncompared, net->after.row);
+    return slice_equal(buf_slice(&n->x), buf_slice(&n->y));
+}
+
+/* What a row contributes to the payload: +1, -1, or 0: nothing. */
+static int64_t verdict(struct netting *n, const struct net *net, struct batch *b, uint32_t row)
+{
+    if (net->after.batch == b && net->after.row == row) {
+        if (!net->before.batch) {
+            n->counts->inserted++;
+            return 1;
+        }
+        if (unchanged(n, net)) {
+            n->counts->unchanged++;
+            return 0;
+        }
+        n->counts->updated++;
+        return 1;
+    }
+    if (!net->after.batch && net->before.batch == b && net->before.row == row) {
+        n->counts->deleted++;
+        return -1;
+    }
+    return 0;
+}
+
+static void put_net(struct netting *n, uint32_t i, struct buf *out)
+{
+    struct batch *b = n->batches[i];
+    uint32_t *sel = arena_array(n->arena, batch_live(b), sizeof *sel);
+    int64_t *weight = arena_zarray(n->arena, b->rows, sizeof *weight);
+    uint32_t live = 0;
+    for (uint32_t r = 0; r < batch_live(b); r++) {
+        uint32_t row = batch_row(b, r);
+        weight[row] = verdict(n, n->nets[i][r], b, row);
+        sel[live] = row;
+        live += weight[row] != 0;
+    }
+    if (live == 0)
+        return;
+    struct batch net = *b;
+    net.sel = sel;
+    net.live = live;
+    net.weight = weight;
+    append_batch(out, &net);
+}
+
+static void net_epoch(struct collect *k, struct buf *ret, struct collect_counts *counts)
+{
+    AUTO(arena) arena = {0};
+    static const struct keyed_codec codec = {.value_size = sizeof(struct net)};
+    struct netting n = {.k = k, .arena = &arena, .counts = counts};
+    n.keys = keyed_new("net", 1, &codec);
+    n.x = n.y = (struct buf)BUF(MIB(64));
+    decode_all(&n);
+    note_all(&n);
+    for (uint32_t i = 0; i < n.nbatches; i++)
+        put_net(&n, i, ret);
+    keyed_free(n.keys);
+    buf_release(&n.x);
+    buf_release(&n.y);
+}
+
+void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *ret_counts)
+{
+    struct collect_counts counts = {0};
+    struct buf payload = payload_buf();
+    uint64_t rows = 0;
+    for (uint32_t w = 0; w < k->nworkers; w++) {
+        counts.rejected += k->counts[w].rejected;
+        counts.error += k->counts[w].error;
+        rows += k->counts[w].rows;
+    }
+    memset(k->counts, 0, k->nworkers * sizeof *k->counts);
+    if (k->table->nkey > 0) {
+        net_epoch(k, &payload, &counts);
+        buf_clear(&k->epoch);
+    } else {
+        payload = k->epoch;
+        k->epoch = payload_buf();
+        counts.inserted = rows;
+    }
+    counts.in = counts.inserted + counts.updated + counts.deleted + counts.unchanged + counts.rejected;
+    *ret = payload;
+    *ret_counts = counts;
+}

@@ -1,0 +1,30 @@
+/* Collect: the last step before a sink. Evaluates the sink's own expressions (now() among them), holds the rows to the
+ * output contract, nets an epoch's changes per key, and encodes them as the payload of the sink's outbox section:
+ *
+ *   per batch: u32 length, then that many bytes of column/rowcodec.h, in the sink table's columns;
+ *   weight +1: insert or upsert the row, -1: delete its key. An upsert payload has at most one row a key.
+ */
+#pragma once
+
+#include "flow/operator.h"
+#include "plan/plan.h"
+
+struct collect;
+
+struct collect_counts { /* net changes, semantics 18: in = inserted + updated + deleted + unchanged + rejected */
+    uint64_t in, inserted, updated, deleted, unchanged, rejected, error;
+};
+
+struct collect *collect_new(const struct plan *plan, const struct plan_node *sink, const struct plan_node *input,
+                            uint32_t nworkers, uint32_t nslots);
+void collect_free(struct collect *k);
+/* From any worker; slot: which batch of the round this is (0..nslots-1), so that appends keep the order of ordinals. */
+void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct batch *in);
+/* The round is over: what its slots gathered follows what came before. */
+void collect_round(struct collect *k);
+/* The epoch is over: its payload (moved to *ret, empty when nothing changed) and counts. */
+void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *ret_counts);
+
+/* Walk a payload: the next batch, or NULL at the end. ERR_CORRUPT on anything odd. */
+enum status collect_next(struct reader *in, const struct schema *schema, struct arena *a, struct batch **ret,
+                         struct error *err);
