@@ -56,9 +56,19 @@ struct split_position {
     bool idle, finished;
 };
 
+/* Event time of one source (semantics 7, 8). The watermark after epoch N is what epoch N+1 evicts with; what N evicted
+ * with is what N+1 calls late. */
+struct source_time {
+    char source[100];
+    int64_t watermark; /* from data up to and including this epoch, us; INT64_MIN: none */
+    int64_t evict;     /* the one this epoch evicted with */
+};
+
 struct sink_state {
     char name[100];
     int64_t confirmed; /* all epochs up to this are applied */
+    int64_t applied;   /* the newest epoch that was really handed to the sink and done: <= confirmed, because a range in
+                          which nothing changed is confirmed without asking the sink */
     int64_t target;    /* decided to publish up to this epoch (>= confirmed) */
 };
 
@@ -68,7 +78,8 @@ struct manifest {
     uint64_t hash_seed;    /* of this state's id hashes */
     uint64_t slot, term;
     int64_t epoch, now_us; /* of the last finished epoch; 0: none */
-    int64_t evict_us, late_us; /* E and L of the last epoch; INT64_MIN: none */
+    struct source_time *sources;
+    uint32_t nsources;
     char plan[65];         /* sha256 of the plan text object "plan/<sha256>" */
     char fingerprint[65];  /* of the bound plan */
     bool ended;            /* END: bounded sources are at their true end, all windows closed */
@@ -89,8 +100,10 @@ void manifest_release(struct manifest *m);
 /* One record: what changed. Pointers are the caller's, read only. */
 struct journal_record {
     const char *kind; /* "open", "epoch", "confirm", "plan", "end" */
-    int64_t epoch, now_us, evict_us, late_us;
+    int64_t epoch, now_us;
     bool ended;
+    const struct source_time *sources; /* those that moved */
+    uint32_t nsources;
     const struct split_position *splits; /* those that moved */
     uint32_t nsplits;
     const struct sink_state *sinks; /* those that moved */
