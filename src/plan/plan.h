@@ -15,7 +15,8 @@
 struct plan_connector {
     const char *name;
     bool can_read, can_write, can_upsert;
-    const struct option_spec *options;
+    const struct option_spec *options;      /* when read; when only written, or both are the same: of both */
+    const struct option_spec *sink_options; /* when written; NULL: `options` */
     const char *const *metadata; /* columns with OPTIONS (metadata '...'): names, NULL-ended; or NULL */
     /* Does a table with these options (of server and table) end? NULL: never. */
     bool (*bounded)(const struct options *server, const struct options *table);
