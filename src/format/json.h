@@ -29,7 +29,7 @@ struct json_name {
     struct type type;
     bool verbatim; /* the text stands for itself between quotes: nothing in it wants an escape */
     uint64_t seen; /* serial number of the last message that had it: a second time is a repeated key */
-    uint32_t newest; /* the edge remembered last */
+    uint32_t newest, misses; /* the edge remembered last; how often none was right */
     struct json_edge edges[JSON_EDGES];
 };
 

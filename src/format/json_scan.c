@@ -57,15 +57,31 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
+/* Where keys come in no steady order, what follows a key is not worth remembering each time. */
 static void edge_remember(struct json_name *from, const char *glue, size_t len, uint32_t next)
 {
-    if (len > JSON_GLUE)
+    enum { EVERY = 8 };
+    bool full = from->edges[JSON_EDGES - 1].len != JSON_NO_EDGE;
+    if (len > JSON_GLUE || (full && ++from->misses % EVERY != 0))
         return;
     from->newest = (from->newest + 1) % JSON_EDGES;
     struct json_edge *e = &from->edges[from->newest];
     memcpy(e->glue, glue, len);
     e->len = (uint8_t)len;
     e->next = next;
+}
+
+/* The next quote, escaped or not; end if there is none. */
+static const char *next_quote(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(p), _mm_set1_epi8('"')));
+        if (quotes)
+            return p + __builtin_ctz(quotes);
+    }
+    while (p < end && *p != '"')
+        p++;
+    return p;
 }
 
 /* A key that was not guessed: look it up and remember it. Returns where its value begins; NULL: not plain. */
@@ -79,8 +95,7 @@ static const char *find_key(struct json_decoder *d, uint32_t from, const char *p
     if (p == end || *p != '"')
         return NULL;
     const char *key = ++p;
-    while (p < end && *p != '"')
-        p++;
+    p = next_quote(p, end);
     struct json_name *name = json_name_find(d, (struct slice){key, (size_t)(p - key)});
     if (p == end || !name || !name->verbatim)
         return NULL;
