@@ -69,4 +69,6 @@ struct source_connector {
     const char *default_format; /* NULL: typed */
     /* open must not block on the network: problems of reachability come from poll as retriable errors. */
     enum status (*open)(const struct source_config *config, struct source **ret, struct error *err);
+    /* Does a table with these options end one day? NULL: never. */
+    bool (*bounded)(const struct options *server, const struct options *table);
 };
