@@ -1,0 +1,32 @@
+/* The one list of everything bourn is made of: connectors, formats, system relations, settings. */
+#pragma once
+
+#include "flow/sink.h"
+#include "flow/source.h"
+#include "plan/plan.h"
+
+/* NULL: no such thing. */
+const struct source_connector *builtin_source(const char *name);
+const struct sink_connector *builtin_sink(const char *name);
+const struct format *builtin_format(const char *name);
+
+/* Walking the lists, for `bourn connectors` and the docs; NULL past the end. */
+const struct source_connector *builtin_source_at(size_t i);
+const struct sink_connector *builtin_sink_at(size_t i);
+const struct format *builtin_format_at(size_t i);
+
+/* What the planner is told. Static. */
+const struct plan_world *builtin_world(void);
+
+/* SET bourn.NAME, as numbers. */
+struct settings {
+    int64_t epoch_interval_us, epoch_rows, epoch_bytes;
+    int64_t commit_interval_us; /* default of sinks that do not say */
+    int64_t state_memory, outbox_limit;
+    int64_t max_ahead_us, idle_timeout_us;
+    uint32_t workers;
+    bool stop_on_error;
+};
+extern const struct option_spec builtin_settings[];
+/* From the plan's SETs over the defaults. Values were checked when the plan was made. */
+struct settings builtin_settings_of(const struct plan *plan);

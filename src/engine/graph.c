@@ -1,0 +1,481 @@
+#include "engine/graph.h"
+
+#include <stdlib.h>
+
+#include "op/operators.h"
+
+enum { SLOTS_PER_WORKER = 4, SHARD_TASKS = 16 };
+
+struct node {
+    const struct plan_node *plan;
+    struct operator *op;
+    struct scan *scan;
+    struct collect *collect;
+    uint32_t *consumers, nconsumers;
+    uint32_t source;              /* table index of the scan whose event time this node goes by */
+    struct step_counts *counts;   /* per worker */
+    struct parked *parked;        /* OP_EXCHANGE: per slot; batch NULL: none */
+    uint32_t nparked;             /* 0 or more: somebody waits */
+};
+
+struct slot {
+    struct arena arena;
+    const struct source_batch *in;
+    int64_t max_event;
+};
+
+struct graph {
+    struct graph_config config;
+    struct arena arena; /* of the graph itself */
+    struct node *nodes;
+    uint32_t nnodes;
+    uint32_t *sinks, nsinks;
+    uint32_t nworkers, nslots;
+    struct slot *slots;
+    uint32_t used; /* slots of the running round */
+    struct arena epoch_arena;
+    struct rejections *rejections; /* per worker */
+    int64_t epoch, now_us;
+    bool final;
+    struct graph_time *times; /* per plan table */
+    void (*result)(void *arg, uint32_t node, const struct batch *b);
+    void *result_arg;
+};
+
+/* ---- building ---- */
+
+static enum status make_step(struct graph *g, struct node *n, struct error *err)
+{
+    const struct plan_node *p = n->plan;
+    const struct plan_node *input = p->ninputs ? &g->config.plan->nodes[p->inputs[0]] : NULL;
+    switch (p->kind) {
+    case NODE_SCAN: {
+        const struct plan_table *t = &g->config.plan->tables[p->table];
+        struct scan_config c = {t, p->table, g->config.format(t->format), g->config.max_ahead_us, g->nworkers};
+        return scan_new(&c, &n->scan, err);
+    }
+    case NODE_FILTER: n->op = filter_new(p, input, g->nworkers); return OK;
+    case NODE_PROJECT: n->op = project_new(p, input, g->nworkers); return OK;
+    case NODE_DEDUP: n->op = dedup_new(p, input, g->nworkers, g->config.hash_seed); return OK;
+    case NODE_AGGREGATE: n->op = aggregate_new(p, input, g->nworkers); return OK;
+    case NODE_SORT: n->op = sort_new(p); return OK;
+    case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;
+    case NODE_UNION:
+    case NODE_VALUES:
+    case NODE_RELATION:
+    case NODE_RESULT: return OK;
+    }
+    assert(!"a node kind without an operator");
+    return FAILED;
+}
+
+static void link_nodes(struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        n->consumers = arena_array(&g->arena, g->nnodes, sizeof *n->consumers);
+        n->source = n->plan->kind == NODE_SCAN ? n->plan->table : UINT32_MAX;
+        for (uint32_t k = 0; k < n->plan->ninputs; k++) {
+            struct node *input = &g->nodes[n->plan->inputs[k]];
+            input->consumers[input->nconsumers++] = i;
+            if (n->source == UINT32_MAX)
+                n->source = input->source;
+        }
+        if (n->plan->kind == NODE_SINK)
+            g->sinks[g->nsinks++] = i;
+    }
+}
+
+enum status graph_new(const struct graph_config *config, struct graph **ret, struct error *err)
+{
+    struct graph *g = mem_zalloc(sizeof *g);
+    g->config = *config;
+    g->nworkers = pool_workers(config->pool);
+    g->nslots = g->nworkers == 1 ? 1 : g->nworkers * SLOTS_PER_WORKER;
+    g->slots = mem_zalloc(g->nslots * sizeof *g->slots);
+    g->rejections = mem_zalloc(g->nworkers * sizeof *g->rejections);
+    g->nnodes = config->plan->nnodes;
+    g->nodes = arena_zarray(&g->arena, g->nnodes, sizeof *g->nodes);
+    g->sinks = arena_array(&g->arena, g->nnodes, sizeof *g->sinks);
+    g->times = arena_zarray(&g->arena, config->plan->ntables + 1, sizeof *g->times);
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        n->plan = &config->plan->nodes[i];
+        n->counts = arena_zarray(&g->arena, g->nworkers, sizeof *n->counts);
+        n->parked = arena_zarray(&g->arena, g->nslots, sizeof *n->parked);
+        if (make_step(g, n, err) != OK) {
+            graph_free(g);
+            return FAILED;
+        }
+    }
+    link_nodes(g);
+    *ret = g;
+    return OK;
+}
+
+void graph_free(struct graph *g)
+{
+    if (!g)
+        return;
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        operator_free(g->nodes[i].op);
+        scan_free(g->nodes[i].scan);
+        collect_free(g->nodes[i].collect);
+    }
+    for (uint32_t i = 0; i < g->nslots; i++)
+        arena_release(&g->slots[i].arena);
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        rejections_release(&g->rejections[w]);
+    free(g->slots);
+    free(g->rejections);
+    arena_release(&g->epoch_arena);
+    arena_release(&g->arena);
+    free(g);
+}
+
+uint32_t graph_slots(const struct graph *g) { return g->nslots; }
+
+/* ---- delivering ---- */
+
+static struct op_context context(struct graph *g, struct node *n, uint32_t worker, struct arena *a)
+{
+    struct graph_time none = {INT64_MIN, INT64_MIN};
+    const struct graph_time *t = n->source == UINT32_MAX ? &none : &g->times[n->source];
+    return (struct op_context){
+        .worker = worker,
+        .nworkers = g->nworkers,
+        .epoch = g->epoch,
+        .now_us = g->now_us,
+        .late_us = t->late_us,
+        .evict_us = t->evict_us,
+        .final = g->final,
+        .arena = a,
+        .rejections = &g->rejections[worker],
+        .source_name = n->source == UINT32_MAX ? NULL : g->config.plan->tables[n->source].name,
+        .counts = &n->counts[worker],
+    };
+}
+
+static void deliver(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a, struct batch *b);
+
+static void deliver_on(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a,
+                       struct batch *b)
+{
+    for (uint32_t i = 0; b && i < n->nconsumers; i++)
+        deliver(g, &g->nodes[n->consumers[i]], worker, slot, a, b);
+}
+
+static void deliver(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a, struct batch *b)
+{
+    struct op_context c = context(g, n, worker, a);
+    if (n->collect) {
+        collect_push(n->collect, &c, slot, b);
+    } else if (n->plan->kind == NODE_RESULT) {
+        if (g->result)
+            g->result(g->result_arg, (uint32_t)(n - g->nodes), b);
+    } else if (!n->op) {
+        deliver_on(g, n, worker, slot, a, b);
+    } else {
+        struct batch *out = NULL;
+        void *prepared = NULL;
+        n->op->ops->push(n->op, &c, b, &out, &prepared);
+        if (n->op->ops->shape == OP_EXCHANGE)
+            n->parked[slot] = (struct parked){out, prepared};
+        else
+            deliver_on(g, n, worker, slot, a, out);
+    }
+}
+
+/* ---- exchanges: where workers meet ---- */
+
+struct exchange {
+    struct graph *g;
+    struct node *n;
+    struct parked *waiting; /* in slot order */
+    uint32_t nwaiting;
+    uint32_t ntasks;
+};
+
+static void resolve_task(void *arg, uint32_t worker, uint32_t task)
+{
+    struct exchange *x = arg;
+    struct op_context c = context(x->g, x->n, worker, &x->g->slots[0].arena);
+    c.arena = NULL; /* shared by all workers here: resolve allocates nothing */
+    unsigned from = SHARDS * task / x->ntasks, to = SHARDS * (task + 1) / x->ntasks;
+    x->n->op->ops->resolve(x->n->op, &c, from, to, x->waiting, x->nwaiting);
+}
+
+static void finish_task(void *arg, uint32_t worker, uint32_t slot)
+{
+    struct exchange *x = arg;
+    struct parked mine = x->n->parked[slot];
+    if (!mine.batch)
+        return;
+    x->n->parked[slot].batch = NULL;
+    struct arena *a = &x->g->slots[slot].arena;
+    struct op_context c = context(x->g, x->n, worker, a);
+    struct batch *out = NULL;
+    x->n->op->ops->finish(x->n->op, &c, &mine, &out);
+    deliver_on(x->g, x->n, worker, slot, a, out);
+}
+
+/* Nodes are in topological order, so one pass reaches every batch that parks again further down. */
+static void run_exchanges(struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        if (!n->op || n->op->ops->shape != OP_EXCHANGE)
+            continue;
+        struct exchange x = {.g = g, .n = n, .ntasks = g->nworkers};
+        x.waiting = arena_array(&g->slots[0].arena, g->nslots, sizeof *x.waiting);
+        for (uint32_t s = 0; s < g->nslots; s++)
+            if (n->parked[s].batch)
+                x.waiting[x.nwaiting++] = n->parked[s];
+        if (x.nwaiting == 0)
+            continue;
+        pool_run(g->config.pool, x.ntasks, resolve_task, &x);
+        pool_run(g->config.pool, g->nslots, finish_task, &x);
+    }
+}
+
+/* ---- an epoch ---- */
+
+void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct graph_time *times, bool final)
+{
+    g->epoch = epoch;
+    g->now_us = now_us;
+    g->final = final;
+    memcpy(g->times, times, g->config.plan->ntables * sizeof *times);
+    arena_reset(&g->epoch_arena);
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        rejections_reset(&g->rejections[w]);
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        memset(g->nodes[i].counts, 0, g->nworkers * sizeof *g->nodes[i].counts);
+        if (g->nodes[i].scan)
+            scan_reset_counts(g->nodes[i].scan);
+    }
+}
+
+static struct node *scan_node(const struct graph *g, uint32_t table)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        if (g->nodes[i].plan->kind == NODE_SCAN && g->nodes[i].plan->table == table)
+            return &g->nodes[i];
+    return NULL;
+}
+
+static void scan_task(void *arg, uint32_t worker, uint32_t task)
+{
+    struct graph *g = arg;
+    struct slot *slot = &g->slots[task];
+    struct node *n = scan_node(g, slot->in->origin.source);
+    struct op_context c = context(g, n, worker, &slot->arena);
+    struct scan_result result;
+    struct batch *out;
+    scan_push(n->scan, &c, slot->in, &out, &result);
+    slot->max_event = result.max_event;
+    deliver_on(g, n, worker, task, &slot->arena, out);
+}
+
+static void end_round(struct graph *g)
+{
+    run_exchanges(g);
+    for (uint32_t i = 0; i < g->nsinks; i++)
+        collect_round(g->nodes[g->sinks[i]].collect);
+    for (uint32_t s = 0; s < g->nslots; s++)
+        arena_reset(&g->slots[s].arena);
+}
+
+void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event)
+{
+    assert(n <= g->nslots);
+    for (uint32_t i = 0; i < n; i++)
+        g->slots[i].in = &batches[i];
+    pool_run(g->config.pool, n, scan_task, g);
+    for (uint32_t i = 0; i < n; i++)
+        ret_max_event[i] = g->slots[i].max_event;
+    end_round(g);
+}
+
+struct merging {
+    struct graph *g;
+    struct node *n;
+};
+
+static void merge_task(void *arg, uint32_t worker, uint32_t task)
+{
+    struct merging *m = arg;
+    struct op_context c = context(m->g, m->n, worker, NULL);
+    m->n->op->ops->merge(m->n->op, &c, SHARDS * task / SHARD_TASKS, SHARDS * (task + 1) / SHARD_TASKS);
+}
+
+static void end_step(struct graph *g, struct node *n)
+{
+    if (!n->op || !n->op->ops->merge)
+        return;
+    struct merging m = {g, n};
+    pool_run(g->config.pool, SHARD_TASKS, merge_task, &m);
+    if (!n->op->ops->emit)
+        return;
+    struct op_context c = context(g, n, 0, &g->epoch_arena);
+    for (struct batch *b; (b = n->op->ops->emit(n->op, &c));) {
+        deliver_on(g, n, 0, 0, &g->slots[0].arena, b);
+        end_round(g);
+    }
+}
+
+static struct batch *values_batch(struct graph *g, const struct plan_node *p)
+{
+    struct batch *b = batch_make(&g->epoch_arena, p->schema.types, p->schema.ncols, p->nrows);
+    struct batch one = {.rows = 1, .live = 1};
+    for (uint32_t r = 0; r < p->nrows; r++) {
+        const struct program *program = program_compile(&g->epoch_arena, p->rows[r], p->schema.ncols);
+        struct program_state *state = program_state_new(program);
+        struct column *cols = arena_array(&g->epoch_arena, p->schema.ncols, sizeof *cols);
+        struct row_errors errors;
+        program_run(program, state, &one, g->now_us, &g->epoch_arena, cols, &errors);
+        for (uint32_t c = 0; c < p->schema.ncols; c++) {
+            size_t width = type_width(p->schema.types[c]);
+            if (column_is_null(&cols[c], 0))
+                column_set_null(&b->cols[c], &g->epoch_arena, p->nrows, r);
+            else
+                memcpy((char *)b->cols[c].data + width * r, cols[c].data, width);
+        }
+        program_state_free(state);
+    }
+    return b;
+}
+
+/* What was refused becomes rows of bourn.rejected. Rows that are refused on that very way are counted and logged with
+ * the ledger, but do not enter the relation again. */
+static void deliver_rejections(struct graph *g)
+{
+    struct rejections **all = arena_array(&g->epoch_arena, g->nworkers, sizeof *all);
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        all[w] = &g->rejections[w];
+    struct batch *b = rejections_batch(all, g->nworkers, g->epoch, g->now_us, &g->epoch_arena);
+    for (uint32_t i = 0; b && i < g->nnodes; i++)
+        if (g->nodes[i].plan->kind == NODE_RELATION) {
+            deliver_on(g, &g->nodes[i], 0, 0, &g->slots[0].arena, b);
+            end_round(g);
+        }
+}
+
+void graph_end_epoch(struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        if (n->plan->kind == NODE_VALUES && g->epoch == 1) {
+            deliver_on(g, n, 0, 0, &g->slots[0].arena, values_batch(g, n->plan));
+            end_round(g);
+        }
+        if (n->plan->kind != NODE_RELATION)
+            end_step(g, n);
+    }
+    deliver_rejections(g);
+}
+
+void graph_on_result(struct graph *g, void (*result)(void *, uint32_t, const struct batch *), void *arg)
+{
+    g->result = result;
+    g->result_arg = arg;
+}
+
+/* ---- what the epoch did ---- */
+
+uint32_t graph_sink_count(const struct graph *g) { return g->nsinks; }
+
+const struct plan_node *graph_sink_node(const struct graph *g, uint32_t i) { return g->nodes[g->sinks[i]].plan; }
+
+const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct buf *ret_payload,
+                                   struct collect_counts *ret_counts)
+{
+    collect_finish(g->nodes[g->sinks[i]].collect, ret_payload, ret_counts);
+    return g->nodes[g->sinks[i]].plan;
+}
+
+static struct step_counts sum_counts(const struct graph *g, const struct node *n)
+{
+    struct step_counts sum = {0};
+    for (uint32_t w = 0; w < g->nworkers; w++) {
+        sum.in += n->counts[w].in;
+        sum.out += n->counts[w].out;
+        sum.filtered += n->counts[w].filtered;
+        sum.late += n->counts[w].late;
+        sum.duplicate += n->counts[w].duplicate;
+        sum.error += n->counts[w].error;
+    }
+    return sum;
+}
+
+const struct plan_node *graph_step(const struct graph *g, uint32_t i, struct step_counts *ret)
+{
+    for (uint32_t k = 0; k < g->nnodes; k++)
+        if (g->nodes[k].op && i-- == 0) {
+            *ret = sum_counts(g, &g->nodes[k]);
+            return g->nodes[k].plan;
+        }
+    return NULL;
+}
+
+struct scan *graph_scan(const struct graph *g, uint32_t table, struct step_counts *ret)
+{
+    struct node *n = scan_node(g, table);
+    if (!n)
+        return NULL;
+    *ret = sum_counts(g, n);
+    return n->scan;
+}
+
+uint64_t graph_rejected(const struct graph *g)
+{
+    uint64_t sum = 0;
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        sum += g->rejections[w].count;
+    return sum;
+}
+
+/* ---- state ---- */
+
+void graph_save(struct graph *g, struct segment_writer *w)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        if (g->nodes[i].op && g->nodes[i].op->ops->save)
+            g->nodes[i].op->ops->save(g->nodes[i].op, w);
+}
+
+enum status graph_load(struct graph *g, const struct section *section, struct slice payload,
+                       const struct graph_time *times, struct error *err)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        if (!n->op || !n->op->ops->load || strcmp(n->op->id, section->name))
+            continue;
+        int64_t evict = n->source == UINT32_MAX ? INT64_MIN : times[n->source].evict_us;
+        return n->op->ops->load(n->op, section->version, payload, evict, err);
+    }
+    (void)error_set(err, ERR_STATE, "the state holds step %s, which the pipeline does not have", section->name);
+    return error_hint(err, "run the pipeline that made this state, or start with a new state folder");
+}
+
+const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t *ret_keys, uint64_t *ret_bytes)
+{
+    for (uint32_t k = 0; k < g->nnodes; k++) {
+        const struct operator *op = g->nodes[k].op;
+        if (op && op->ops->bytes && i-- == 0) {
+            *ret_keys = op->ops->keys(op);
+            *ret_bytes = op->ops->bytes(op);
+            return g->nodes[k].plan;
+        }
+    }
+    return NULL;
+}
+
+uint64_t graph_state_bytes(const struct graph *g)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < g->nnodes; k++)
+        if (g->nodes[k].op && g->nodes[k].op->ops->bytes)
+            sum += g->nodes[k].op->ops->bytes(g->nodes[k].op);
+    return sum;
+}

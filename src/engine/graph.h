@@ -1,0 +1,66 @@
+/* The graph: a plan's nodes as running operators, and the order in which they are driven. No I/O happens here; what goes in
+ * are source batches, what comes out are outbox payloads, state changes and counts.
+ *
+ * An epoch is any number of rounds, then graph_end_epoch. A round is up to graph_slots(g) source batches in the order of
+ * ordinals; its slots are worked on in parallel, and the workers meet where a step needs all rows of a key.
+ */
+#pragma once
+
+#include "engine/pool.h"
+#include "op/collect.h"
+#include "op/reject.h"
+#include "op/scan.h"
+#include "state/segment.h"
+
+struct graph;
+
+struct graph_config {
+    const struct plan *plan;
+    struct pool *pool;
+    uint64_t hash_seed;
+    int64_t max_ahead_us;
+    const struct format *(*format)(const char *name); /* of a table; NULL: typed */
+};
+
+enum status graph_new(const struct graph_config *config, struct graph **ret, struct error *err);
+void graph_free(struct graph *g);
+uint32_t graph_slots(const struct graph *g);
+
+/* ---- an epoch ---- */
+
+/* Event time as one source sees it in this epoch (semantics 8). */
+struct graph_time {
+    int64_t late_us, evict_us;
+};
+/* times: per plan table, those of sources set. */
+void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct graph_time *times, bool final);
+/* ret_max_event: per batch, the greatest event time accepted, INT64_MIN: none. */
+void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event);
+/* Everything that waits for the end of the epoch comes out and reaches the sinks. */
+void graph_end_epoch(struct graph *g);
+
+/* ---- what the epoch did; valid until the next graph_begin_epoch ---- */
+
+uint32_t graph_sink_count(const struct graph *g);
+/* The i-th sink: its plan node, net changes (moved out: the caller releases ret_payload), counts. */
+const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct buf *ret_payload,
+                                   struct collect_counts *ret_counts);
+const struct plan_node *graph_sink_node(const struct graph *g, uint32_t i);
+/* Steps that count rows (scans excepted): NULL past the end. */
+const struct plan_node *graph_step(const struct graph *g, uint32_t i, struct step_counts *ret);
+/* The scan of a plan table, NULL if it is no source; counts: in = polled, out = accepted. */
+struct scan *graph_scan(const struct graph *g, uint32_t table, struct step_counts *ret);
+/* Rows refused in this epoch, by every step. */
+uint64_t graph_rejected(const struct graph *g);
+/* Results of a bare SELECT: each batch of the root `node` is handed to the callback while graph_end_epoch runs. */
+void graph_on_result(struct graph *g, void (*result)(void *arg, uint32_t node, const struct batch *b), void *arg);
+
+/* ---- state ---- */
+
+void graph_save(struct graph *g, struct segment_writer *w);
+/* A section read back at recovery; one that no step knows is ERR_STATE (the plan changed). */
+enum status graph_load(struct graph *g, const struct section *section, struct slice payload,
+                       const struct graph_time *times, struct error *err);
+/* Stateful steps, for status: NULL past the end. */
+const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t *ret_keys, uint64_t *ret_bytes);
+uint64_t graph_state_bytes(const struct graph *g);

@@ -1,0 +1,405 @@
+#include "engine/input.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/os.h"
+
+enum { MAX_SPLITS = 4096, MAX_SLOTS = 256, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000 };
+
+/* ---- opening ---- */
+
+static const struct split_position *logged(const struct manifest *m, const char *source, const char *split)
+{
+    for (uint32_t i = 0; i < m->nsplits; i++)
+        if (!strcmp(m->splits[i].source, source) && !strcmp(m->splits[i].split, split))
+            return &m->splits[i];
+    return NULL;
+}
+
+static enum status add_splits(struct input *in, const struct manifest *m, struct error *err)
+{
+    struct split *found = mem_array(MAX_SPLITS, sizeof *found);
+    uint32_t n = 0;
+    enum status s = in->source->ops->splits(in->source, found, MAX_SPLITS, &n, err);
+    for (uint32_t i = 0; s == OK && i < n; i++) {
+        in->splits = mem_realloc(in->splits, (in->nsplits + 1) * sizeof *in->splits);
+        struct input_split *split = &in->splits[in->nsplits];
+        *split = (struct input_split){.split = found[i], .position = POSITION_START, .max_event = INT64_MIN,
+                                      .target = -1};
+        const struct split_position *p = m ? logged(m, in->table->name, found[i].name) : NULL;
+        if (p) {
+            split->position = p->position;
+            split->max_event = p->max_event;
+            split->idle = p->idle;
+            split->finished = p->finished;
+        }
+        in->nsplits++;
+        if (!os_planted_bug("seek_skipped") || !p)
+            s = in->source->ops->seek(in->source, in->nsplits - 1, split->position, err);
+    }
+    free(found);
+    return s;
+}
+
+static void restore_time(struct input *in, const struct manifest *m)
+{
+    in->watermark = in->evict = in->late = INT64_MIN;
+    for (uint32_t i = 0; i < m->nsources; i++)
+        if (!strcmp(m->sources[i].source, in->table->name)) {
+            in->watermark = m->sources[i].watermark;
+            in->evict = m->sources[i].evict;
+        }
+}
+
+static enum status open_input(struct inputs *all, struct input *in, uint32_t index, const struct manifest *m,
+                              int64_t now_us, struct error *err)
+{
+    const struct plan_table *t = &all->plan->tables[index];
+    const struct plan_server *server = &all->plan->servers[t->server];
+    in->table = t;
+    in->index = index;
+    in->options = options_join(&t->options, &server->options, &all->arena);
+    in->idle_timeout_us = option_given(&t->options, "idle_timeout")
+                              ? option_int(&t->options, plan_source_options, "idle_timeout")
+                              : all->settings.idle_timeout_us;
+    restore_time(in, m);
+    struct source_config *config = arena_zalloc(&all->arena, sizeof *config);
+    *config = (struct source_config){.table = t->name,
+                                     .server = &server->options,
+                                     .mapping = &server->mapping,
+                                     .options = &t->options,
+                                     .schema = &t->schema,
+                                     .format = builtin_format(t->format),
+                                     .time_column_plus1 = (uint32_t)(t->time_column + 1),
+                                     .now_us = now_us};
+    TRY(builtin_source(server->connector)->open(config, &in->source, err));
+    return add_splits(in, m, err);
+}
+
+enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
+                        const struct manifest *m, int64_t now_us, struct error *err)
+{
+    *in = (struct inputs){.plan = plan, .settings = *settings};
+    in->items = mem_zalloc((plan->ntables + 1) * sizeof *in->items);
+    for (uint32_t i = 0; i < plan->ntables; i++) {
+        if (!plan->tables[i].is_source)
+            continue;
+        struct input *next = &in->items[in->count++];
+        if (open_input(in, next, i, m, now_us, err) != OK)
+            return error_prefix(err, "source \"%s\"", plan->tables[i].name);
+    }
+    return OK;
+}
+
+void inputs_release(struct inputs *in)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        if (in->items[i].source)
+            in->items[i].source->ops->free(in->items[i].source);
+        free(in->items[i].splits);
+    }
+    free(in->items);
+    arena_release(&in->arena);
+    *in = (struct inputs){0};
+}
+
+enum status inputs_discover(struct inputs *in, struct error *err)
+{
+    for (uint32_t i = 0; i < in->count; i++)
+        if (add_splits(&in->items[i], NULL, err) != OK && !err->retriable)
+            return error_prefix(err, "source \"%s\"", in->items[i].table->name);
+    return OK;
+}
+
+/* ---- reading ---- */
+
+struct reading {
+    struct inputs *all;
+    struct graph *g;
+    const struct input_limits *limits;
+    uint64_t rows, bytes;
+};
+
+static void note_trouble(struct input *in, const struct error *err)
+{
+    in->backoff_us = in->troubled ? MIN(in->backoff_us * 2, (int64_t)LAST_BACKOFF) : FIRST_BACKOFF;
+    in->retry_at = os_mono_us() + in->backoff_us;
+    if (!in->troubled || strcmp(in->trouble.text, err->text))
+        log_warn("source \"%s\": %s%s%s (trying again)", in->table->name, err->text, err->hint[0] ? "; " : "",
+                 err->hint);
+    in->trouble = *err;
+    in->troubled = true;
+}
+
+static void note_health(struct input *in)
+{
+    if (in->troubled)
+        log_info("source \"%s\" is back", in->table->name);
+    in->troubled = false;
+}
+
+/* Up to n batches of one split. *ret_n 0: nothing there now. */
+static enum status poll_split(struct input *in, uint32_t split, struct source_batch *batches, uint32_t n,
+                              uint32_t *ret_n, struct error *err)
+{
+    *ret_n = 0;
+    while (*ret_n < n) {
+        enum status s = in->source->ops->poll(in->source, split, BATCH_ROWS, &batches[*ret_n], err);
+        if (s == AGAIN)
+            break;
+        if (s == FAILED) {
+            if (!err->retriable)
+                return FAILED;
+            note_trouble(in, err);
+            break;
+        }
+        note_health(in);
+        batches[*ret_n].origin.source = in->index;
+        ++*ret_n;
+    }
+    return OK;
+}
+
+static void take_batches(struct reading *r, struct input *in, struct input_split *split, struct source_batch *batches,
+                         uint32_t n)
+{
+    int64_t max_event[MAX_SLOTS];
+    graph_round(r->g, batches, n, max_event);
+    for (uint32_t i = 0; i < n; i++) {
+        split->max_event = MAX(split->max_event, max_event[i]);
+        split->position = batches[i].next_position;
+        r->rows += batches[i].rows;
+        r->bytes += batches[i].bytes;
+        in->source->ops->release(in->source, &batches[i]);
+    }
+    split->moved = true;
+    split->idle = false;
+    split->quiet_since = 0;
+}
+
+/* A split's share of what is left of the epoch's limits, so that the first ones leave something for the rest. */
+static bool within_share(const struct reading *r, uint64_t rows, uint64_t bytes, int64_t until)
+{
+    return rows < (uint64_t)r->limits->rows && bytes < (uint64_t)r->limits->bytes && os_mono_us() < until;
+}
+
+static enum status read_split(struct reading *r, struct input *in, uint32_t index, uint32_t left, struct error *err)
+{
+    struct input_split *split = &in->splits[index];
+    struct source_batch batches[MAX_SLOTS];
+    uint32_t slots = MIN(graph_slots(r->g), (uint32_t)MAX_SLOTS), n;
+    int64_t now = os_mono_us();
+    int64_t until = now + MAX(r->limits->until_us - now, 0) / left;
+    uint64_t row_limit = r->rows + ((uint64_t)r->limits->rows - MIN(r->rows, (uint64_t)r->limits->rows)) / left;
+    uint64_t byte_limit = r->bytes + ((uint64_t)r->limits->bytes - MIN(r->bytes, (uint64_t)r->limits->bytes)) / left;
+    do {
+        TRY(poll_split(in, index, batches, slots, &n, err));
+        if (n == 0)
+            break;
+        take_batches(r, in, split, batches, n);
+    } while (r->rows < row_limit && r->bytes < byte_limit && within_share(r, r->rows, r->bytes, until));
+    if (!split->finished && in->source->ops->finished(in->source, index)) {
+        split->finished = true;
+        split->moved = true;
+    }
+    return OK;
+}
+
+static uint32_t count_splits(const struct inputs *in)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < in->count; i++)
+        n += in->items[i].nsplits;
+    return n;
+}
+
+enum status inputs_read(struct inputs *all, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,
+                        uint64_t *ret_bytes, struct error *err)
+{
+    struct reading r = {.all = all, .g = g, .limits = limits};
+    uint32_t left = count_splits(all);
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        bool waiting = in->troubled && os_mono_us() < in->retry_at;
+        for (uint32_t k = 0; k < in->nsplits; k++, left--) {
+            if (in->splits[k].finished || waiting)
+                continue;
+            if (read_split(&r, in, k, left, err) != OK)
+                return error_prefix(err, "source \"%s\", %s", in->table->name, in->splits[k].split.name);
+        }
+    }
+    *ret_rows = r.rows;
+    *ret_bytes = r.bytes;
+    return OK;
+}
+
+/* ---- event time ---- */
+
+void inputs_begin_epoch(struct inputs *all, struct graph_time *times)
+{
+    for (uint32_t i = 0; i < all->plan->ntables; i++)
+        times[i] = (struct graph_time){INT64_MIN, INT64_MIN};
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        in->late = in->evict;
+        if (in->evict != in->watermark)
+            in->time_moved = true;
+        in->evict = in->watermark;
+        times[in->index] = (struct graph_time){in->late, in->evict};
+    }
+}
+
+/* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log. */
+static bool update_idleness(struct input *in, int64_t mono_us)
+{
+    bool changed = false;
+    for (uint32_t k = 0; k < in->nsplits; k++) {
+        struct input_split *s = &in->splits[k];
+        if (!s->quiet_since)
+            s->quiet_since = mono_us;
+        int64_t end = in->source->ops->end_position(in->source, k);
+        bool at_end = end >= 0 && s->position >= end && !in->troubled;
+        bool idle = s->finished || (at_end && mono_us - s->quiet_since >= in->idle_timeout_us);
+        if (idle && !s->idle) {
+            s->idle = s->moved = changed = true;
+        }
+    }
+    return changed;
+}
+
+/* min over the splits that are not idle; a split that has shown no event time yet holds it. All idle: it stays. */
+static int64_t watermark_of(const struct input *in)
+{
+    int64_t low = INT64_MAX;
+    for (uint32_t k = 0; k < in->nsplits; k++)
+        if (!in->splits[k].idle || in->splits[k].finished)
+            low = MIN(low, in->splits[k].max_event);
+    if (low == INT64_MAX || low == INT64_MIN)
+        return in->watermark;
+    int64_t watermark;
+    if (__builtin_sub_overflow(low, in->table->watermark_delay, &watermark))
+        watermark = INT64_MIN;
+    return MAX(in->watermark, watermark);
+}
+
+bool inputs_end_epoch(struct inputs *all, int64_t mono_us)
+{
+    bool changed = false;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        changed |= update_idleness(in, mono_us);
+        if (in->table->time_column < 0)
+            continue;
+        int64_t watermark = watermark_of(in);
+        if (watermark != in->watermark) {
+            in->watermark = watermark;
+            in->time_moved = true;
+        }
+    }
+    return changed;
+}
+
+/* ---- asking ---- */
+
+bool inputs_finished(const struct inputs *all)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        for (uint32_t k = 0; k < all->items[i].nsplits; k++)
+            if (!all->items[i].splits[k].finished)
+                return false;
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct input *in = &all->items[i];
+        const struct plan_server *server = &all->plan->servers[in->table->server];
+        const struct source_connector *c = builtin_source(server->connector);
+        if (!c->bounded || !c->bounded(&server->options, &in->table->options))
+            return false;
+    }
+    return true;
+}
+
+bool inputs_caught_up(struct inputs *all)
+{
+    bool all_there = true;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        if (in->troubled || in->nsplits == 0)
+            all_there = false;
+        for (uint32_t k = 0; k < in->nsplits; k++) {
+            struct input_split *s = &in->splits[k];
+            if (s->finished)
+                continue;
+            if (s->target < 0)
+                s->target = in->source->ops->end_position(in->source, k);
+            all_there &= s->target >= 0 && (s->position >= s->target || s->target == 0);
+        }
+    }
+    return all_there;
+}
+
+int64_t inputs_lag(const struct inputs *all)
+{
+    int64_t lag = 0;
+    for (uint32_t i = 0; i < all->count; i++)
+        for (uint32_t k = 0; k < all->items[i].nsplits; k++) {
+            const struct input_split *s = &all->items[i].splits[k];
+            int64_t end = all->items[i].source->ops->end_position(all->items[i].source, k);
+            if (end > s->position && s->position >= 0)
+                lag += end - s->position;
+        }
+    return lag;
+}
+
+/* ---- the log ---- */
+
+static void copy_name(char *to, size_t size, const char *from)
+{
+    size_t n = strlen(from);
+    assert(n < size); /* the planner bounds table names, struct split the rest */
+    memcpy(to, from, n + 1);
+}
+
+void inputs_record(struct inputs *all, struct arena *a, struct journal_record *record)
+{
+    struct split_position *splits = arena_array(a, count_splits(all) + 1, sizeof *splits);
+    struct source_time *times = arena_array(a, all->count + 1, sizeof *times);
+    uint32_t nsplits = 0, ntimes = 0;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        if (in->time_moved) {
+            times[ntimes] = (struct source_time){.watermark = in->watermark, .evict = in->evict};
+            copy_name(times[ntimes++].source, sizeof times->source, in->table->name);
+        }
+        for (uint32_t k = 0; k < in->nsplits; k++) {
+            const struct input_split *s = &in->splits[k];
+            if (!s->moved)
+                continue;
+            splits[nsplits] = (struct split_position){.number = s->split.number,
+                                                      .position = s->position,
+                                                      .max_event = s->max_event,
+                                                      .idle = s->idle,
+                                                      .finished = s->finished};
+            copy_name(splits[nsplits].source, sizeof splits->source, in->table->name);
+            copy_name(splits[nsplits].split, sizeof splits->split, s->split.name);
+            nsplits++;
+        }
+    }
+    record->splits = splits;
+    record->nsplits = nsplits;
+    record->sources = times;
+    record->nsources = ntimes;
+}
+
+void inputs_recorded(struct inputs *all)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        in->time_moved = false;
+        for (uint32_t k = 0; k < in->nsplits; k++) {
+            if (in->splits[k].moved && in->source->ops->acknowledge)
+                in->source->ops->acknowledge(in->source, k, in->splits[k].position);
+            in->splits[k].moved = false;
+        }
+    }
+}

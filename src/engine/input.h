@@ -1,0 +1,72 @@
+/* Inputs: the sources of a run, their splits, positions and event time. Used by the engine's thread only.
+ *
+ * An epoch visits every split once, in the order of (source, split), so that "the first" by ordinal is also the first that
+ * is seen (semantics 12), and no batch has to wait for another split's.
+ */
+#pragma once
+
+#include "engine/builtin.h"
+#include "engine/graph.h"
+#include "epoch/journal.h"
+
+struct input_split {
+    struct split split;
+    int64_t position; /* next to read in a logged or running epoch; POSITION_START: not known before the first poll */
+    int64_t max_event;
+    bool idle, finished, moved; /* moved: differs from what the log has */
+    int64_t quiet_since;        /* monotonic us since when there is nothing to read; 0: there is */
+    int64_t target;             /* until-caught-up: stop here; -1: not known yet */
+};
+
+struct input {
+    const struct plan_table *table;
+    uint32_t index; /* of the table in the plan */
+    struct source *source;
+    struct options options; /* table's, then server's */
+    struct input_split *splits;
+    uint32_t nsplits;
+    int64_t idle_timeout_us;
+    /* Event time (semantics 7, 8). */
+    int64_t watermark, evict, late;
+    bool time_moved;
+    /* Trouble: a retriable error keeps the source out of an epoch until then. */
+    int64_t retry_at, backoff_us;
+    struct error trouble;
+    bool troubled;
+};
+
+struct inputs {
+    struct input *items;
+    uint32_t count;
+    struct arena arena;
+    const struct plan *plan;
+    struct settings settings;
+};
+
+/* Open every source of the plan and seek it to the manifest's positions. */
+enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
+                        const struct manifest *m, int64_t now_us, struct error *err);
+void inputs_release(struct inputs *in);
+
+/* Look for new splits. */
+enum status inputs_discover(struct inputs *in, struct error *err);
+/* Time for the epoch that begins: fills times (per plan table). */
+void inputs_begin_epoch(struct inputs *in, struct graph_time *times);
+
+struct input_limits {
+    int64_t rows, bytes;
+    int64_t until_us; /* monotonic */
+};
+/* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
+enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,
+                        uint64_t *ret_bytes, struct error *err);
+/* After the epoch's rows: new watermarks, idleness. Answers whether anything changed that is worth an (empty) epoch. */
+bool inputs_end_epoch(struct inputs *in, int64_t mono_us);
+
+bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end */
+bool inputs_caught_up(struct inputs *in);       /* every split has reached the end it had when this was first asked */
+/* What the log does not know yet, for a record. Arrays live in the arena given. */
+void inputs_record(struct inputs *in, struct arena *a, struct journal_record *record);
+void inputs_recorded(struct inputs *in);
+/* Rows between positions and ends, as far as is known. */
+int64_t inputs_lag(const struct inputs *in);
