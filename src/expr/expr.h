@@ -42,10 +42,21 @@ struct expr *expr_null(struct arena *a, struct type type, int32_t location);
 struct expr *expr_bool(struct arena *a, bool value, int32_t location);
 /* An integer or decimal literal as PostgreSQL types it: int4, int8, else numeric with its own scale. */
 enum status expr_number(struct arena *a, const char *text, int32_t location, struct expr **ret, struct error *err);
-/* A function or operator ("+", "||", "<=", "lower", "extract_year"?: spelled as PostgreSQL's grammar delivers them; for
- * EXTRACT the name is "extract" with a text constant first) by name: overload resolution with implicit casts, variadics, constant folding where it cannot
- * fail. FAILED: ERR_SQL with PostgreSQL's kind of message ("function lower(integer) does not exist") and a hint
- * ("did you mean"). err->place is not set: the caller knows the text. */
+/* A function or operator by name, spelled as PostgreSQL's grammar delivers it: overload resolution with implicit casts,
+ * variadics, constant folding where it cannot fail. Syntax that is no call there has these names:
+ *
+ *     x IN (a, b)              "in", x, a, b
+ *     x LIKE p, ILIKE, NOT ..  "~~", "~~*", "!~~", "!~~*"; ESCAPE e: "like_escape", p, e (as the grammar does)
+ *     EXTRACT(f FROM x)        "extract", 'f', x
+ *     x AT TIME ZONE z         "timezone", z, x
+ *     current_timestamp etc.   "now", "current_date", without arguments
+ *     GREATEST, LEAST, NULLIF  "greatest", "least", "nullif"
+ *     IS [NOT] DISTINCT FROM   "is_distinct_from", "is_not_distinct_from"
+ *     x IS [NOT] TRUE, FALSE   "is_true", "is_not_true", "is_false", "is_not_false"; IS UNKNOWN is expr_is_null
+ *     -x, x != y               "-" with one argument, "<>" (or "!=")
+ *
+ * FAILED: ERR_SQL with PostgreSQL's kind of message ("function lower(integer) does not exist") and a hint ("did you
+ * mean"). err->place is not set: the caller knows the text. */
 enum status expr_call(struct arena *a, const char *name, struct expr **args, uint32_t nargs, int32_t location,
                       struct expr **ret, struct error *err);
 /* Explicit cast (CAST, ::), assignment cast (a sink column), or implicit one. */

@@ -1,0 +1,204 @@
+/* LIKE and ILIKE. A pattern is a list of pieces between '%': each piece is matched by its first fit, which is right
+ * because '%' takes anything, and makes matching at worst (text x pattern), without recursion.
+ */
+#include "expr/function.h"
+
+struct piece {
+    const char *bytes; /* literal bytes, escapes removed */
+    const bool *any;   /* any[i]: bytes[i] stands for one character, whatever it is ('_') */
+    uint32_t n;
+};
+
+struct pattern {
+    struct piece *pieces;
+    uint32_t n;
+    bool open_start, open_end; /* begins, ends with '%' */
+    bool plain;                /* no '_' anywhere */
+    bool fold;                 /* ILIKE: ASCII letters match either case */
+    bool broken;               /* ends in a lone escape character */
+};
+
+/* ---- compiling ---- */
+
+static char lower(char ch) { return ch >= 'A' && ch <= 'Z' ? (char)(ch | 0x20) : ch; }
+
+static struct pattern *compile(struct arena *a, struct slice text, bool fold)
+{
+    struct pattern *p = arena_zalloc(a, sizeof *p);
+    p->pieces = arena_array(a, text.len + 1, sizeof *p->pieces);
+    p->fold = fold;
+    p->plain = true;
+    char *bytes = arena_alloc(a, text.len + 1);
+    bool *any = arena_zalloc(a, text.len + 1);
+    uint32_t used = 0, start = 0;
+    p->open_start = text.len && text.data[0] == '%';
+    for (size_t i = 0; i < text.len; i++) {
+        char ch = text.data[i];
+        p->open_end = ch == '%';
+        if (ch == '%') {
+            if (used > start || (i > 0 && p->n == 0 && !p->open_start))
+                p->pieces[p->n++] = (struct piece){bytes + start, any + start, used - start};
+            start = used;
+            continue;
+        }
+        if (ch == '\\' && ++i == text.len) {
+            p->broken = true;
+            return p;
+        }
+        any[used] = ch == '_';
+        p->plain &= ch != '_';
+        bytes[used++] = fold ? lower(text.data[i]) : text.data[i];
+    }
+    if (!p->open_end)
+        p->pieces[p->n++] = (struct piece){bytes + start, any + start, used - start};
+    return p;
+}
+
+/* ---- matching ---- */
+
+static size_t char_length(const char *s, const char *end)
+{
+    const char *p = s + 1;
+    while (p < end && ((unsigned char)*p & 0xc0) == 0x80)
+        p++;
+    return (size_t)(p - s);
+}
+
+/* Where the piece ends if it matches at s, else NULL. */
+static const char *match_here(const struct pattern *p, const struct piece *piece, const char *s, const char *end)
+{
+    if (p->plain && !p->fold)
+        return (size_t)(end - s) >= piece->n && (piece->n == 0 || memcmp(s, piece->bytes, piece->n) == 0)
+                   ? s + piece->n : NULL;
+    for (uint32_t i = 0; i < piece->n; i++) {
+        if (s == end)
+            return NULL;
+        if (piece->any[i])
+            s += char_length(s, end);
+        else if ((p->fold ? lower(*s) : *s) != piece->bytes[i])
+            return NULL;
+        else
+            s++;
+    }
+    return s;
+}
+
+static const char *find(const struct pattern *p, const struct piece *piece, const char *s, const char *end)
+{
+    if (p->plain && !p->fold) {
+        const char *hit = memmem(s, (size_t)(end - s), piece->bytes, piece->n);
+        return hit ? hit + piece->n : NULL;
+    }
+    for (;;) {
+        const char *after = match_here(p, piece, s, end);
+        if (after || s == end)
+            return after;
+        s += char_length(s, end);
+    }
+}
+
+/* The last piece must end where the text ends: tried at every start from s on. */
+static bool match_end(const struct pattern *p, const struct piece *piece, const char *s, const char *end)
+{
+    if (p->plain)
+        return (size_t)(end - s) >= piece->n && match_here(p, piece, end - piece->n, end) == end;
+    for (;; s += char_length(s, end)) {
+        if (match_here(p, piece, s, end) == end)
+            return true;
+        if (s == end)
+            return false;
+    }
+}
+
+static bool matches(const struct pattern *p, struct slice text)
+{
+    const char *s = text.data, *end = text.data + text.len;
+    if (p->n == 0)
+        return p->open_end || text.len == 0;
+    uint32_t i = 0;
+    if (!p->open_start) {
+        s = match_here(p, &p->pieces[0], s, end);
+        if (!s || (p->n == 1 && !p->open_end))
+            return s == end;
+        i = 1;
+    }
+    for (; i < p->n; i++) {
+        if (i + 1 == p->n && !p->open_end)
+            return match_end(p, &p->pieces[i], s, end);
+        s = find(p, &p->pieces[i], s, end);
+        if (!s)
+            return false;
+    }
+    return true;
+}
+
+/* ---- kernels ---- */
+
+static void like(struct call *c, bool fold, bool flip)
+{
+    CALL_ROWS(c, r) {
+        const struct pattern *p = c->extra ? c->extra : compile(c->arena, arg_text(c, 1, r), fold);
+        if (p->broken)
+            call_fail(c, r, "22025", "LIKE pattern must not end with escape character");
+        else
+            OUT(c, uint8_t, r) = matches(p, arg_text(c, 0, r)) ^ flip;
+    }
+}
+static void kernel_like(struct call *c) { like(c, false, false); }
+static void kernel_not_like(struct call *c) { like(c, false, true); }
+static void kernel_ilike(struct call *c) { like(c, true, false); }
+static void kernel_not_ilike(struct call *c) { like(c, true, true); }
+
+static enum status bind_pattern(struct binding *b, struct error *err)
+{
+    (void)err;
+    const struct expr *pattern = b->args[1];
+    if (expr_is_const(pattern) && !expr_is_null_const(pattern)) {
+        struct slice text = view_slice(pattern->value.data);
+        b->extra = compile(b->arena, text, strstr(b->function->name, "*") != NULL);
+    }
+    return OK;
+}
+
+/* A pattern with another escape character as one with backslash. */
+static void kernel_like_escape(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice pattern = arg_text(c, 0, r), escape = arg_text(c, 1, r);
+        if (escape.len && char_length(escape.data, escape.data + escape.len) != escape.len) {
+            call_fail(c, r, "22025", "invalid escape string");
+            continue;
+        }
+        char *out = arena_alloc(c->arena, pattern.len * 2 + 1);
+        size_t n = 0;
+        bool escaped = false;
+        for (size_t i = 0; i < pattern.len;) {
+            if (!escaped && escape.len && pattern.len - i >= escape.len &&
+                memcmp(pattern.data + i, escape.data, escape.len) == 0) {
+                out[n++] = '\\';
+                i += escape.len;
+                escaped = true;
+                continue;
+            }
+            if (pattern.data[i] == '\\' && !escaped)
+                out[n++] = '\\';
+            out[n++] = pattern.data[i++];
+            escaped = false;
+        }
+        OUT(c, struct view, r) = view_of(out, n);
+    }
+}
+
+#define LIKE(NAME, KERNEL, HELP)                                                                                       \
+    {.name = NAME, .result = TYPE_BOOL, .nargs = 2, .args = {TYPE_TEXT, TYPE_TEXT}, .kernel = KERNEL,                  \
+     .bind = bind_pattern, .help = HELP}
+
+const struct function fn_pattern[] = {
+    LIKE("~~", kernel_like, "x LIKE pattern: % any characters, _ one, \\ takes the next as it is"),
+    LIKE("!~~", kernel_not_like, "x NOT LIKE pattern"),
+    LIKE("~~*", kernel_ilike, "x ILIKE pattern: ASCII letters match either case"),
+    LIKE("!~~*", kernel_not_ilike, "x NOT ILIKE pattern"),
+    {.name = "like_escape", .result = TYPE_TEXT, .nargs = 2, .args = {TYPE_TEXT, TYPE_TEXT},
+     .kernel = kernel_like_escape, .help = "LIKE pattern ESCAPE character: the pattern with \\ as the escape"},
+    {0},
+};

@@ -1,0 +1,460 @@
+/* Overload resolution, after PostgreSQL's documentation, chapter 10 (Type Conversion), and implicit casts. */
+#include "expr/expr.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "column/decimal.h"
+#include "expr/function.h"
+
+enum { MOST_CANDIDATES = 64 };
+
+struct candidates {
+    const struct function *rows[MOST_CANDIDATES];
+    uint32_t n;
+};
+
+/* The type of parameter i, for a call with any number of arguments. */
+static uint8_t parameter(const struct function *f, uint32_t i)
+{
+    return i < f->nargs ? f->args[i] : f->args[f->nargs - 1];
+}
+
+static bool takes(const struct function *f, uint32_t nargs)
+{
+    return f->flags & FN_VARIADIC ? nargs >= f->nargs : nargs == f->nargs;
+}
+
+static bool is_pseudo(uint8_t arg) { return arg >= TYPE_COUNT; }
+
+static bool fits(const struct function *f, struct expr *const *args, uint32_t nargs)
+{
+    for (uint32_t i = 0; i < nargs; i++) {
+        uint8_t want = parameter(f, i);
+        if (!is_pseudo(want) && !type_casts_implicitly(args[i]->type.id, want))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t count_exact(const struct function *f, struct expr *const *args, uint32_t nargs)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < nargs; i++)
+        n += parameter(f, i) == args[i]->type.id;
+    return n;
+}
+
+static uint32_t count_preferred(const struct function *f, struct expr *const *args, uint32_t nargs)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < nargs; i++) {
+        uint8_t want = parameter(f, i), have = args[i]->type.id;
+        if (have == TYPE_UNKNOWN || is_pseudo(want))
+            continue;
+        n += want == have || (type_category(want) == type_category(have) && type_is_preferred(want));
+    }
+    return n;
+}
+
+/* Keep the candidates that score best. */
+static void keep_best(struct candidates *c, struct expr *const *args, uint32_t nargs,
+                      uint32_t (*score)(const struct function *, struct expr *const *, uint32_t))
+{
+    uint32_t best = 0, kept = 0;
+    for (uint32_t i = 0; i < c->n; i++)
+        best = MAX(best, score(c->rows[i], args, nargs));
+    for (uint32_t i = 0; i < c->n; i++)
+        if (score(c->rows[i], args, nargs) == best)
+            c->rows[kept++] = c->rows[i];
+    c->n = kept;
+}
+
+/* For argument `at`, an untyped literal: the string category if any candidate takes it there, else the one category
+ * all candidates share; then the candidates that take its preferred type, if any does. false: no agreement. */
+static bool settle_unknown(struct candidates *c, uint32_t at)
+{
+    unsigned category = 0;
+    bool string = false, agreed = true;
+    for (uint32_t i = 0; i < c->n; i++) {
+        uint8_t want = parameter(c->rows[i], at);
+        unsigned its = is_pseudo(want) ? 0 : type_category(want);
+        string |= !is_pseudo(want) && type_is_string_category(want);
+        agreed &= i == 0 || its == category;
+        category = its;
+    }
+    if (!string && !agreed)
+        return false;
+    bool preferred = false;
+    for (uint32_t i = 0; i < c->n; i++) {
+        uint8_t want = parameter(c->rows[i], at);
+        if (!is_pseudo(want) && (string ? type_is_string_category(want) : type_is_preferred(want)))
+            preferred = true;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < c->n; i++) {
+        uint8_t want = parameter(c->rows[i], at);
+        bool good = string ? !is_pseudo(want) && type_is_string_category(want)
+                           : !preferred || (!is_pseudo(want) && type_is_preferred(want));
+        if (good)
+            c->rows[kept++] = c->rows[i];
+    }
+    c->n = kept;
+    return true;
+}
+
+/* If all typed arguments are of one type, take untyped ones to be of it too. */
+static void assume_same(struct candidates *c, struct expr *const *args, uint32_t nargs)
+{
+    uint8_t known = TYPE_UNKNOWN;
+    for (uint32_t i = 0; i < nargs; i++) {
+        if (args[i]->type.id == TYPE_UNKNOWN)
+            continue;
+        if (known != TYPE_UNKNOWN && known != args[i]->type.id)
+            return;
+        known = args[i]->type.id;
+    }
+    const struct function *only = NULL;
+    for (uint32_t i = 0; i < c->n; i++) {
+        bool all = known != TYPE_UNKNOWN;
+        for (uint32_t k = 0; k < nargs; k++)
+            all &= !is_pseudo(parameter(c->rows[i], k)) && type_casts_implicitly(known, parameter(c->rows[i], k));
+        if (all && only)
+            return;
+        if (all)
+            only = c->rows[i];
+    }
+    if (only) {
+        c->rows[0] = only;
+        c->n = 1;
+    }
+}
+
+static void narrow(struct candidates *c, struct expr *const *args, uint32_t nargs)
+{
+    if (c->n > 1)
+        keep_best(c, args, nargs, count_exact);
+    if (c->n > 1)
+        keep_best(c, args, nargs, count_preferred);
+    struct candidates before = *c;
+    for (uint32_t i = 0; i < nargs && c->n > 1; i++)
+        if (args[i]->type.id == TYPE_UNKNOWN && !settle_unknown(c, i)) {
+            *c = before;
+            break;
+        }
+    if (c->n == 0)
+        *c = before;
+    if (c->n > 1)
+        assume_same(c, args, nargs);
+}
+
+static bool is_operator(const char *name) { return !isalpha((unsigned char)name[0]) && name[0] != '_'; }
+
+/* "integer + text" or "lower(integer)". */
+static void describe(const char *name, struct expr *const *args, uint32_t nargs, struct buf *out)
+{
+    char type[40];
+    bool infix = is_operator(name) && nargs <= 2;
+    if (!infix)
+        buf_printf(out, "%s(", name);
+    for (uint32_t i = 0; i < nargs; i++) {
+        struct type t = args[i]->type;
+        t.precision = t.scale = 0;
+        if (infix && (i == 1 || nargs == 1))
+            buf_printf(out, nargs == 1 ? "%s " : " %s ", name);
+        else if (i)
+            buf_puts(out, ", ");
+        buf_puts(out, type_name(t, type));
+    }
+    if (!infix)
+        buf_putc(out, ')');
+}
+
+static size_t edit_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 40 };
+    size_t n = strlen(a), m = strlen(b), row[LONGEST + 1];
+    if (n > LONGEST || m > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j];
+            row[j] = MIN(MIN(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+/* What the name was meant to be, or which arguments it would take. */
+static void hint_function(const char *name, struct error *err)
+{
+    const struct function *f;
+    const char *nearest = NULL;
+    size_t best = MAX(strlen(name) / 3, (size_t)1) + 1;
+    AUTO(buf) known = BUF(200);
+    for (size_t i = 0; (f = function_at(i)); i++) {
+        if (strcmp(f->name, name) == 0) {
+            buf_puts(&known, known.len ? "; (" : "it takes (");
+            for (uint32_t k = 0; k < f->nargs; k++)
+                buf_printf(&known, "%s%s", k ? ", " : "", function_arg_name(f->args[k]));
+            buf_puts(&known, f->flags & FN_VARIADIC ? ", ...)" : ")");
+        }
+        size_t distance = is_operator(f->name) ? best : edit_distance(name, f->name);
+        if (distance < best) {
+            best = distance;
+            nearest = f->name;
+        }
+    }
+    if (known.len)
+        (void)error_hint(err, "%s", buf_cstr(&known));
+    else if (nearest && !is_operator(name))
+        (void)error_hint(err, "did you mean \"%s\"?", nearest);
+    else
+        (void)error_hint(err, "docs/sql.md lists the functions");
+}
+
+static enum status complain(const char *name, const struct candidates *c, struct expr *const *args, uint32_t nargs,
+                            struct error *err)
+{
+    AUTO(buf) what = BUF(400);
+    describe(name, args, nargs, &what);
+    const char *kind = is_operator(name) ? "operator" : "function";
+    if (c->n > 1) {
+        (void)error_set(err, ERR_SQL, "%s %s is not unique", kind, buf_cstr(&what));
+        return error_hint(err, "add explicit type casts to choose one");
+    }
+    (void)error_set(err, ERR_SQL, "%s %s does not exist", kind, buf_cstr(&what));
+    hint_function(name, err);
+    return FAILED;
+}
+
+static enum status choose(const char *name, struct expr *const *args, uint32_t nargs, const struct function **ret,
+                          struct error *err)
+{
+    struct candidates c = {0};
+    const struct function *f;
+    /* Of a binary operator with one untyped literal, the literal is first tried as the other side's type. */
+    uint8_t other = TYPE_UNKNOWN;
+    if (nargs == 2 && is_operator(name) && (args[0]->type.id == TYPE_UNKNOWN) != (args[1]->type.id == TYPE_UNKNOWN))
+        other = args[0]->type.id == TYPE_UNKNOWN ? args[1]->type.id : args[0]->type.id;
+    for (size_t i = 0; (f = function_at(i)); i++) {
+        if (strcmp(f->name, name) != 0 || !takes(f, nargs) || !fits(f, args, nargs))
+            continue;
+        bool twice = other != TYPE_UNKNOWN && f->args[0] == other && f->args[1] == other;
+        if ((nargs && count_exact(f, args, nargs) == nargs) || twice) {
+            *ret = f;
+            return OK;
+        }
+        assert(c.n < MOST_CANDIDATES);
+        c.rows[c.n++] = f;
+    }
+    narrow(&c, args, nargs);
+    if (c.n != 1)
+        return complain(name, &c, args, nargs, err);
+    *ret = c.rows[0];
+    return OK;
+}
+
+/* ---- casting arguments and binding ---- */
+
+struct expr *expr_raw_call(struct arena *a, const struct function *f, struct type type, struct expr *const *args,
+                           uint32_t nargs, int32_t location)
+{
+    struct expr *e = arena_zalloc(a, sizeof *e);
+    e->kind = EXPR_CALL;
+    e->type = type;
+    e->location = location;
+    e->function = f;
+    e->args = arena_dup(a, args, nargs * sizeof *args);
+    e->nargs = nargs;
+    return e;
+}
+
+static enum status cast_arguments(struct arena *a, const struct function *f, struct expr **args, uint32_t nargs,
+                                  struct error *err)
+{
+    struct expr **same = arena_array(a, nargs, sizeof *same);
+    uint32_t nsame = 0;
+    for (uint32_t i = 0; i < nargs; i++) {
+        uint8_t want = parameter(f, i);
+        if (want == ARG_SAME)
+            same[nsame++] = args[i];
+        else if (want == ARG_ANY && args[i]->type.id == TYPE_UNKNOWN)
+            TRY(expr_cast(a, args[i], TYPE(TYPE_TEXT), CAST_IMPLICIT, args[i]->location, &args[i], err));
+        else if (want != ARG_ANY)
+            TRY(expr_cast(a, args[i], TYPE(want), CAST_IMPLICIT, args[i]->location, &args[i], err));
+    }
+    if (nsame)
+        TRY(expr_to_common(a, same, nsame, f->name, err));
+    for (uint32_t i = 0, k = 0; i < nargs; i++)
+        if (parameter(f, i) == ARG_SAME)
+            args[i] = same[k++];
+    return OK;
+}
+
+static enum status bind(struct arena *a, const struct function *f, struct expr **args, uint32_t nargs,
+                        int32_t location, struct expr **ret, struct error *err)
+{
+    TRY(cast_arguments(a, f, args, nargs, err));
+    struct binding b = {.arena = a, .function = f, .args = args, .nargs = nargs};
+    b.result = f->result == RESULT_SAME ? args[0]->type : TYPE(f->result);
+    if (f->bind)
+        TRY(f->bind(&b, err));
+    assert(b.result.id != TYPE_NUMERIC || b.result.precision);
+    struct expr *call = expr_raw_call(a, f, b.result, args, nargs, location);
+    call->extra = b.extra;
+    if (function_fold(a, call, ret) != OK)
+        *ret = call;
+    return OK;
+}
+
+/* x IN (list): one step when the list is constant, else x = a OR x = b ... */
+static enum status bind_in(struct arena *a, struct expr **args, uint32_t nargs, int32_t location, struct expr **ret,
+                           struct error *err)
+{
+    bool constant = nargs > 1;
+    for (uint32_t i = 1; i < nargs; i++)
+        constant &= expr_is_const(args[i]);
+    if (constant && args[0]->type.id != TYPE_JSONB) {
+        TRY(expr_to_common(a, args, nargs, "IN", err));
+        return bind(a, &step_in, args, nargs, location, ret, err);
+    }
+    struct expr **equal = arena_array(a, nargs, sizeof *equal);
+    for (uint32_t i = 1; i < nargs; i++)
+        TRY(expr_call(a, "=", (struct expr *[]){args[0], args[i]}, 2, args[i]->location, &equal[i - 1], err));
+    return expr_logic(a, EXPR_OR, equal, nargs - 1, location, ret, err);
+}
+
+enum status expr_call(struct arena *a, const char *name, struct expr **args, uint32_t nargs, int32_t location,
+                      struct expr **ret, struct error *err)
+{
+    struct expr **own = arena_dup(a, args, nargs * sizeof *args);
+    const struct function *f;
+    if (strcmp(name, "in") == 0)
+        return bind_in(a, own, nargs, location, ret, err);
+    if (strcmp(name, "!=") == 0)
+        name = "<>";
+    TRY(choose(name, own, nargs, &f, err));
+    return bind(a, f, own, nargs, location, ret, err);
+}
+
+/* ---- casts ---- */
+
+static bool reads_clock(struct slice text)
+{
+    static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+    while (text.len && isspace((unsigned char)*text.data)) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len && isspace((unsigned char)text.data[text.len - 1]))
+        text.len--;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (text.len == strlen(words[i]) && strncasecmp(text.data, words[i], text.len) == 0)
+            return true;
+    return false;
+}
+
+/* A literal in quotes meets its type. */
+static enum status type_literal(struct arena *a, const struct expr *from, struct type to, int32_t location,
+                                struct expr **ret, struct error *err)
+{
+    if (expr_is_null_const(from)) {
+        if (to.id == TYPE_NUMERIC && !to.precision)
+            to = type_numeric(1, 0);
+        *ret = expr_null(a, to, location);
+        return OK;
+    }
+    struct slice text = view_slice(from->value.data);
+    bool date = to.id == TYPE_DATE || to.id == TYPE_TIMESTAMP || to.id == TYPE_TIMESTAMPTZ;
+    if (date && reads_clock(text)) {
+        (void)error_set(err, ERR_UNSUPPORTED, "'%.*s' as a date reads the clock of the moment it is cast in",
+                        (int)text.len, text.data);
+        return error_hint(err, "use now(), current_date or date_trunc('day', now()): the epoch's time");
+    }
+    if (to.id == TYPE_NUMERIC && !to.precision) {
+        int128 value;
+        unsigned scale;
+        bool overflow = false;
+        if (decimal_parse(text, &value, &scale, &overflow)) {
+            *ret = expr_decimal(a, value, scale, location);
+            return OK;
+        }
+        return error_set(err, ERR_SQL, overflow ? "value overflows numeric format: \"%.*s\""
+                                                : "invalid input syntax for type numeric: \"%.*s\"",
+                         (int)text.len, text.data);
+    }
+    struct expr *e = expr_const(a, to, false, location);
+    TRY(column_parse(&e->value, 0, text, a, err));
+    *ret = e;
+    return OK;
+}
+
+/* The numeric type a value of type `from` gets when no scale is asked for; precision 0: it depends on the value. */
+static struct type natural_numeric(const struct expr *from)
+{
+    switch (from->type.id) {
+    case TYPE_INT4: return type_numeric(10, 0);
+    case TYPE_INT8: return type_numeric(19, 0);
+    case TYPE_NUMERIC: return from->type;
+    default: return type_numeric(0, 0);
+    }
+}
+
+static enum status no_cast(const struct expr *from, struct type to, enum expr_cast how, struct error *err)
+{
+    char x[40], y[40];
+    type_name(from->type, x);
+    type_name(to, y);
+    if (how == CAST_ASSIGNMENT) {
+        (void)error_set(err, ERR_SQL, "an expression of type %s does not fit a column of type %s", x, y);
+        return error_hint(err, "cast the expression explicitly");
+    }
+    return error_set(err, ERR_SQL, "cannot cast type %s to %s", x, y);
+}
+
+static enum status settle_numeric(const struct expr *from, struct type *to, struct error *err)
+{
+    *to = natural_numeric(from);
+    if (to->precision)
+        return OK;
+    char name[40];
+    (void)error_set(err, ERR_SQL, "the scale of this numeric is not known before the value (%s to numeric)",
+                    type_name(from->type, name));
+    return error_hint(err, "say it: numeric(p,s), for example numeric(18,2)");
+}
+
+enum status expr_cast(struct arena *a, struct expr *from, struct type to, enum expr_cast how, int32_t location,
+                      struct expr **ret, struct error *err)
+{
+    if (from->type.id == TYPE_UNKNOWN)
+        return type_literal(a, from, to, location, ret, err);
+    const struct cast *c = cast_find(from->type.id, to.id);
+    if (to.id == TYPE_NUMERIC && !to.precision) {
+        if (!c)
+            return no_cast(from, to, how, err);
+        /* An integer literal takes the digits it has, which keeps the arithmetic that follows narrow. */
+        if (expr_is_const(from) && !expr_is_null_const(from) &&
+            (from->type.id == TYPE_INT4 || from->type.id == TYPE_INT8)) {
+            int64_t v = from->type.id == TYPE_INT4 ? *(int32_t *)from->value.data : *(int64_t *)from->value.data;
+            *ret = expr_decimal(a, v, 0, location);
+            return OK;
+        }
+        TRY(settle_numeric(from, &to, err));
+    }
+    if (type_equal(from->type, to)) {
+        *ret = from;
+        return OK;
+    }
+    if (!c || c->how < how)
+        return no_cast(from, to, how, err);
+    struct expr *call = expr_raw_call(a, &c->function, to, &from, 1, location);
+    if (function_fold(a, call, ret) != OK)
+        *ret = call;
+    return OK;
+}
