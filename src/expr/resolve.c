@@ -17,7 +17,8 @@ struct candidates {
 /* The type of parameter i, for a call with any number of arguments. */
 static uint8_t parameter(const struct function *f, uint32_t i)
 {
-    return i < f->nargs ? f->args[i] : f->args[f->nargs - 1];
+    assert(f->nargs > 0 && f->nargs <= FUNCTION_MAX_ARGS);
+    return f->args[MIN(i, f->nargs - 1u)];
 }
 
 static bool takes(const struct function *f, uint32_t nargs)
