@@ -292,6 +292,50 @@ bool decimal_parse(struct slice text, int128 *ret, unsigned *ret_scale, bool *re
     return true;
 }
 
+enum decimal_outcome decimal_parse_rounded(struct slice text, unsigned scale, int128 *ret)
+{
+    int128 v;
+    unsigned have;
+    bool overflow;
+    if (decimal_parse(text, &v, &have, &overflow))
+        return decimal_rescale(v, have, scale, ret) ? DECIMAL_OK : DECIMAL_OVERFLOW;
+    if (!overflow)
+        return DECIMAL_SYNTAX;
+
+    /* A number of many digits: those that stay, and one more that rounds them. Its syntax is known to be good. */
+    const char *p = text.data, *end = text.data + text.len;
+    bool negative = *p == '-';
+    p += *p == '-' || *p == '+';
+    size_t mantissa = 0;
+    while (p + mantissa < end && (is_digit(p[mantissa]) || p[mantissa] == '.'))
+        mantissa++;
+    const char *point = memchr(p, '.', mantissa);
+    int exponent = 0;
+    if (p + mantissa < end && !parse_exponent(p + mantissa, end, &exponent))
+        return DECIMAL_SYNTAX;
+    int64_t whole = (point ? point - p : (int64_t)mantissa) + exponent; /* digits before the point, once moved */
+    uint128 m = 0;
+    int64_t position = 0;
+    for (const char *at = p; at < p + mantissa && position <= whole + scale; at++) {
+        if (*at == '.')
+            continue;
+        if (position == whole + scale) {
+            m += *at >= '5';
+        } else if (m >= (uint128)decimal_pow10[37]) {
+            return DECIMAL_OVERFLOW;
+        } else {
+            m = m * 10 + (unsigned)(*at - '0');
+        }
+        position++;
+    }
+    for (; m && position < whole + scale; position++) {
+        if (m >= (uint128)decimal_pow10[37])
+            return DECIMAL_OVERFLOW;
+        m *= 10;
+    }
+    return from_magnitude(m, negative, ret) ? DECIMAL_OK : DECIMAL_OVERFLOW;
+}
+
 /* The digits of m, right-aligned so that they end at `end`; returns where they start. */
 static char *print_digits(uint128 m, char *end)
 {

@@ -18,5 +18,7 @@
 
 /* Append the key of one row to out. */
 void rowkey_put(struct buf *out, const struct column *cols, const uint32_t *which, uint32_t n, size_t row);
-/* Read one value back into row `row` of a column (strings are copied into the arena). false: not a key. */
+/* Read one value back into row `row` of a column (strings are copied into the arena): one that is equal to what was
+ * put, though an interval may come back in days for months, and jsonb numbers without zeros at their end. A column that
+ * may be NULL needs its bitmap. false: not a key of this type, or cut short. */
 bool rowkey_get(struct reader *in, struct column *into, size_t row, struct arena *a);

@@ -1,0 +1,58 @@
+/* column_print: one value as PostgreSQL prints it. */
+#include "column/batch.h"
+#include "column/civil.h"
+#include "column/decimal.h"
+#include "column/float8.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+static void print_uuid(const unsigned char *u, struct buf *out)
+{
+    char text[36], *p = text;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        *p++ = hex_digits[u[i] >> 4];
+        *p++ = hex_digits[u[i] & 15];
+    }
+    buf_put(out, text, sizeof text);
+}
+
+static void print_bytea(struct slice s, struct buf *out)
+{
+    buf_puts(out, "\\x");
+    char *p = buf_reserve(out, s.len * 2); /* len is below 2^32 */
+    if (!p)
+        return;
+    for (size_t i = 0; i < s.len; i++) {
+        *p++ = hex_digits[(unsigned char)s.data[i] >> 4];
+        *p++ = hex_digits[(unsigned char)s.data[i] & 15];
+    }
+    out->len += s.len * 2;
+}
+
+bool column_print(const struct column *c, size_t row, struct buf *out)
+{
+    char text[96];
+    if (column_is_null(c, row))
+        return false;
+    switch (c->type.id) {
+    case TYPE_BOOL: buf_putc(out, ((const uint8_t *)c->data)[row] ? 't' : 'f'); break;
+    case TYPE_INT4: buf_printf(out, "%d", ((const int32_t *)c->data)[row]); break;
+    case TYPE_INT8: buf_printf(out, "%lld", (long long)((const int64_t *)c->data)[row]); break;
+    case TYPE_FLOAT8: buf_put(out, text, float8_print(((const double *)c->data)[row], text)); break;
+    case TYPE_NUMERIC: buf_put(out, text, decimal_print(column_numeric(c, row), c->type.scale, text)); break;
+    case TYPE_UUID: print_uuid((const unsigned char *)c->data + row * 16, out); break;
+    case TYPE_DATE: buf_put(out, text, civil_print_date(((const int32_t *)c->data)[row], text)); break;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ: {
+        bool zone = c->type.id == TYPE_TIMESTAMPTZ;
+        buf_put(out, text, civil_print_timestamp(((const int64_t *)c->data)[row], zone, text));
+        break;
+    }
+    case TYPE_INTERVAL: buf_put(out, text, interval_print(((const struct interval *)c->data)[row], text)); break;
+    case TYPE_BYTEA: print_bytea(view_slice(column_view(c, row)), out); break;
+    default: buf_put_slice(out, view_slice(column_view(c, row))); break; /* text, jsonb, unknown: as they lie */
+    }
+    return true;
+}
