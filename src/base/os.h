@@ -84,6 +84,8 @@ int os_cpu_count(void); /* that this process may run on, at least 1 */
 struct os_thread { pthread_t id; };
 void os_thread_start(struct os_thread *t, void *(*run)(void *), void *arg, const char *name);
 void os_thread_join(struct os_thread *t);
+/* Wait for a signal, at most timeout_us of monotonic time (negative: for ever). false: the time is over. */
+bool os_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t timeout_us);
 
 /* ---- the test build's switches (compiled to 0 in release) ---- */
 

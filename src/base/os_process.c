@@ -92,3 +92,15 @@ void os_thread_start(struct os_thread *t, void *(*run)(void *), void *arg, const
 }
 
 void os_thread_join(struct os_thread *t) { pthread_join(t->id, NULL); }
+
+bool os_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t timeout_us)
+{
+    if (timeout_us < 0)
+        return pthread_cond_wait(c, m) == 0;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + timeout_us % 1000000 * 1000;
+    until.tv_sec += timeout_us / 1000000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    return pthread_cond_clockwait(c, m, CLOCK_MONOTONIC, &until) == 0;
+}
