@@ -21,7 +21,7 @@ struct event_hubs {
 
 /* hub: the hub named beside the string (EVENT_HUB_NAME), or NULL for the string's EntityPath; where both are given they
  * must agree. bootstrap: another address (a test's broker), or NULL. The error never quotes the string's values. */
-enum status event_hubs_open(struct slice connection, const char *hub, const char *bootstrap, bool for_producer,
-                            struct event_hubs **ret, struct error *err);
+enum status event_hubs_new(struct slice connection, const char *hub, const char *bootstrap, bool for_producer,
+                           struct event_hubs **ret, struct error *err);
 /* Wipes the password. */
 void event_hubs_free(struct event_hubs *e);

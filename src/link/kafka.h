@@ -10,7 +10,7 @@
  *     kafka_batch_release(&batch);
  *
  * Threads: the functions of one consumer or producer are called from one thread at a time, except kafka_batch_release,
- * which any thread may call, also after the consumer was closed. No call waits for the network longer than it says;
+ * which any thread may call, until the consumer is closed. No call waits for the network longer than it says;
  * what has to wait (metadata, watermarks, timestamps) is done by a thread of the consumer's own.
  *
  * Errors carry a code: ERR_AUTH (the broker refused us, or we its certificate; not retriable), ERR_NOT_FOUND (only
@@ -40,12 +40,12 @@ struct kafka_consumer;
  * given; group.id is where offsets are committed for lag tools. */
 enum status kafka_consumer_open(const struct kafka_option *options, size_t noptions, const char *topic,
                                 struct kafka_consumer **ret, struct error *err);
-/* Returns within 1 s, broker reachable or not. */
+/* Returns within 1 s, broker reachable or not. All batches must have been released. */
 void kafka_consumer_close(struct kafka_consumer *c);
 
 /* How many partitions the topic has: 0..*ret-1. AGAIN until the first answer. New ones are looked for every
- * topic.metadata.refresh.interval.ms. FAILED: no broker reachable, not authorised, no such topic; told once each time
- * it changes and every 10 s, AGAIN in between. */
+ * 30 s. FAILED: no broker reachable, not authorised, no such topic; told once each time it changes and every 10 s, AGAIN
+ * in between. */
 enum status kafka_consumer_partitions(struct kafka_consumer *c, uint32_t *ret, struct error *err);
 
 enum kafka_start {
