@@ -1,0 +1,174 @@
+#include "engine/outbox.h"
+
+#include <stdlib.h>
+
+#include "column/rowkey.h"
+#include "op/collect.h"
+#include "state/keyed.h"
+
+enum { PAYLOAD_LIMIT_GIB = 8 };
+
+struct outbox_range *outbox_range_new(struct store *store, const struct manifest *m, const struct plan_table *table,
+                                      int64_t from, int64_t to, int64_t now_us)
+{
+    struct outbox_range *r = mem_zalloc(sizeof *r);
+    *r = (struct outbox_range){.store = store, .table = table, .sink = table->name, .from = from, .to = to,
+                               .now_us = now_us};
+    r->refs = mem_array(m->nsegments + 1, sizeof *r->refs);
+    for (uint32_t i = 0; i < m->nsegments; i++)
+        if (m->segments[i].has_outbox && m->segments[i].level == 0 && m->segments[i].from >= from &&
+            m->segments[i].to <= to)
+            r->refs[r->nrefs++] = m->segments[i];
+    return r;
+}
+
+void outbox_range_free(struct outbox_range *r)
+{
+    if (!r)
+        return;
+    free(r->refs);
+    free(r->info);
+    free(r);
+}
+
+static enum status find_section(struct outbox_range *r, uint32_t ref, struct segment **ret_segment,
+                                const struct section **ret, struct error *err)
+{
+    *ret = NULL;
+    TRY(segment_open(r->store, &r->refs[ref], ret_segment, err));
+    uint32_t n;
+    const struct section *sections = segment_sections(*ret_segment, &n);
+    for (uint32_t i = 0; i < n; i++)
+        if (sections[i].kind == SECTION_OUTBOX && !strcmp(sections[i].name, r->sink))
+            *ret = &sections[i];
+    return OK;
+}
+
+enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err)
+{
+    for (uint32_t i = 0; i < r->nrefs; i++) {
+        struct segment *segment;
+        const struct section *section;
+        TRY(find_section(r, i, &segment, &section, err));
+        segment_close(segment);
+        if (section) {
+            *ret = false;
+            return OK;
+        }
+    }
+    *ret = true;
+    return OK;
+}
+
+/* ---- a change set over a range ---- */
+
+struct changes {
+    struct change_set set;
+    struct outbox_range *range;
+    uint32_t done; /* segments read so far, from the end that is read first */
+    struct buf payload;
+    struct reader reader;
+    struct keyed *seen; /* upsert: keys that a newer segment has had its say on */
+    struct buf key;
+};
+
+static enum status next_payload(struct changes *c, bool *ret_end, struct error *err)
+{
+    bool newest_first = c->seen;
+    while (c->done < c->range->nrefs) {
+        uint32_t ref = newest_first ? c->range->nrefs - 1 - c->done : c->done;
+        c->done++;
+        struct segment *segment;
+        const struct section *section;
+        TRY(find_section(c->range, ref, &segment, &section, err));
+        buf_clear(&c->payload);
+        enum status s = section ? segment_read(segment, section, &c->payload, err) : OK;
+        segment_close(segment);
+        if (s != OK)
+            return s;
+        if (section) {
+            c->reader = reader_of(buf_slice(&c->payload));
+            *ret_end = false;
+            return OK;
+        }
+    }
+    *ret_end = true;
+    return OK;
+}
+
+/* Keep the rows whose key was not seen in a newer segment. Within a segment a key stands once. */
+static void skip_seen(struct changes *c, struct batch *b, struct arena *a)
+{
+    const struct plan_table *t = c->range->table;
+    uint64_t *keep = arena_zarray(a, BITMAP_WORDS(b->rows), sizeof *keep);
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        buf_clear(&c->key);
+        rowkey_put(&c->key, b->cols, t->key, t->nkey, row);
+        bool fresh;
+        (void)keyed_get(c->seen, hash64(c->key.data, c->key.len, 0), c->key.data, c->key.len, &fresh);
+        if (fresh)
+            bit_set(keep, row);
+    }
+    batch_filter(b, keep);
+}
+
+static enum status changes_next(struct change_set *set, struct arena *a, struct batch **ret, struct error *err)
+{
+    struct changes *c = (struct changes *)set;
+    for (;;) {
+        struct batch *b;
+        TRY(collect_next(&c->reader, &c->range->table->schema, a, &b, err));
+        if (!b) {
+            bool end;
+            TRY(next_payload(c, &end, err));
+            if (end)
+                return AGAIN;
+            continue;
+        }
+        if (c->seen)
+            skip_seen(c, b, a);
+        if (batch_live(b) == 0)
+            continue;
+        *ret = b;
+        return OK;
+    }
+}
+
+static enum status changes_rewind(struct change_set *set, struct error *err)
+{
+    (void)err;
+    struct changes *c = (struct changes *)set;
+    c->done = 0;
+    c->reader = (struct reader){0};
+    if (c->seen)
+        keyed_clear(c->seen);
+    return OK;
+}
+
+struct change_set *outbox_changes(struct outbox_range *r)
+{
+    static const struct keyed_codec no_value = {.value_size = 8};
+    struct changes *c = mem_zalloc(sizeof *c);
+    c->range = r;
+    c->payload = (struct buf)BUF(GIB(PAYLOAD_LIMIT_GIB));
+    c->key = (struct buf)BUF(MIB(64));
+    if (r->table->nkey)
+        c->seen = keyed_new("seen", 1, &no_value);
+    c->set = (struct change_set){.from = r->from, .to = r->to, .now_us = r->now_us, .info = r->info,
+                                 .next = changes_next, .rewind = changes_rewind};
+    for (uint32_t i = 0; i < r->nrefs; i++)
+        c->set.bytes += r->refs[i].bytes;
+    return &c->set;
+}
+
+void outbox_changes_free(struct change_set *set)
+{
+    struct changes *c = (struct changes *)set;
+    if (!c)
+        return;
+    keyed_free(c->seen);
+    buf_release(&c->payload);
+    buf_release(&c->key);
+    free(c);
+}

@@ -1,0 +1,32 @@
+/* Reading the outbox: the net changes of one sink over a range of epochs, as a change set. Segments are read one at a time;
+ * nothing is kept in memory between epochs, so what waits for a sink costs disk only, and recovery reads the same way.
+ *
+ * An append sink gets its epochs oldest first. An upsert sink gets one row a key: segments are read newest first, and a key
+ * that was seen already is skipped.
+ */
+#pragma once
+
+#include "epoch/journal.h"
+#include "flow/sink.h"
+#include "plan/plan.h"
+
+/* What to read: everything is copied or outlives it. */
+struct outbox_range {
+    struct store *store;
+    const struct plan_table *table;
+    const char *sink; /* section name */
+    int64_t from, to, now_us;
+    struct segment_ref *refs; /* owned; ascending */
+    uint32_t nrefs;
+    char *info; /* JSON for commitInfo; owned; may be NULL */
+};
+
+struct outbox_range *outbox_range_new(struct store *store, const struct manifest *m, const struct plan_table *table,
+                                      int64_t from, int64_t to, int64_t now_us);
+void outbox_range_free(struct outbox_range *r);
+/* Does any segment of the range hold changes for the sink? */
+enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err);
+
+/* Reader of the range's rows; the range must outlive it. */
+struct change_set *outbox_changes(struct outbox_range *r);
+void outbox_changes_free(struct change_set *c);

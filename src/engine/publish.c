@@ -1,0 +1,390 @@
+#include "engine/publish.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/os.h"
+#include "engine/outbox.h"
+
+enum { FIRST_BACKOFF = 200 * 1000, LAST_BACKOFF = 10 * 1000 * 1000, CLOSE_PATIENCE = 1000 * 1000 };
+
+struct publishing {
+    struct publisher *owner;
+    const struct plan_table *table;
+    char identity[160];
+    int64_t interval_us, last_due; /* monotonic */
+    struct sink *sink;
+    struct os_thread thread;
+    bool started;
+    /* Below: under the publisher's lock. */
+    struct sink_state now, logged;
+    struct outbox_range *job; /* for the thread; it frees it */
+    bool applying, failed, troubled, ended;
+    struct error trouble;
+    struct sink_result total;
+};
+
+struct publisher {
+    struct publish_config config;
+    struct publishing *sinks;
+    uint32_t count;
+    pthread_mutex_t lock;
+    pthread_cond_t work, news;
+    bool stop;
+    atomic_bool cancelled;
+};
+
+/* ---- a sink's thread ---- */
+
+static void add_result(struct sink_result *total, const struct sink_result *r)
+{
+    total->inserted += r->inserted;
+    total->updated += r->updated;
+    total->deleted += r->deleted;
+    total->unchanged += r->unchanged;
+    total->files_added += r->files_added;
+    total->files_removed += r->files_removed;
+    total->bytes_written += r->bytes_written;
+    total->version = r->version;
+}
+
+/* A range in which nothing changed is not shown to the sink: *ret_asked stays false. */
+static enum status apply_range(struct publishing *s, struct outbox_range *range, bool *ret_asked,
+                               struct sink_result *ret, struct error *err)
+{
+    bool empty;
+    TRY(outbox_is_empty(range, &empty, err));
+    if (empty)
+        return OK;
+    struct change_set *changes = outbox_changes(range);
+    enum status status = s->sink->ops->apply(s->sink, changes, ret, err);
+    outbox_changes_free(changes);
+    if (status == OK)
+        *ret_asked = true;
+    return status;
+}
+
+static void note_failure(struct publishing *s, const struct error *err)
+{
+    if (err->retriable && (!s->troubled || strcmp(s->trouble.text, err->text)))
+        log_warn("sink \"%s\": %s%s%s (trying again)", s->table->name, err->text, err->hint[0] ? "; " : "", err->hint);
+    s->trouble = *err;
+    s->troubled = true;
+    if (!err->retriable)
+        s->failed = true;
+}
+
+static void note_success(struct publishing *s, const struct outbox_range *range, bool asked,
+                         const struct sink_result *result)
+{
+    if (s->troubled)
+        log_info("sink \"%s\" is back", s->table->name);
+    s->troubled = false;
+    s->now.confirmed = range->to;
+    if (asked) {
+        s->now.applied = range->to;
+        add_result(&s->total, result);
+    }
+}
+
+/* Holds the lock on entry and exit. */
+static void do_job(struct publishing *s, struct outbox_range *range)
+{
+    struct publisher *p = s->owner;
+    int64_t backoff = FIRST_BACKOFF;
+    for (;;) {
+        pthread_mutex_unlock(&p->lock);
+        struct error err;
+        struct sink_result result = {.version = -1};
+        bool asked = false;
+        enum status status = apply_range(s, range, &asked, &result, &err);
+        pthread_mutex_lock(&p->lock);
+        if (status == OK) {
+            note_success(s, range, asked, &result);
+            return;
+        }
+        if (p->stop)
+            return; /* cancelled; it stays in the outbox */
+        note_failure(s, &err);
+        pthread_cond_broadcast(&p->news);
+        if (s->failed)
+            return;
+        while (!p->stop && os_cond_wait(&p->work, &p->lock, backoff))
+            ;
+        if (p->stop)
+            return;
+        backoff = MIN(backoff * 2, (int64_t)LAST_BACKOFF);
+    }
+}
+
+static void *sink_thread(void *arg)
+{
+    struct publishing *s = arg;
+    struct publisher *p = s->owner;
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop) {
+        if (!s->job) {
+            (void)os_cond_wait(&p->work, &p->lock, -1);
+            continue;
+        }
+        struct outbox_range *range = s->job;
+        s->job = NULL;
+        s->applying = true;
+        do_job(s, range);
+        outbox_range_free(range);
+        s->applying = false;
+        pthread_cond_broadcast(&p->news);
+    }
+    s->ended = true;
+    pthread_cond_broadcast(&p->news);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* ---- opening ---- */
+
+static enum status check_position(struct publishing *s, const struct sink_position *found, const struct manifest *m,
+                                  struct error *err)
+{
+    if (found->other_owner[0] && !s->owner->config.adopt) {
+        (void)error_set(err, ERR_STATE, "sink \"%s\": its target is written by another state (%s)", s->table->name,
+                        found->other_owner);
+        return error_hint(err, "run with that state, choose another target, or take it over with --adopt");
+    }
+    if (found->applied > m->epoch) {
+        (void)error_set(err, ERR_STATE,
+                        "sink \"%s\": its target has epoch %lld, the state only knows %lld: the state was rolled back",
+                        s->table->name, (long long)found->applied, (long long)m->epoch);
+        return error_hint(err, "restore the newer state, or start with a new state and a new target");
+    }
+    if (found->applied < s->now.applied) {
+        (void)error_set(err, ERR_STATE,
+                        "sink \"%s\": its target has epoch %lld, but %lld was confirmed: the target was rolled back or "
+                        "made anew",
+                        s->table->name, (long long)found->applied, (long long)s->now.applied);
+        return error_hint(err, "restore the target, or start over with a new state folder");
+    }
+    return OK;
+}
+
+static enum status open_sink(struct publishing *s, const struct manifest *m, struct error *err)
+{
+    struct publisher *p = s->owner;
+    const struct plan_server *server = &p->config.plan->servers[s->table->server];
+    snprintf(s->identity, sizeof s->identity, "%s/%s", p->config.uuid, s->table->name);
+    s->now = (struct sink_state){0};
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (!strcmp(m->sinks[i].name, s->table->name))
+            s->now = m->sinks[i];
+    snprintf(s->now.name, sizeof s->now.name, "%s", s->table->name);
+    s->logged = s->now;
+    struct sink_config config = {.table = s->table->name,
+                                 .identity = s->identity,
+                                 .server = &server->options,
+                                 .mapping = &server->mapping,
+                                 .options = &s->table->options,
+                                 .schema = &s->table->schema,
+                                 .key = s->table->key,
+                                 .nkey = s->table->nkey,
+                                 .format = builtin_format(s->table->format),
+                                 .adopt = p->config.adopt,
+                                 .cancelled = &p->cancelled};
+    struct sink_position found = {0};
+    TRY(builtin_sink(server->connector)->open(&config, &s->sink, &found, err));
+    return check_position(s, &found, m, err);
+}
+
+static int64_t interval_of(const struct publisher *p, const struct plan_table *t)
+{
+    return option_given(&t->options, "commit_interval") ? option_int(&t->options, plan_sink_options, "commit_interval")
+                                                        : p->config.settings->commit_interval_us;
+}
+
+enum status publisher_new(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
+                          struct error *err)
+{
+    struct publisher *p = mem_zalloc(sizeof *p);
+    p->config = *config;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->news, NULL);
+    p->sinks = mem_zalloc((config->plan->ntables + 1) * sizeof *p->sinks);
+    for (uint32_t i = 0; i < config->plan->ntables; i++) {
+        if (!config->plan->tables[i].is_sink)
+            continue;
+        struct publishing *s = &p->sinks[p->count++];
+        s->owner = p;
+        s->table = &config->plan->tables[i];
+        s->interval_us = interval_of(p, s->table);
+        s->last_due = os_mono_us();
+        if (open_sink(s, m, err) != OK) {
+            publisher_free(p);
+            return FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < p->count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "sink-%u", i);
+        os_thread_start(&p->sinks[i].thread, sink_thread, &p->sinks[i], name);
+        p->sinks[i].started = true;
+    }
+    *ret = p;
+    return OK;
+}
+
+/* A sink that hangs in a system call cannot be waited for; what it works on stays in the outbox. */
+static bool wait_for_threads(struct publisher *p)
+{
+    int64_t until = os_mono_us() + CLOSE_PATIENCE;
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    atomic_store(&p->cancelled, true);
+    pthread_cond_broadcast(&p->work);
+    bool all = false;
+    for (int64_t left; !all && (left = until - os_mono_us()) > 0;) {
+        all = true;
+        for (uint32_t i = 0; i < p->count; i++)
+            all &= !p->sinks[i].started || p->sinks[i].ended;
+        if (!all)
+            (void)os_cond_wait(&p->news, &p->lock, left);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return all;
+}
+
+void publisher_free(struct publisher *p)
+{
+    if (!p)
+        return;
+    if (!wait_for_threads(p))
+        return; /* the threads still use *p; the process is about to end */
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct publishing *s = &p->sinks[i];
+        if (s->started)
+            os_thread_join(&s->thread);
+        outbox_range_free(s->job);
+        if (s->sink)
+            s->sink->ops->free(s->sink);
+    }
+    pthread_cond_destroy(&p->work);
+    pthread_cond_destroy(&p->news);
+    pthread_mutex_destroy(&p->lock);
+    free(p->sinks);
+    free(p);
+}
+
+/* ---- the engine's side ---- */
+
+void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool everything)
+{
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct publishing *s = &p->sinks[i];
+        /* Sinks of one interval were started together and fall due together: they publish the same epoch. */
+        if (!everything && mono_us - s->last_due < s->interval_us)
+            continue;
+        s->last_due = s->interval_us > 0 ? mono_us - (mono_us - s->last_due) % s->interval_us : mono_us;
+        s->now.target = MAX(s->now.target, epoch);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us)
+{
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct publishing *s = &p->sinks[i];
+        if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed)
+            continue;
+        s->job = outbox_range_new(p->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
+    }
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static bool differs(const struct publishing *s)
+{
+    return s->now.confirmed != s->logged.confirmed || s->now.applied != s->logged.applied ||
+           s->now.target != s->logged.target;
+}
+
+void publisher_record(struct publisher *p, struct arena *a, struct journal_record *record)
+{
+    struct sink_state *states = arena_array(a, p->count + 1, sizeof *states);
+    uint32_t n = 0;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++)
+        if (differs(&p->sinks[i]))
+            states[n++] = p->sinks[i].now;
+    pthread_mutex_unlock(&p->lock);
+    record->sinks = states;
+    record->nsinks = n;
+}
+
+void publisher_recorded(struct publisher *p, const struct journal_record *record)
+{
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t k = 0; k < record->nsinks; k++)
+        for (uint32_t i = 0; i < p->count; i++)
+            if (!strcmp(p->sinks[i].now.name, record->sinks[k].name))
+                p->sinks[i].logged = record->sinks[k];
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool publisher_has_news(struct publisher *p)
+{
+    bool news = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++)
+        news |= differs(&p->sinks[i]);
+    pthread_mutex_unlock(&p->lock);
+    return news;
+}
+
+bool publisher_done(struct publisher *p, int64_t epoch)
+{
+    bool done = true;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++)
+        done &= p->sinks[i].now.confirmed >= epoch;
+    pthread_mutex_unlock(&p->lock);
+    return done;
+}
+
+enum status publisher_check(struct publisher *p, struct error *err)
+{
+    enum status status = OK;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count && status == OK; i++)
+        if (p->sinks[i].failed) {
+            *err = p->sinks[i].trouble;
+            status = error_prefix(err, "sink \"%s\"", p->sinks[i].table->name);
+        }
+    pthread_mutex_unlock(&p->lock);
+    return status;
+}
+
+void publisher_wait(struct publisher *p, int64_t timeout_us)
+{
+    pthread_mutex_lock(&p->lock);
+    bool news = false;
+    for (uint32_t i = 0; i < p->count; i++)
+        news |= differs(&p->sinks[i]) || p->sinks[i].failed;
+    if (!news)
+        (void)os_cond_wait(&p->news, &p->lock, timeout_us);
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool publisher_status(struct publisher *p, uint32_t i, struct publish_status *ret)
+{
+    if (i >= p->count)
+        return false;
+    pthread_mutex_lock(&p->lock);
+    const struct publishing *s = &p->sinks[i];
+    *ret = (struct publish_status){s->table->name, s->now.confirmed, s->now.target, s->applying || s->job,
+                                   s->troubled,    s->trouble,       s->total};
+    pthread_mutex_unlock(&p->lock);
+    return true;
+}

@@ -1,0 +1,53 @@
+/* Publishing: every sink has a thread that applies change sets from the outbox, one at a time (semantics 3, 4, 6). A failing
+ * sink tries again alone while the others and the main loop go on. Functions here are the engine thread's, except what
+ * a sink's own thread does inside.
+ */
+#pragma once
+
+#include "engine/builtin.h"
+#include "epoch/journal.h"
+
+struct publisher;
+
+struct publish_config {
+    const struct plan *plan;
+    struct store *store; /* of the state: where outbox segments lie */
+    const struct settings *settings;
+    const char *uuid;
+    bool adopt, resync;
+};
+
+struct publish_status { /* of one sink, for status */
+    const char *name;
+    int64_t confirmed, target;
+    bool applying, troubled;
+    struct error trouble;
+    struct sink_result total;
+};
+
+/* Open all sinks and compare what they applied with the log (semantics 1): a sink ahead of the log, behind what was
+ * confirmed, or owned by somebody else is ERR_STATE that says what to do. */
+enum status publisher_new(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
+                          struct error *err);
+/* Stops the threads; one that does not stop within a second is left behind, and the process must end. */
+void publisher_free(struct publisher *p);
+
+/* An epoch was logged. Sinks whose interval is due (or all: `everything`) are to publish up to it. Fills the decisions and
+ * confirmations that the *next* record must carry. */
+void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool everything);
+/* Hand the work that is decided and logged to the threads. */
+void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us);
+/* Sink states that differ from the log, for a record; they live in the arena. */
+void publisher_record(struct publisher *p, struct arena *a, struct journal_record *record);
+/* That record is logged. */
+void publisher_recorded(struct publisher *p, const struct journal_record *record);
+/* Is there a confirmation or decision the log does not have? */
+bool publisher_has_news(struct publisher *p);
+/* Has every sink confirmed up to this epoch? */
+bool publisher_done(struct publisher *p, int64_t epoch);
+/* A sink that failed for good: its error, FAILED. */
+enum status publisher_check(struct publisher *p, struct error *err);
+/* Wait until a sink has news, or the time is over. */
+void publisher_wait(struct publisher *p, int64_t timeout_us);
+/* The i-th sink; false past the end. */
+bool publisher_status(struct publisher *p, uint32_t i, struct publish_status *ret);
