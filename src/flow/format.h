@@ -22,8 +22,9 @@ struct decoded {
 struct decoder;
 struct decoder_ops {
     /* Messages origin->raw[0..rows) into batch->cols (made by the caller through batch_make: element memory there,
-     * validity not yet). Columns with decode[c] false are not the format's (metadata) and are left alone. Strings may point
-     * into the messages. Never fails: a message that cannot be read is a bad row. */
+     * validity not yet; its rows and live are set here). Columns with decode[c] false are not the format's (metadata)
+     * and are left alone. Strings may point into the messages. Never fails: a message that cannot be read is a bad row,
+     * NULL in all columns. */
     void (*decode)(struct decoder *d, const struct view *raw, uint32_t rows, struct batch *into, struct arena *a,
                    struct decoded *ret);
     void (*free)(struct decoder *d);

@@ -106,6 +106,7 @@ static void json_decode(struct decoder *base, const struct view *raw, uint32_t r
                         struct arena *a, struct decoded *ret)
 {
     struct json_decoder *d = (struct json_decoder *)base;
+    into->rows = into->live = rows;
     *ret = (struct decoded){.bad = arena_zarray(a, BITMAP_WORDS(rows), sizeof *ret->bad)};
     struct json_target t = {.cols = into->cols, .rows = rows, .arena = a, .out = ret};
     for (t.row = 0; t.row < rows; t.row++)
