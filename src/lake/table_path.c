@@ -2,9 +2,10 @@
 
 enum status table_path(const char *written, struct arena *a, const char **ret, struct error *err)
 {
-    if (written[0] == '/')
-        return error_set(err, ERR_USAGE, "the table's path \"%s\" is absolute", written),
-               error_hint(err, "give the server's option path the folder, and the table's the part below it");
+    if (written[0] == '/') {
+        (void)error_set(err, ERR_USAGE, "the table's path \"%s\" is absolute", written);
+        return error_hint(err, "put the folder into the server's option path, and the part below it into the table's");
+    }
     char *out = arena_alloc(a, strlen(written) + 1), *end = out;
     for (const char *part = written; *part;) {
         size_t len = strcspn(part, "/");

@@ -1,0 +1,154 @@
+/* The stats of a data file, a JSON object:
+ *
+ *   {"numRecords":N,"minValues":{COLUMN:VALUE,...},"maxValues":{...},"nullCount":{COLUMN:N,...}}
+ *
+ * Of the first 32 columns. A column has no minimum and maximum when it is boolean or binary, has only NULLs, or has a NaN.
+ * Numbers and decimals are JSON numbers, dates "2026-11-21", timestamps "2026-11-21T06:00:00.123Z" (without Z when they have
+ * no zone), the minimum rounded down to milliseconds and the maximum up. A string of more than 32 characters is cut to its
+ * first 32; a maximum cut so gets a character after them that keeps it above the value, U+007F or U+10FFFF, and is left out
+ * where there is none. (PROTOCOL.md, "Per-file Statistics"; Spark's StatisticsCollection)
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "column/civil.h"
+#include "column/decimal.h"
+#include "lake/delta.h"
+
+enum { STATS_COLUMNS = 32, STATS_CHARACTERS = 32 };
+
+static void put_double(double v, struct buf *out)
+{
+    char text[40];
+    int n = snprintf(text, sizeof text, "%.17g", v);
+    for (int digits = 15; digits < 17; digits++) { /* the shortest that reads back the same */
+        char shorter[40];
+        int k = snprintf(shorter, sizeof shorter, "%.*g", digits, v);
+        double back;
+        if (sscanf(shorter, "%lf", &back) == 1 && memcmp(&back, &v, sizeof v) == 0) {
+            memcpy(text, shorter, (size_t)k + 1);
+            n = k;
+            break;
+        }
+    }
+    buf_put(out, text, (size_t)n);
+    if (!strpbrk(text, ".e"))
+        buf_puts(out, ".0");
+}
+
+static void put_timestamp(int64_t us, bool zone, bool up, struct buf *out)
+{
+    char text[40];
+    int64_t part = ((us % 1000) + 1000) % 1000;
+    us -= part;
+    if (up && part)
+        us += 1000;
+    size_t n = civil_print_iso(us, 3, text);
+    buf_putc(out, '"');
+    buf_put(out, text, zone ? n : n - 1);
+    buf_putc(out, '"');
+}
+
+/* The code point at p, which is the start of one in valid UTF-8. */
+static uint32_t code_point(const unsigned char *p, size_t *ret_len)
+{
+    if (p[0] < 0x80) {
+        *ret_len = 1;
+        return p[0];
+    }
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    uint32_t v = p[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++)
+        v = v << 6 | (p[i] & 0x3f);
+    *ret_len = n;
+    return v;
+}
+
+static bool put_string(struct slice s, bool up, struct buf *out)
+{
+    size_t cut = 0, n;
+    for (unsigned k = 0; k < STATS_CHARACTERS && cut < s.len; k++) {
+        code_point((const unsigned char *)s.data + cut, &n);
+        cut += n;
+    }
+    if (cut >= s.len || !up) {
+        buf_put_json(out, (struct slice){s.data, MIN(cut, s.len)});
+        return true;
+    }
+    uint32_t next = code_point((const unsigned char *)s.data + cut, &n);
+    if (next == 0x10ffff)
+        return false;
+    buf_put_json(out, (struct slice){s.data, cut});
+    out->len -= !out->overflow; /* the closing quote */
+    buf_puts(out, next < 0x7f ? "\x7f\"" : "\xf4\x8f\xbf\xbf\"");
+    return true;
+}
+
+/* A bound as a JSON value; false: it has none, and nothing was written. */
+static bool put_bound(struct type t, const union parquet_bound *v, bool up, struct buf *out)
+{
+    char text[48];
+    switch (t.id) {
+    case TYPE_INT4:
+    case TYPE_INT8:
+        buf_printf(out, "%lld", (long long)v->i);
+        return true;
+    case TYPE_FLOAT8:
+        if (!isfinite(v->d))
+            return false;
+        put_double(v->d, out);
+        return true;
+    case TYPE_NUMERIC:
+        buf_put(out, text, decimal_print(v->n, t.scale, text));
+        return true;
+    case TYPE_DATE:
+        buf_putc(out, '"');
+        buf_put(out, text, civil_print_date((int32_t)v->i, text));
+        buf_putc(out, '"');
+        return true;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        put_timestamp(v->i, t.id == TYPE_TIMESTAMPTZ, up, out);
+        return true;
+    case TYPE_TEXT:
+    case TYPE_JSONB:
+    case TYPE_UUID:
+        return put_string(v->s, up, out);
+    default:
+        return false;
+    }
+}
+
+static void put_bounds(const struct parquet_file *file, uint32_t n, bool up, struct buf *out)
+{
+    const char *separator = "";
+    for (uint32_t i = 0; i < n; i++) {
+        const struct parquet_stats *s = &file->stats[i];
+        if (!s->has_bounds)
+            continue;
+        size_t before = out->len;
+        buf_puts(out, separator);
+        buf_put_json(out, slice_of(file->schema->names[i]));
+        buf_putc(out, ':');
+        if (put_bound(file->schema->types[i], up ? &s->max : &s->min, up, out))
+            separator = ",";
+        else
+            out->len = MIN(out->len, before);
+    }
+}
+
+void delta_stats_json(const struct parquet_file *file, struct buf *out)
+{
+    uint32_t n = MIN(file->schema->ncols, (uint32_t)STATS_COLUMNS);
+    buf_printf(out, "{\"numRecords\":%llu,\"minValues\":{", (unsigned long long)file->rows);
+    put_bounds(file, n, false, out);
+    buf_puts(out, "},\"maxValues\":{");
+    put_bounds(file, n, true, out);
+    buf_puts(out, "},\"nullCount\":{");
+    for (uint32_t i = 0; i < n; i++) {
+        buf_puts(out, i ? "," : "");
+        buf_put_json(out, slice_of(file->schema->names[i]));
+        buf_printf(out, ":%llu", (unsigned long long)file->stats[i].nulls);
+    }
+    buf_puts(out, "}}");
+}
