@@ -1,0 +1,26 @@
+/* Exact sums of doubles: the order of additions, the division among workers and rows taken back leave no trace.
+ *
+ * The sum is one fixed-point two's-complement integer wide enough for every finite double: bit 0 of limb 0 is worth
+ * 2^-1074 (the smallest subnormal), the largest double ends at bit 2097, and above it there is room for 2^63 of them
+ * and a sign: 2162 bits, in 34 limbs. What cannot be added is counted.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+enum { EXACT_LIMBS = 34 };
+
+struct exact_sum {
+    uint64_t limbs[EXACT_LIMBS];
+    int64_t nans, infinities, negative_infinities; /* how many of them, net of those taken back */
+};
+
+/* sum += weight * v */
+void exact_sum_add(struct exact_sum *s, double v, int64_t weight);
+void exact_sum_merge(struct exact_sum *into, const struct exact_sum *from);
+/* The sum, rounded once, to nearest, ties to even. false: it is finite but no double is that large. */
+bool exact_sum_round(const struct exact_sum *s, double *ret);
+
+/* u8 limbs kept, u8 sign fill (0 or 0xff), that many u64 limbs from the lowest kept, u8 its index; 3 x i64 counters. */
+void exact_sum_pack(const struct exact_sum *s, struct buf *out);
+bool exact_sum_unpack(struct reader *in, struct exact_sum *ret);
