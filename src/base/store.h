@@ -27,6 +27,11 @@ struct store_ops {
     enum status (*head)(struct store *s, const char *name, struct store_object *ret, struct error *err);
     /* Create or replace with the concatenation of parts. */
     enum status (*put)(struct store *s, const char *name, const struct slice *parts, size_t nparts, struct error *err);
+    /* As put, for what does not fit into memory: `next` answers OK with a piece, valid until it is called again; AGAIN
+     * at the end. What it fails with is passed on, and nothing is left under the name. */
+    enum status (*put_from)(struct store *s, const char *name,
+                            enum status (*next)(void *arg, struct slice *ret, struct error *err), void *arg,
+                            struct error *err);
     /* Create, whole, only if it is not there: ERR_EXISTS when somebody else won. Exactly one of any number of racers
      * gets OK. On any other error the outcome is unknown: read the object back and compare. */
     enum status (*put_if_absent)(struct store *s, const char *name, const struct slice *parts, size_t nparts,

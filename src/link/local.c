@@ -91,14 +91,38 @@ static enum status local_folder_ready(struct local_store *l, const char *path, s
 
 /* ---- writing ---- */
 
-static enum status write_whole(const char *path, const struct slice *parts, size_t nparts, struct error *err)
+/* Where the bytes of an object come from: store_ops.put_from. */
+struct pieces {
+    enum status (*next)(void *arg, struct slice *ret, struct error *err);
+    void *arg;
+};
+
+struct parts {
+    const struct slice *next, *end;
+};
+
+static enum status next_part(void *arg, struct slice *ret, struct error *err)
 {
-    AUTO_FD fd = -1;
-    TRY(os_file_open(path, OS_CREATE_NEW, &fd, err));
-    for (size_t i = 0; i < nparts; i++)
-        if (parts[i].len)
-            TRY(os_file_write(fd, parts[i].data, parts[i].len, err));
-    return os_file_sync(fd, err);
+    (void)err;
+    struct parts *p = arg;
+    if (p->next == p->end)
+        return AGAIN;
+    *ret = *p->next++;
+    return OK;
+}
+
+static enum status write_whole(int fd, struct pieces pieces, struct error *err)
+{
+    for (;;) {
+        struct slice piece;
+        enum status status = pieces.next(pieces.arg, &piece, err);
+        if (status == FAILED)
+            return FAILED;
+        if (status == AGAIN)
+            return os_file_sync(fd, err);
+        if (piece.len)
+            TRY(os_file_write(fd, piece.data, piece.len, err));
+    }
 }
 
 static void drop(const char *temp)
@@ -107,8 +131,8 @@ static void drop(const char *temp)
     (void)os_unlink(temp, &ignored);
 }
 
-/* Write the parts to a new temp file beside `path`, durable but under no name that anybody reads. */
-static enum status write_temp(struct local_store *l, const char *path, const struct slice *parts, size_t nparts,
+/* Write the pieces to a new temp file beside `path`, durable but under no name that anybody reads. */
+static enum status write_temp(struct local_store *l, const char *path, struct pieces pieces,
                               char temp[static PATH_LIMIT], struct error *err)
 {
     char folder[PATH_LIMIT], uuid[37];
@@ -118,13 +142,16 @@ static enum status write_temp(struct local_store *l, const char *path, const str
     int n = snprintf(temp, PATH_LIMIT, "%s/.tmp-%s", folder, uuid);
     if (n < 0 || n >= PATH_LIMIT)
         return error_set(err, ERR_IO, "the path %s is too long for a temporary file beside it", path);
+    AUTO_FD fd = -1;
     struct error why;
-    enum status status = write_whole(temp, parts, nparts, &why);
+    enum status status = os_file_open(temp, OS_CREATE_NEW, &fd, &why);
     if (status != OK && why.code == ERR_NOT_FOUND) { /* somebody removed the folder after it had become known */
         *known_slot(l, hash_of(folder)) = 0;
         TRY(local_folder_ready(l, path, err));
-        status = write_whole(temp, parts, nparts, &why);
+        status = os_file_open(temp, OS_CREATE_NEW, &fd, &why);
     }
+    if (status == OK)
+        status = write_whole(fd, pieces, &why);
     if (status != OK) {
         drop(temp);
         *err = why;
@@ -132,12 +159,13 @@ static enum status write_temp(struct local_store *l, const char *path, const str
     return status;
 }
 
-static enum status local_put(struct store *s, const char *name, const struct slice *parts, size_t nparts,
-                             struct error *err)
+static enum status local_put_from(struct store *s, const char *name,
+                                  enum status (*next)(void *arg, struct slice *ret, struct error *err), void *arg,
+                                  struct error *err)
 {
     char path[PATH_LIMIT], temp[PATH_LIMIT], folder[PATH_LIMIT];
     TRY(local_path(local_of(s), name, path, err));
-    TRY(write_temp(local_of(s), path, parts, nparts, temp, err));
+    TRY(write_temp(local_of(s), path, (struct pieces){next, arg}, temp, err));
     enum status status = os_rename(temp, path, err);
     if (status != OK) {
         drop(temp);
@@ -147,12 +175,20 @@ static enum status local_put(struct store *s, const char *name, const struct sli
     return os_folder_sync(folder, err);
 }
 
+static enum status local_put(struct store *s, const char *name, const struct slice *parts, size_t nparts,
+                             struct error *err)
+{
+    struct parts all = {parts, parts + nparts};
+    return local_put_from(s, name, next_part, &all, err);
+}
+
 static enum status local_put_if_absent(struct store *s, const char *name, const struct slice *parts, size_t nparts,
                                        struct error *err)
 {
     char path[PATH_LIMIT], temp[PATH_LIMIT], folder[PATH_LIMIT];
     TRY(local_path(local_of(s), name, path, err));
-    TRY(write_temp(local_of(s), path, parts, nparts, temp, err));
+    struct parts all = {parts, parts + nparts};
+    TRY(write_temp(local_of(s), path, (struct pieces){next_part, &all}, temp, err));
     parent_of(path, folder);
     enum status status = os_link(temp, path, err);
     if (status == OK)
@@ -273,6 +309,7 @@ struct store *store_local_new(const char *folder)
         .get_range = local_get_range,
         .head = local_head,
         .put = local_put,
+        .put_from = local_put_from,
         .put_if_absent = local_put_if_absent,
         .list = local_list,
         .remove = local_remove,

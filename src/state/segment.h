@@ -1,6 +1,7 @@
 /* Segments: the immutable files that hold state changes and outboxes. One epoch writes one segment; merging writes larger ones.
  * A segment is a row of sections, then a directory of them, then a trailer; every section has its own CRC and nothing is
- * believed before it was checked. Format: top of segment.c. Names: "seg/<from>-<to>-<term>-<random>" (epochs, 20 digits).
+ * believed before it was checked. Format: top of segment.c. Names: "seg/<from>-<to>-<term>-<random>" (20 digits each, then
+ * 16 hex digits).
  */
 #pragma once
 
@@ -13,7 +14,7 @@ enum section_kind {
     SECTION_OUTBOX = 3, /* encoded batches of one sink's net changes */
 };
 
-enum { SECTION_NAME_MAX = 100 };
+enum { SECTION_NAME_MAX = 100 }; /* bytes, its NUL included */
 
 /* What the log keeps of a segment. */
 struct segment_ref {
@@ -25,7 +26,8 @@ struct segment_ref {
     bool has_state, has_outbox; /* sections still needed; a segment with neither is deleted */
 };
 
-/* Writing: sections are appended to memory, then the whole is put at once, durable when it returns. */
+/* Writing: sections are appended to memory, then the whole is put at once, durable when it returns. Sections without a
+ * byte are left out. */
 struct segment_writer;
 struct segment_writer *segment_writer_new(void);
 /* A buffer to append one section's payload to; finished by the next section or by put. The writer owns it. */
@@ -33,10 +35,26 @@ struct buf *segment_section(struct segment_writer *w, enum section_kind kind, co
 /* Parallel writers fill buffers of their own and hand them over (the bytes move, b is emptied). */
 void segment_add(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version, struct buf *b);
 bool segment_is_empty(const struct segment_writer *w);
+/* ERR_LIMIT when a section's buffer has overflowed. The writer keeps its sections: a put may be tried again. */
 enum status segment_put(struct segment_writer *w, struct store *store, int64_t from, int64_t to, uint64_t term,
                         uint32_t level, struct segment_ref *ret, struct error *err);
 void segment_writer_reset(struct segment_writer *w);
 void segment_writer_free(struct segment_writer *w);
+
+/* Writing what does not fit into memory: `next` answers OK with a piece, valid until it is called again; AGAIN at the
+ * end. A piece with a name starts a section, one without continues it. */
+struct segment_piece {
+    enum section_kind kind;
+    const char *name; /* NULL: more of the section begun before */
+    uint32_t version;
+    struct slice bytes;
+};
+struct segment_feed {
+    enum status (*next)(void *arg, struct segment_piece *ret, struct error *err);
+    void *arg;
+};
+enum status segment_put_feed(const struct segment_feed *feed, struct store *store, int64_t from, int64_t to,
+                             uint64_t term, uint32_t level, struct segment_ref *ret, struct error *err);
 
 /* Reading. */
 struct section {
@@ -49,7 +67,16 @@ struct section {
 struct segment;
 /* Reads and checks trailer and directory; ERR_CORRUPT names the file and what differs. */
 enum status segment_open(struct store *store, const struct segment_ref *ref, struct segment **ret, struct error *err);
+/* In the order they were written. */
 const struct section *segment_sections(const struct segment *s, uint32_t *ret_count);
 /* A whole section's payload appended to *into, its CRC checked. */
 enum status segment_read(struct segment *s, const struct section *section, struct buf *into, struct error *err);
+/* n bytes at `offset` of a section, NOT checked: the caller reads it to its end, sums the CRC up and hands it to
+ * segment_checked before anything comes of it. */
+enum status segment_read_part(struct segment *s, const struct section *section, uint64_t offset, void *into, size_t n,
+                              struct error *err);
+enum status segment_checked(const struct segment *s, const struct section *section, uint32_t crc, struct error *err);
+/* ERR_CORRUPT "segment NAME in PLACE, section NAME: WHAT", for a payload whose bytes are intact but make no sense. */
+enum status segment_corrupt(const struct segment *s, const struct section *section, const char *what,
+                            struct error *err);
 void segment_close(struct segment *s);
