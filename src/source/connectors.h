@@ -6,3 +6,4 @@
 
 extern const struct source_connector source_generator_connector;
 extern const struct source_connector source_file_connector;
+extern const struct source_connector source_delta_connector;

@@ -1,0 +1,95 @@
+#include "sink/delta_sink.h"
+
+enum {
+    UUID_LENGTH = 36,
+    LOOK_BACK = 1000 /* commits; a table with more of them since our last one is taken as it is */
+};
+static const int64_t WEEK_MS = INT64_C(7) * 24 * 3600 * 1000;
+
+/* The sink's name in an identity "uuid/sink", or NULL if it is none of bourn's. */
+static const char *sink_name(const char *app_id)
+{
+    return strlen(app_id) > UUID_LENGTH && app_id[UUID_LENGTH] == '/' && strcspn(app_id, "/") == UUID_LENGTH
+               ? app_id + UUID_LENGTH + 1
+               : NULL;
+}
+
+const char *delta_other_owner(const struct delta_sink *s)
+{
+    const char *ours = sink_name(s->identity), *owner = NULL, *app_id;
+    int64_t version, updated_ms, newest_ms = INT64_MIN;
+    for (uint32_t i = 0; ours && delta_txn_at(s->table, i, &app_id, &version, &updated_ms); i++) {
+        const char *name = sink_name(app_id);
+        if (!name || strcmp(name, ours) != 0 || updated_ms < newest_ms)
+            continue;
+        if (updated_ms == newest_ms && owner && strcmp(owner, s->identity) == 0)
+            continue;
+        newest_ms = updated_ms;
+        owner = app_id;
+    }
+    return owner && strcmp(owner, s->identity) != 0 ? owner : NULL;
+}
+
+static enum status check_other(const struct delta_sink *s, int64_t version, const struct delta_commit_summary *commit,
+                               struct error *err)
+{
+    const char *name = commit->app_id ? sink_name(commit->app_id) : NULL, *ours = sink_name(s->identity);
+    if (name && ours && strcmp(name, ours) == 0 && strcmp(commit->app_id, s->identity) != 0)
+        return error_set(err, ERR_FENCED, "%s was taken over by another instance of bourn, %.36s, in version %lld",
+                         s->place, commit->app_id, (long long)version);
+    const char *operation = commit->operation ? commit->operation : "unnamed operation";
+    bool restored = strcmp(operation, "RESTORE") == 0;
+    if (!restored && !(s->nkey && commit->removes))
+        return OK;
+    (void)error_set(err, ERR_STATE, "version %lld of %s, another writer's %s, %s", (long long)version, s->place, operation,
+              restored ? "put the table back to an older version: rows that were published are gone from it"
+                       : "changed or removed rows of a table that is kept up to date by key");
+    return error_hint(err, "--resync writes the table anew from the state; --adopt goes on from what is in it now");
+}
+
+enum status delta_check_others(const struct delta_sink *s, int64_t from, int64_t to, struct error *err)
+{
+    AUTO(arena) a = {0};
+    for (int64_t v = from + 1; v <= to && !s->adopt; v++) {
+        struct delta_commit_summary commit;
+        struct error why;
+        arena_reset(&a);
+        if (delta_read_commit(s->table, v, &a, &commit, &why) != OK) {
+            if (why.code == ERR_NOT_FOUND)
+                continue;
+            return *err = why, FAILED;
+        }
+        TRY(check_other(s, v, &commit, err));
+    }
+    return OK;
+}
+
+enum status delta_check_absence(const struct delta_sink *s, struct error *err)
+{
+    AUTO(arena) a = {0};
+    int64_t newest = s->table->version, ours = newest;
+    for (; ours >= 0 && newest - ours < LOOK_BACK; ours--) {
+        struct delta_commit_summary commit;
+        struct error why;
+        arena_reset(&a);
+        if (delta_read_commit(s->table, ours, &a, &commit, &why) != OK) {
+            if (why.code == ERR_NOT_FOUND)
+                break;
+            return *err = why, FAILED;
+        }
+        if (commit.app_id && strcmp(commit.app_id, s->identity) == 0)
+            break;
+    }
+    return delta_check_others(s, ours, newest, err);
+}
+
+enum status delta_check_retention(const struct delta_sink *s, struct error *err)
+{
+    static const char property[] = "delta.setTransactionRetentionDuration";
+    int64_t ms = delta_property_ms(s->table, property, -1);
+    if (ms < 0 || ms >= WEEK_MS)
+        return OK;
+    (void)error_set(err, ERR_STATE, "%s has %s = \"%s\": after a longer pause epochs would be published twice", s->place,
+              property, delta_property(s->table, property));
+    return error_hint(err, "set the property to 7 days or more, or remove it");
+}
