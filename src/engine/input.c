@@ -28,7 +28,7 @@ static enum status add_splits(struct input *in, const struct manifest *m, struct
         struct input_split *split = &in->splits[in->nsplits];
         *split = (struct input_split){.split = found[i], .position = POSITION_START, .max_event = INT64_MIN,
                                       .target = -1};
-        const struct split_position *p = m ? logged(m, in->table->name, found[i].name) : NULL;
+        const struct split_position *p = logged(m, in->table->name, found[i].name);
         if (p) {
             split->position = p->position;
             split->max_event = p->max_event;
@@ -45,7 +45,7 @@ static enum status add_splits(struct input *in, const struct manifest *m, struct
 
 static void restore_time(struct input *in, const struct manifest *m)
 {
-    in->watermark = in->evict = in->late = INT64_MIN;
+    in->watermark = in->evict = INT64_MIN;
     for (uint32_t i = 0; i < m->nsources; i++)
         if (!strcmp(m->sources[i].source, in->table->name)) {
             in->watermark = m->sources[i].watermark;
@@ -65,6 +65,8 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                               ? option_int(&t->options, plan_source_options, "idle_timeout")
                               : all->settings.idle_timeout_us;
     restore_time(in, m);
+    const struct source_connector *connector = builtin_source(server->connector);
+    in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
     struct source_config *config = arena_zalloc(&all->arena, sizeof *config);
     *config = (struct source_config){.table = t->name,
                                      .server = &server->options,
@@ -74,7 +76,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .format = builtin_format(t->format),
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
                                      .now_us = now_us};
-    TRY(builtin_source(server->connector)->open(config, &in->source, err));
+    TRY(connector->open(config, &in->source, err));
     return add_splits(in, m, err);
 }
 
@@ -105,10 +107,10 @@ void inputs_release(struct inputs *in)
     *in = (struct inputs){0};
 }
 
-enum status inputs_discover(struct inputs *in, struct error *err)
+enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err)
 {
     for (uint32_t i = 0; i < in->count; i++)
-        if (add_splits(&in->items[i], NULL, err) != OK && !err->retriable)
+        if (add_splits(&in->items[i], m, err) != OK && !err->retriable)
             return error_prefix(err, "source \"%s\"", in->items[i].table->name);
     return OK;
 }
@@ -179,12 +181,12 @@ static void take_batches(struct reading *r, struct input *in, struct input_split
     split->quiet_since = 0;
 }
 
-/* A split's share of what is left of the epoch's limits, so that the first ones leave something for the rest. */
-static bool within_share(const struct reading *r, uint64_t rows, uint64_t bytes, int64_t until)
+static uint64_t share(uint64_t used, int64_t limit, uint32_t left)
 {
-    return rows < (uint64_t)r->limits->rows && bytes < (uint64_t)r->limits->bytes && os_mono_us() < until;
+    return used + ((uint64_t)limit - MIN(used, (uint64_t)limit)) / left;
 }
 
+/* A split gets its share of what is left of the epoch's limits, so that the first ones leave something for the rest. */
 static enum status read_split(struct reading *r, struct input *in, uint32_t index, uint32_t left, struct error *err)
 {
     struct input_split *split = &in->splits[index];
@@ -192,18 +194,15 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
     uint32_t slots = MIN(graph_slots(r->g), (uint32_t)MAX_SLOTS), n;
     int64_t now = os_mono_us();
     int64_t until = now + MAX(r->limits->until_us - now, 0) / left;
-    uint64_t row_limit = r->rows + ((uint64_t)r->limits->rows - MIN(r->rows, (uint64_t)r->limits->rows)) / left;
-    uint64_t byte_limit = r->bytes + ((uint64_t)r->limits->bytes - MIN(r->bytes, (uint64_t)r->limits->bytes)) / left;
+    uint64_t row_limit = share(r->rows, r->limits->rows, left), byte_limit = share(r->bytes, r->limits->bytes, left);
     do {
         TRY(poll_split(in, index, batches, slots, &n, err));
         if (n == 0)
             break;
         take_batches(r, in, split, batches, n);
-    } while (r->rows < row_limit && r->bytes < byte_limit && within_share(r, r->rows, r->bytes, until));
-    if (!split->finished && in->source->ops->finished(in->source, index)) {
-        split->finished = true;
-        split->moved = true;
-    }
+    } while (r->rows < row_limit && r->bytes < byte_limit && os_mono_us() < until);
+    if (!split->finished && in->source->ops->finished(in->source, index))
+        split->finished = split->moved = true;
     return OK;
 }
 
@@ -237,18 +236,12 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
 
 /* ---- event time ---- */
 
-void inputs_begin_epoch(struct inputs *all, struct graph_time *times)
+void inputs_times(const struct inputs *all, struct graph_time *times)
 {
     for (uint32_t i = 0; i < all->plan->ntables; i++)
         times[i] = (struct graph_time){INT64_MIN, INT64_MIN};
-    for (uint32_t i = 0; i < all->count; i++) {
-        struct input *in = &all->items[i];
-        in->late = in->evict;
-        if (in->evict != in->watermark)
-            in->time_moved = true;
-        in->evict = in->watermark;
-        times[in->index] = (struct graph_time){in->late, in->evict};
-    }
+    for (uint32_t i = 0; i < all->count; i++)
+        times[all->items[i].index] = (struct graph_time){all->items[i].evict, all->items[i].watermark};
 }
 
 /* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log. */
@@ -269,52 +262,54 @@ static bool update_idleness(struct input *in, int64_t mono_us)
     return changed;
 }
 
-/* min over the splits that are not idle; a split that has shown no event time yet holds it. All idle: it stays. */
+/* min over the splits that are not idle; one that has shown no event time yet holds it. When all are idle it stays; when all
+ * have truly ended it is the end of time. */
 static int64_t watermark_of(const struct input *in)
 {
     int64_t low = INT64_MAX;
-    for (uint32_t k = 0; k < in->nsplits; k++)
-        if (!in->splits[k].idle || in->splits[k].finished)
+    bool ended = in->bounded && in->nsplits > 0;
+    for (uint32_t k = 0; k < in->nsplits; k++) {
+        ended &= in->splits[k].finished;
+        if (!in->splits[k].idle && !in->splits[k].finished)
             low = MIN(low, in->splits[k].max_event);
-    if (low == INT64_MAX || low == INT64_MIN)
-        return in->watermark;
+    }
+    if (ended)
+        return INT64_MAX;
     int64_t watermark;
-    if (__builtin_sub_overflow(low, in->table->watermark_delay, &watermark))
-        watermark = INT64_MIN;
+    if (low == INT64_MAX || low == INT64_MIN || __builtin_sub_overflow(low, in->table->watermark_delay, &watermark))
+        return in->watermark;
     return MAX(in->watermark, watermark);
 }
 
-bool inputs_end_epoch(struct inputs *all, int64_t mono_us)
+bool inputs_update_idleness(struct inputs *all, int64_t mono_us)
 {
     bool changed = false;
+    for (uint32_t i = 0; i < all->count; i++)
+        changed |= update_idleness(&all->items[i], mono_us);
+    return changed;
+}
+
+void inputs_end_epoch(struct inputs *all)
+{
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
-        changed |= update_idleness(in, mono_us);
-        if (in->table->time_column < 0)
-            continue;
-        int64_t watermark = watermark_of(in);
-        if (watermark != in->watermark) {
-            in->watermark = watermark;
-            in->time_moved = true;
-        }
+        int64_t watermark = in->table->time_column < 0 ? INT64_MIN : watermark_of(in);
+        in->time_moved = in->evict != in->watermark || watermark != in->watermark;
+        in->evict = in->watermark;
+        in->watermark = watermark;
     }
-    return changed;
 }
 
 /* ---- asking ---- */
 
 bool inputs_finished(const struct inputs *all)
 {
-    for (uint32_t i = 0; i < all->count; i++)
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (!all->items[i].bounded)
+            return false;
         for (uint32_t k = 0; k < all->items[i].nsplits; k++)
             if (!all->items[i].splits[k].finished)
                 return false;
-    for (uint32_t i = 0; i < all->count; i++) {
-        const struct input *in = &all->items[i];
-        const struct plan_server *server = &all->plan->servers[in->table->server];
-        const struct source_connector *c = builtin_source(server->connector);
-        if (!c->bounded || !c->bounded(&server->options, &in->table->options))
-            return false;
     }
     return true;
 }

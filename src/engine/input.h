@@ -26,8 +26,10 @@ struct input {
     struct input_split *splits;
     uint32_t nsplits;
     int64_t idle_timeout_us;
+    bool bounded;
     /* Event time (semantics 7, 8). */
-    int64_t watermark, evict, late;
+    int64_t watermark; /* from all finished epochs: what the next one evicts with */
+    int64_t evict;     /* what the last one evicted with: what the next one calls late */
     bool time_moved;
     /* Trouble: a retriable error keeps the source out of an epoch until then. */
     int64_t retry_at, backoff_us;
@@ -48,10 +50,10 @@ enum status inputs_open(struct inputs *in, const struct plan *plan, const struct
                         const struct manifest *m, int64_t now_us, struct error *err);
 void inputs_release(struct inputs *in);
 
-/* Look for new splits. */
-enum status inputs_discover(struct inputs *in, struct error *err);
-/* Time for the epoch that begins: fills times (per plan table). */
-void inputs_begin_epoch(struct inputs *in, struct graph_time *times);
+/* Look for new splits; one that the log knows (its broker did not answer at the start) goes on where it was. */
+enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err);
+/* Time for the epoch that begins: fills times (per plan table). Changes nothing. */
+void inputs_times(const struct inputs *in, struct graph_time *times);
 
 struct input_limits {
     int64_t rows, bytes;
@@ -60,8 +62,10 @@ struct input_limits {
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,
                         uint64_t *ret_bytes, struct error *err);
-/* After the epoch's rows: new watermarks, idleness. Answers whether anything changed that is worth an (empty) epoch. */
-bool inputs_end_epoch(struct inputs *in, int64_t mono_us);
+/* Which splits are idle now? Answers whether that changed, which is worth an epoch even without rows. */
+bool inputs_update_idleness(struct inputs *in, int64_t mono_us);
+/* The epoch's rows are in: event time moves on. */
+void inputs_end_epoch(struct inputs *in);
 
 bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end */
 bool inputs_caught_up(struct inputs *in);       /* every split has reached the end it had when this was first asked */

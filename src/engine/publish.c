@@ -218,13 +218,14 @@ enum status publisher_new(const struct publish_config *config, const struct mani
         s->owner = p;
         s->table = &config->plan->tables[i];
         s->interval_us = interval_of(p, s->table);
-        s->last_due = os_mono_us();
         if (open_sink(s, m, err) != OK) {
             publisher_free(p);
             return FAILED;
         }
     }
+    int64_t start = os_mono_us();
     for (uint32_t i = 0; i < p->count; i++) {
+        p->sinks[i].last_due = start;
         char name[32];
         snprintf(name, sizeof name, "sink-%u", i);
         os_thread_start(&p->sinks[i].thread, sink_thread, &p->sinks[i], name);
@@ -299,6 +300,9 @@ void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_
         if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed)
             continue;
         s->job = outbox_range_new(p->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
+        AUTO(buf) info = BUF(MIB(1));
+        ledger_json(&m->total, &info);
+        s->job->info = mem_strdup(buf_cstr(&info));
     }
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);

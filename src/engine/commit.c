@@ -1,0 +1,176 @@
+/* Closing an epoch: the order here is the promise. Balance first, then the segment (state changes and outbox, fsynced),
+ * then the record, which is THE commit point, and only then anybody outside sees anything.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/os.h"
+#include "engine/private.h"
+
+/* ---- the ledger ---- */
+
+static void count_sources(struct engine *e, struct ledger *l)
+{
+    for (uint32_t t = 0; t < e->plan->ntables; t++) {
+        struct step_counts c;
+        struct scan *scan = graph_scan(e->graph, t, &c);
+        if (!scan)
+            continue;
+        const char *name = e->plan->tables[t].name;
+        struct ledger_line *line = ledger_line(l, LEDGER_SOURCE, name);
+        line->counts.in += c.in;
+        line->counts.out += c.out;
+        line->counts.rejected += c.in - c.out;
+        for (uint32_t r = 0; r < scan_rule_count(scan); r++) {
+            uint64_t count;
+            const char *rule = scan_rule(scan, r, &count);
+            if (count)
+                ledger_count_rule(l, name, rule, count);
+        }
+    }
+}
+
+static uint64_t count_steps(struct engine *e, struct ledger *l)
+{
+    struct step_counts c;
+    uint64_t errors = 0;
+    const struct plan_node *node;
+    for (uint32_t i = 0; (node = graph_step(e->graph, i, &c)); i++) {
+        if (c.in == 0)
+            continue;
+        struct ledger_line *line = ledger_line(l, LEDGER_STEP, node->id);
+        line->counts.in += c.in;
+        line->counts.out += c.out;
+        line->counts.filtered += c.filtered;
+        line->counts.late += c.late;
+        line->counts.duplicate += c.duplicate;
+        line->counts.error += c.error;
+        errors += c.error;
+    }
+    return errors;
+}
+
+static void count_sink(struct ledger *l, const char *name, const struct collect_counts *c)
+{
+    if (c->in == 0)
+        return;
+    struct ledger_line *line = ledger_line(l, LEDGER_SINK, name);
+    line->counts.in += c->in;
+    line->counts.rejected += c->rejected;
+    line->inserted += c->inserted;
+    line->updated += c->updated;
+    line->deleted += c->deleted;
+    line->unchanged += c->unchanged;
+}
+
+/* ---- the segment ---- */
+
+static uint64_t gather_outbox(struct engine *e, struct ledger *l)
+{
+    uint64_t errors = 0;
+    for (uint32_t i = 0; i < graph_sink_count(e->graph); i++) {
+        struct buf payload;
+        struct collect_counts counts;
+        const struct plan_node *sink = graph_sink(e->graph, i, &payload, &counts);
+        count_sink(l, sink->sink_name, &counts);
+        errors += counts.error;
+        if (payload.len)
+            segment_add(e->segment, SECTION_OUTBOX, sink->sink_name, 1, &payload);
+        buf_release(&payload);
+    }
+    return errors;
+}
+
+static enum status check_state_budget(struct engine *e, struct error *err)
+{
+    if (graph_state_bytes(e->graph) <= (uint64_t)e->settings.state_memory)
+        return OK;
+    uint64_t keys, bytes, worst_bytes = 0, worst_keys = 0;
+    const struct plan_node *node, *worst = NULL;
+    for (uint32_t i = 0; (node = graph_state(e->graph, i, &keys, &bytes)); i++)
+        if (bytes >= worst_bytes) {
+            worst = node;
+            worst_bytes = bytes;
+            worst_keys = keys;
+        }
+    assert(worst);
+    (void)error_set(err, ERR_LIMIT,
+                    "state needs %llu bytes and bourn.state_memory allows %lld; the largest step is %s (%s) with %llu keys "
+                    "in %llu bytes",
+                    (unsigned long long)graph_state_bytes(e->graph), (long long)e->settings.state_memory, worst->name,
+                    worst->id, (unsigned long long)worst_keys, (unsigned long long)worst_bytes);
+    return error_hint(err, "raise it (SET bourn.state_memory = '...'), or bound the step: a shorter watermark or horizon; "
+                           "nothing is lost, the run goes on from the last epoch");
+}
+
+/* ---- the record ---- */
+
+static void add_merge(struct engine *e, struct journal_record *r, struct segment_ref *added)
+{
+    const struct segment_ref *merged;
+    if (!merger_result(e->merger, &merged, &r->dropped_state, &r->ndropped_state))
+        return;
+    added[r->nadded++] = *merged;
+}
+
+static enum status append(struct engine *e, struct journal_record *r, struct error *err)
+{
+    publisher_record(e->publisher, &e->arena, r);
+    TRY(journal_append(e->journal, r, err));
+    os_test_point("recorded");
+    publisher_recorded(e->publisher, r);
+    if (r->ndropped_state)
+        merger_recorded(e->merger);
+    publisher_start(e->publisher, journal_manifest(e->journal), r->now_us);
+    merger_poke(e->merger, journal_manifest(e->journal));
+    return OK;
+}
+
+enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, bool publish_all,
+                          struct error *err)
+{
+    struct ledger ledger = {.from = epoch, .to = epoch};
+    arena_reset(&e->arena);
+    segment_writer_reset(e->segment);
+    count_sources(e, &ledger);
+    uint64_t errors = gather_outbox(e, &ledger);
+    errors += count_steps(e, &ledger);
+    enum status s = ledger_balance(&ledger, err);
+    if (s == OK && errors && e->settings.stop_on_error)
+        s = error_set(err, ERR_LIMIT, "%llu rows failed in epoch %lld and bourn.on_error is 'stop'; nothing of the epoch "
+                      "was committed", (unsigned long long)errors, (long long)epoch);
+    if (s == OK)
+        s = check_state_budget(e, err);
+    graph_save(e->graph, e->segment);
+
+    struct segment_ref added[2];
+    struct journal_record r = {.kind = ended ? "end" : "epoch", .epoch = epoch, .now_us = now_us, .ended = ended,
+                               .ledger = &ledger, .added = added};
+    if (s == OK && !segment_is_empty(e->segment)) {
+        s = segment_put(e->segment, e->store, epoch, epoch, journal_manifest(e->journal)->term, 0, &added[0], err);
+        r.nadded = 1;
+    }
+    if (s == OK) {
+        os_test_point("segment");
+        inputs_end_epoch(&e->inputs);
+        inputs_record(&e->inputs, &e->arena, &r);
+        add_merge(e, &r, added);
+        publisher_due(e->publisher, epoch, os_mono_us(), publish_all);
+        s = append(e, &r, err);
+    }
+    if (s == OK)
+        inputs_recorded(&e->inputs);
+    ledger_release(&ledger);
+    return s;
+}
+
+enum status engine_confirm(struct engine *e, struct error *err)
+{
+    const struct manifest *m = journal_manifest(e->journal);
+    struct segment_ref added[1];
+    arena_reset(&e->arena);
+    struct journal_record r = {.kind = "confirm", .epoch = m->epoch, .now_us = m->now_us, .ended = m->ended,
+                               .added = added};
+    add_merge(e, &r, added);
+    return append(e, &r, err);
+}

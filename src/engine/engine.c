@@ -1,0 +1,57 @@
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+#include "base/os.h"
+#include "engine/private.h"
+
+static enum status open_parts(struct engine *e, struct error *err)
+{
+    TRY(plan_make(e->config.texts, e->config.ntexts, builtin_world(), &e->plan, err));
+    e->settings = builtin_settings_of(e->plan);
+    if (e->config.workers)
+        e->settings.workers = e->config.workers;
+    TRY(engine_lock(e, err));
+    e->times = mem_array(e->plan->ntables + 1, sizeof *e->times);
+    e->pool = pool_new(e->settings.workers);
+    e->segment = segment_writer_new();
+    TRY(engine_recover(e, err));
+    e->merger = merger_new(e->store);
+    return OK;
+}
+
+enum status engine_open(const struct engine_config *config, struct engine **ret, struct error *err)
+{
+    struct engine *e = mem_zalloc(sizeof *e);
+    e->config = *config;
+    e->lock_fd = -1;
+    if (open_parts(e, err) != OK) {
+        engine_free(e);
+        return FAILED;
+    }
+    *ret = e;
+    return OK;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    publisher_free(e->publisher);
+    merger_free(e->merger);
+    inputs_release(&e->inputs);
+    graph_free(e->graph);
+    pool_free(e->pool);
+    journal_close(e->journal);
+    segment_writer_free(e->segment);
+    store_free(e->store);
+    plan_free(e->plan);
+    if (e->lock_fd >= 0)
+        os_file_close(e->lock_fd);
+    arena_release(&e->arena);
+    free(e->times);
+    free(e);
+}
+
+const struct plan *engine_plan(const struct engine *e) { return e->plan; }
+const struct manifest *engine_manifest(const struct engine *e) { return journal_manifest(e->journal); }

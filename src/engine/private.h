@@ -1,0 +1,42 @@
+/* What the files of engine/ share: the engine's parts. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "engine/builtin.h"
+#include "engine/engine.h"
+#include "engine/graph.h"
+#include "engine/input.h"
+#include "engine/merger.h"
+#include "engine/publish.h"
+
+struct engine {
+    struct engine_config config;
+    struct plan *plan;
+    struct settings settings;
+    int lock_fd;
+    struct store *store;
+    struct journal *journal;
+    struct pool *pool;
+    struct graph *graph;
+    struct inputs inputs;
+    struct publisher *publisher;
+    struct merger *merger;
+    struct segment_writer *segment;
+    struct arena arena; /* of one epoch's commit */
+    struct graph_time *times;
+    atomic_bool stop;
+    /* progress */
+    int64_t started_us, last_progress_us, last_discovery_us;
+    uint64_t rows, bytes;
+    uint32_t quiet; /* passes without a row in a row */
+};
+
+/* recover.c: from a state folder to a graph as of the last epoch. */
+enum status engine_lock(struct engine *e, struct error *err);
+enum status engine_recover(struct engine *e, struct error *err);
+/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. */
+enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, bool publish_all,
+                          struct error *err);
+/* A record without an epoch: what sinks confirmed, what was merged. */
+enum status engine_confirm(struct engine *e, struct error *err);

@@ -1,0 +1,215 @@
+/* The main loop. One thread; nothing in it waits for the network or for a sink. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/os.h"
+#include "engine/private.h"
+
+enum {
+    PROGRESS_EVERY = 100 * 1000,
+    DISCOVER_EVERY = 5 * 1000 * 1000,
+    QUIET_WAIT = 2 * 1000,          /* first wait of a quiet loop; doubles up to... */
+    QUIET_WAIT_MAX = 10 * 1000,     /* ...this: what a quiet stream adds to latency at most */
+    STOP_PATIENCE = 1500 * 1000,    /* Ctrl-C: how long sinks may take for what was held back */
+};
+
+/* ---- progress ---- */
+
+static int64_t least_watermark(const struct inputs *in)
+{
+    int64_t least = in->count ? INT64_MAX : INT64_MIN;
+    for (uint32_t i = 0; i < in->count; i++)
+        if (in->items[i].table->time_column >= 0)
+            least = MIN(least, in->items[i].watermark);
+    return least;
+}
+
+static const char *current_trouble(struct engine *e, struct publish_status *scratch)
+{
+    for (uint32_t i = 0; i < e->inputs.count; i++)
+        if (e->inputs.items[i].troubled)
+            return e->inputs.items[i].trouble.text;
+    for (uint32_t i = 0; publisher_status(e->publisher, i, scratch); i++)
+        if (scratch->troubled)
+            return scratch->trouble.text;
+    return NULL;
+}
+
+static void report(struct engine *e, bool now)
+{
+    int64_t mono = os_mono_us();
+    if (!e->config.progress || (!now && mono - e->last_progress_us < PROGRESS_EVERY))
+        return;
+    e->last_progress_us = mono;
+    const struct manifest *m = journal_manifest(e->journal);
+    struct publish_status scratch;
+    struct engine_progress p = {.epoch = m->epoch,
+                                .now_us = m->now_us,
+                                .mono_us = mono,
+                                .started_us = e->started_us,
+                                .rows = e->rows,
+                                .bytes = e->bytes,
+                                .watermark = least_watermark(&e->inputs),
+                                .lag = inputs_lag(&e->inputs),
+                                .manifest = m,
+                                .trouble = current_trouble(e, &scratch)};
+    for (uint32_t i = 0; i < m->total.nlines; i++) {
+        const struct ledger_line *l = &m->total.lines[i];
+        if (l->kind == LEDGER_SOURCE) {
+            p.accepted += l->counts.out;
+            p.rejected += l->counts.rejected;
+        }
+        p.late += l->counts.late;
+        p.duplicate += l->counts.duplicate;
+    }
+    uint64_t keys, bytes;
+    for (uint32_t i = 0; graph_state(e->graph, i, &keys, &bytes); i++) {
+        p.state_keys += keys;
+        p.state_bytes += bytes;
+    }
+    e->config.progress(e->config.progress_arg, &p);
+}
+
+/* ---- an epoch ---- */
+
+struct pass {
+    int64_t epoch, now_us;
+    uint64_t rows;
+};
+
+static enum status begin(struct engine *e, bool final, struct pass *ret)
+{
+    const struct manifest *m = journal_manifest(e->journal);
+    *ret = (struct pass){m->epoch + 1, MAX(os_now_us(), m->now_us), 0};
+    inputs_times(&e->inputs, e->times);
+    graph_begin_epoch(e->graph, ret->epoch, ret->now_us, e->times, final);
+    return OK;
+}
+
+static enum status finish(struct engine *e, const struct pass *pass, bool ended, struct error *err)
+{
+    graph_end_epoch(e->graph);
+    return engine_commit(e, pass->epoch, pass->now_us, ended, ended, err);
+}
+
+/* One pass over the splits; an epoch if there were rows or a split's idleness changed. */
+static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
+{
+    struct pass pass;
+    TRY(begin(e, false, &pass));
+    struct input_limits limits = {.rows = e->settings.epoch_rows,
+                                  .bytes = e->settings.epoch_bytes,
+                                  .until_us = os_mono_us() + e->settings.epoch_interval_us};
+    uint64_t bytes;
+    TRY(inputs_read(&e->inputs, e->graph, &limits, &pass.rows, &bytes, err));
+    bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
+    *ret_worked = pass.rows > 0;
+    if (pass.rows == 0 && !idleness)
+        return OK;
+    TRY(finish(e, &pass, false, err));
+    e->rows += pass.rows;
+    e->bytes += bytes;
+    return OK;
+}
+
+/* The true end: every window closes, everything is published. */
+static enum status end_of_input(struct engine *e, struct error *err)
+{
+    if (journal_manifest(e->journal)->ended)
+        return OK;
+    struct pass pass;
+    inputs_update_idleness(&e->inputs, os_mono_us());
+    inputs_end_epoch(&e->inputs); /* the watermark is at the end of time before this last epoch begins */
+    TRY(begin(e, true, &pass));
+    return finish(e, &pass, true, err);
+}
+
+/* ---- between epochs ---- */
+
+static enum status housekeeping(struct engine *e, struct error *err)
+{
+    TRY(publisher_check(e->publisher, err));
+    TRY(merger_check(e->merger, err));
+    int64_t mono = os_mono_us();
+    if (mono - e->last_discovery_us < DISCOVER_EVERY)
+        return OK;
+    e->last_discovery_us = mono;
+    return inputs_discover(&e->inputs, journal_manifest(e->journal), err);
+}
+
+static bool sinks_due(struct engine *e)
+{
+    publisher_due(e->publisher, journal_manifest(e->journal)->epoch, os_mono_us(), false);
+    return publisher_has_news(e->publisher);
+}
+
+static enum status rest(struct engine *e, struct error *err)
+{
+    if (sinks_due(e))
+        TRY(engine_confirm(e, err));
+    int64_t wait = MIN((int64_t)QUIET_WAIT << MIN(e->quiet, 8u), (int64_t)QUIET_WAIT_MAX);
+    e->quiet++;
+    publisher_wait(e->publisher, wait);
+    return OK;
+}
+
+static bool time_is_up(const struct engine *e)
+{
+    return atomic_load(&e->stop) ||
+           (e->config.for_us > 0 && os_mono_us() - e->started_us >= e->config.for_us);
+}
+
+/* Publish what intervals hold back, and log that it was done. With `patience` < 0 a troubled sink is waited for. */
+static enum status drain(struct engine *e, int64_t patience_us, struct error *err)
+{
+    int64_t epoch = journal_manifest(e->journal)->epoch, until = os_mono_us() + patience_us;
+    publisher_due(e->publisher, epoch, os_mono_us(), true);
+    if (publisher_has_news(e->publisher))
+        TRY(engine_confirm(e, err));
+    while (!publisher_done(e->publisher, epoch)) {
+        TRY(publisher_check(e->publisher, err));
+        if (atomic_load(&e->stop) && patience_us < 0) {
+            patience_us = STOP_PATIENCE;
+            until = os_mono_us() + patience_us;
+        }
+        if (patience_us >= 0 && os_mono_us() >= until) {
+            log_warn("some results are not published yet; they are safe in the state and follow at the next start");
+            break;
+        }
+        publisher_wait(e->publisher, 20 * 1000);
+        report(e, false);
+    }
+    return publisher_has_news(e->publisher) ? engine_confirm(e, err) : OK;
+}
+
+enum status engine_run(struct engine *e, struct error *err)
+{
+    e->started_us = os_mono_us();
+    bool ended = false;
+    while (!time_is_up(e)) {
+        bool worked;
+        TRY(tick(e, &worked, err));
+        if (inputs_finished(&e->inputs)) {
+            TRY(end_of_input(e, err));
+            ended = true;
+            break;
+        }
+        if (worked)
+            e->quiet = 0;
+        else if (e->config.until_caught_up && inputs_caught_up(&e->inputs))
+            break;
+        else
+            TRY(rest(e, err));
+        TRY(housekeeping(e, err));
+        report(e, false);
+    }
+    bool wait_for_sinks = ended || !atomic_load(&e->stop);
+    enum status s = drain(e, wait_for_sinks ? -1 : STOP_PATIENCE, err);
+    report(e, true);
+    return s;
+}
+
+void engine_stop(struct engine *e)
+{
+    atomic_store(&e->stop, true);
+}
