@@ -1,0 +1,95 @@
+/* bourn check, explain, connectors: what a pipeline means, and what it can be made of; nothing is run. */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "engine/builtin.h"
+
+static int make_plan(int argc, char **argv, struct arena *a, struct plan **ret)
+{
+    const char *verb = argv[0];
+    int n = cmd_flags(argc, argv, NULL, 0);
+    if (n < 0)
+        return 2;
+    if (n == 0)
+        return cmd_usage(verb, "which pipeline?");
+    struct plan_text *texts;
+    struct error err;
+    if (cmd_read_texts(argv, n, a, &texts, &err) != OK || plan_make(texts, (size_t)n, builtin_world(), ret, &err) != OK)
+        return cmd_fail(&err);
+    return 0;
+}
+
+static int print_plan(int argc, char **argv, void (*print)(const struct plan *p, struct buf *out))
+{
+    AUTO(arena) a = {0};
+    struct plan *plan = NULL;
+    int code = make_plan(argc, argv, &a, &plan);
+    if (code)
+        return code;
+    AUTO(buf) out = BUF(MIB(64));
+    print(plan, &out);
+    fwrite(out.data, 1, out.len, stdout);
+    plan_free(plan);
+    return 0;
+}
+
+int cmd_check(int argc, char **argv) { return print_plan(argc, argv, plan_check_report); }
+int cmd_explain(int argc, char **argv) { return print_plan(argc, argv, plan_explain); }
+
+/* ---- connectors ---- */
+
+static void print_options(const struct option_spec *o)
+{
+    for (; o && o->name; o++) {
+        printf("      %-24s %s", o->name, o->help ? o->help : "");
+        if (o->choices)
+            printf(" [%s]", o->choices);
+        if (o->value)
+            printf(" (default %s)", *o->value ? o->value : "''");
+        printf("%s\n", o->required ? " (required)" : "");
+    }
+}
+
+static bool wanted(const char *name, int n, char **names)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return n == 0;
+}
+
+int cmd_connectors(int argc, char **argv)
+{
+    int n = cmd_flags(argc, argv, NULL, 0), shown = 0;
+    if (n < 0)
+        return 2;
+    printf("read from:\n");
+    for (size_t i = 0; builtin_source_at(i); i++) {
+        const struct source_connector *c = builtin_source_at(i);
+        if (!wanted(c->name, n, argv))
+            continue;
+        printf("  %-12s %s\n", c->name, c->help);
+        print_options(c->options);
+        shown++;
+    }
+    printf("write to:\n");
+    for (size_t i = 0; builtin_sink_at(i); i++) {
+        const struct sink_connector *c = builtin_sink_at(i);
+        if (!wanted(c->name, n, argv))
+            continue;
+        printf("  %-12s %s; %s, %s\n", c->name, c->help, c->can_upsert ? "append and upsert" : "append",
+               c->guarantee == SINK_EXACTLY_ONCE ? "exactly once" : "at least once");
+        print_options(c->options);
+        shown++;
+    }
+    printf("formats:\n");
+    for (size_t i = 0; builtin_format_at(i); i++)
+        if (wanted(builtin_format_at(i)->name, n, argv)) {
+            printf("  %-12s %s\n", builtin_format_at(i)->name, builtin_format_at(i)->help);
+            print_options(builtin_format_at(i)->options);
+            shown++;
+        }
+    if (shown)
+        return 0;
+    return cmd_usage("connectors", "there is no connector or format \"%s\"", argv[0]);
+}

@@ -1,0 +1,128 @@
+/* bourn: streams of events into trustworthy tables. This file is the table of contents of the command line. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/options.h"
+#include "cmd/cmd.h"
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary, *help;
+} verbs[] = {
+    {"run", cmd_run, "run a pipeline",
+     "bourn run [flags] FILE.sql...\n"
+     "\n"
+     "Several files are read as one: connections in one, the pipeline in another.\n"
+     "\n"
+     "  --until-caught-up    stop when every source has reached the end it had at the start\n"
+     "  --for SECONDS        stop after so long (`forever`: never)\n"
+     "  --state FOLDER       where the engine keeps its state (BOURN_STATE; default ./state)\n"
+     "  --workers N          threads that decode and compute\n"
+     "  --adopt              take over tables that another state wrote to\n"
+     "  --show               when done, print the tables, the ledger, and how to read them\n"
+     "  --quiet              no status line\n"},
+    {"check", cmd_check, "check a pipeline without running it",
+     "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n"},
+    {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"},
+    {"generate", cmd_generate, "make payment events",
+     "bourn generate [flags]\n"
+     "\n"
+     "  --to WHERE           file path, - (stdout, the default), kafka:BROKERS/TOPIC, or eventhubs\n"
+     "  --rate N             events a second (default 100; 0: as fast as possible)\n"
+     "  --rows N             stop after so many (default: never)\n"
+     "  --seed N             another seed, other events\n"
+     "  --bad F  --duplicates F  --late F    shares, 0..1\n"},
+    {"verify", cmd_verify, "prove that published tables are what came in",
+     "bourn verify [--json] [--state FOLDER] FILE.sql... evidence.sql\n"
+     "\n"
+     "Runs the SELECTs of the last file over the published tables (each must give no row) as of the newest epoch that all\n"
+     "have published, checks the log's chain and every ledger, and prints the account. Exit 1 if anything fails.\n"},
+    {"cat", cmd_cat, "print a Delta table, a Parquet file or NDJSON",
+     "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--version N]\n"},
+    {"query", cmd_query, "SELECT over published tables",
+     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"},
+    {"status", cmd_status, "what a state has done, or a running process is doing",
+     "bourn status [--json] [--state FOLDER]\n"},
+    {"why", cmd_why, "why is nothing coming out?", "bourn why [--json] [--state FOLDER]\n"},
+    {"connectors", cmd_connectors, "what bourn can read and write, with every option", "bourn connectors [NAME]\n"},
+};
+
+const char *cmd_help(const char *verb)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (!strcmp(verbs[i].name, verb))
+            return verbs[i].help;
+    return NULL;
+}
+
+static void print_overview(FILE *to)
+{
+    fprintf(to, "bourn %s: streams of events into trustworthy tables\n\nusage: bourn VERB ...\n\n", BOURN_VERSION);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].summary);
+    fprintf(to, "\n  bourn help VERB    more about one\n  bourn FILE.sql     the same as bourn run FILE.sql\n");
+}
+
+static int unknown_verb(const char *name)
+{
+    const char *names[ARRAY_LEN(verbs)];
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        names[i] = verbs[i].name;
+    const char *near = nearest_name(name, names, ARRAY_LEN(verbs));
+    fprintf(stderr, "bourn: there is no verb \"%s\"", name);
+    if (near)
+        fprintf(stderr, "; did you mean `bourn %s`?", near);
+    fprintf(stderr, "\nRun `bourn --help` for the list.\n");
+    return 2;
+}
+
+static int help(const char *verb)
+{
+    if (!verb) {
+        print_overview(stdout);
+        return 0;
+    }
+    const char *text = cmd_help(verb);
+    if (!text)
+        return unknown_verb(verb);
+    printf("%s", text);
+    return 0;
+}
+
+static bool ends_in_sql(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 4 && !strcmp(name + n - 4, ".sql");
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_overview(stderr);
+        return 2;
+    }
+    const char *verb = argv[1];
+    if (!strcmp(verb, "--version") || !strcmp(verb, "version")) {
+        printf("bourn %s\n", BOURN_VERSION);
+        return 0;
+    }
+    if (!strcmp(verb, "--help") || !strcmp(verb, "-h") || !strcmp(verb, "help"))
+        return help(argc > 2 ? argv[2] : NULL);
+    struct error err;
+    if (cmd_load_dotenv(&err) != OK)
+        return cmd_fail(&err);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (!strcmp(verbs[i].name, verb)) {
+            if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
+                return help(verb);
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    if (ends_in_sql(verb)) {
+        argv[0] = (char *)"run";
+        return cmd_run(argc, argv);
+    }
+    return unknown_verb(verb);
+}
