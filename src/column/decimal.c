@@ -292,6 +292,9 @@ bool decimal_parse(struct slice text, int128 *ret, unsigned *ret_scale, bool *re
     return true;
 }
 
+/* PostgreSQL refuses to read more digits after the point than a numeric of its own can hold. */
+enum { FRACTION_LIMIT = 16383 };
+
 enum decimal_outcome decimal_parse_rounded(struct slice text, unsigned scale, int128 *ret)
 {
     int128 v;
@@ -314,6 +317,8 @@ enum decimal_outcome decimal_parse_rounded(struct slice text, unsigned scale, in
     if (p + mantissa < end && !parse_exponent(p + mantissa, end, &exponent))
         return DECIMAL_SYNTAX;
     int64_t whole = (point ? point - p : (int64_t)mantissa) + exponent; /* digits before the point, once moved */
+    if ((int64_t)mantissa - whole > FRACTION_LIMIT)
+        return DECIMAL_OVERFLOW;
     uint128 m = 0;
     int64_t position = 0;
     for (const char *at = p; at < p + mantissa && position <= whole + scale; at++) {

@@ -11,12 +11,12 @@ extern const int128 decimal_pow10[39];
 bool decimal_fits(int128 v, unsigned precision);
 /* Move v from scale `from` to scale `to`, rounding half away from zero; false: does not fit 38 digits. */
 bool decimal_rescale(int128 v, unsigned from, unsigned to, int128 *ret);
-/* Equal scales; false: past 38 digits. Both operands have at most 38 digits, so their sum cannot wrap. */
+/* Equal scales; false: past 38 digits. (Twice 10^38 is past int128 itself, so the sum may wrap, too.) */
 static inline bool decimal_add(int128 a, int128 b, int128 *ret)
 {
-    const int128 most = decimal_pow10[38] - 1;
-    int128 sum = a + b;
-    if (unlikely((uint128)(sum + most) > (uint128)most * 2))
+    const uint128 most = (uint128)decimal_pow10[38] - 1;
+    int128 sum;
+    if (unlikely(__builtin_add_overflow(a, b, &sum) || (uint128)sum + most > most * 2))
         return false;
     *ret = sum;
     return true;

@@ -236,10 +236,9 @@ static enum outcome add_time(struct sum *s, const char *p, const char *end, bool
     if (second > 59 || third > 60)
         return OUT_OF_RANGE;
     int64_t micros = (second * 60 + third) * MICROS_PER_SECOND + (int64_t)rint(fraction * 1e6);
-    int64_t sign = negative ? -1 : 1;
-    return add_product(&s->micros, sign * first, units[HOUR].micros) && add_product(&s->micros, sign, micros)
-               ? FINE
-               : OUT_OF_RANGE;
+    if (!add_product(&micros, first, units[HOUR].micros) || !add_product(&s->micros, negative ? -1 : 1, micros))
+        return OUT_OF_RANGE;
+    return FINE;
 }
 
 /* A number, "Y-M" or a time; *unit is that of the word to its right, and becomes that of a number to its left. */

@@ -460,8 +460,14 @@ bool jsonb_field(struct slice doc, struct slice key, struct slice *ret)
 
 bool jsonb_element(struct slice doc, int64_t index, struct slice *ret)
 {
-    if (doc.len < 2 || doc.data[0] != '[')
+    if (doc.len == 0 || doc.data[0] == '{')
         return false;
+    if (doc.data[0] != '[') { /* PostgreSQL holds a scalar as an array of one */
+        if (index != 0 && index != -1)
+            return false;
+        *ret = doc;
+        return true;
+    }
     struct slice value, none;
     const char *at = doc.data + 1, *end = doc.data + doc.len;
     if (index < 0) {

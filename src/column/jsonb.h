@@ -22,7 +22,8 @@ enum status jsonb_normalise(struct slice json, size_t max, struct arena *a, stru
 
 /* The value of a key of an object; false: no object, or no such key. */
 bool jsonb_field(struct slice doc, struct slice key, struct slice *ret);
-/* Element `index` of an array, from the end if negative; false: no array, or no such element. */
+/* Element `index` of an array, from the end if negative; a scalar counts as an array of one. false: an object, or no such
+ * element. */
 bool jsonb_element(struct slice doc, int64_t index, struct slice *ret);
 /* A string without its quotes and escapes (in the arena), anything else as it is; false: the value is null. */
 bool jsonb_text(struct slice value, struct arena *a, struct slice *ret);

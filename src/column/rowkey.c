@@ -198,21 +198,22 @@ static bool get_bytes(struct reader *in, struct view *ret, struct arena *a)
     return true;
 }
 
-/* The plainest interval of a length: days and micros. One that is equal, not one that looks the same. */
+static int64_t clamp_int32(int128 v) { return v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int64_t)v; }
+
+/* The plainest interval of a length: days and micros, months only where days are too many for their field. It is equal
+ * to what was put; it need not look the same. */
 static bool get_interval(struct reader *in, struct interval *ret)
 {
     int128 length;
     if (!get_int128(in, &length))
         return false;
-    int128 days = length / MICROS_PER_DAY;
-    if (days > INT32_MAX)
-        days = INT32_MAX;
-    if (days < INT32_MIN)
-        days = INT32_MIN;
-    int128 micros = length - days * MICROS_PER_DAY;
+    int128 all_days = length / MICROS_PER_DAY;
+    int64_t months = all_days == clamp_int32(all_days) ? 0 : clamp_int32(all_days / 30);
+    int64_t days = clamp_int32(all_days - months * 30);
+    int128 micros = length - ((int128)months * 30 + days) * MICROS_PER_DAY;
     if (micros != (int64_t)micros)
         return false;
-    *ret = (struct interval){.days = (int32_t)days, .micros = (int64_t)micros};
+    *ret = (struct interval){.months = (int32_t)months, .days = (int32_t)days, .micros = (int64_t)micros};
     return true;
 }
 
