@@ -168,11 +168,21 @@ struct plan {
     char fingerprint[65]; /* sha256 of the bound plan, comments, layout and connection options aside */
 };
 
-/* Parse, bind and check. On FAILED *err has the first error with its place; ret_others (may be NULL) is NULL or gets
- * up to 20 further errors for `check`. */
+struct plan_errors {
+    uint32_t count;
+    struct error items[20];
+};
+
+/* Parse, bind and check. The texts need not outlive the call. Servers, tables and settings may stand in any order and
+ * file; a view stands before its readers. On FAILED *err has the first error in the order of the text, with its
+ * place. */
 enum status plan_make(const struct plan_text *texts, size_t ntexts, const struct plan_world *world, struct plan **ret,
                       struct error *err);
-/* One SELECT (bourn query, evidence.sql) over relations the caller resolves: a name -> schema lookup. The plan's scans
+/* The same for `bourn check`: *ret_others gets up to 20 further errors, at least one for each statement that is wrong by
+ * itself. */
+enum status plan_check(const struct plan_text *texts, size_t ntexts, const struct plan_world *world,
+                       struct plan **ret, struct plan_errors *ret_others, struct error *err);
+/* SELECTs (bourn query, evidence.sql), and views for them, over relations the caller resolves: a name -> schema lookup. The plan's scans
  * have kind NODE_SCAN with table = index into plan->tables, filled from `lookup`. Several SELECTs in one text give
  * several NODE_RESULT nodes, in order. */
 struct plan_lookup {

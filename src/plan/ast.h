@@ -1,0 +1,160 @@
+/* The syntax tree: what the text says, before anybody asks what its names mean. Made by parse.c from PostgreSQL's parse
+ * tree, with everything spelled one way: BETWEEN, IN, IS TRUE, NULLIF and the like are already AND, OR and calls.
+ * What bourn does not support has been refused before it gets here. Lives in an arena; locations are text.h's.
+ */
+#pragma once
+
+#include "column/type.h"
+
+enum ast_kind {
+    AST_COLUMN,   /* name, perhaps qualified */
+    AST_STAR,     /* *, or qualifier.*: only as a target */
+    AST_NUMBER,   /* name: its digits */
+    AST_STRING,   /* name, len */
+    AST_BOOL,     /* flag */
+    AST_NULL,
+    AST_CALL,     /* function, aggregate or operator `name` */
+    AST_AND,
+    AST_OR,
+    AST_NOT,
+    AST_IS_NULL,
+    AST_CASE,     /* args: condition, value, ..., default */
+    AST_COALESCE,
+    AST_CAST,     /* args[0] to type */
+};
+
+struct ast_type {
+    const char *name;
+    int mods[2], nmods;
+    int32_t location;
+};
+
+struct ast_expr {
+    enum ast_kind kind;
+    int32_t location;
+    const char *name, *qualifier;
+    size_t len;
+    bool flag;     /* AST_BOOL: its value; AST_CALL: count(*) */
+    bool distinct; /* AST_CALL: aggregate(DISTINCT ...) */
+    bool plain;    /* AST_CALL: written as a function, so it may be an aggregate */
+    struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
+    struct ast_expr **args;
+    uint32_t nargs;
+    struct ast_type type;
+};
+
+struct ast_names {
+    const char **items;
+    uint32_t count;
+};
+
+struct ast_target {
+    struct ast_expr *expr;
+    const char *name; /* as written after AS, or as PostgreSQL names such an expression */
+};
+
+struct ast_from {
+    const char *schema, *name;  /* a relation... */
+    struct ast_select *query;   /* ...or a subquery */
+    const char *alias;
+    struct ast_names columns;   /* alias (a, b, ...) */
+    int32_t location;
+};
+
+struct ast_order {
+    struct ast_expr *expr;
+    bool descending, nulls_first;
+};
+
+struct ast_cte {
+    const char *name;
+    struct ast_names columns;
+    struct ast_select *query;
+    int32_t location;
+};
+
+enum ast_select_kind { AST_SELECT_PLAIN, AST_SELECT_VALUES, AST_SELECT_UNION };
+enum ast_distinct { AST_DISTINCT_NONE, AST_DISTINCT_ROWS, AST_DISTINCT_ON };
+
+struct ast_select {
+    enum ast_select_kind kind;
+    int32_t location;
+    struct ast_cte *ctes;
+    uint32_t nctes;
+
+    struct ast_target *targets; /* PLAIN */
+    uint32_t ntargets;
+    struct ast_from *from;      /* NULL: no FROM */
+    struct ast_expr *where, *having;
+    struct ast_expr **group;
+    uint32_t ngroup;
+    bool grouped;               /* GROUP BY is written, perhaps as GROUP BY () */
+    enum ast_distinct distinct;
+    struct ast_expr **on;
+    uint32_t non;
+
+    struct ast_expr ***rows;    /* VALUES: nrows lists of ncells */
+    uint32_t nrows, ncells;
+
+    struct ast_select *left, *right; /* UNION */
+    bool all;
+
+    struct ast_order *order;    /* any kind */
+    uint32_t norder;
+    struct ast_expr *limit, *offset;
+};
+
+struct ast_option {
+    const char *name, *value;
+    int32_t location;
+};
+
+struct ast_options {
+    struct ast_option *items;
+    uint32_t count;
+};
+
+enum ast_constraint_kind { AST_NOT_NULL, AST_CHECK, AST_PRIMARY_KEY };
+
+struct ast_constraint {
+    enum ast_constraint_kind kind;
+    const char *name;       /* NULL: unnamed */
+    const char *column;     /* of a column constraint; NULL: of the table */
+    struct ast_expr *check;
+    const char *text;       /* CHECK: as written between its parentheses */
+    struct ast_names keys;  /* PRIMARY KEY */
+    int32_t location;
+};
+
+struct ast_column {
+    const char *name;
+    struct ast_type type;
+    struct ast_options options;
+    int32_t location;
+};
+
+enum ast_statement_kind {
+    AST_CREATE_SERVER,
+    AST_CREATE_MAPPING,
+    AST_CREATE_TABLE,
+    AST_CREATE_VIEW,
+    AST_INSERT,
+    AST_QUERY,
+    AST_SET,
+};
+
+struct ast_statement {
+    enum ast_statement_kind kind;
+    int32_t location;
+    const char *schema, *name;  /* what is created, inserted into or set */
+    const char *server;         /* TABLE, MAPPING; of SERVER: its connector */
+    struct ast_options options;
+    struct ast_column *columns; /* TABLE */
+    uint32_t ncolumns;
+    struct ast_constraint *constraints;
+    uint32_t nconstraints;
+    struct ast_names names;     /* VIEW, INSERT: column list, count 0: none */
+    int32_t *name_locations;    /* INSERT: of each */
+    struct ast_select *query;   /* VIEW, INSERT, QUERY */
+    const char *value;          /* SET */
+};

@@ -1,0 +1,176 @@
+#include "plan/bind.h"
+
+/* ---- names ---- */
+
+static enum status unknown_column(struct binder *b, const struct scope *scope, const struct ast_expr *e)
+{
+    const struct relation *input = scope->input;
+    if (!input)
+        return bind_error(b, e->location, "column \"%s\" cannot stand in %s: there is nothing to take it from",
+                          e->name, scope->clause);
+    const char **names = arena_array(b->arena, input->ncols, sizeof *names);
+    for (uint32_t i = 0; i < input->ncols; i++)
+        names[i] = input->cols[i].name;
+    return bind_unknown(b, e->location, e->name, names, input->ncols, "column \"%s\" does not exist in \"%s\"",
+                        e->name, scope->alias);
+}
+
+static enum status check_qualifier(struct binder *b, const struct scope *scope, const struct ast_expr *e)
+{
+    if (!e->qualifier || (scope->alias && strcmp(e->qualifier, scope->alias) == 0))
+        return OK;
+    if (!scope->alias)
+        return bind_error(b, e->location, "there is no \"%s\" in FROM", e->qualifier);
+    return bind_unknown(b, e->location, e->qualifier, &scope->alias, 1, "there is no \"%s\" in FROM, only \"%s\"",
+                        e->qualifier, scope->alias);
+}
+
+static enum status bind_column(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                               struct expr **ret)
+{
+    const struct relation_column *found = NULL;
+    TRY(check_qualifier(b, scope, e));
+    for (uint32_t i = 0; scope->input && i < scope->input->ncols; i++) {
+        if (strcmp(scope->input->cols[i].name, e->name) != 0)
+            continue;
+        if (found)
+            return bind_error(b, e->location, "column \"%s\" is ambiguous: \"%s\" has two of that name", e->name,
+                              scope->alias);
+        found = &scope->input->cols[i];
+    }
+    if (!found)
+        return unknown_column(b, scope, e);
+    if (found->expr->kind == EXPR_COLUMN) /* with the place where it is used, for messages */
+        *ret = expr_column(b->arena, found->expr->column, found->expr->type, e->location);
+    else
+        *ret = found->expr;
+    return OK;
+}
+
+/* ---- types ---- */
+
+enum status bind_located(struct binder *b, int32_t location, enum status status)
+{
+    return problem_locate(b->text, location, status, b->err);
+}
+
+enum status bind_type(struct binder *b, const struct ast_type *t, struct type *ret)
+{
+    return bind_located(b, t->location, type_parse(t->name, t->mods, t->nmods, ret, b->err));
+}
+
+enum status bind_settle(struct binder *b, struct expr **e)
+{
+    if ((*e)->type.id != TYPE_UNKNOWN)
+        return OK;
+    int32_t location = (*e)->location;
+    return bind_located(b, location, expr_cast(b->arena, *e, TYPE(TYPE_TEXT), CAST_IMPLICIT, location, e, b->err));
+}
+
+enum status bind_condition(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
+{
+    struct expr *condition;
+    TRY(bind_expr(b, scope, e, &condition));
+    if (condition->type.id == TYPE_UNKNOWN)
+        TRY(bind_located(b, e->location,
+                         expr_cast(b->arena, condition, TYPE(TYPE_BOOL), CAST_IMPLICIT, e->location, &condition,
+                                   b->err)));
+    if (condition->type.id != TYPE_BOOL) {
+        char type[40];
+        return bind_error(b, e->location, "%s must be boolean, not %s", scope->clause,
+                          type_name(condition->type, type));
+    }
+    *ret = condition;
+    return OK;
+}
+
+/* ---- calls ---- */
+
+static enum status bind_args(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                             struct expr ***ret)
+{
+    struct expr **args = arena_zarray(b->arena, MAX(e->nargs, 1), sizeof *args);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        TRY(bind_expr(b, scope, e->args[i], &args[i]));
+    *ret = args;
+    return OK;
+}
+
+static enum status bind_call(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                             struct expr **ret)
+{
+    if (e->plain && grouping_is_aggregate(e->name))
+        return grouping_call(b, scope, e, ret);
+    if (e->distinct || e->flag || e->filter)
+        return bind_error(b, e->location, "%s() is no aggregate: DISTINCT, * and FILTER do not go with it", e->name);
+    struct expr **args;
+    TRY(bind_args(b, scope, e, &args));
+    return bind_located(b, e->location,
+                        expr_call(b->arena, e->name, args, e->nargs, e->location, ret, b->err));
+}
+
+static enum status bind_cast(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                             struct expr **ret)
+{
+    struct expr *arg;
+    struct type type;
+    TRY(bind_expr(b, scope, e->args[0], &arg));
+    TRY(bind_type(b, &e->type, &type));
+    return bind_located(b, e->location,
+                        expr_cast(b->arena, arg, type, CAST_EXPLICIT, e->location, ret, b->err));
+}
+
+static enum status bind_logic(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                              struct expr **ret)
+{
+    struct expr **args;
+    TRY(bind_args(b, scope, e, &args));
+    int32_t at = e->location;
+    switch (e->kind) {
+    case AST_AND: return bind_located(b, at, expr_logic(b->arena, EXPR_AND, args, e->nargs, at, ret, b->err));
+    case AST_OR: return bind_located(b, at, expr_logic(b->arena, EXPR_OR, args, e->nargs, at, ret, b->err));
+    case AST_NOT: return bind_located(b, at, expr_logic(b->arena, EXPR_NOT, args, e->nargs, at, ret, b->err));
+    case AST_CASE: return bind_located(b, at, expr_case(b->arena, args, e->nargs, at, ret, b->err));
+    case AST_COALESCE: return bind_located(b, at, expr_coalesce(b->arena, args, e->nargs, at, ret, b->err));
+    default:
+        TRY(bind_settle(b, &args[0]));
+        *ret = expr_is_null(b->arena, args[0], at);
+        return OK;
+    }
+}
+
+enum status bind_expr(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
+{
+    if (++b->nbound > BIND_MAX_EXPRESSIONS)
+        return bind_error(b, e->location, "the statement has more than %d expressions", BIND_MAX_EXPRESSIONS);
+    switch (e->kind) {
+    case AST_COLUMN: return bind_column(b, scope, e, ret);
+    case AST_STAR: return bind_error(b, e->location, "* stands only in a SELECT list or in count(*)");
+    case AST_NUMBER:
+        return bind_located(b, e->location, expr_number(b->arena, e->name, e->location, ret, b->err));
+    case AST_STRING: *ret = expr_string(b->arena, e->name, e->len, e->location); return OK;
+    case AST_BOOL: *ret = expr_bool(b->arena, e->flag, e->location); return OK;
+    case AST_NULL: *ret = expr_null(b->arena, TYPE(TYPE_UNKNOWN), e->location); return OK;
+    case AST_CALL: return bind_call(b, scope, e, ret);
+    case AST_CAST: return bind_cast(b, scope, e, ret);
+    default: return bind_logic(b, scope, e, ret);
+    }
+}
+
+/* ---- trees ---- */
+
+uint32_t expr_size(const struct expr *e, uint32_t limit)
+{
+    uint32_t size = 1;
+    for (uint32_t i = 0; i < e->nargs && size < limit; i++)
+        size += expr_size(e->args[i], limit - size);
+    return size;
+}
+
+int32_t expr_now_location(const struct expr *e)
+{
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (expr_uses_now(e->args[i]))
+            return expr_now_location(e->args[i]);
+    return e->location;
+}

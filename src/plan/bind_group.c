@@ -1,0 +1,193 @@
+/* GROUP BY: expressions of the SELECT list, HAVING and ORDER BY are bound over the input first, with a stand-in column for
+ * each aggregate call. When all are known, two nodes are made: one that computes groups, arguments and filters as columns, and
+ * the aggregate over them; the expressions are then rewritten over its output. */
+#include "plan/bind.h"
+
+/* ---- aggregate calls ---- */
+
+bool grouping_is_aggregate(const char *name)
+{
+    const struct aggregate *a;
+    for (size_t i = 0; (a = aggregate_at(i)); i++)
+        if (strcmp(a->name, name) == 0)
+            return true;
+    return false;
+}
+
+bool grouping_has_call(const struct ast_expr *e)
+{
+    if (e->kind == AST_CALL && e->plain && grouping_is_aggregate(e->name))
+        return true;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (grouping_has_call(e->args[i]))
+            return true;
+    return false;
+}
+
+static enum status check_call(struct binder *b, const struct scope *scope, const struct ast_expr *e)
+{
+    if (scope->in_aggregate)
+        return bind_error(b, e->location, "aggregate function calls cannot be nested");
+    if (!scope->grouping)
+        return bind_error(b, e->location, "aggregate functions are not allowed in %s", scope->clause);
+    if (e->flag && strcmp(e->name, "count") != 0)
+        return bind_error(b, e->location, "%s(*) does not exist; only count(*)", e->name);
+    if (e->nargs > 1)
+        return bind_error(b, e->location, "%s() takes one argument", e->name);
+    if (e->nargs == 0 && !e->flag) {
+        (void)bind_error(b, e->location, "%s() needs an argument", e->name);
+        return strcmp(e->name, "count") == 0 ? error_hint(b->err, "to count rows, write count(*)") : FAILED;
+    }
+    /* The least of different values is the least of all. */
+    if (e->distinct && strcmp(e->name, "min") != 0 && strcmp(e->name, "max") != 0) {
+        (void)bind_refuse(b, e->location, "%s(DISTINCT ...)", e->name);
+        return error_hint(b->err, "aggregate over a subquery: FROM (SELECT DISTINCT ... FROM ...) AS d");
+    }
+    return OK;
+}
+
+static bool same(const struct expr *a, const struct expr *b) { return a == b || (a && b && expr_equal(a, b)); }
+
+static uint32_t call_slot(struct binder *b, struct grouping *g, const struct grouped_call *call)
+{
+    for (uint32_t i = 0; i < g->ncalls; i++)
+        if (g->calls[i].function == call->function && same(g->calls[i].arg, call->arg) &&
+            same(g->calls[i].filter, call->filter))
+            return i;
+    g->calls = binder_grow(b, g->calls, g->ncalls, &g->cap, sizeof *g->calls);
+    g->calls[g->ncalls] = *call;
+    return g->ncalls++;
+}
+
+enum status grouping_call(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
+{
+    TRY(check_call(b, scope, e));
+    struct scope inside = *scope;
+    inside.in_aggregate = true;
+    inside.clause = "the argument of an aggregate";
+    struct grouped_call call = {.location = e->location, .name = e->name};
+    if (e->nargs)
+        TRY(bind_expr(b, &inside, e->args[0], &call.arg));
+    inside.clause = "FILTER";
+    if (e->filter)
+        TRY(bind_condition(b, &inside, e->filter, &call.filter));
+    TRY(bind_located(b, e->location,
+                     aggregate_resolve(b->arena, e->name, &call.arg, e->nargs, &call.function, b->err)));
+    assert(call.function);
+    uint32_t slot = call_slot(b, scope->grouping, &call);
+    struct type arg = call.arg ? call.arg->type : TYPE(TYPE_UNKNOWN);
+    *ret = expr_column(b->arena, GROUPING_COLUMN + slot, call.function->result(arg), e->location);
+    return OK;
+}
+
+/* ---- rewriting over the aggregate's output ---- */
+
+static enum status not_grouped(struct binder *b, const struct relation *input, const struct expr *e)
+{
+    const char *name = b->nodes[input->node]->schema.names[e->column];
+    (void)bind_error(b, e->location, "column \"%s\" must appear in GROUP BY or be used in an aggregate function", name);
+    return error_hint(b->err, "there is one output row for many input rows: say which value, for example min(%s)", name);
+}
+
+static enum status rewrite(struct binder *b, const struct grouping *g, const struct relation *input, struct expr *e,
+                           struct expr **ret)
+{
+    for (uint32_t i = 0; i < g->ngroups; i++)
+        if (expr_equal(e, g->groups[i])) {
+            *ret = expr_column(b->arena, i, e->type, e->location);
+            return OK;
+        }
+    if (e->kind == EXPR_COLUMN && e->column >= GROUPING_COLUMN) {
+        *ret = expr_column(b->arena, g->ngroups + (e->column - GROUPING_COLUMN), e->type, e->location);
+        return OK;
+    }
+    if (e->kind == EXPR_COLUMN)
+        return not_grouped(b, input, e);
+    if (e->nargs == 0) {
+        *ret = e;
+        return OK;
+    }
+    struct expr *copy = arena_dup(b->arena, e, sizeof *e);
+    copy->args = arena_array(b->arena, e->nargs, sizeof *copy->args);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        TRY(rewrite(b, g, input, e->args[i], &copy->args[i]));
+    *ret = copy;
+    return OK;
+}
+
+/* ---- the nodes ---- */
+
+/* The columns the aggregate reads: groups, then arguments and filters, each different one once. */
+struct prepared {
+    struct expr **exprs;
+    const char **names;
+    uint32_t count;
+};
+
+static int32_t prepare(struct prepared *p, uint32_t from, struct expr *e, const char *name)
+{
+    if (!e)
+        return -1;
+    for (uint32_t i = from; i < p->count; i++)
+        if (expr_equal(p->exprs[i], e))
+            return (int32_t)i;
+    p->exprs[p->count] = e;
+    p->names[p->count] = name;
+    return (int32_t)p->count++;
+}
+
+static const char *column_name(struct binder *b, const struct relation *input, const struct expr *e,
+                               const char *otherwise)
+{
+    return e && e->kind == EXPR_COLUMN ? b->nodes[input->node]->schema.names[e->column] : otherwise;
+}
+
+static enum status make_nodes(struct binder *b, struct grouping *g, struct relation *input, int32_t location,
+                              uint32_t *ret)
+{
+    uint32_t most = g->ngroups + 2 * g->ncalls + 1;
+    struct prepared p = {arena_array(b->arena, most, sizeof *p.exprs), arena_array(b->arena, most, sizeof *p.names),
+                         0};
+    struct plan_aggregate *calls = arena_zarray(b->arena, g->ncalls, sizeof *calls);
+    const char **names = arena_array(b->arena, (size_t)g->ngroups + g->ncalls, sizeof *names);
+    for (uint32_t i = 0; i < g->ngroups; i++) {
+        p.exprs[p.count] = g->groups[i];
+        p.names[p.count++] = names[i] = g->names[i];
+    }
+    for (uint32_t i = 0; i < g->ncalls; i++) {
+        const struct grouped_call *call = &g->calls[i];
+        calls[i].function = call->function;
+        calls[i].arg = prepare(&p, 0, call->arg,
+                               column_name(b, input, call->arg, arena_printf(b->arena, "arg%u", i + 1)));
+        calls[i].filter = prepare(&p, 0, call->filter,
+                                  column_name(b, input, call->filter, arena_printf(b->arena, "filter%u", i + 1)));
+        calls[i].location = call->location;
+        names[g->ngroups + i] = call->name;
+    }
+    uint32_t node = input->node;
+    bool count_only = p.count == 0; /* count(*) reads nothing, but counts the rows */
+    if (!count_only)
+        TRY(node_project(b, node, p.exprs, p.names, p.count, location, &node));
+    return node_aggregate(b, node, g->ngroups, calls, g->ncalls, names, location, ret);
+}
+
+static struct relation output_of(struct binder *b, uint32_t node)
+{
+    const struct schema *schema = &b->nodes[node]->schema;
+    struct relation r = {.node = node, .ncols = schema->ncols,
+                         .cols = arena_array(b->arena, schema->ncols, sizeof *r.cols)};
+    for (uint32_t i = 0; i < r.ncols; i++)
+        r.cols[i] = (struct relation_column){schema->names[i], expr_column(b->arena, i, schema->types[i], -1)};
+    return r;
+}
+
+enum status grouping_finish(struct binder *b, struct grouping *g, struct relation *input, struct expr ***exprs,
+                            uint32_t nexprs, int32_t location)
+{
+    for (uint32_t i = 0; i < nexprs; i++)
+        TRY(rewrite(b, g, input, *exprs[i], exprs[i]));
+    uint32_t node;
+    TRY(make_nodes(b, g, input, location, &node));
+    *input = output_of(b, node);
+    return OK;
+}

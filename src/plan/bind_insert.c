@@ -1,0 +1,308 @@
+/* The roots of a pipeline: what is inserted where, and whether that can be right (semantics 10, 14, 15, 17). */
+#include "plan/bind.h"
+
+/* ---- views and results ---- */
+
+enum status bind_view(struct binder *b, const struct ast_statement *s)
+{
+    struct relation r;
+    TRY(catalog_new_name(b, s));
+    b->step = s->name;
+    TRY(bind_select(b, NULL, s->query, &r));
+    TRY(relation_settle(b, &r));
+    for (uint32_t i = 0; i < r.ncols; i++)
+        if (expr_size(r.cols[i].expr, BIND_MAX_INLINE + 1) > BIND_MAX_INLINE) {
+            TRY(relation_materialise(b, &r, s->location));
+            break;
+        }
+    TRY(relation_rename(b, &r, &s->names, s->name, s->location));
+    for (uint32_t i = 0; i < r.ncols; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(r.cols[i].name, r.cols[k].name) == 0)
+                return bind_error(b, s->location, "view \"%s\" has two columns named \"%s\"", s->name, r.cols[i].name);
+    b->views = binder_grow(b, b->views, b->nviews, &b->views_cap, sizeof *b->views);
+    b->views[b->nviews++] = (struct named_view){.name = s->name, .relation = r};
+    return OK;
+}
+
+enum status bind_result(struct binder *b, const struct ast_statement *s)
+{
+    if (!b->lookup) {
+        (void)bind_error(b, s->query->location, "the result of this SELECT goes nowhere");
+        return error_hint(b->err, "INSERT INTO a foreign table, for example one on SERVER console");
+    }
+    struct relation r;
+    TRY(bind_select(b, NULL, s->query, &r));
+    TRY(relation_settle(b, &r));
+    struct expr **exprs = arena_array(b->arena, r.ncols, sizeof *exprs);
+    const char **names = arena_array(b->arena, r.ncols, sizeof *names);
+    for (uint32_t i = 0; i < r.ncols; i++) {
+        exprs[i] = r.cols[i].expr;
+        names[i] = r.cols[i].name;
+    }
+    b->results = binder_grow(b, b->results, b->nresults, &b->results_cap, sizeof *b->results);
+    b->results[b->nresults++] = node_result(b, r.node, exprs, names, r.ncols, s->location);
+    return OK;
+}
+
+/* ---- columns of the target ---- */
+
+static enum status target_columns(struct binder *b, const struct ast_statement *s, const struct plan_table *t,
+                                  uint32_t *ret, uint32_t *ret_count)
+{
+    if (s->names.count == 0) {
+        for (uint32_t i = 0; i < t->schema.ncols; i++)
+            ret[i] = i;
+        *ret_count = t->schema.ncols;
+        return OK;
+    }
+    for (uint32_t i = 0; i < s->names.count; i++) {
+        uint32_t c = 0;
+        while (c < t->schema.ncols && strcmp(t->schema.names[c], s->names.items[i]) != 0)
+            c++;
+        if (c == t->schema.ncols)
+            return bind_unknown(b, s->name_locations[i], s->names.items[i], t->schema.names, t->schema.ncols,
+                                "column \"%s\" does not exist in \"%s\"", s->names.items[i], t->name);
+        for (uint32_t k = 0; k < i; k++)
+            if (ret[k] == c)
+                return bind_error(b, s->name_locations[i], "column \"%s\" is named twice", s->names.items[i]);
+        ret[i] = c;
+    }
+    *ret_count = s->names.count;
+    return OK;
+}
+
+/* Casts that keep different values different. */
+static bool cast_is_injective(struct type from, struct type to)
+{
+    if (type_equal(from, to))
+        return true;
+    switch (from.id) {
+    case TYPE_INT4: return to.id == TYPE_INT8 || to.id == TYPE_NUMERIC || to.id == TYPE_FLOAT8;
+    case TYPE_INT8: return to.id == TYPE_NUMERIC;
+    case TYPE_NUMERIC: return to.id == TYPE_NUMERIC && to.scale >= from.scale;
+    case TYPE_DATE: return to.id == TYPE_TIMESTAMP || to.id == TYPE_TIMESTAMPTZ;
+    case TYPE_TIMESTAMP: return to.id == TYPE_TIMESTAMPTZ;
+    case TYPE_TIMESTAMPTZ: return to.id == TYPE_TIMESTAMP;
+    default: return false;
+    }
+}
+
+/* What goes into the table: a relation with one expression per column, and the input column that each one holds with its
+ * values kept apart, or -1. */
+struct assigned {
+    struct relation rows;
+    int32_t *holds;
+};
+
+static enum status assign(struct binder *b, const struct plan_table *t, uint32_t column, struct expr *from,
+                          int32_t location, struct assigned *into)
+{
+    int32_t at = from->location >= 0 ? from->location : location;
+    struct type to = t->schema.types[column];
+    enum status status =
+        expr_cast(b->arena, from, to, CAST_ASSIGNMENT, at, &into->rows.cols[column].expr, b->err);
+    if (status == FAILED)
+        (void)error_prefix(b->err, "column \"%s\" of \"%s\"", t->schema.names[column], t->name);
+    if (from->kind == EXPR_COLUMN && cast_is_injective(from->type, to))
+        into->holds[column] = (int32_t)from->column;
+    return bind_located(b, at, status);
+}
+
+/* Columns that get no value are NULL. */
+static enum status assign_all(struct binder *b, const struct ast_statement *s, const struct plan_table *t,
+                              const struct relation *from, struct assigned *ret)
+{
+    uint32_t n = 0, *columns = arena_array(b->arena, MAX(t->schema.ncols, s->names.count), sizeof *columns);
+    TRY(target_columns(b, s, t, columns, &n));
+    if (from->ncols > n || (s->names.count && from->ncols < n))
+        return bind_error(b, s->query->location, "INSERT has %u columns to fill in \"%s\" but the query gives %u", n,
+                          t->name, from->ncols);
+    struct assigned into = {{.node = from->node, .ncols = t->schema.ncols}, NULL};
+    into.rows.cols = arena_zarray(b->arena, t->schema.ncols, sizeof *into.rows.cols);
+    into.holds = arena_array(b->arena, t->schema.ncols, sizeof *into.holds);
+    memset(into.holds, -1, t->schema.ncols * sizeof *into.holds);
+    for (uint32_t i = 0; i < from->ncols; i++)
+        TRY(assign(b, t, columns[i], from->cols[i].expr, s->query->location, &into));
+    for (uint32_t i = 0; i < t->schema.ncols; i++) {
+        into.rows.cols[i].name = t->schema.names[i];
+        if (into.rows.cols[i].expr)
+            continue;
+        if (!t->schema.nullable[i])
+            return bind_error(b, s->location, "column \"%s\" of \"%s\" is NOT NULL and gets no value",
+                              t->schema.names[i], t->name);
+        into.rows.cols[i].expr = expr_null(b->arena, t->schema.types[i], s->location);
+    }
+    *ret = into;
+    return OK;
+}
+
+/* ---- may these rows go there? ---- */
+
+/* Does a column of the sink's key hold input column `c`? */
+static bool key_holds(const struct plan_table *t, const struct assigned *a, uint32_t c)
+{
+    for (uint32_t i = 0; i < t->nkey; i++)
+        if (a->holds[t->key[i]] == (int32_t)c)
+            return true;
+    return false;
+}
+
+static const char *column_list(struct binder *b, const struct schema *schema, const uint32_t *columns, uint32_t n)
+{
+    AUTO(buf) out = BUF(KIB(4));
+    for (uint32_t i = 0; i < n; i++)
+        buf_printf(&out, "%s%s", i ? ", " : "", schema->names[columns[i]]);
+    return arena_strndup(b->arena, out.data ? out.data : "", out.len);
+}
+
+static enum status check_upsert(struct binder *b, const struct plan_table *t, const struct assigned *assigned,
+                                int32_t location)
+{
+    const struct relation *rows = &assigned->rows;
+    const struct plan_node *input = b->nodes[rows->node];
+    const char *key = column_list(b, &t->schema, t->key, t->nkey);
+    for (uint32_t i = 0; i < t->nkey; i++)
+        if (expr_uses_now(rows->cols[t->key[i]].expr))
+            return bind_error(b, expr_now_location(rows->cols[t->key[i]].expr),
+                              "now() cannot be part of the primary key of \"%s\"", t->name);
+    if (!input->key) {
+        (void)bind_refuse(b, location, "upserting rows without a known unique key into \"%s\" (%s)", t->name, key);
+        return error_hint(b->err, "make them unique: GROUP BY %s, or SELECT DISTINCT ON (%s) ...", key, key);
+    }
+    for (uint32_t i = 0; i < input->nkey; i++)
+        if (!key_holds(t, assigned, input->key[i])) {
+            (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key "
+                                           "(%s)", key, t->name,
+                              column_list(b, &input->schema, input->key, input->nkey));
+            return error_hint(b->err, "several rows could have one key: GROUP BY the primary key's columns");
+        }
+    return OK;
+}
+
+static enum status check_append(struct binder *b, const struct plan_table *t, const struct relation *rows,
+                                int32_t location)
+{
+    const struct plan_node *input = b->nodes[rows->node];
+    for (uint32_t i = 0; i < rows->ncols; i++)
+        if (expr_uses_now(rows->cols[i].expr)) {
+            (void)bind_error(b, expr_now_location(rows->cols[i].expr),
+                             "now() is allowed only in the last projection before an upsert sink");
+            return error_hint(b->err, "\"%s\" has no PRIMARY KEY, so rows are appended", t->name);
+        }
+    if (input->mode != MODE_UPDATING)
+        return OK;
+    (void)bind_error(b, location, "the rows inserted into \"%s\" change later, but it has no PRIMARY KEY", t->name);
+    return error_hint(b->err, "add PRIMARY KEY (%s): rows are then upserted",
+                      input->key && input->nkey ? column_list(b, &input->schema, input->key, input->nkey) : "...");
+}
+
+static enum status check_rejected(struct binder *b, const struct plan_table *t, const struct relation *rows,
+                                  int32_t location)
+{
+    if (t->nrules == 0 || !node_reads_relation(b, rows->node))
+        return OK;
+    (void)bind_error(b, location, "\"%s\" is fed from a bourn.* relation and must carry no constraint (it has \"%s\")",
+                     t->name, t->rules[0].id);
+    return error_hint(b->err, "a rejected row that is rejected again would have nowhere to go");
+}
+
+static enum status check_others(struct binder *b, const struct plan_table *t, uint32_t table, int32_t location)
+{
+    for (uint32_t i = 0; i < b->ninsertions; i++)
+        if (b->insertions[i].table == table && t->nkey) {
+            (void)bind_error(b, location, "a second INSERT into \"%s\", whose rows are upserted by key", t->name);
+            return error_hint(b->err, "bring the rows together in one INSERT and GROUP BY the key");
+        }
+    return OK;
+}
+
+/* ---- INSERT ---- */
+
+static enum status insert_target(struct binder *b, const struct ast_statement *s, struct plan_table **ret)
+{
+    if (s->schema)
+        return bind_error(b, s->location, "\"%s.%s\" is a relation of the system: it is only read", s->schema, s->name);
+    if (catalog_find_view(b, s->name))
+        return bind_error(b, s->location, "\"%s\" is a view: rows go into foreign tables", s->name);
+    struct plan_table *t = catalog_find_table(b, s->name);
+    if (catalog_is_broken(b, s->name) || (!t && b->unread))
+        return problem_silent(b->err);
+    if (t) {
+        TRY(catalog_write(b, t));
+        *ret = t;
+        return OK;
+    }
+    const char **names = arena_array(b->arena, b->plan->ntables, sizeof *names);
+    for (uint32_t i = 0; i < b->plan->ntables; i++)
+        names[i] = b->plan->tables[i].name;
+    return bind_unknown(b, s->location, s->name, names, b->plan->ntables, "table \"%s\" does not exist", s->name);
+}
+
+enum status bind_insert(struct binder *b, const struct ast_statement *s)
+{
+    struct plan_table *t = NULL;
+    struct relation from;
+    struct assigned into = {0};
+    if (b->lookup)
+        return bind_error(b, s->location, "only SELECT can be queried");
+    TRY(insert_target(b, s, &t));
+    b->step = t->name;
+    TRY(bind_select(b, NULL, s->query, &from));
+    TRY(assign_all(b, s, t, &from, &into));
+    uint32_t table = (uint32_t)(t - b->plan->tables);
+    TRY(check_others(b, t, table, s->location));
+    TRY(check_rejected(b, t, &into.rows, s->location));
+    TRY(t->nkey ? check_upsert(b, t, &into, s->location) : check_append(b, t, &into.rows, s->location));
+    b->insertions = binder_grow(b, b->insertions, b->ninsertions, &b->insertions_cap, sizeof *b->insertions);
+    b->insertions[b->ninsertions++] = (struct insertion){table, into.rows, s->location};
+    return OK;
+}
+
+/* ---- the sinks ---- */
+
+static struct expr **relation_exprs(struct binder *b, const struct relation *r)
+{
+    struct expr **exprs = arena_array(b->arena, r->ncols, sizeof *exprs);
+    for (uint32_t i = 0; i < r->ncols; i++)
+        exprs[i] = r->cols[i].expr;
+    return exprs;
+}
+
+/* Several INSERTs into one append-only table are one sink that takes the union of their rows. */
+static enum status sink_of(struct binder *b, uint32_t first)
+{
+    const struct insertion *insertion = &b->insertions[first];
+    uint32_t n = 0, *inputs = arena_array(b->arena, b->ninsertions, sizeof *inputs);
+    for (uint32_t i = first; i < b->ninsertions; i++)
+        n += b->insertions[i].table == insertion->table;
+    struct relation rows = insertion->rows;
+    if (n > 1) {
+        n = 0;
+        for (uint32_t i = first; i < b->ninsertions; i++) {
+            if (b->insertions[i].table != insertion->table)
+                continue;
+            rows = b->insertions[i].rows;
+            TRY(relation_materialise(b, &rows, b->insertions[i].location));
+            inputs[n++] = rows.node;
+        }
+        rows.node = node_union(b, inputs, n, insertion->location);
+    }
+    node_sink(b, insertion->table, rows.node, relation_exprs(b, &rows), insertion->location);
+    return OK;
+}
+
+enum status bind_sinks(struct binder *b, struct problems *problems)
+{
+    for (uint32_t i = 0; i < b->ninsertions; i++) {
+        bool later = false;
+        for (uint32_t k = 0; k < i && !later; k++)
+            later = b->insertions[k].table == b->insertions[i].table;
+        b->step = b->plan->tables[b->insertions[i].table].name;
+        if (!later && sink_of(b, i) != OK) {
+            problems_add(problems, b->err);
+            return FAILED;
+        }
+    }
+    return OK;
+}

@@ -1,0 +1,664 @@
+#include "plan/bind.h"
+
+/* ---- relations ---- */
+
+enum status relation_settle(struct binder *b, struct relation *r)
+{
+    for (uint32_t i = 0; i < r->ncols; i++)
+        TRY(bind_settle(b, &r->cols[i].expr));
+    return OK;
+}
+
+static struct relation relation_of_node(struct binder *b, uint32_t node, const char *const *names, uint32_t ncols)
+{
+    const struct schema *schema = &b->nodes[node]->schema;
+    struct relation r = {.node = node, .ncols = ncols, .cols = arena_array(b->arena, ncols, sizeof *r.cols)};
+    for (uint32_t i = 0; i < ncols; i++)
+        r.cols[i] = (struct relation_column){names[i], expr_column(b->arena, i, schema->types[i], -1)};
+    return r;
+}
+
+enum status relation_materialise(struct binder *b, struct relation *r, int32_t location)
+{
+    struct expr **exprs = arena_array(b->arena, r->ncols, sizeof *exprs);
+    const char **names = arena_array(b->arena, r->ncols, sizeof *names);
+    TRY(relation_settle(b, r));
+    for (uint32_t i = 0; i < r->ncols; i++) {
+        exprs[i] = r->cols[i].expr;
+        names[i] = r->cols[i].name;
+    }
+    TRY(node_project(b, r->node, exprs, names, r->ncols, location, &r->node));
+    *r = relation_of_node(b, r->node, names, r->ncols);
+    return OK;
+}
+
+enum status relation_rename(struct binder *b, struct relation *r, const struct ast_names *names, const char *what,
+                            int32_t location)
+{
+    if (names->count == 0)
+        return OK;
+    if (names->count > r->ncols)
+        return bind_error(b, location, "\"%s\" has %u columns but %u names", what, r->ncols, names->count);
+    r->cols = arena_dup(b->arena, r->cols, r->ncols * sizeof *r->cols);
+    for (uint32_t i = 0; i < names->count; i++)
+        r->cols[i].name = names->items[i];
+    return OK;
+}
+
+/* A relation as others may read it: typed, and no column so large that repeating it would hurt. */
+static enum status relation_publish(struct binder *b, struct relation *r, int32_t location)
+{
+    TRY(relation_settle(b, r));
+    for (uint32_t i = 0; i < r->ncols; i++)
+        if (expr_size(r->cols[i].expr, BIND_MAX_INLINE + 1) > BIND_MAX_INLINE)
+            return relation_materialise(b, r, location);
+    return OK;
+}
+
+/* ---- FROM ---- */
+
+static enum status unknown_relation(struct binder *b, const struct ast_from *from, const struct cte *ctes)
+{
+    uint32_t n = 0, most = b->plan->ntables + b->nviews + (uint32_t)b->world->nrelations;
+    for (const struct cte *c = ctes; c; c = c->outer)
+        most++;
+    most += b->lookup ? (uint32_t)b->lookup->nnames : 0;
+    const char **names = arena_array(b->arena, most, sizeof *names);
+    for (const struct cte *c = ctes; c && !from->schema; c = c->outer)
+        names[n++] = c->name;
+    for (uint32_t i = 0; i < b->plan->ntables && !from->schema && !b->lookup; i++)
+        names[n++] = b->plan->tables[i].name;
+    for (uint32_t i = 0; i < b->nviews && !from->schema; i++)
+        names[n++] = b->views[i].name;
+    for (size_t i = 0; i < b->world->nrelations && from->schema; i++)
+        names[n++] = b->world->relations[i].name;
+    for (size_t i = 0; b->lookup && i < b->lookup->nnames; i++)
+        names[n++] = b->lookup->names[i];
+    return bind_unknown(b, from->location, from->name, names, n, "relation \"%s%s%s\" does not exist",
+                        from->schema ? from->schema : "", from->schema ? "." : "", from->name);
+}
+
+static enum status scan_relation(struct binder *b, uint32_t node, struct relation *ret)
+{
+    const struct schema *schema = &b->nodes[node]->schema;
+    *ret = relation_of_node(b, node, schema->names, schema->ncols);
+    return OK;
+}
+
+static enum status from_system(struct binder *b, const struct ast_from *from, struct relation *ret)
+{
+    for (size_t i = 0; i < b->world->nrelations; i++) {
+        if (strcmp(b->world->relations[i].name, from->name) != 0)
+            continue;
+        if (b->world->relations[i].streamable)
+            return scan_relation(b, node_relation(b, (uint32_t)i, from->location), ret);
+        (void)bind_refuse(b, from->location, "reading bourn.%s inside a pipeline", from->name);
+        return error_hint(b->err, "ask a running pipeline: bourn query 'SELECT * FROM bourn.%s'", from->name);
+    }
+    return unknown_relation(b, from, NULL);
+}
+
+/* plan_query: the caller knows the relations. */
+static enum status from_lookup(struct binder *b, const struct ast_from *from, struct cte *ctes, struct relation *ret)
+{
+    const char *name =
+        from->schema ? arena_printf(b->arena, "%s.%s", from->schema, from->name) : from->name;
+    struct plan_table *t = catalog_find_table(b, name);
+    if (!t) {
+        struct plan *p = b->plan;
+        struct plan_table table = {.name = name, .place = text_place(b->text, from->location), .time_column = -1,
+                                   .is_source = true};
+        struct error err = {0};
+        enum status status = b->lookup->relation(b->lookup->arg, name, b->arena, &table.schema, &err);
+        if (status != OK && err.code == ERR_NOT_FOUND)
+            return unknown_relation(b, from, ctes);
+        if (status != OK) {
+            *b->err = err;
+            return bind_located(b, from->location, status);
+        }
+        p->tables = binder_grow(b, p->tables, p->ntables, &b->tables_cap, sizeof *p->tables);
+        t = &p->tables[p->ntables++];
+        *t = table;
+    }
+    return scan_relation(b, node_scan(b, (uint32_t)(t - b->plan->tables), from->location), ret);
+}
+
+static enum status from_name(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret)
+{
+    for (const struct cte *c = ctes; c && !from->schema; c = c->outer)
+        if (strcmp(c->name, from->name) == 0) {
+            *ret = c->relation;
+            return OK;
+        }
+    const struct named_view *view = from->schema ? NULL : catalog_find_view(b, from->name);
+    if (view) {
+        *ret = view->relation;
+        return view->broken ? problem_silent(b->err) : OK;
+    }
+    if (b->lookup)
+        return from_lookup(b, from, ctes, ret);
+    if (from->schema)
+        return from_system(b, from, ret);
+    if (catalog_is_broken(b, from->name))
+        return problem_silent(b->err);
+    struct plan_table *t = catalog_find_table(b, from->name);
+    if (!t)
+        return b->unread ? problem_silent(b->err) : unknown_relation(b, from, ctes);
+    TRY(catalog_read(b, t));
+    return scan_relation(b, node_scan(b, (uint32_t)(t - b->plan->tables), from->location), ret);
+}
+
+/* No FROM: one row without columns. */
+static enum status from_nothing(struct binder *b, int32_t location, struct relation *ret)
+{
+    struct expr ***rows = arena_zarray(b->arena, 1, sizeof *rows);
+    struct relation r = {0};
+    TRY(node_values(b, rows, 1, &(struct schema){0}, location, &r.node));
+    *ret = r;
+    return OK;
+}
+
+static enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret)
+{
+    struct relation r;
+    if (from->query)
+        TRY(bind_select(b, ctes, from->query, &r));
+    else
+        TRY(from_name(b, ctes, from, &r));
+    if (from->query)
+        TRY(relation_publish(b, &r, from->location));
+    TRY(relation_rename(b, &r, &from->columns, from->alias ? from->alias : from->name, from->location));
+    *ret = r;
+    return OK;
+}
+
+/* ---- a plain SELECT ---- */
+
+/* Where it stands while it is bound. */
+struct selecting {
+    const struct ast_select *ast;
+    struct relation input; /* FROM and WHERE; after grouping, the aggregate */
+    struct scope scope;
+    bool grouped;
+    struct grouping grouping;
+    struct relation_column *cols; /* the SELECT list, stars expanded */
+    uint32_t ncols, cap;
+    struct expr *having;
+    struct expr **on;    /* DISTINCT ON */
+    struct expr **order; /* ORDER BY */
+};
+
+static enum status add_target(struct binder *b, struct selecting *s, const char *name, struct expr *e)
+{
+    if (s->ncols == BIND_MAX_COLUMNS)
+        return bind_error(b, s->ast->location, "a SELECT list has at most %d columns", BIND_MAX_COLUMNS);
+    s->cols = binder_grow(b, s->cols, s->ncols, &s->cap, sizeof *s->cols);
+    s->cols[s->ncols++] = (struct relation_column){name, e};
+    return OK;
+}
+
+static enum status bind_star(struct binder *b, struct selecting *s, const struct ast_expr *star)
+{
+    if (!s->ast->from)
+        return bind_error(b, star->location, "SELECT * without FROM has no columns");
+    if (star->qualifier && strcmp(star->qualifier, s->scope.alias) != 0)
+        return bind_unknown(b, star->location, star->qualifier, &s->scope.alias, 1,
+                            "there is no \"%s\" in FROM, only \"%s\"", star->qualifier, s->scope.alias);
+    for (uint32_t i = 0; i < s->input.ncols; i++) {
+        struct expr *e = s->input.cols[i].expr;
+        if (e->kind == EXPR_COLUMN)
+            e = expr_column(b->arena, e->column, e->type, star->location);
+        TRY(add_target(b, s, s->input.cols[i].name, e));
+    }
+    return OK;
+}
+
+static enum status bind_targets(struct binder *b, struct selecting *s)
+{
+    s->scope.clause = "the SELECT list";
+    for (uint32_t i = 0; i < s->ast->ntargets; i++) {
+        const struct ast_target *target = &s->ast->targets[i];
+        struct expr *e;
+        if (target->expr->kind == AST_STAR) {
+            TRY(bind_star(b, s, target->expr));
+            continue;
+        }
+        TRY(bind_expr(b, &s->scope, target->expr, &e));
+        TRY(add_target(b, s, target->name, e));
+    }
+    return OK;
+}
+
+static bool is_name(const struct ast_expr *e, const char *name)
+{
+    return e->kind == AST_COLUMN && !e->qualifier && strcmp(e->name, name) == 0;
+}
+
+/* An item of GROUP BY, ORDER BY or DISTINCT ON that names a column of the SELECT list by position; -1: it does not. */
+static enum status list_position(struct binder *b, const struct ast_expr *e, uint32_t ncols, const char *clause,
+                                 int32_t *ret)
+{
+    *ret = -1;
+    if (e->kind != AST_NUMBER)
+        return OK;
+    int64_t position;
+    if (!option_parse_int(e->name, &position) || position < 1 || position > ncols)
+        return bind_error(b, e->location, "%s position %s is not in the SELECT list", clause, e->name);
+    *ret = (int32_t)position - 1;
+    return OK;
+}
+
+/* The target with this name: its index, or -1. Two different ones of that name are ambiguous. */
+static enum status named_target(struct binder *b, const struct selecting *s, const struct ast_expr *e,
+                                const char *clause, int32_t *ret)
+{
+    int32_t found = -1;
+    for (uint32_t i = 0; i < s->ncols; i++) {
+        if (!is_name(e, s->cols[i].name))
+            continue;
+        if (found >= 0 && !expr_equal(s->cols[found].expr, s->cols[i].expr))
+            return bind_error(b, e->location, "%s \"%s\" is ambiguous", clause, e->name);
+        found = (int32_t)i;
+    }
+    *ret = found;
+    return OK;
+}
+
+static bool input_has(const struct selecting *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->input.ncols; i++)
+        if (strcmp(s->input.cols[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* GROUP BY names a column of the input first, then one of the SELECT list (PostgreSQL's order). The target's syntax is
+ * bound again, as a group, where no aggregate may stand. */
+static enum status group_syntax(struct binder *b, const struct selecting *s, const struct ast_expr *item,
+                                const struct ast_expr **ret, const char **ret_name)
+{
+    int32_t position;
+    *ret = item;
+    *ret_name = item->kind == AST_COLUMN ? item->name : "group";
+    TRY(list_position(b, item, s->ast->ntargets, "GROUP BY", &position));
+    if (position < 0 && (item->kind != AST_COLUMN || item->qualifier || input_has(s, item->name)))
+        return OK;
+    for (uint32_t i = 0; i < s->ast->ntargets && position < 0; i++)
+        if (is_name(item, s->ast->targets[i].name))
+            position = (int32_t)i;
+    if (position < 0)
+        return OK;
+    for (uint32_t i = 0; i <= (uint32_t)position; i++)
+        if (s->ast->targets[i].expr->kind == AST_STAR)
+            return bind_refuse(b, item->location, "a GROUP BY position behind *");
+    *ret = s->ast->targets[position].expr;
+    *ret_name = s->ast->targets[position].name;
+    return OK;
+}
+
+static enum status bind_groups(struct binder *b, struct selecting *s)
+{
+    struct grouping *g = &s->grouping;
+    struct scope scope = {.input = &s->input, .alias = s->scope.alias, .clause = "GROUP BY"};
+    g->groups = arena_array(b->arena, s->ast->ngroup, sizeof *g->groups);
+    g->names = arena_array(b->arena, s->ast->ngroup, sizeof *g->names);
+    for (uint32_t i = 0; i < s->ast->ngroup; i++) {
+        const struct ast_expr *syntax;
+        struct expr *group;
+        TRY(group_syntax(b, s, s->ast->group[i], &syntax, &g->names[g->ngroups]));
+        TRY(bind_expr(b, &scope, syntax, &group));
+        TRY(bind_settle(b, &group));
+        bool known = false;
+        for (uint32_t k = 0; k < g->ngroups && !known; k++)
+            known = expr_equal(g->groups[k], group);
+        if (!known)
+            g->groups[g->ngroups++] = group;
+    }
+    return OK;
+}
+
+/* An item of ORDER BY or DISTINCT ON: a position, a name of the SELECT list, or an expression over the input. */
+static enum status bind_item(struct binder *b, struct selecting *s, const struct ast_expr *e, const char *clause,
+                             struct expr **ret)
+{
+    int32_t target;
+    TRY(list_position(b, e, s->ncols, clause, &target));
+    if (target < 0)
+        TRY(named_target(b, s, e, clause, &target));
+    if (target >= 0) {
+        *ret = s->cols[target].expr;
+        return OK;
+    }
+    s->scope.clause = clause;
+    TRY(bind_expr(b, &s->scope, e, ret));
+    return bind_settle(b, ret);
+}
+
+static enum status bind_lists(struct binder *b, struct selecting *s)
+{
+    const struct ast_select *ast = s->ast;
+    TRY(bind_targets(b, s));
+    s->scope.clause = "HAVING";
+    if (ast->having)
+        TRY(bind_condition(b, &s->scope, ast->having, &s->having));
+    s->on = arena_array(b->arena, ast->non, sizeof(struct expr *));
+    for (uint32_t i = 0; i < ast->non; i++)
+        TRY(bind_item(b, s, ast->on[i], "DISTINCT ON", &s->on[i]));
+    s->order = arena_array(b->arena, ast->norder, sizeof(struct expr *));
+    for (uint32_t i = 0; i < ast->norder; i++)
+        TRY(bind_item(b, s, ast->order[i].expr, "ORDER BY", &s->order[i]));
+    return OK;
+}
+
+static bool has_aggregates(const struct ast_select *ast)
+{
+    bool found = ast->grouped || ast->having;
+    for (uint32_t i = 0; i < ast->ntargets && !found; i++)
+        found = grouping_has_call(ast->targets[i].expr);
+    for (uint32_t i = 0; i < ast->norder && !found; i++)
+        found = grouping_has_call(ast->order[i].expr);
+    return found;
+}
+
+static enum status finish_groups(struct binder *b, struct selecting *s)
+{
+    uint32_t n = 0;
+    struct expr ***all = arena_array(b->arena, (size_t)s->ncols + s->ast->non + s->ast->norder + 1, sizeof *all);
+    for (uint32_t i = 0; i < s->ncols; i++)
+        all[n++] = &s->cols[i].expr;
+    for (uint32_t i = 0; i < s->ast->non; i++)
+        all[n++] = &s->on[i];
+    for (uint32_t i = 0; i < s->ast->norder; i++)
+        all[n++] = &s->order[i];
+    if (s->having)
+        all[n++] = &s->having;
+    TRY(grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location));
+    if (s->having)
+        TRY(node_filter(b, s->input.node, s->having, s->ast->having->location, &s->input.node));
+    return OK;
+}
+
+/* ---- DISTINCT and ORDER BY: both work on columns, some of which nobody sees afterwards ---- */
+
+struct columns {
+    struct expr **exprs;
+    const char **names;
+    uint32_t count;
+};
+
+static struct columns columns_of(struct binder *b, const struct selecting *s, uint32_t more)
+{
+    struct columns c = {arena_array(b->arena, s->ncols + more, sizeof *c.exprs),
+                        arena_array(b->arena, s->ncols + more, sizeof *c.names), s->ncols};
+    for (uint32_t i = 0; i < s->ncols; i++) {
+        c.exprs[i] = s->cols[i].expr;
+        c.names[i] = s->cols[i].name;
+    }
+    return c;
+}
+
+static uint32_t column_add(struct columns *c, struct expr *e, const char *name)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        if (expr_equal(c->exprs[i], e))
+            return i;
+    c->exprs[c->count] = e;
+    c->names[c->count] = name;
+    return c->count++;
+}
+
+static enum status settle_targets(struct binder *b, struct selecting *s)
+{
+    for (uint32_t i = 0; i < s->ncols; i++)
+        TRY(bind_settle(b, &s->cols[i].expr));
+    return OK;
+}
+
+/* The SELECT list is columns of `node` now. */
+static void targets_are(struct binder *b, struct selecting *s, uint32_t node)
+{
+    const struct schema *schema = &b->nodes[node]->schema;
+    for (uint32_t i = 0; i < s->ncols; i++)
+        s->cols[i].expr = expr_column(b->arena, i, schema->types[i], s->cols[i].expr->location);
+    s->input = (struct relation){.node = node};
+}
+
+static enum status distinct_on(struct binder *b, struct selecting *s)
+{
+    const struct ast_select *ast = s->ast;
+    if (ast->norder) {
+        (void)bind_refuse(b, ast->order[0].expr->location, "DISTINCT ON with ORDER BY");
+        return error_hint(b->err, "without ORDER BY it keeps the row that came first");
+    }
+    TRY(settle_targets(b, s));
+    const struct plan_node *below = b->nodes[s->input.node];
+    struct columns c = columns_of(b, s, ast->non + 1);
+    uint32_t *key = arena_array(b->arena, MAX(ast->non, 1), sizeof *key), nkey = 0;
+    for (uint32_t i = 0; i < ast->non; i++) {
+        uint32_t column = column_add(&c, s->on[i], arena_printf(b->arena, "key%u", i + 1));
+        bool known = false;
+        for (uint32_t k = 0; k < nkey && !known; k++)
+            known = key[k] == column;
+        if (!known)
+            key[nkey++] = column;
+    }
+    if (below->time_column >= 0) { /* by it keys are forgotten, whether it is selected or not */
+        uint32_t t = (uint32_t)below->time_column;
+        column_add(&c, expr_column(b->arena, t, below->schema.types[t], -1), below->schema.names[t]);
+    }
+    uint32_t node;
+    TRY(node_project(b, s->input.node, c.exprs, c.names, c.count, ast->location, &node));
+    TRY(node_dedup(b, node, key, nkey, ast->on[0]->location, &node));
+    targets_are(b, s, node);
+    return OK;
+}
+
+static enum status distinct_rows(struct binder *b, struct selecting *s)
+{
+    TRY(settle_targets(b, s));
+    struct columns c = columns_of(b, s, 0);
+    uint32_t node;
+    for (uint32_t i = 0; i < s->ast->norder; i++) {
+        uint32_t column = column_add(&(struct columns){c.exprs, c.names, c.count}, s->order[i], "");
+        if (column == c.count)
+            return bind_error(b, s->ast->order[i].expr->location,
+                              "for SELECT DISTINCT, ORDER BY expressions must appear in the SELECT list");
+        s->order[i] = expr_column(b->arena, column, s->order[i]->type, s->order[i]->location);
+    }
+    TRY(node_project(b, s->input.node, c.exprs, c.names, c.count, s->ast->location, &node));
+    TRY(node_aggregate(b, node, c.count, NULL, 0, c.names, s->ast->location, &node));
+    targets_are(b, s, node);
+    return OK;
+}
+
+/* A constant count of rows. */
+static enum status bind_count(struct binder *b, const struct ast_expr *e, const char *clause, int64_t otherwise,
+                              int64_t *ret)
+{
+    *ret = otherwise;
+    if (!e || e->kind == AST_NULL)
+        return OK;
+    if (e->kind != AST_NUMBER || !option_parse_int(e->name, ret))
+        return bind_error(b, e->location, "%s wants a whole number", clause);
+    return *ret < 0 ? bind_error(b, e->location, "%s must not be negative", clause) : OK;
+}
+
+static enum status bind_order(struct binder *b, struct selecting *s)
+{
+    const struct ast_select *ast = s->ast;
+    int64_t limit, offset;
+    if (!ast->norder && !ast->limit && !ast->offset)
+        return OK;
+    TRY(bind_count(b, ast->limit, "LIMIT", -1, &limit));
+    TRY(bind_count(b, ast->offset, "OFFSET", 0, &offset));
+    TRY(settle_targets(b, s));
+    struct columns c = columns_of(b, s, ast->norder);
+    struct plan_sort_key *sort = arena_zarray(b->arena, ast->norder, sizeof *sort);
+    for (uint32_t i = 0; i < ast->norder; i++) {
+        TRY(bind_settle(b, &s->order[i]));
+        sort[i].column = column_add(&c, s->order[i], arena_printf(b->arena, "order%u", i + 1));
+        sort[i].descending = ast->order[i].descending;
+        sort[i].nulls_first = ast->order[i].nulls_first;
+    }
+    uint32_t node;
+    int32_t location = ast->norder  ? ast->order[0].expr->location
+                       : ast->limit ? ast->limit->location
+                                    : ast->offset->location;
+    TRY(node_project(b, s->input.node, c.exprs, c.names, c.count, ast->location, &node));
+    TRY(node_sort(b, node, sort, ast->norder, limit, offset, location, &node));
+    targets_are(b, s, node);
+    return OK;
+}
+
+static enum status bind_plain(struct binder *b, struct cte *ctes, const struct ast_select *ast, struct relation *ret)
+{
+    struct selecting s = {.ast = ast};
+    if (ast->from)
+        TRY(bind_from(b, ctes, ast->from, &s.input));
+    else
+        TRY(from_nothing(b, ast->location, &s.input));
+    struct relation visible = s.input;
+    s.scope = (struct scope){.input = ast->from ? &visible : NULL, .clause = "WHERE"};
+    if (ast->from)
+        s.scope.alias = ast->from->alias ? ast->from->alias : ast->from->name;
+    if (ast->where) {
+        struct expr *where;
+        TRY(bind_condition(b, &s.scope, ast->where, &where));
+        TRY(node_filter(b, s.input.node, where, ast->where->location, &s.input.node));
+    }
+    if (has_aggregates(ast)) {
+        s.scope.grouping = &s.grouping;
+        TRY(bind_groups(b, &s));
+    }
+    TRY(bind_lists(b, &s));
+    if (s.scope.grouping)
+        TRY(finish_groups(b, &s));
+    if (ast->distinct == AST_DISTINCT_ON)
+        TRY(distinct_on(b, &s));
+    if (ast->distinct == AST_DISTINCT_ROWS)
+        TRY(distinct_rows(b, &s));
+    TRY(bind_order(b, &s));
+    *ret = (struct relation){s.input.node, s.cols, s.ncols};
+    return OK;
+}
+
+/* ---- VALUES and UNION ---- */
+
+static enum status bind_values(struct binder *b, const struct ast_select *ast, struct relation *ret)
+{
+    struct scope scope = {.clause = "VALUES"};
+    struct expr ***rows = arena_array(b->arena, ast->nrows, sizeof *rows);
+    struct type *types = arena_array(b->arena, ast->nrows, sizeof *types);
+    struct schema schema = {.ncols = ast->ncells, .names = arena_array(b->arena, ast->ncells, sizeof(char *)),
+                            .types = arena_array(b->arena, ast->ncells, sizeof(struct type))};
+    for (uint32_t r = 0; r < ast->nrows; r++) {
+        rows[r] = arena_array(b->arena, ast->ncells, sizeof **rows);
+        for (uint32_t c = 0; c < ast->ncells; c++)
+            TRY(bind_expr(b, &scope, ast->rows[r][c], &rows[r][c]));
+    }
+    for (uint32_t c = 0; c < ast->ncells; c++) {
+        for (uint32_t r = 0; r < ast->nrows; r++)
+            types[r] = rows[r][c]->type;
+        schema.names[c] = arena_printf(b->arena, "column%u", c + 1);
+        TRY(bind_located(b, ast->location,
+                         expr_common_type(types, ast->nrows, "VALUES", &schema.types[c], b->err)));
+        for (uint32_t r = 0; r < ast->nrows; r++) {
+            int32_t at = ast->rows[r][c]->location;
+            TRY(bind_located(b, at, expr_cast(b->arena, rows[r][c], schema.types[c], CAST_IMPLICIT, at, &rows[r][c],
+                                              b->err)));
+        }
+    }
+    uint32_t node;
+    TRY(node_values(b, rows, ast->nrows, &schema, ast->location, &node));
+    *ret = relation_of_node(b, node, schema.names, schema.ncols);
+    return OK;
+}
+
+static enum status union_types(struct binder *b, const struct ast_select *ast, struct relation *left,
+                               struct relation *right)
+{
+    if (left->ncols != right->ncols)
+        return bind_error(b, ast->right->location,
+                          "each side of UNION must have the same number of columns, not %u and %u", left->ncols,
+                          right->ncols);
+    for (uint32_t i = 0; i < left->ncols; i++) {
+        struct expr **l = &left->cols[i].expr, **r = &right->cols[i].expr;
+        struct type both[] = {(*l)->type, (*r)->type}, common;
+        int32_t at = (*r)->location >= 0 ? (*r)->location : ast->right->location;
+        TRY(bind_located(b, at, expr_common_type(both, 2, "UNION", &common, b->err)));
+        TRY(bind_located(b, at, expr_cast(b->arena, *l, common, CAST_IMPLICIT, (*l)->location, l, b->err)));
+        TRY(bind_located(b, at, expr_cast(b->arena, *r, common, CAST_IMPLICIT, (*r)->location, r, b->err)));
+    }
+    return OK;
+}
+
+static enum status bind_union(struct binder *b, struct cte *ctes, const struct ast_select *ast, struct relation *ret)
+{
+    struct relation left, right;
+    TRY(bind_select(b, ctes, ast->left, &left));
+    TRY(bind_select(b, ctes, ast->right, &right));
+    left.cols = arena_dup(b->arena, left.cols, left.ncols * sizeof *left.cols); /* views keep theirs */
+    right.cols = arena_dup(b->arena, right.cols, right.ncols * sizeof *right.cols);
+    TRY(union_types(b, ast, &left, &right));
+    const char **names = arena_array(b->arena, left.ncols, sizeof *names);
+    for (uint32_t i = 0; i < left.ncols; i++)
+        names[i] = right.cols[i].name = left.cols[i].name;
+    TRY(relation_materialise(b, &left, ast->left->location));
+    TRY(relation_materialise(b, &right, ast->right->location));
+    uint32_t node = node_union(b, (uint32_t[]){left.node, right.node}, 2, ast->location);
+    if (!ast->all)
+        TRY(node_aggregate(b, node, left.ncols, NULL, 0, names, ast->location, &node));
+    *ret = relation_of_node(b, node, names, left.ncols);
+    return OK;
+}
+
+/* ORDER BY and LIMIT behind VALUES or UNION: they see only the output's columns. */
+static enum status order_output(struct binder *b, const struct ast_select *ast, struct relation *r)
+{
+    struct selecting s = {.ast = ast, .input = *r, .cols = r->cols, .ncols = r->ncols, .cap = r->ncols};
+    s.scope = (struct scope){.input = r, .alias = "", .clause = "ORDER BY"};
+    s.order = arena_array(b->arena, ast->norder, sizeof(struct expr *));
+    for (uint32_t i = 0; i < ast->norder; i++)
+        TRY(bind_item(b, &s, ast->order[i].expr, "ORDER BY", &s.order[i]));
+    TRY(bind_order(b, &s));
+    *r = (struct relation){s.input.node, s.cols, s.ncols};
+    return OK;
+}
+
+/* ---- any query ---- */
+
+static enum status bind_ctes(struct binder *b, struct cte *outer, const struct ast_select *ast, struct cte **ret)
+{
+    const char *step = b->step;
+    for (uint32_t i = 0; i < ast->nctes; i++) {
+        const struct ast_cte *c = &ast->ctes[i];
+        struct cte *cte = arena_zalloc(b->arena, sizeof *cte);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(ast->ctes[k].name, c->name) == 0)
+                return bind_error(b, c->location, "WITH names \"%s\" twice", c->name);
+        *cte = (struct cte){.name = c->name, .outer = outer};
+        b->step = c->name;
+        TRY(bind_select(b, outer, c->query, &cte->relation));
+        TRY(relation_publish(b, &cte->relation, c->location));
+        TRY(relation_rename(b, &cte->relation, &c->columns, c->name, c->location));
+        b->step = step;
+        outer = cte;
+    }
+    *ret = outer;
+    return OK;
+}
+
+enum status bind_select(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret)
+{
+    struct relation r;
+    TRY(bind_ctes(b, ctes, s, &ctes));
+    if (s->kind == AST_SELECT_PLAIN)
+        return bind_plain(b, ctes, s, ret);
+    if (s->kind == AST_SELECT_VALUES)
+        TRY(bind_values(b, s, &r));
+    else
+        TRY(bind_union(b, ctes, s, &r));
+    TRY(order_output(b, s, &r));
+    *ret = r;
+    return OK;
+}

@@ -1,0 +1,151 @@
+/* What the stateful steps keep, and what bounds it: the report of `bourn check`. */
+#include <inttypes.h>
+
+#include "expr/function.h"
+#include "plan/plan.h"
+
+enum {
+    DEDUP_BYTES_PER_KEY = 40, /* the promise; on disk it is less */
+    GROUP_OVERHEAD = 32,      /* a group's entry beside its key and accumulators */
+    TEXT_GUESS = 24,          /* bytes of a string nobody has seen yet */
+};
+
+/* ---- how many different values a column can have ---- */
+
+/* a = 'x', or an OR of such, over one column: how many constants. 0: anything else. */
+static uint32_t constants_of(const struct expr *e, uint32_t *column)
+{
+    if (e->kind == EXPR_OR) {
+        uint32_t sum = 0, first = 0;
+        for (uint32_t i = 0; i < e->nargs; i++) {
+            uint32_t mine, n = constants_of(e->args[i], &mine);
+            if (n == 0 || (i > 0 && mine != first))
+                return 0;
+            first = mine;
+            sum += n;
+        }
+        *column = first;
+        return sum;
+    }
+    if (e->kind != EXPR_CALL || e->nargs != 2 || strcmp(e->function->name, "=") != 0 ||
+        e->args[0]->kind != EXPR_COLUMN || e->args[1]->kind != EXPR_CONST)
+        return 0;
+    *column = e->args[0]->column;
+    return 1;
+}
+
+/* Most different values of a table's column, NULL among them, as its contract says; 0: not known. */
+static uint64_t contract_domain(const struct plan_table *t, uint32_t c)
+{
+    uint64_t domain = t->schema.types[c].id == TYPE_BOOL ? 2 : 0;
+    bool not_null = false;
+    for (uint32_t i = 0; i < t->nrules; i++) {
+        const struct plan_rule *rule = &t->rules[i];
+        uint32_t column, n = rule->kind == RULE_CHECK ? constants_of(rule->check, &column) : 0;
+        if (n && column == c && (domain == 0 || n < domain))
+            domain = n;
+        not_null |= rule->kind == RULE_NOT_NULL && rule->column == c;
+    }
+    return domain ? domain + !not_null : 0;
+}
+
+static uint64_t column_domain(const struct plan *p, const struct plan_node *n, uint32_t c);
+
+static uint64_t expr_domain(const struct plan *p, const struct plan_node *input, const struct expr *e)
+{
+    if (e->kind == EXPR_CONST)
+        return 1;
+    if (e->kind == EXPR_COLUMN)
+        return column_domain(p, input, e->column);
+    return e->type.id == TYPE_BOOL ? 3 : 0;
+}
+
+static uint64_t column_domain(const struct plan *p, const struct plan_node *n, uint32_t c)
+{
+    const struct plan_node *input = n->ninputs ? &p->nodes[n->inputs[0]] : NULL;
+    switch (n->kind) {
+    case NODE_SCAN: return contract_domain(&p->tables[n->table], c);
+    case NODE_VALUES: return n->nrows;
+    case NODE_PROJECT: return expr_domain(p, input, n->exprs[c]);
+    case NODE_AGGREGATE: return c < n->ngroup ? column_domain(p, input, c) : 0;
+    case NODE_FILTER:
+    case NODE_DEDUP:
+    case NODE_SORT: return column_domain(p, input, c);
+    default: return 0;
+    }
+}
+
+/* Most groups of an aggregate; 0: not known. */
+static uint64_t group_domain(const struct plan *p, const struct plan_node *n)
+{
+    uint64_t domain = 1;
+    for (uint32_t i = 0; i < n->ngroup; i++)
+        if (__builtin_mul_overflow(domain, column_domain(p, &p->nodes[n->inputs[0]], i), &domain))
+            return 0;
+    return domain;
+}
+
+/* ---- the report ---- */
+
+static uint64_t type_bytes(struct type t) { return type_is_view(t) ? TEXT_GUESS : type_width(t); }
+
+static uint64_t group_bytes(const struct plan_node *n)
+{
+    uint64_t bytes = GROUP_OVERHEAD;
+    for (uint32_t i = 0; i < n->ngroup; i++)
+        bytes += type_bytes(n->schema.types[i]);
+    for (uint32_t i = 0; i < n->naggregates; i++)
+        bytes += n->aggregates[i].function->state_size;
+    return bytes;
+}
+
+static void key_names(const struct plan_node *n, struct buf *out)
+{
+    buf_putc(out, '(');
+    for (uint32_t i = 0; i < n->nkey; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", n->schema.names[n->key[i]]);
+    buf_putc(out, ')');
+}
+
+static void report_dedup(const struct plan_node *n, struct buf *out)
+{
+    buf_printf(out, "%s: DISTINCT ON ", n->id);
+    key_names(n, out);
+    if (n->dedup_horizon < 0) {
+        buf_printf(out, ": UNBOUNDED: its input carries no event time, so every key is kept; about %d bytes a key\n",
+                   DEDUP_BYTES_PER_KEY);
+        return;
+    }
+    double seconds = (double)n->dedup_horizon / 1e6;
+    buf_printf(out, ": bounded by the watermark: a key is kept %.0f s of event time; at most %d bytes a key, %.1f MB "
+                    "at 1,000 new keys a second\n",
+               seconds, DEDUP_BYTES_PER_KEY, seconds * 1000 * DEDUP_BYTES_PER_KEY / 1e6);
+}
+
+static void report_aggregate(const struct plan *p, const struct plan_node *n, struct buf *out)
+{
+    uint64_t most = group_domain(p, n), bytes = group_bytes(n);
+    buf_printf(out, "%s: %s ", n->id, n->naggregates ? "GROUP BY" : "DISTINCT");
+    key_names(n, out);
+    if (n->bounded)
+        buf_printf(out, ": bounded by its input, which ends; about %" PRIu64 " bytes a group\n", bytes);
+    else if (most)
+        buf_printf(out, ": bounded: at most %" PRIu64 " group%s of about %" PRIu64 " bytes\n", most,
+                   most == 1 ? "" : "s", bytes);
+    else
+        buf_printf(out, ": UNBOUNDED: grows with the number of different keys; about %" PRIu64 " bytes a key, %.1f MB "
+                        "at a million\n", bytes, (double)bytes);
+}
+
+void plan_check_report(const struct plan *p, struct buf *out)
+{
+    for (uint32_t i = 0; i < p->nnodes; i++) {
+        const struct plan_node *n = &p->nodes[i];
+        if (n->kind == NODE_DEDUP)
+            report_dedup(n, out);
+        else if (n->kind == NODE_AGGREGATE)
+            report_aggregate(p, n, out);
+        else if (n->kind == NODE_SORT)
+            buf_printf(out, "%s: ORDER BY: bounded by its input, which ends\n", n->id);
+    }
+}

@@ -1,0 +1,240 @@
+/* The plan for people: a tree per sink, and what each stateful step keeps. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "plan/plan.h"
+
+static const char *const mode_names[] = {
+    [MODE_APPEND] = "append", [MODE_FINAL] = "final at watermark", [MODE_UPDATING] = "updating"};
+
+struct explain {
+    const struct plan *plan;
+    struct buf *out;
+    bool *shown; /* per node */
+};
+
+/* ---- pieces of text ---- */
+
+static void indent(struct buf *out, unsigned depth) { buf_printf(out, "%*s", (int)depth * 2, ""); }
+
+static const char *duration(int64_t us, char out[static 32])
+{
+    static const struct {
+        int64_t size;
+        const char *name;
+    } units[] = {{INT64_C(86400000000), "day"}, {INT64_C(3600000000), "hour"}, {60000000, "minute"}, {1000000, "s"},
+                 {1000, "ms"}, {1, "us"}};
+    size_t i = 0;
+    while (i + 1 < ARRAY_LEN(units) && (us < units[i].size || us % units[i].size))
+        i++;
+    int64_t n = us / units[i].size;
+    snprintf(out, 32, "%" PRId64 " %s%s", n, units[i].name, i < 3 && n != 1 ? "s" : "");
+    return out;
+}
+
+static void columns(struct buf *out, const struct schema *schema, const uint32_t *list, uint32_t n)
+{
+    buf_putc(out, '(');
+    for (uint32_t i = 0; i < n; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", schema->names[list[i]]);
+    buf_putc(out, ')');
+}
+
+static const struct schema *input_schema(const struct plan *p, const struct plan_node *n)
+{
+    return &p->nodes[n->inputs[0]].schema;
+}
+
+static void expression(struct explain *x, const struct plan_node *n, const struct expr *e)
+{
+    expr_print(e, n->ninputs ? input_schema(x->plan, n)->names : NULL, x->out);
+}
+
+static void server(struct explain *x, const struct plan_table *t)
+{
+    if (x->plan->nservers)
+        buf_printf(x->out, " on %s \"%s\"", x->plan->servers[t->server].connector, x->plan->servers[t->server].name);
+}
+
+/* ---- nodes ---- */
+
+static void explain_scan(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    const struct plan_table *t = &x->plan->tables[n->table];
+    char delay[32];
+    buf_printf(x->out, "scan %s", t->name);
+    server(x, t);
+    if (t->format)
+        buf_printf(x->out, ", format %s", t->format);
+    if (t->time_column >= 0)
+        buf_printf(x->out, ", event time %s, late after %s", t->schema.names[t->time_column],
+                   duration(t->watermark_delay, delay));
+    for (uint32_t i = 0; i < t->nrules; i++) {
+        buf_putc(x->out, '\n');
+        indent(x->out, depth + 2);
+        buf_printf(x->out, "rule %s: %s", t->rules[i].id, t->rules[i].text);
+    }
+}
+
+static void explain_aggregate(struct explain *x, const struct plan_node *n)
+{
+    const struct schema *in = input_schema(x->plan, n);
+    if (n->naggregates == 0) {
+        buf_puts(x->out, "distinct rows, as an aggregate without aggregates, by ");
+        columns(x->out, &n->schema, n->key, n->nkey);
+        return;
+    }
+    buf_puts(x->out, n->ngroup ? "aggregate by " : "aggregate into one row");
+    if (n->ngroup)
+        columns(x->out, &n->schema, n->key, n->nkey);
+    for (uint32_t i = 0; i < n->naggregates; i++) {
+        const struct plan_aggregate *a = &n->aggregates[i];
+        buf_printf(x->out, "%s %s(%s)", i ? "," : ":", a->function->name, a->arg < 0 ? "*" : in->names[a->arg]);
+        if (a->filter >= 0)
+            buf_printf(x->out, " where %s", in->names[a->filter]);
+    }
+}
+
+static void explain_sort(struct explain *x, const struct plan_node *n)
+{
+    buf_puts(x->out, n->nsort ? "sort by" : "limit");
+    for (uint32_t i = 0; i < n->nsort; i++)
+        buf_printf(x->out, "%s %s%s%s", i ? "," : "", n->schema.names[n->sort[i].column],
+                   n->sort[i].descending ? " desc" : "",
+                   n->sort[i].nulls_first == n->sort[i].descending ? ""
+                   : n->sort[i].nulls_first                        ? " nulls first"
+                                                                   : " nulls last");
+    if (n->limit >= 0)
+        buf_printf(x->out, "%s %" PRId64, n->nsort ? ", limit" : "", n->limit);
+    if (n->offset)
+        buf_printf(x->out, " offset %" PRId64, n->offset);
+}
+
+static void explain_exprs(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    for (uint32_t i = 0; i < n->schema.ncols; i++) {
+        const struct expr *e = n->exprs[i];
+        bool same = e->kind == EXPR_COLUMN && strcmp(input_schema(x->plan, n)->names[e->column],
+                                                     n->schema.names[i]) == 0;
+        buf_putc(x->out, '\n');
+        indent(x->out, depth + 2);
+        buf_puts(x->out, n->schema.names[i]);
+        if (!same) {
+            buf_puts(x->out, " = ");
+            expression(x, n, e);
+        }
+        if (n->now_columns && bit_get(n->now_columns, i))
+            buf_puts(x->out, "   (of the epoch in which the row changed)");
+    }
+}
+
+static void explain_sink(struct explain *x, const struct plan_node *n)
+{
+    const struct plan_table *t = &x->plan->tables[n->table];
+    char every[32];
+    buf_printf(x->out, "sink %s", t->name);
+    server(x, t);
+    buf_printf(x->out, ", every %s", duration(option_int(&t->options, plan_sink_options, "commit_interval"), every));
+    if (t->nkey) {
+        buf_puts(x->out, ", upsert by ");
+        columns(x->out, &t->schema, t->key, t->nkey);
+    } else {
+        buf_puts(x->out, ", append");
+    }
+}
+
+static void explain_sink_rules(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    const struct plan_table *t = &x->plan->tables[n->table];
+    for (uint32_t i = 0; i < t->nrules; i++) {
+        buf_putc(x->out, '\n');
+        indent(x->out, depth + 2);
+        buf_printf(x->out, "rule %s: %s", t->rules[i].id, t->rules[i].text);
+    }
+}
+
+static void explain_dedup(struct explain *x, const struct plan_node *n)
+{
+    char horizon[32];
+    buf_puts(x->out, "first row of each ");
+    columns(x->out, &n->schema, n->dedup_key, n->ndedup_key);
+    if (n->dedup_horizon < 0)
+        buf_puts(x->out, ", remembered for ever");
+    else
+        buf_printf(x->out, ", remembered %s", duration(n->dedup_horizon, horizon));
+}
+
+static void explain_head(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    switch (n->kind) {
+    case NODE_SCAN: explain_scan(x, n, depth); break;
+    case NODE_RELATION: buf_printf(x->out, "system relation bourn.%s", n->name); break;
+    case NODE_VALUES: buf_printf(x->out, "%u constant row%s", n->nrows, n->nrows == 1 ? "" : "s"); break;
+    case NODE_FILTER:
+        buf_puts(x->out, "filter ");
+        expression(x, n, n->predicate);
+        break;
+    case NODE_PROJECT:
+        buf_puts(x->out, "project");
+        explain_exprs(x, n, depth);
+        break;
+    case NODE_DEDUP: explain_dedup(x, n); break;
+    case NODE_AGGREGATE: explain_aggregate(x, n); break;
+    case NODE_UNION: buf_puts(x->out, "union all"); break;
+    case NODE_SORT: explain_sort(x, n); break;
+    case NODE_SINK:
+        explain_sink(x, n);
+        explain_exprs(x, n, depth);
+        explain_sink_rules(x, n, depth);
+        break;
+    case NODE_RESULT:
+        buf_puts(x->out, "result");
+        explain_exprs(x, n, depth);
+        break;
+    }
+}
+
+static void explain_properties(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    buf_putc(x->out, '\n');
+    indent(x->out, depth + 2);
+    buf_printf(x->out, "-> %s%s", mode_names[n->mode], n->bounded ? ", ends" : "");
+    if (n->key && n->nkey) {
+        buf_puts(x->out, ", unique ");
+        columns(x->out, &n->schema, n->key, n->nkey);
+    } else if (n->key) {
+        buf_puts(x->out, ", one row");
+    }
+    if (n->time_column >= 0)
+        buf_printf(x->out, ", event time %s", n->schema.names[n->time_column]);
+    buf_printf(x->out, "  [%s]\n", n->id);
+}
+
+static void explain_node(struct explain *x, uint32_t node, unsigned depth)
+{
+    const struct plan_node *n = &x->plan->nodes[node];
+    indent(x->out, depth);
+    if (x->shown[node]) {
+        buf_printf(x->out, "[%s] as above\n", n->id);
+        return;
+    }
+    x->shown[node] = true;
+    explain_head(x, n, depth);
+    explain_properties(x, n, depth);
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        explain_node(x, n->inputs[i], depth + 1);
+}
+
+void plan_explain(const struct plan *p, struct buf *out)
+{
+    AUTO(arena) scratch = {0};
+    struct explain x = {p, out, arena_zarray(&scratch, p->nnodes, sizeof(bool))};
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        if (p->nodes[i].kind == NODE_SINK || p->nodes[i].kind == NODE_RESULT) {
+            explain_node(&x, i, 0);
+            buf_putc(out, '\n');
+        }
+    for (uint32_t i = 0; i < p->nsettings; i++)
+        buf_printf(out, "set %s = %s\n", p->settings[i].name, p->settings[i].value);
+    buf_printf(out, "plan %s\n", p->fingerprint);
+}

@@ -1,0 +1,522 @@
+/* Nodes: what follows for each from its inputs, and one node for equal steps.
+ *
+ * A node's fingerprint is the SHA-256 of its canonical text: kind, parameters, and the fingerprints of its inputs. Names
+ * of columns are no part of it past the scan, nor are places, so that the same step written twice is one node, and
+ * the id made from it survives edits elsewhere: it names state (semantics 5). The canonical text is therefore a format:
+ *
+ *   kind ' ' parameters {' ' fingerprint of input}
+ *   scan       table name, per column: name, type, metadata; rules; time column and delay
+ *   filter     predicate            project  expressions          values  rows of expressions
+ *   dedup      key columns, horizon aggregate groups, calls       sort    keys, limit, offset
+ *   relation   name                 sink     table name, primary key, expressions, constraints
+ *
+ * Expressions are written by expr_print with columns as $0, $1, ... and their type behind.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "plan/bind.h"
+
+enum { CANONICAL_MAX = 64 << 20 };
+
+static const char *const kind_names[] = {
+    [NODE_SCAN] = "scan",   [NODE_RELATION] = "relation",   [NODE_VALUES] = "values", [NODE_FILTER] = "filter",
+    [NODE_PROJECT] = "project", [NODE_DEDUP] = "dedup",     [NODE_AGGREGATE] = "aggregate",
+    [NODE_UNION] = "union", [NODE_SORT] = "sort",           [NODE_SINK] = "sink",     [NODE_RESULT] = "result",
+};
+
+/* ---- canonical text ---- */
+
+static void canonical_type(struct buf *out, struct type t)
+{
+    char name[40];
+    buf_printf(out, ":%s", type_name(t, name));
+}
+
+static void canonical_expr(struct binder *b, struct buf *out, const struct expr *e, uint32_t ncols)
+{
+    const char **names = arena_array(b->arena, MAX(ncols, 1), sizeof *names);
+    for (uint32_t i = 0; i < ncols; i++)
+        names[i] = arena_printf(b->arena, "$%u", i);
+    buf_putc(out, ' ');
+    expr_print(e, names, out);
+    canonical_type(out, e->type);
+}
+
+static void canonical_scan(struct binder *b, struct buf *out, const struct plan_table *t)
+{
+    buf_printf(out, " %s(", t->name);
+    for (uint32_t i = 0; i < t->schema.ncols; i++) {
+        buf_put_json(out, slice_of(t->schema.names[i]));
+        canonical_type(out, t->schema.types[i]);
+        buf_printf(out, "%s%s,", t->metadata && t->metadata[i] ? "=" : "",
+                   t->metadata && t->metadata[i] ? t->metadata[i] : "");
+    }
+    for (uint32_t i = 0; i < t->nrules; i++) {
+        const struct plan_rule *rule = &t->rules[i];
+        buf_put_json(out, slice_of(rule->id));
+        if (rule->kind == RULE_CHECK)
+            canonical_expr(b, out, rule->check, t->schema.ncols);
+        else
+            buf_printf(out, " not null $%u", rule->column);
+        buf_putc(out, ',');
+    }
+    buf_printf(out, ") time %d %" PRId64, t->time_column, t->watermark_delay);
+    for (uint32_t i = 0; i < t->nkey; i++)
+        buf_printf(out, " key %u", t->key[i]);
+}
+
+static void canonical_sort(struct buf *out, const struct plan_node *n)
+{
+    for (uint32_t i = 0; i < n->nsort; i++)
+        buf_printf(out, " %u%s%s", n->sort[i].column, n->sort[i].descending ? "d" : "a",
+                   n->sort[i].nulls_first ? "f" : "l");
+    buf_printf(out, " limit %" PRId64 " offset %" PRId64, n->limit, n->offset);
+}
+
+static void canonical_aggregate(struct buf *out, const struct plan_node *n)
+{
+    char id[64];
+    buf_printf(out, " by %u", n->ngroup);
+    for (uint32_t i = 0; i < n->naggregates; i++)
+        buf_printf(out, " %s arg %d filter %d", aggregate_id(n->aggregates[i].function, id), n->aggregates[i].arg,
+                   n->aggregates[i].filter);
+}
+
+static void canonical_parameters(struct binder *b, struct buf *out, const struct plan_node *n)
+{
+    uint32_t ncols = n->ninputs ? b->nodes[n->inputs[0]]->schema.ncols : 0;
+    switch (n->kind) {
+    case NODE_SCAN: canonical_scan(b, out, &b->plan->tables[n->table]); break;
+    case NODE_RELATION: buf_printf(out, " %s", b->world->relations[n->relation].name); break;
+    case NODE_VALUES:
+        for (uint32_t r = 0; r < n->nrows; r++)
+            for (uint32_t c = 0; c < n->schema.ncols; c++)
+                canonical_expr(b, out, n->rows[r][c], 0);
+        buf_printf(out, " rows %u of %u", n->nrows, n->schema.ncols);
+        break;
+    case NODE_FILTER: canonical_expr(b, out, n->predicate, ncols); break;
+    case NODE_SINK:
+        canonical_scan(b, out, &b->plan->tables[n->table]);
+        [[fallthrough]];
+    case NODE_RESULT:
+    case NODE_PROJECT:
+        for (uint32_t i = 0; i < n->schema.ncols; i++)
+            canonical_expr(b, out, n->exprs[i], ncols);
+        break;
+    case NODE_DEDUP:
+        for (uint32_t i = 0; i < n->ndedup_key; i++)
+            buf_printf(out, " %u", n->dedup_key[i]);
+        buf_printf(out, " horizon %" PRId64, n->dedup_horizon);
+        break;
+    case NODE_AGGREGATE: canonical_aggregate(out, n); break;
+    case NODE_SORT: canonical_sort(out, n); break;
+    case NODE_UNION: break;
+    }
+}
+
+static void fingerprint(struct binder *b, const struct plan_node *n, char ret[static 65])
+{
+    AUTO(buf) out = BUF(CANONICAL_MAX);
+    buf_puts(&out, kind_names[n->kind]);
+    canonical_parameters(b, &out, n);
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        buf_printf(&out, " %s", b->fingerprints[n->inputs[i]]);
+    sha256_hex(out.data, out.len, ret);
+}
+
+/* ---- making ---- */
+
+static struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t *inputs, uint32_t ninputs,
+                                  int32_t location)
+{
+    struct plan_node *n = arena_zalloc(b->arena, sizeof *n);
+    n->kind = kind;
+    n->name = b->step;
+    n->place = text_place(b->text, location);
+    n->inputs = ninputs ? arena_dup(b->arena, inputs, ninputs * sizeof *inputs) : NULL;
+    n->ninputs = ninputs;
+    n->time_column = -1;
+    n->limit = -1;
+    n->bounded = true;
+    for (uint32_t i = 0; i < ninputs; i++) {
+        const struct plan_node *input = b->nodes[inputs[i]];
+        n->bounded &= input->bounded;
+        n->after_state |= input->after_state || input->stateful;
+        n->mode = MAX(n->mode, input->mode);
+    }
+    return n;
+}
+
+/* The node's index; that of an equal one if there is one. */
+static uint32_t node_add(struct binder *b, struct plan_node *n)
+{
+    char print[65];
+    fingerprint(b, n, print);
+    for (uint32_t i = 0; i < b->nnodes; i++)
+        if (memcmp(b->fingerprints[i], print, sizeof print) == 0)
+            return i;
+    snprintf(n->id, sizeof n->id, "%s-%.12s", kind_names[n->kind], print);
+    if (b->nnodes == b->nodes_cap) {
+        uint32_t cap = b->nodes_cap;
+        b->nodes = binder_grow(b, b->nodes, b->nnodes, &cap, sizeof *b->nodes);
+        b->fingerprints = binder_grow(b, b->fingerprints, b->nnodes, &b->nodes_cap, sizeof *b->fingerprints);
+    }
+    b->nodes[b->nnodes] = n;
+    memcpy(b->fingerprints[b->nnodes], print, sizeof print);
+    return b->nnodes++;
+}
+
+static struct schema schema_make(struct binder *b, uint32_t ncols)
+{
+    return (struct schema){
+        .ncols = ncols,
+        .names = arena_zarray(b->arena, ncols, sizeof(char *)),
+        .types = arena_zarray(b->arena, ncols, sizeof(struct type)),
+    };
+}
+
+static struct schema schema_of_exprs(struct binder *b, struct expr *const *exprs, const char *const *names,
+                                     uint32_t n)
+{
+    struct schema schema = schema_make(b, n);
+    for (uint32_t i = 0; i < n; i++) {
+        schema.names[i] = names[i];
+        schema.types[i] = exprs[i]->type;
+    }
+    return schema;
+}
+
+/* No known key is NULL; the empty key is not, so it needs an address. */
+static uint32_t *key_dup(struct binder *b, const uint32_t *key, uint32_t n)
+{
+    uint32_t *copy = arena_array(b->arena, MAX(n, 1), sizeof *copy);
+    if (n)
+        memcpy(copy, key, n * sizeof *copy);
+    return copy;
+}
+
+static enum status refuse_clock(struct binder *b, const struct expr *e)
+{
+    if (!expr_uses_now(e))
+        return OK;
+    (void)bind_error(b, expr_now_location(e), "now() is allowed only in the last projection before an upsert sink");
+    return error_hint(b->err, "it is then the time of the epoch in which the row changed; elsewhere use the rows' own "
+                              "event time");
+}
+
+uint32_t node_scan(struct binder *b, uint32_t table, int32_t location)
+{
+    const struct plan_table *t = &b->plan->tables[table];
+    struct plan_node *n = node_new(b, NODE_SCAN, NULL, 0, location);
+    const struct plan_connector *connector = b->lookup ? NULL : catalog_connector(b, t);
+    n->name = t->name;
+    n->table = table;
+    n->schema = t->schema;
+    n->time_column = t->time_column;
+    n->bounded = b->lookup != NULL;
+    if (connector && connector->bounded)
+        n->bounded = connector->bounded(&b->plan->servers[t->server].options, &t->options);
+    return node_add(b, n);
+}
+
+uint32_t node_relation(struct binder *b, uint32_t relation, int32_t location)
+{
+    struct plan_node *n = node_new(b, NODE_RELATION, NULL, 0, location);
+    n->name = b->world->relations[relation].name;
+    n->relation = relation;
+    n->schema = b->world->relations[relation].schema;
+    n->bounded = false;
+    n->after_state = true;
+    return node_add(b, n);
+}
+
+enum status node_values(struct binder *b, struct expr ***rows, uint32_t nrows, const struct schema *schema,
+                        int32_t location, uint32_t *ret)
+{
+    for (uint32_t r = 0; r < nrows; r++)
+        for (uint32_t c = 0; c < schema->ncols; c++)
+            TRY(refuse_clock(b, rows[r][c]));
+    struct plan_node *n = node_new(b, NODE_VALUES, NULL, 0, location);
+    n->rows = rows;
+    n->nrows = nrows;
+    n->schema = *schema;
+    n->after_state = true;
+    if (nrows == 1)
+        n->key = key_dup(b, NULL, 0);
+    *ret = node_add(b, n);
+    return OK;
+}
+
+static void inherit(struct binder *b, struct plan_node *n)
+{
+    const struct plan_node *input = b->nodes[n->inputs[0]];
+    n->schema = input->schema;
+    n->time_column = input->time_column;
+    n->key = input->key;
+    n->nkey = input->nkey;
+}
+
+enum status node_filter(struct binder *b, uint32_t input, struct expr *predicate, int32_t location, uint32_t *ret)
+{
+    TRY(refuse_clock(b, predicate));
+    struct plan_node *n = node_new(b, NODE_FILTER, &input, 1, location);
+    inherit(b, n);
+    n->predicate = predicate;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+/* The output column that is input column `c` unchanged, or -1. */
+static int32_t projected(struct expr *const *exprs, uint32_t n, uint32_t c)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (exprs[i]->kind == EXPR_COLUMN && exprs[i]->column == c)
+            return (int32_t)i;
+    return -1;
+}
+
+static void project_key(struct binder *b, struct plan_node *n, const struct plan_node *input)
+{
+    if (!input->key)
+        return;
+    uint32_t *key = key_dup(b, input->key, input->nkey);
+    for (uint32_t i = 0; i < input->nkey; i++) {
+        int32_t column = projected(n->exprs, n->schema.ncols, input->key[i]);
+        if (column < 0)
+            return;
+        key[i] = (uint32_t)column;
+    }
+    n->key = key;
+    n->nkey = input->nkey;
+}
+
+static bool is_identity(struct expr *const *exprs, uint32_t n, const struct plan_node *input)
+{
+    if (n != input->schema.ncols)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (exprs[i]->kind != EXPR_COLUMN || exprs[i]->column != i)
+            return false;
+    return true;
+}
+
+enum status node_project(struct binder *b, uint32_t input, struct expr **exprs, const char **names, uint32_t n,
+                         int32_t location, uint32_t *ret)
+{
+    const struct plan_node *below = b->nodes[input];
+    if (is_identity(exprs, n, below)) {
+        *ret = input;
+        return OK;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        TRY(refuse_clock(b, exprs[i]));
+    struct plan_node *node = node_new(b, NODE_PROJECT, &input, 1, location);
+    node->exprs = exprs;
+    node->schema = schema_of_exprs(b, exprs, names, n);
+    if (below->time_column >= 0)
+        node->time_column = projected(exprs, n, (uint32_t)below->time_column);
+    project_key(b, node, below);
+    *ret = node_add(b, node);
+    return OK;
+}
+
+/* How long a key must be remembered: as the scanned table says, or as late as its rows may be. */
+static int64_t dedup_horizon(const struct binder *b, uint32_t node)
+{
+    const struct plan_node *n = b->nodes[node];
+    if (n->kind == NODE_SCAN) {
+        const struct plan_table *t = &b->plan->tables[n->table];
+        return option_given(&t->options, "dedup_horizon")
+                   ? option_int(&t->options, plan_source_options, "dedup_horizon")
+                   : t->watermark_delay;
+    }
+    int64_t horizon = 0;
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        horizon = MAX(horizon, dedup_horizon(b, n->inputs[i]));
+    return horizon;
+}
+
+enum status node_dedup(struct binder *b, uint32_t input, uint32_t *key, uint32_t nkey, int32_t location,
+                       uint32_t *ret)
+{
+    if (b->nodes[input]->mode != MODE_APPEND) {
+        (void)bind_refuse(b, location, "DISTINCT ON over rows that change (%s)",
+                          b->nodes[input]->name ? b->nodes[input]->name : "an aggregate");
+        return error_hint(b->err, "rows of GROUP BY are unique by their groups already");
+    }
+    struct plan_node *n = node_new(b, NODE_DEDUP, &input, 1, location);
+    inherit(b, n);
+    n->key = n->dedup_key = key;
+    n->nkey = n->ndedup_key = nkey;
+    n->dedup_horizon = n->time_column < 0 ? -1 : dedup_horizon(b, input);
+    n->stateful = true;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, struct plan_aggregate *aggregates,
+                           uint32_t naggregates, const char **names, int32_t location, uint32_t *ret)
+{
+    const struct plan_node *below = b->nodes[input];
+    for (uint32_t i = 0; i < naggregates && below->mode == MODE_UPDATING; i++)
+        if (!aggregates[i].function->retracts)
+            return bind_refuse(b, aggregates[i].location, "%s() over rows that change",
+                               aggregates[i].function->name);
+    struct plan_node *n = node_new(b, NODE_AGGREGATE, &input, 1, location);
+    n->ngroup = ngroup;
+    n->aggregates = aggregates;
+    n->naggregates = naggregates;
+    n->schema = schema_make(b, ngroup + naggregates);
+    uint32_t *key = key_dup(b, NULL, 0);
+    if (ngroup)
+        key = arena_array(b->arena, ngroup, sizeof *key);
+    for (uint32_t i = 0; i < ngroup + naggregates; i++) {
+        const struct plan_aggregate *call = i < ngroup ? NULL : &aggregates[i - ngroup];
+        struct type arg = call && call->arg >= 0 ? below->schema.types[call->arg] : TYPE(TYPE_UNKNOWN);
+        n->schema.names[i] = names[i];
+        n->schema.types[i] = call ? call->function->result(arg) : below->schema.types[i];
+        if (!call)
+            key[i] = i;
+    }
+    n->key = key;
+    n->nkey = ngroup;
+    n->stateful = true;
+    /* A group that is only there, without a value, never changes again while rows only come. */
+    n->mode = naggregates == 0 && ngroup > 0 && below->mode == MODE_APPEND ? MODE_APPEND : MODE_UPDATING;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < n; i++)
+        total += b->nodes[inputs[i]]->kind == NODE_UNION ? b->nodes[inputs[i]]->ninputs : 1;
+    uint32_t *flat = arena_array(b->arena, total, sizeof *flat);
+    total = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct plan_node *input = b->nodes[inputs[i]];
+        const uint32_t *from = input->kind == NODE_UNION ? input->inputs : &inputs[i];
+        for (uint32_t k = 0; k < (input->kind == NODE_UNION ? input->ninputs : 1); k++)
+            flat[total++] = from[k];
+    }
+    struct plan_node *node = node_new(b, NODE_UNION, flat, total, location);
+    node->schema = b->nodes[flat[0]]->schema;
+    node->time_column = b->nodes[flat[0]]->time_column;
+    for (uint32_t i = 1; i < total; i++)
+        if (b->nodes[flat[i]]->time_column != node->time_column)
+            node->time_column = -1;
+    return node_add(b, node);
+}
+
+enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *sort, uint32_t nsort, int64_t limit,
+                      int64_t offset, int32_t location, uint32_t *ret)
+{
+    if (!b->nodes[input]->bounded) {
+        (void)bind_error(b, location, "%s needs an input that ends", nsort ? "ORDER BY" : "LIMIT");
+        return error_hint(b->err, "a stream has no end to sort at; sort in `bourn query` over the published table");
+    }
+    struct plan_node *n = node_new(b, NODE_SORT, &input, 1, location);
+    inherit(b, n);
+    n->mode = MODE_APPEND; /* its rows come once, at the end */
+    n->time_column = -1;
+    n->sort = sort;
+    n->nsort = nsort;
+    n->limit = limit;
+    n->offset = offset;
+    n->stateful = true;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+static uint64_t *clock_columns(struct binder *b, struct expr *const *exprs, uint32_t n)
+{
+    uint64_t *map = arena_zarray(b->arena, MAX(BITMAP_WORDS(n), 1), sizeof *map);
+    for (uint32_t i = 0; i < n; i++)
+        if (expr_uses_now(exprs[i]))
+            bit_set(map, i);
+    return map;
+}
+
+uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr **exprs, int32_t location)
+{
+    const struct plan_table *t = &b->plan->tables[table];
+    struct plan_node *n = node_new(b, NODE_SINK, &input, 1, location);
+    n->name = n->sink_name = t->name;
+    n->table = table;
+    n->exprs = exprs;
+    n->schema = t->schema;
+    n->key = t->nkey ? t->key : NULL;
+    n->nkey = t->nkey;
+    n->now_columns = clock_columns(b, exprs, t->schema.ncols);
+    return node_add(b, n);
+}
+
+uint32_t node_result(struct binder *b, uint32_t input, struct expr **exprs, const char **names, uint32_t n,
+                     int32_t location)
+{
+    struct plan_node *node = node_new(b, NODE_RESULT, &input, 1, location);
+    node->name = NULL;
+    if (n && exprs[0]->kind == EXPR_CONST && exprs[0]->type.id == TYPE_TEXT && !column_is_null(&exprs[0]->value, 0)) {
+        struct slice said = view_slice(column_view(&exprs[0]->value, 0));
+        node->name = arena_strndup(b->arena, said.data, said.len);
+    }
+    node->exprs = exprs;
+    node->schema = schema_of_exprs(b, exprs, names, n);
+    node->now_columns = clock_columns(b, exprs, n);
+    return node_add(b, node);
+}
+
+bool node_reads_relation(const struct binder *b, uint32_t node)
+{
+    const struct plan_node *n = b->nodes[node];
+    bool reads = n->kind == NODE_RELATION;
+    for (uint32_t i = 0; i < n->ninputs && !reads; i++)
+        reads = node_reads_relation(b, n->inputs[i]);
+    return reads;
+}
+
+/* ---- the end ---- */
+
+static bool is_root(const struct plan_node *n) { return n->kind == NODE_SINK || n->kind == NODE_RESULT; }
+
+/* Two SELECTs that say the same are one node, but two results. */
+static uint32_t add_results(struct binder *b, const uint32_t *moved, uint32_t count)
+{
+    for (uint32_t i = 0; i < b->nresults; i++) {
+        struct plan_node copy = *b->nodes[b->results[i]];
+        copy.inputs = arena_dup(b->arena, &moved[copy.inputs[0]], sizeof *copy.inputs);
+        b->plan->nodes[count++] = copy;
+    }
+    return count;
+}
+
+void nodes_finish(struct binder *b)
+{
+    bool *needed = arena_zarray(b->arena, b->nnodes, sizeof *needed);
+    uint32_t *moved = arena_zarray(b->arena, b->nnodes, sizeof *moved);
+    for (uint32_t i = b->nnodes; i-- > 0;) {
+        needed[i] |= is_root(b->nodes[i]);
+        for (uint32_t k = 0; needed[i] && k < b->nodes[i]->ninputs; k++)
+            needed[b->nodes[i]->inputs[k]] = true;
+    }
+    struct plan *p = b->plan;
+    AUTO(buf) roots = BUF(CANONICAL_MAX);
+    p->nodes = arena_zarray(b->arena, (size_t)b->nnodes + b->nresults, sizeof *p->nodes);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < b->nnodes; i++) {
+        struct plan_node *n = b->nodes[i];
+        if (is_root(n))
+            buf_puts(&roots, b->fingerprints[i]);
+        if (!needed[i] || n->kind == NODE_RESULT)
+            continue;
+        moved[i] = count;
+        for (uint32_t k = 0; k < n->ninputs; k++)
+            n->inputs[k] = moved[n->inputs[k]];
+        p->nodes[count++] = *n;
+    }
+    p->nnodes = add_results(b, moved, count);
+    sha256_hex(roots.data, roots.len, p->fingerprint);
+}

@@ -1,0 +1,439 @@
+#include "plan/parse_private.h"
+
+#define NODE(kind) PG_QUERY__NODE__NODE_##kind
+#define A_EXPR(kind) PG_QUERY__A__EXPR__KIND__AEXPR_##kind
+
+/* ---- building ---- */
+
+static struct ast_expr *expr_new(struct parser *p, enum ast_kind kind, int32_t location)
+{
+    struct ast_expr *e = arena_zalloc(p->arena, sizeof *e);
+    e->kind = kind;
+    e->location = parser_location(p, location);
+    return e;
+}
+
+static struct ast_expr *expr_with(struct parser *p, enum ast_kind kind, int32_t location, uint32_t nargs,
+                                  struct ast_expr *const *args)
+{
+    struct ast_expr *e = expr_new(p, kind, location);
+    e->args = nargs ? arena_dup(p->arena, args, nargs * sizeof *args) : NULL;
+    e->nargs = nargs;
+    return e;
+}
+
+static struct ast_expr *call_of(struct parser *p, const char *name, int32_t location, uint32_t nargs,
+                                struct ast_expr *const *args)
+{
+    struct ast_expr *e = expr_with(p, AST_CALL, location, nargs, args);
+    e->name = parser_strdup(p, name);
+    return e;
+}
+
+static struct ast_expr *binary(struct parser *p, const char *name, int32_t location, struct ast_expr *left,
+                               struct ast_expr *right)
+{
+    return call_of(p, name, location, 2, (struct ast_expr *[]){left, right});
+}
+
+static struct ast_expr *not_of(struct parser *p, int32_t location, struct ast_expr *arg)
+{
+    return expr_with(p, AST_NOT, location, 1, &arg);
+}
+
+/* ---- constants, names, types ---- */
+
+static enum status parse_const(struct parser *p, const PgQuery__AConst *c, struct ast_expr **ret)
+{
+    struct ast_expr *e = expr_new(p, AST_NULL, c->location);
+    if (c->isnull) {
+        *ret = e;
+        return OK;
+    }
+    switch (c->val_case) {
+    case PG_QUERY__A__CONST__VAL_IVAL:
+        e->kind = AST_NUMBER;
+        e->name = arena_printf(p->arena, "%d", c->ival->ival);
+        break;
+    case PG_QUERY__A__CONST__VAL_FVAL:
+        e->kind = AST_NUMBER;
+        e->name = parser_strdup(p, c->fval->fval);
+        break;
+    case PG_QUERY__A__CONST__VAL_BOOLVAL:
+        e->kind = AST_BOOL;
+        e->flag = c->boolval->boolval;
+        break;
+    case PG_QUERY__A__CONST__VAL_SVAL:
+        e->kind = AST_STRING;
+        e->name = parser_strdup(p, c->sval->sval);
+        e->len = strlen(e->name);
+        if (text_utf8_prefix(slice_of(e->name)) != e->len) /* an escape can write any byte: E'\\xff' */
+            return problem_at(p->text, e->location, p->err, ERR_SQL, "the string is no valid UTF-8");
+        break;
+    default: return parser_refuse(p, c->location, "write a bytea as '\\x...'", "a bit string");
+    }
+    *ret = e;
+    return OK;
+}
+
+static enum status parse_column(struct parser *p, const PgQuery__ColumnRef *c, struct ast_expr **ret)
+{
+    struct ast_expr *e = expr_new(p, AST_COLUMN, c->location);
+    size_t n = c->n_fields;
+    if (n == 0 || n > 2)
+        return parser_refuse(p, c->location, "write column or table.column", "a column name of more than two parts");
+    const PgQuery__Node *last = c->fields[n - 1];
+    if (last->node_case == NODE(A_STAR))
+        e->kind = AST_STAR;
+    else
+        e->name = parser_strdup(p, node_string(last));
+    if (n == 2)
+        e->qualifier = parser_strdup(p, node_string(c->fields[0]));
+    *ret = e;
+    return OK;
+}
+
+static enum status parse_type_mod(struct parser *p, const PgQuery__Node *n, int32_t location, int *ret)
+{
+    if (n->node_case != NODE(A_CONST) || n->a_const->isnull ||
+        n->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
+        return parser_refuse(p, location, NULL, "a type with a modifier that is no number");
+    *ret = n->a_const->ival->ival;
+    return OK;
+}
+
+enum status parse_type(struct parser *p, const PgQuery__TypeName *t, struct ast_type *ret)
+{
+    struct ast_type type = {.location = parser_location(p, t->location)};
+    if (t->n_array_bounds)
+        return parser_refuse(p, t->location, "keep the array as jsonb", "an array type");
+    if (t->setof || t->pct_type || t->n_names == 0)
+        return parser_refuse(p, t->location, NULL, "this way to name a type");
+    type.name = parser_strdup(p, node_string(t->names[t->n_names - 1]));
+    if (t->n_names > 1 && strcmp(node_string(t->names[0]), "pg_catalog") != 0)
+        return parser_refuse(p, t->location, NULL, "a type of schema \"%s\"", node_string(t->names[0]));
+    if (strcmp(type.name, "interval") == 0 && t->n_typmods)
+        return parser_refuse(p, t->location, "write the unit inside the quotes: interval '1 day'",
+                             "an interval with fields or a precision");
+    if (t->n_typmods > ARRAY_LEN(type.mods))
+        return parser_refuse(p, t->location, NULL, "a type with more than two modifiers");
+    for (size_t i = 0; i < t->n_typmods; i++)
+        TRY(parse_type_mod(p, t->typmods[i], t->location, &type.mods[i]));
+    type.nmods = (int)t->n_typmods;
+    *ret = type;
+    return OK;
+}
+
+static enum status parse_cast(struct parser *p, const PgQuery__TypeCast *c, struct ast_expr **ret)
+{
+    struct ast_expr *arg;
+    struct ast_type type;
+    TRY(parse_expr(p, c->arg, &arg));
+    TRY(parse_type(p, c->type_name, &type));
+    struct ast_expr *e = expr_with(p, AST_CAST, c->location, 1, &arg);
+    if (c->location < 0) /* type 'literal' */
+        e->location = type.location;
+    e->type = type;
+    *ret = e;
+    return OK;
+}
+
+/* ---- operators ---- */
+
+static enum status parse_list(struct parser *p, const PgQuery__Node *n, struct ast_expr ***ret, uint32_t *ret_count)
+{
+    if (!n || n->node_case != NODE(LIST))
+        return parser_refuse(p, -1, NULL, "this right-hand side of an operator");
+    TRY(parse_exprs(p, n->list->items, n->list->n_items, ret));
+    *ret_count = (uint32_t)n->list->n_items;
+    return OK;
+}
+
+/* a IN (x, y) is "in"(a, x, y); a NOT IN (...) is NOT of it. */
+static enum status parse_in(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
+{
+    struct ast_expr *left, **items;
+    uint32_t n;
+    TRY(parse_expr(p, x->lexpr, &left));
+    TRY(parse_list(p, x->rexpr, &items, &n));
+    struct ast_expr **args = arena_array(p->arena, n + 1, sizeof *args);
+    args[0] = left;
+    memcpy(args + 1, items, n * sizeof *args);
+    struct ast_expr *in = call_of(p, "in", x->location, n + 1, args);
+    *ret = strcmp(node_string(x->name[0]), "<>") == 0 ? not_of(p, x->location, in) : in;
+    return OK;
+}
+
+/* a BETWEEN x AND y is a >= x AND a <= y; SYMMETRIC tries both orders. */
+static enum status parse_between(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
+{
+    struct ast_expr *a, **ends;
+    uint32_t n;
+    int32_t at = x->location;
+    TRY(parse_expr(p, x->lexpr, &a));
+    TRY(parse_list(p, x->rexpr, &ends, &n));
+    if (n != 2)
+        return parser_refuse(p, at, NULL, "BETWEEN without two ends");
+    struct ast_expr *within = expr_with(
+        p, AST_AND, at, 2, (struct ast_expr *[]){binary(p, ">=", at, a, ends[0]), binary(p, "<=", at, a, ends[1])});
+    if (x->kind == A_EXPR(BETWEEN_SYM) || x->kind == A_EXPR(NOT_BETWEEN_SYM)) {
+        struct ast_expr *other = expr_with(
+            p, AST_AND, at, 2,
+            (struct ast_expr *[]){binary(p, ">=", at, a, ends[1]), binary(p, "<=", at, a, ends[0])});
+        within = expr_with(p, AST_OR, at, 2, (struct ast_expr *[]){within, other});
+    }
+    bool negated = x->kind == A_EXPR(NOT_BETWEEN) || x->kind == A_EXPR(NOT_BETWEEN_SYM);
+    *ret = negated ? not_of(p, at, within) : within;
+    return OK;
+}
+
+static enum status parse_operands(struct parser *p, const PgQuery__AExpr *x, struct ast_expr *ret[2],
+                                  uint32_t *ret_count)
+{
+    uint32_t n = 0;
+    if (x->lexpr)
+        TRY(parse_expr(p, x->lexpr, &ret[n++]));
+    if (x->rexpr)
+        TRY(parse_expr(p, x->rexpr, &ret[n++]));
+    *ret_count = n;
+    return OK;
+}
+
+static enum status parse_operator(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
+{
+    struct ast_expr *args[2];
+    uint32_t n;
+    TRY(parse_operands(p, x, args, &n));
+    if (x->n_name != 1)
+        return parser_refuse(p, x->location, NULL, "an operator of a schema");
+    *ret = call_of(p, node_string(x->name[0]), x->location, n, args);
+    return OK;
+}
+
+static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
+{
+    struct ast_expr *args[2];
+    uint32_t n;
+    switch (x->kind) {
+    case A_EXPR(OP):
+    case A_EXPR(LIKE):
+    case A_EXPR(ILIKE): return parse_operator(p, x, ret);
+    case A_EXPR(IN): return parse_in(p, x, ret);
+    case A_EXPR(BETWEEN):
+    case A_EXPR(NOT_BETWEEN):
+    case A_EXPR(BETWEEN_SYM):
+    case A_EXPR(NOT_BETWEEN_SYM): return parse_between(p, x, ret);
+    case A_EXPR(DISTINCT):
+    case A_EXPR(NOT_DISTINCT):
+    case A_EXPR(NULLIF): break;
+    case A_EXPR(SIMILAR): return parser_refuse(p, x->location, "use LIKE", "SIMILAR TO");
+    default: return parser_refuse(p, x->location, "use IN (...) or OR", "ANY and ALL");
+    }
+    TRY(parse_operands(p, x, args, &n));
+    if (n != 2)
+        return parser_refuse(p, x->location, NULL, "this operator with one operand");
+    *ret = binary(p,
+                  x->kind == A_EXPR(NULLIF)     ? "nullif"
+                  : x->kind == A_EXPR(DISTINCT) ? "is_distinct_from"
+                                                : "is_not_distinct_from",
+                  x->location, args[0], args[1]);
+    return OK;
+}
+
+static enum status parse_bool_expr(struct parser *p, const PgQuery__BoolExpr *b, struct ast_expr **ret)
+{
+    struct ast_expr **args;
+    TRY(parse_exprs(p, b->args, b->n_args, &args));
+    enum ast_kind kind = b->boolop == PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR  ? AST_AND
+                         : b->boolop == PG_QUERY__BOOL_EXPR_TYPE__OR_EXPR ? AST_OR
+                                                                          : AST_NOT;
+    *ret = expr_with(p, kind, b->location, (uint32_t)b->n_args, args);
+    return OK;
+}
+
+static enum status parse_null_test(struct parser *p, const PgQuery__NullTest *t, struct ast_expr **ret)
+{
+    struct ast_expr *arg;
+    TRY(parse_expr(p, t->arg, &arg));
+    struct ast_expr *e = expr_with(p, AST_IS_NULL, t->location, 1, &arg);
+    *ret = t->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NOT_NULL ? not_of(p, t->location, e) : e;
+    return OK;
+}
+
+static enum status parse_boolean_test(struct parser *p, const PgQuery__BooleanTest *t, struct ast_expr **ret)
+{
+    static const char *const names[] = {
+        [PG_QUERY__BOOL_TEST_TYPE__IS_TRUE] = "is_true",
+        [PG_QUERY__BOOL_TEST_TYPE__IS_NOT_TRUE] = "is_not_true",
+        [PG_QUERY__BOOL_TEST_TYPE__IS_FALSE] = "is_false",
+        [PG_QUERY__BOOL_TEST_TYPE__IS_NOT_FALSE] = "is_not_false",
+    };
+    struct ast_expr *arg;
+    int32_t at = t->location;
+    TRY(parse_expr(p, t->arg, &arg));
+    if (t->booltesttype < ARRAY_LEN(names) && names[t->booltesttype]) {
+        *ret = call_of(p, names[t->booltesttype], at, 1, &arg);
+        return OK;
+    }
+    struct ast_expr *e = not_of(p, at, arg); /* IS UNKNOWN; NOT keeps the demand that the argument is boolean */
+    e = expr_with(p, AST_IS_NULL, at, 1, &e);
+    *ret = t->booltesttype == PG_QUERY__BOOL_TEST_TYPE__IS_UNKNOWN ? e : not_of(p, at, e);
+    return OK;
+}
+
+/* ---- calls ---- */
+
+static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall *f, const char *name)
+{
+    if (f->over)
+        return parser_refuse(p, f->location, NULL, "the window function %s() OVER", name);
+    if (f->agg_within_group)
+        return parser_refuse(p, f->location, NULL, "%s() WITHIN GROUP", name);
+    if (f->n_agg_order)
+        return parser_refuse(p, f->location, "a stream has no order to aggregate by", "ORDER BY inside %s()", name);
+    if (f->func_variadic)
+        return parser_refuse(p, f->location, NULL, "VARIADIC");
+    if (f->n_funcname > 2 || (f->n_funcname == 2 && strcmp(node_string(f->funcname[0]), "pg_catalog") != 0))
+        return parser_refuse(p, f->location, NULL, "a function of schema \"%s\"", node_string(f->funcname[0]));
+    return OK;
+}
+
+static enum status parse_call(struct parser *p, const PgQuery__FuncCall *f, struct ast_expr **ret)
+{
+    struct ast_expr **args, *filter = NULL;
+    const char *name = f->n_funcname ? node_string(f->funcname[f->n_funcname - 1]) : "";
+    TRY(refuse_call_clause(p, f, name));
+    TRY(parse_exprs(p, f->args, f->n_args, &args));
+    if (f->agg_filter)
+        TRY(parse_expr(p, f->agg_filter, &filter));
+    struct ast_expr *e = call_of(p, name, f->location, (uint32_t)f->n_args, args);
+    e->plain = true;
+    e->flag = f->agg_star;
+    e->distinct = f->agg_distinct;
+    e->filter = filter;
+    *ret = e;
+    return OK;
+}
+
+static enum status parse_case(struct parser *p, const PgQuery__CaseExpr *c, struct ast_expr **ret)
+{
+    struct ast_expr *subject = NULL, **args = arena_array(p->arena, 2 * c->n_args + 1, sizeof *args);
+    uint32_t n = 0;
+    if (c->arg)
+        TRY(parse_expr(p, c->arg, &subject));
+    for (size_t i = 0; i < c->n_args; i++) {
+        const PgQuery__CaseWhen *when = c->args[i]->case_when;
+        struct ast_expr *condition;
+        TRY(parse_expr(p, when->expr, &condition));
+        args[n++] = subject ? binary(p, "=", when->location, subject, condition) : condition;
+        TRY(parse_expr(p, when->result, &args[n]));
+        n++;
+    }
+    if (c->defresult)
+        TRY(parse_expr(p, c->defresult, &args[n]));
+    else
+        args[n] = expr_new(p, AST_NULL, c->location);
+    *ret = expr_with(p, AST_CASE, c->location, n + 1, args);
+    return OK;
+}
+
+static enum status parse_clock(struct parser *p, const PgQuery__SQLValueFunction *f, struct ast_expr **ret)
+{
+    switch (f->op) {
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_TIMESTAMP: *ret = call_of(p, "now", f->location, 0, NULL); break;
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE:
+        *ret = call_of(p, "current_date", f->location, 0, NULL);
+        break;
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP: {
+        struct ast_expr *now = call_of(p, "now", f->location, 0, NULL);
+        *ret = expr_with(p, AST_CAST, f->location, 1, &now);
+        (*ret)->type = (struct ast_type){.name = "timestamp", .location = (*ret)->location};
+        break;
+    }
+    default: return parser_refuse(p, f->location, "use now()", "this session value");
+    }
+    return OK;
+}
+
+static enum status parse_collate(struct parser *p, const PgQuery__CollateClause *c, struct ast_expr **ret)
+{
+    const char *name = c->n_collname ? node_string(c->collname[c->n_collname - 1]) : "";
+    if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0)
+        return parser_refuse(p, c->location, "text compares by its bytes: COLLATE \"C\"", "COLLATE \"%s\"", name);
+    return parse_expr(p, c->arg, ret);
+}
+
+static enum status parse_variadic(struct parser *p, const char *name, int32_t location, PgQuery__Node *const *nodes,
+                                  size_t n, struct ast_expr **ret)
+{
+    struct ast_expr **args;
+    TRY(parse_exprs(p, nodes, n, &args));
+    *ret = name ? call_of(p, name, location, (uint32_t)n, args)
+                : expr_with(p, AST_COALESCE, location, (uint32_t)n, args);
+    return OK;
+}
+
+static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
+{
+    switch (n->node_case) {
+    case NODE(SUB_LINK):
+        return parser_refuse(p, n->sub_link->location, "put the subquery into FROM", "a subquery in an expression");
+    case NODE(A_ARRAY_EXPR): return parser_refuse(p, n->a_array_expr->location, "use jsonb", "ARRAY[...]");
+    case NODE(A_INDIRECTION): return parser_refuse(p, -1, "use jsonb's -> and ->>", "a subscript or field selection");
+    case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location, "compare column by column", "a row value");
+    case NODE(PARAM_REF): return parser_refuse(p, n->param_ref->location, NULL, "a parameter");
+    case NODE(GROUPING_FUNC): return parser_refuse(p, n->grouping_func->location, NULL, "GROUPING()");
+    case NODE(SET_TO_DEFAULT):
+        return parser_refuse(p, n->set_to_default->location, "leave the column out", "DEFAULT");
+    case NODE(NAMED_ARG_EXPR):
+        return parser_refuse(p, n->named_arg_expr->location, "give arguments by position", "a named argument");
+    case NODE(XML_EXPR):
+    case NODE(XML_SERIALIZE): return parser_refuse(p, -1, NULL, "XML");
+    default: return parser_refuse(p, -1, NULL, "this expression");
+    }
+}
+
+static enum status parse_expr_kind(struct parser *p, const PgQuery__Node *n, struct ast_expr **ret)
+{
+    switch (n->node_case) {
+    case NODE(A_CONST): return parse_const(p, n->a_const, ret);
+    case NODE(COLUMN_REF): return parse_column(p, n->column_ref, ret);
+    case NODE(TYPE_CAST): return parse_cast(p, n->type_cast, ret);
+    case NODE(A_EXPR): return parse_a_expr(p, n->a_expr, ret);
+    case NODE(BOOL_EXPR): return parse_bool_expr(p, n->bool_expr, ret);
+    case NODE(NULL_TEST): return parse_null_test(p, n->null_test, ret);
+    case NODE(BOOLEAN_TEST): return parse_boolean_test(p, n->boolean_test, ret);
+    case NODE(FUNC_CALL): return parse_call(p, n->func_call, ret);
+    case NODE(CASE_EXPR): return parse_case(p, n->case_expr, ret);
+    case NODE(COALESCE_EXPR):
+        return parse_variadic(p, NULL, n->coalesce_expr->location, n->coalesce_expr->args, n->coalesce_expr->n_args,
+                              ret);
+    case NODE(MIN_MAX_EXPR):
+        return parse_variadic(p, n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least",
+                              n->min_max_expr->location, n->min_max_expr->args, n->min_max_expr->n_args, ret);
+    case NODE(SQLVALUE_FUNCTION): return parse_clock(p, n->sqlvalue_function, ret);
+    case NODE(COLLATE_CLAUSE): return parse_collate(p, n->collate_clause, ret);
+    default: return refuse_expr(p, n);
+    }
+}
+
+enum status parse_expr(struct parser *p, const PgQuery__Node *n, struct ast_expr **ret)
+{
+    if (!n)
+        return parser_refuse(p, -1, NULL, "this expression");
+    if (++p->depth > PARSE_MAX_DEPTH)
+        return problem_at(p->text, p->start, p->err, ERR_LIMIT, "an expression nests deeper than %d levels",
+                          PARSE_MAX_DEPTH);
+    enum status status = parse_expr_kind(p, n, ret);
+    p->depth--;
+    return status;
+}
+
+enum status parse_exprs(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_expr ***ret)
+{
+    struct ast_expr **list = arena_zarray(p->arena, n, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        TRY(parse_expr(p, nodes[i], &list[i]));
+    *ret = list;
+    return OK;
+}
