@@ -1,0 +1,159 @@
+"""What every suite's run.py stands on: cases that report in TAP, a temporary folder, and the programs under test.
+
+    from harness import Suite, program
+    suite = Suite("cli")
+    with suite.case("version"):
+        done = suite.command([program(), "--version"])
+        assert done.stdout.startswith("bourn ")
+    suite.end()
+
+A case that raises has failed; the others still run. `tests/SUITE/run.py WORD...` runs only the cases whose name
+contains one of the words.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Iterator, NoReturn, Sequence
+
+from .children import die_with_parent
+
+TOP = Path(__file__).resolve().parents[2]
+LONG = os.environ.get("BOURN_LONG", "") not in ("", "0")
+
+
+class Skip(Exception):
+    """Something the case needs cannot be had on this machine; the text says what."""
+
+
+class Suite:
+    def __init__(self, name: str):
+        self.name = name
+        self.words = [word for word in sys.argv[1:] if not word.startswith("-")]
+        self.seed = int(os.environ.get("BOURN_SEED") or random.SystemRandom().randrange(1 << 32))
+        self.random = random.Random(self.seed)
+        self.made_folder = "BOURN_TEST_FOLDER" not in os.environ
+        self.folder = Path(os.environ.get("BOURN_TEST_FOLDER") or tempfile.mkdtemp(prefix=f"bourn-{name.replace('/', '-')}-"))
+        self.folder.chmod(0o755)  # servers run as another user when we are root
+        self.count = self.failures = 0
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        print(f"# {name}: seed {self.seed}, folder {self.folder}", flush=True)
+
+    def wants(self, case: str) -> bool:
+        return not self.words or any(word in case for word in self.words)
+
+    @contextlib.contextmanager
+    def case(self, name: str, limit: float = 120) -> Iterator[Path]:
+        """One test: gives it a folder of its own, and `limit` seconds. The body must look at `wants` itself if it is
+        slow to set up; the body of an unwanted case is not skipped by `with`, so use `run` for whole functions."""
+        begin = time.monotonic()
+        folder = self.folder / name.replace("/", "-").replace(" ", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with time_limit(limit):
+                yield folder
+        except Skip as reason:
+            self._report(True, name, begin, f" # SKIP {reason}")
+        except (Exception, SystemExit) as failure:
+            print_failure(failure)
+            print(f"# seed {self.seed}, folder {folder}")
+            self._report(False, name, begin)
+        else:
+            self._report(True, name, begin)
+
+    def run(self, function, *arguments, limit: float = 120) -> None:
+        """A case from a function: its name with spaces for underscores, called with its folder and the arguments."""
+        name = function.__name__.replace("_", " ")
+        if self.wants(name):
+            with self.case(name, limit) as folder:
+                function(folder, *arguments)
+
+    def skip(self, name: str, reason: str) -> None:
+        self._report(True, name, time.monotonic(), f" # SKIP {reason}")
+
+    def _report(self, passed: bool, name: str, begin: float, note: str = "") -> None:
+        self.count += 1
+        self.failures += not passed
+        print(f"# {time.monotonic() - begin:.2f} s")
+        print(f"{'ok' if passed else 'not ok'} {self.count} - {name}{note}", flush=True)
+
+    def command(self, words: Sequence, *, limit: float = 60, check: int | None = 0, **more) -> subprocess.CompletedProcess:
+        """Run a program to its end with captured text output; `check` is the exit code it must have (None: any)."""
+        words = [str(word) for word in words]
+        more.setdefault("text", True)
+        more.setdefault("stdin", subprocess.DEVNULL if "input" not in more else None)
+        if more["stdin"] is None:
+            del more["stdin"]
+        done = subprocess.run(words, capture_output=True, timeout=limit, preexec_fn=die_with_parent, **more)
+        if check is not None and done.returncode != check:
+            raise AssertionError(f"{' '.join(words)}\nended with {done.returncode}, not {check}\n"
+                                 f"stdout:\n{done.stdout}\nstderr:\n{done.stderr}")
+        return done
+
+    def end(self) -> NoReturn:
+        print(f"1..{self.count}", flush=True)
+        if self.made_folder and not self.failures:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        sys.exit(1 if self.failures else 0)
+
+
+def print_failure(failure: BaseException) -> None:
+    text = "".join(traceback.format_exception(failure))
+    print("".join(f"# {line}\n" for line in text.splitlines()), end="")
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    def over(*_):
+        raise TimeoutError(f"not done within {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def build(name: str = "build", targets: Sequence[str] = ("bourn",), options: Sequence[str] = (),
+          environment: dict[str, str] | None = None) -> Path:
+    """A build folder beside the sources, set up with these meson options where it is not there yet, and brought up to
+    date. Suites may ask for the same one at once."""
+    folder = TOP / name
+    folder.mkdir(exist_ok=True)
+    env = {**os.environ, **(environment or {})}
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "build.ninja").exists():
+            _must(["meson", "setup", folder, TOP, *options], env)
+        _must(["ninja", "-C", folder, *targets], env)
+    return folder
+
+
+def program(kind: str = "release") -> Path:
+    """The bourn to test: `release` is what users get (BOURN overrides it), `faults` the test build with fault
+    injection and planted bugs."""
+    if kind == "release":
+        given = os.environ.get("BOURN")
+        return Path(given) if given else build() / "bourn"
+    if kind == "faults":
+        return build("build-faults", options=["-Dfaults=true"]) / "bourn"
+    raise ValueError(kind)
+
+
+def _must(words: Sequence, env: dict[str, str]) -> None:
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=env, preexec_fn=die_with_parent)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stdout[-8000:]}")

@@ -1,0 +1,154 @@
+"""Processes that do not outlive the tests, and free ports for them."""
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """In a new child: the kernel kills it when the thread that made it ends, however that ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """From now on, descendants whose parent has ended become our children: end_all finds them."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        return [int(word) for task in Path(f"/proc/{pid}/task").iterdir()
+                for word in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def descendants_of(pid: int) -> list[int]:
+    found = []
+    for child in children_of(pid):
+        found += [child, *descendants_of(child)]
+    return found
+
+
+def end_all() -> list[str]:
+    """Kill what is left of our own descendants; answers their command lines."""
+    named = []
+    for _ in range(50):
+        left = descendants_of(os.getpid())
+        alive = []
+        for pid in left:
+            try:
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            except OSError:
+                continue
+            if line:  # a zombie has none
+                alive.append((pid, line))
+        for pid, line in alive:
+            named.append(line[:160])
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap()
+        if not alive:
+            break
+        time.sleep(0.05)
+    return sorted(set(named))
+
+
+def reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now. Below the range the kernel hands out by itself, so that no outgoing
+    connection takes it before its server does."""
+    first = 20000 + os.getpid() % 5000
+    for port in range(first, 32768):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            _given.add(port)
+            return port
+    raise RuntimeError("no free port between 20000 and 32767")
+
+
+_given: set[int] = set()
+
+
+def unprivileged() -> list[str]:
+    """Words to put before a command that refuses to run as root; none where we are not root."""
+    if os.geteuid() != 0:
+        return []
+    user = pwd.getpwnam("nobody")
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
+
+
+def give_to_unprivileged(folder: Path) -> None:
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+
+
+class Server:
+    """A server process with its log in a file; a context manager that ends it: politely, then not."""
+
+    def __init__(self, words: list, log: Path, stop_signal: int = signal.SIGTERM, env: dict[str, str] | None = None):
+        self.log, self.stop_signal = log, stop_signal
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out,
+                                            stderr=out, env=env, preexec_fn=die_with_parent, cwd=log.parent)
+
+    def wait_until(self, ready, limit: float = 60) -> None:
+        until = time.monotonic() + limit
+        while not ready():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.process.args[0]} ended with {self.process.returncode}:\n{self.tail()}")
+            if time.monotonic() > until:
+                self.stop()
+                raise TimeoutError(f"{self.process.args[0]} is not ready after {limit:.0f} s:\n{self.tail()}")
+            time.sleep(0.05)
+
+    def tail(self, size: int = 4000) -> str:
+        return self.log.read_bytes()[-size:].decode(errors="replace")
+
+    def stop(self, limit: float = 10) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(limit)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
