@@ -435,6 +435,14 @@ uint64_t graph_rejected(const struct graph *g)
     return sum;
 }
 
+const char *graph_first_error(const struct graph *g)
+{
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        if (g->rejections[w].count)
+            return g->rejections[w].items[0].error;
+    return NULL;
+}
+
 /* ---- state ---- */
 
 void graph_save(struct graph *g, struct segment_writer *w)

@@ -67,6 +67,10 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
     restore_time(in, m);
     const struct source_connector *connector = builtin_source(server->connector);
     in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
+    uint64_t *decode = arena_zarray(&all->arena, BITMAP_WORDS(t->schema.ncols), sizeof *decode);
+    for (uint32_t c = 0; c < t->schema.ncols; c++)
+        if (!t->metadata || !t->metadata[c])
+            bit_set(decode, c);
     struct source_config *config = arena_zalloc(&all->arena, sizeof *config);
     *config = (struct source_config){.table = t->name,
                                      .server = &server->options,
@@ -74,6 +78,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .options = &t->options,
                                      .schema = &t->schema,
                                      .format = builtin_format(t->format),
+                                     .decode = decode,
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
                                      .now_us = now_us};
     TRY(connector->open(config, &in->source, err));

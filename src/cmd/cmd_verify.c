@@ -1,0 +1,277 @@
+/* bourn verify: the account of a state and its tables, and the proofs that they agree. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/os.h"
+#include "cmd/cmd.h"
+#include "engine/published.h"
+#include "link/local.h"
+
+/* One line of the report. */
+struct finding {
+    bool ok;
+    const char *what, *detail;
+};
+
+struct verification {
+    struct arena arena;
+    struct manifest manifest;
+    struct store *store;
+    struct plan *plan;
+    struct published published;
+    struct finding *findings;
+    uint32_t nfindings, failed;
+    /* evidence */
+    uint64_t *rows; /* returned per statement */
+    struct place *places;
+    const char **samples;
+    uint32_t nstatements;
+    uint64_t slots;
+};
+
+static void note(struct verification *v, bool ok, const char *what, const char *detail)
+{
+    v->findings = mem_realloc(v->findings, (v->nfindings + 1) * sizeof *v->findings);
+    v->findings[v->nfindings++] = (struct finding){ok, what, detail};
+    v->failed += !ok;
+}
+
+static const char *error_text(struct verification *v, const struct error *err)
+{
+    return err->hint[0] ? arena_printf(&v->arena, "%s (%s)", err->text, err->hint)
+                        : arena_strdup(&v->arena, err->text);
+}
+
+/* ---- the log ---- */
+
+static enum status count_slot(void *arg, uint64_t slot, struct slice json, struct error *err)
+{
+    (void)slot;
+    (void)json;
+    (void)err;
+    ((struct verification *)arg)->slots++;
+    return OK;
+}
+
+static void verify_log(struct verification *v)
+{
+    struct error err;
+    bool ok = journal_verify(v->store, count_slot, v, &err) == OK;
+    note(v, ok, "the log's chain and progression",
+         ok ? arena_printf(&v->arena, "%llu records", (unsigned long long)v->slots) : error_text(v, &err));
+    ok = ledger_balance(&v->manifest.total, &err) == OK;
+    note(v, ok, "the ledger of all epochs", ok ? "balanced" : error_text(v, &err));
+    for (uint32_t i = 0; i < v->manifest.nhistory; i++) {
+        const struct ledger *l = &v->manifest.history[i];
+        if (ledger_balance(l, &err) == OK)
+            continue;
+        note(v, false,
+             arena_printf(&v->arena, "the ledger of epochs %lld to %lld", (long long)l->from, (long long)l->to),
+             error_text(v, &err));
+    }
+}
+
+/* ---- tables against the log ---- */
+
+static const struct sink_state *sink_state(const struct manifest *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (!strcmp(m->sinks[i].name, name))
+            return &m->sinks[i];
+    return NULL;
+}
+
+static void verify_table(struct verification *v, const struct published_table *t, int64_t newest)
+{
+    const struct sink_state *s = sink_state(&v->manifest, t->table->name);
+    int64_t applied = s ? s->applied : 0;
+    const char *what = arena_printf(&v->arena, "table %s (%s)", t->table->name, t->location);
+    if (newest > v->manifest.epoch)
+        note(v, false, what, arena_printf(&v->arena, "has epoch %lld, the log ends at %lld: the state was rolled back",
+                                          (long long)newest, (long long)v->manifest.epoch));
+    else if (newest < applied)
+        note(v, false, what,
+             arena_printf(&v->arena, "has epoch %lld, but %lld was confirmed: rows were lost from the table",
+                          (long long)newest, (long long)applied));
+    else
+        note(v, true, what, arena_printf(&v->arena, "published up to epoch %lld", (long long)newest));
+}
+
+/* ---- evidence ---- */
+
+static void on_evidence(void *arg, const struct query_result *r)
+{
+    struct verification *v = arg;
+    if (r->statement >= v->nstatements) {
+        v->rows = mem_realloc(v->rows, (r->statement + 1) * sizeof *v->rows);
+        v->places = mem_realloc(v->places, (r->statement + 1) * sizeof *v->places);
+        v->samples = mem_realloc(v->samples, (r->statement + 1) * sizeof *v->samples);
+        v->rows[r->statement] = 0;
+        v->samples[r->statement] = "";
+        v->nstatements = r->statement + 1;
+    }
+    v->places[r->statement] = r->place;
+    if (!r->batch || batch_live(r->batch) == 0)
+        return;
+    if (v->rows[r->statement] == 0) {
+        AUTO(buf) text = BUF(KIB(16));
+        for (uint32_t c = 0; c < r->batch->ncols; c++) {
+            buf_printf(&text, "%s%s=", c ? ", " : "", r->schema->names[c]);
+            if (!column_print(&r->batch->cols[c], batch_row(r->batch, 0), &text))
+                buf_puts(&text, "NULL");
+        }
+        v->samples[r->statement] = arena_strdup(&v->arena, buf_cstr(&text));
+    }
+    v->rows[r->statement] += batch_live(r->batch);
+}
+
+static void verify_evidence(struct verification *v, const struct plan_text *text)
+{
+    struct query_relations relations = published_relations(&v->published);
+    struct error err;
+    if (query_run(text, &relations, on_evidence, v, &err) != OK) {
+        char line[1200];
+        note(v, false, text->name, arena_strdup(&v->arena, error_print(&err, line, sizeof line)));
+        return;
+    }
+    for (uint32_t i = 0; i < v->nstatements; i++) {
+        const char *what = arena_printf(&v->arena, "%s:%u", text->name, v->places[i].line);
+        if (v->rows[i] == 0)
+            note(v, true, what, "no row");
+        else
+            note(v, false, what, arena_printf(&v->arena, "%llu rows that must not be; the first: %s",
+                                              (unsigned long long)v->rows[i], v->samples[i]));
+    }
+}
+
+/* ---- the report ---- */
+
+static void print_range(const struct ledger *l)
+{
+    for (uint32_t i = 0; i < l->nlines; i++) {
+        const struct ledger_line *s = &l->lines[i];
+        if (s->kind != LEDGER_SOURCE)
+            continue;
+        uint64_t late = 0, duplicate = 0;
+        for (uint32_t k = 0; k < l->nlines; k++) {
+            late += l->lines[k].counts.late;
+            duplicate += l->lines[k].counts.duplicate;
+        }
+        printf("  epochs %lld-%lld, %s: in %llu = accepted %llu + rejected %llu; of the accepted, late %llu, duplicate "
+               "%llu\n", (long long)l->from, (long long)l->to, s->name, (unsigned long long)s->counts.in,
+               (unsigned long long)s->counts.out, (unsigned long long)s->counts.rejected, (unsigned long long)late,
+               (unsigned long long)duplicate);
+    }
+}
+
+static void print_report(const struct verification *v)
+{
+    printf("state %s, %lld epochs\n\nthe account\n", v->manifest.uuid, (long long)v->manifest.epoch);
+    for (uint32_t i = 0; i < v->manifest.nhistory; i++)
+        print_range(&v->manifest.history[i]);
+    printf("  in all:\n");
+    print_range(&v->manifest.total);
+    for (uint32_t i = 0; i < v->manifest.total.nrules; i++)
+        printf("    rejected by %-24s %llu\n", v->manifest.total.rules[i].rule,
+               (unsigned long long)v->manifest.total.rules[i].count);
+    printf("\nthe proofs, as of epoch %lld\n", (long long)v->published.epoch);
+    for (uint32_t i = 0; i < v->nfindings; i++)
+        printf("  %s  %s: %s\n", v->findings[i].ok ? "ok    " : "FAILED", v->findings[i].what, v->findings[i].detail);
+    printf("\n%u proofs, %u failed\n", v->nfindings, v->failed);
+}
+
+static void print_json(const struct verification *v)
+{
+    AUTO(buf) out = BUF(MIB(64));
+    buf_printf(&out, "{\"state\":\"%s\",\"epoch\":%lld,\"published_epoch\":%lld,\"failed\":%u,\"ledger\":",
+               v->manifest.uuid, (long long)v->manifest.epoch, (long long)v->published.epoch, v->failed);
+    ledger_json(&v->manifest.total, &out);
+    buf_puts(&out, ",\"history\":[");
+    for (uint32_t i = 0; i < v->manifest.nhistory; i++) {
+        buf_puts(&out, i ? "," : "");
+        ledger_json(&v->manifest.history[i], &out);
+    }
+    buf_puts(&out, "],\"proofs\":[");
+    for (uint32_t i = 0; i < v->nfindings; i++) {
+        buf_printf(&out, "%s{\"ok\":%s,\"what\":", i ? "," : "", v->findings[i].ok ? "true" : "false");
+        buf_put_json(&out, slice_of(v->findings[i].what));
+        buf_puts(&out, ",\"detail\":");
+        buf_put_json(&out, slice_of(v->findings[i].detail));
+        buf_putc(&out, '}');
+    }
+    buf_puts(&out, "]}\n");
+    fwrite(out.data, 1, out.len, stdout);
+}
+
+/* ---- the verb ---- */
+
+static enum status open_state(struct verification *v, const char *state, struct error *err)
+{
+    v->store = store_local_new(state);
+    bool exists;
+    TRY(journal_exists(v->store, &exists, err));
+    if (!exists) {
+        (void)error_set(err, ERR_STATE, "there is no state at %s, so nothing can vouch for the tables", state);
+        return error_hint(err, "name the state folder of the run: --state or BOURN_STATE");
+    }
+    return journal_read(v->store, &v->manifest, err);
+}
+
+static enum status verify(struct verification *v, const struct plan_text *texts, int n, const char *state,
+                          struct error *err)
+{
+    TRY(plan_make(texts, (size_t)n - 1, builtin_world(), &v->plan, err));
+    TRY(open_state(v, state, err));
+    struct published newest = {0};
+    enum status s = published_open(v->plan, v->manifest.uuid, false, &newest, err);
+    if (s == OK)
+        verify_log(v);
+    for (uint32_t i = 0; s == OK && i < newest.ntables; i++)
+        verify_table(v, &newest.tables[i], newest.tables[i].epoch);
+    published_release(&newest);
+    if (s == OK)
+        s = published_open(v->plan, v->manifest.uuid, true, &v->published, err);
+    if (s == OK)
+        verify_evidence(v, &texts[n - 1]);
+    return s;
+}
+
+static void release(struct verification *v)
+{
+    published_release(&v->published);
+    plan_free(v->plan);
+    manifest_release(&v->manifest);
+    store_free(v->store);
+    arena_release(&v->arena);
+    free(v->findings);
+    free(v->rows);
+    free(v->places);
+    free(v->samples);
+}
+
+int cmd_verify(int argc, char **argv)
+{
+    const char *state = "./state";
+    bool json = false;
+    const struct cmd_flag flags[] = {{"state", &state, NULL}, {"json", NULL, &json}};
+    int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
+    if (n < 0)
+        return 2;
+    if (n < 2)
+        return cmd_usage("verify", "the pipeline's files and then the evidence, please");
+    struct verification v = {0};
+    struct error err;
+    struct plan_text *texts;
+    int code;
+    if (cmd_read_texts(argv, n, &v.arena, &texts, &err) != OK || verify(&v, texts, n, state, &err) != OK) {
+        code = cmd_fail(&err);
+    } else {
+        if (json)
+            print_json(&v);
+        else
+            print_report(&v);
+        code = v.failed ? 1 : 0;
+    }
+    release(&v);
+    return code;
+}

@@ -1,0 +1,144 @@
+#include "engine/published.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/builtin.h"
+#include "lake/table_path.h"
+#include "link/local.h"
+
+static enum status open_table(struct published_table *t, const struct plan *plan, const char *uuid, struct error *err)
+{
+    const struct plan_server *server = &plan->servers[t->table->server];
+    const struct option_spec *specs = builtin_sink("delta")->options;
+    const char *lake = option_text(&server->options, specs, "path");
+    const char *path = option_text(&t->table->options, specs, "path");
+    AUTO(arena) a = {0};
+    const char *root;
+    TRY(table_path(path ? path : t->table->name, &a, &root, err));
+    TRY(store_open(lake ? lake : ".", &t->store, err));
+    t->location = mem_strdup(arena_printf(&a, "%s/%s", lake ? lake : ".", root));
+    enum status s = delta_open(t->store, root, &t->delta, err);
+    if (s == FAILED && err->code == ERR_NOT_FOUND)
+        return OK;
+    TRY(s);
+    char identity[160];
+    snprintf(identity, sizeof identity, "%s/%s", uuid, t->table->name);
+    if (!delta_txn_version(t->delta, identity, &t->epoch, NULL))
+        t->epoch = 0;
+    return OK;
+}
+
+/* Back to the newest version that holds nothing after `epoch`. */
+static enum status pin_table(struct published_table *t, const char *uuid, int64_t epoch, struct error *err)
+{
+    char identity[160];
+    snprintf(identity, sizeof identity, "%s/%s", uuid, t->table->name);
+    char *root = mem_strdup(t->delta->root);
+    enum status s = OK;
+    while (s == OK && t->delta && t->epoch > epoch) {
+        int64_t version = t->delta->version;
+        delta_close(t->delta);
+        t->delta = NULL;
+        t->epoch = 0;
+        if (version == 0)
+            break;
+        s = delta_open_version(t->store, root, version - 1, &t->delta, err);
+        if (s == OK && !delta_txn_version(t->delta, identity, &t->epoch, NULL))
+            t->epoch = 0;
+    }
+    free(root);
+    return s;
+}
+
+enum status published_open(const struct plan *plan, const char *uuid, bool pin, struct published *ret,
+                           struct error *err)
+{
+    *ret = (struct published){.plan = plan};
+    ret->tables = mem_zalloc((plan->ntables + 1) * sizeof *ret->tables);
+    ret->names = mem_zalloc((plan->ntables + 1) * sizeof *ret->names);
+    int64_t epoch = INT64_MAX;
+    for (uint32_t i = 0; i < plan->ntables; i++) {
+        if (!plan->tables[i].is_sink || strcmp(plan->servers[plan->tables[i].server].connector, "delta"))
+            continue;
+        struct published_table *t = &ret->tables[ret->ntables];
+        ret->names[ret->ntables++] = (char *)plan->tables[i].name;
+        t->table = &plan->tables[i];
+        if (open_table(t, plan, uuid, err) != OK)
+            return error_prefix(err, "table \"%s\"", plan->tables[i].name);
+        if (t->delta)
+            epoch = MIN(epoch, t->epoch);
+    }
+    ret->epoch = epoch == INT64_MAX ? 0 : epoch;
+    for (uint32_t i = 0; pin && i < ret->ntables; i++)
+        if (ret->tables[i].delta)
+            TRY(pin_table(&ret->tables[i], uuid, ret->epoch, err));
+    return OK;
+}
+
+void published_release(struct published *p)
+{
+    for (uint32_t i = 0; i < p->ntables; i++) {
+        delta_close(p->tables[i].delta);
+        store_free(p->tables[i].store);
+        free(p->tables[i].location);
+    }
+    free(p->tables);
+    free(p->names);
+    *p = (struct published){0};
+}
+
+/* ---- as relations ---- */
+
+static struct published_table *find(struct published *p, const char *name)
+{
+    for (uint32_t i = 0; i < p->ntables; i++)
+        if (!strcmp(p->tables[i].table->name, name))
+            return &p->tables[i];
+    return NULL;
+}
+
+static enum status relation(void *arg, const char *name, struct arena *a, struct schema *ret, struct error *err)
+{
+    (void)a;
+    const struct published_table *t = find(arg, name);
+    if (!t)
+        return error_set(err, ERR_NOT_FOUND, "relation \"%s\" does not exist", name);
+    *ret = t->table->schema;
+    return OK;
+}
+
+static enum status read_file(struct published_table *t, const struct delta_file *f,
+                             enum status (*take)(void *, struct batch *), void *take_arg, struct error *err)
+{
+    struct delta_reader *reader;
+    TRY(delta_reader_open(t->delta, f, &t->table->schema, &reader, err));
+    AUTO(arena) a = {0};
+    enum status s;
+    struct batch *b;
+    while ((s = delta_reader_next(reader, &a, &b, err)) == OK && b) {
+        s = take(take_arg, b);
+        arena_reset(&a);
+        if (s != OK)
+            break;
+    }
+    delta_reader_free(reader);
+    return s;
+}
+
+static enum status read_relation(void *arg, const char *name, enum status (*take)(void *, struct batch *),
+                                 void *take_arg, struct error *err)
+{
+    struct published_table *t = find(arg, name);
+    for (uint32_t i = 0; t->delta && i < delta_file_count(t->delta); i++)
+        TRY(read_file(t, delta_file_at(t->delta, i), take, take_arg, err));
+    return OK;
+}
+
+struct query_relations published_relations(struct published *p)
+{
+    return (struct query_relations){
+        .lookup = {relation, p, (const char *const *)p->names, p->ntables},
+        .read = read_relation,
+    };
+}

@@ -1,0 +1,31 @@
+/* The tables a pipeline has published, pinned: each as of one epoch, so that what is read together belongs together
+ * (semantics 6, 35). Delta sinks only; other sinks cannot be read back.
+ */
+#pragma once
+
+#include "engine/query.h"
+#include "epoch/journal.h"
+#include "lake/delta.h"
+
+struct published_table {
+    const struct plan_table *table;
+    char *location;            /* "/data/lake/metrics/net_flow" */
+    struct store *store;
+    struct delta_table *delta; /* NULL: nothing published yet */
+    int64_t epoch;             /* the newest epoch in it under this state's name; 0: none */
+};
+
+struct published {
+    const struct plan *plan;
+    struct published_table *tables;
+    uint32_t ntables;
+    int64_t epoch; /* the newest that all of them have; 0: none */
+    char **names;  /* for lookup */
+};
+
+/* uuid: whose epochs count (the state's). pin: go back to the newest epoch that all tables have; else newest versions. */
+enum status published_open(const struct plan *plan, const char *uuid, bool pin, struct published *ret,
+                           struct error *err);
+void published_release(struct published *p);
+/* As relations for query_run, by table name. */
+struct query_relations published_relations(struct published *p);

@@ -1,0 +1,100 @@
+#include "engine/query.h"
+
+#include <stdlib.h>
+
+#include "base/os.h"
+#include "engine/builtin.h"
+#include "engine/graph.h"
+
+struct query {
+    struct plan *plan;
+    struct pool *pool;
+    struct graph *graph;
+    void (*result)(void *arg, const struct query_result *r);
+    void *arg;
+    uint32_t table; /* being read */
+    int64_t *offsets;
+    uint32_t noffsets;
+};
+
+static uint32_t statement_of(const struct query *q, uint32_t node)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < node; i++)
+        n += q->plan->nodes[i].kind == NODE_RESULT;
+    return n;
+}
+
+static void on_result(void *arg, uint32_t node, const struct batch *b)
+{
+    struct query *q = arg;
+    const struct plan_node *n = &q->plan->nodes[node];
+    struct query_result r = {statement_of(q, node), &n->schema, n->place, b};
+    q->result(q->arg, &r);
+}
+
+/* Rows of relations have no place of their own; the scan wants offsets, so they are numbered. */
+static enum status take(void *arg, struct batch *b)
+{
+    struct query *q = arg;
+    if (b->rows > q->noffsets) {
+        q->noffsets = b->rows;
+        q->offsets = mem_realloc(q->offsets, b->rows * sizeof *q->offsets);
+        for (uint32_t i = 0; i < b->rows; i++)
+            q->offsets[i] = i;
+    }
+    struct source_batch in = {.rows = b->rows,
+                              .typed = b,
+                              .origin = {.source = q->table, .topic = "", .offset = q->offsets}};
+    int64_t max_event;
+    if (batch_live(b))
+        graph_round(q->graph, &in, 1, &max_event);
+    return OK;
+}
+
+static const struct format *no_format(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static enum status read_tables(struct query *q, const struct query_relations *relations, struct error *err)
+{
+    for (uint32_t t = 0; t < q->plan->ntables; t++) {
+        q->table = t;
+        TRY(relations->read(relations->lookup.arg, q->plan->tables[t].name, take, q, err));
+    }
+    return OK;
+}
+
+static enum status run(struct query *q, const struct query_relations *relations, struct error *err)
+{
+    q->pool = pool_new(1);
+    struct graph_config config = {.plan = q->plan, .pool = q->pool, .format = no_format, .max_ahead_us = INT64_MAX};
+    TRY(graph_new(&config, &q->graph, err));
+    for (uint32_t i = 0; i < q->plan->nnodes; i++)
+        if (q->plan->nodes[i].kind == NODE_RESULT)
+            on_result(q, i, NULL);
+    graph_on_result(q->graph, on_result, q);
+    struct graph_time *times = arena_array(&q->plan->arena, q->plan->ntables + 1, sizeof *times);
+    for (uint32_t t = 0; t < q->plan->ntables; t++)
+        times[t] = (struct graph_time){INT64_MIN, INT64_MIN};
+    graph_begin_epoch(q->graph, 1, os_now_us(), times, true);
+    TRY(read_tables(q, relations, err));
+    graph_end_epoch(q->graph);
+    const char *failed = graph_first_error(q->graph);
+    return failed ? error_set(err, ERR_SQL, "%s", failed) : OK;
+}
+
+enum status query_run(const struct plan_text *text, const struct query_relations *relations,
+                      void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err)
+{
+    struct query q = {.result = result, .arg = arg};
+    TRY(plan_query(text, builtin_world(), &relations->lookup, &q.plan, err));
+    enum status s = run(&q, relations, err);
+    graph_free(q.graph);
+    pool_free(q.pool);
+    plan_free(q.plan);
+    free(q.offsets);
+    return s;
+}
