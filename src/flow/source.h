@@ -15,6 +15,7 @@ struct source_config {
     const struct options *server, *mapping, *options; /* of CREATE SERVER, USER MAPPING, FOREIGN TABLE */
     const struct schema *schema;
     const struct format *format; /* NULL: rows come typed, or the source chooses */
+    const uint64_t *decode;      /* bitmap of the columns that come from the message; NULL: all */
     uint32_t time_column_plus1;  /* 0: none */
     int64_t now_us;
 };

@@ -1,0 +1,278 @@
+#include "source/stream.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/os.h"
+
+enum { INPUT_BYTES = 128 * 1024 };
+
+struct stream {
+    char *path;
+    int fd;
+    enum compression compression; /* never AUTO */
+    uint64_t position;            /* of the next byte handed out */
+    uint64_t limit;
+    bool ended; /* compressed: the last member or frame was read to its end */
+
+    unsigned char *input; /* compressed bytes not yet taken */
+    size_t input_at, input_len;
+    uint64_t taken; /* compressed bytes read from the file, for errors */
+    bool input_ended, inside; /* inside: a member or frame has begun and not ended */
+    z_stream gzip;
+    ZSTD_DStream *zstd;
+};
+
+static enum compression compression_of(const unsigned char *head, size_t n)
+{
+    if (n >= 2 && head[0] == 0x1f && head[1] == 0x8b)
+        return COMPRESSION_GZIP;
+    if (n >= 4 && load_u32(head) == 0xfd2fb528)
+        return COMPRESSION_ZSTD;
+    return COMPRESSION_NONE;
+}
+
+/* The first bytes of the file decide; a file of fewer bytes is not compressed. */
+static enum status detect(struct stream *s, struct error *err)
+{
+    uint64_t size;
+    unsigned char head[4];
+    TRY(os_file_size(s->fd, &size, err));
+    size_t n = MIN(size, sizeof head);
+    TRY(os_file_pread(s->fd, head, n, 0, err));
+    s->compression = compression_of(head, n);
+    return OK;
+}
+
+static void decoder_begin(struct stream *s)
+{
+    if (s->compression == COMPRESSION_GZIP) {
+        inflateEnd(&s->gzip);
+        s->gzip = (z_stream){0};
+        int code = inflateInit2(&s->gzip, 15 + 16); /* 15: the largest window, +16: a gzip header */
+        assert(code == Z_OK);
+    } else {
+        if (!s->zstd)
+            s->zstd = ZSTD_createDStream();
+        assert(s->zstd);
+        ZSTD_initDStream(s->zstd);
+    }
+}
+
+static enum status open_as(struct stream *s, enum compression compression, struct error *err)
+{
+    TRY(os_file_open(s->path, OS_READ, &s->fd, err));
+    s->compression = compression;
+    if (compression == COMPRESSION_AUTO)
+        TRY(detect(s, err));
+    if (s->compression != COMPRESSION_NONE) {
+        s->input = mem_alloc(INPUT_BYTES);
+        decoder_begin(s);
+    }
+    return OK;
+}
+
+enum status stream_open(const char *path, enum compression compression, struct stream **ret, struct error *err)
+{
+    struct stream *s = mem_zalloc(sizeof *s);
+    s->path = mem_strdup(path);
+    s->fd = -1;
+    s->limit = UINT64_MAX;
+    enum status status = open_as(s, compression, err);
+    if (status != OK) {
+        stream_close(s);
+        return status;
+    }
+    *ret = s;
+    return OK;
+}
+
+void stream_close(struct stream *s)
+{
+    if (!s)
+        return;
+    if (s->fd >= 0)
+        os_file_close(s->fd);
+    if (s->compression == COMPRESSION_GZIP)
+        inflateEnd(&s->gzip);
+    ZSTD_freeDStream(s->zstd);
+    free(s->input);
+    free(s->path);
+    free(s);
+}
+
+void stream_limit(struct stream *s, uint64_t size)
+{
+    s->limit = size;
+}
+
+uint64_t stream_position(const struct stream *s)
+{
+    return s->position;
+}
+
+bool stream_is_compressed(const struct stream *s)
+{
+    return s->compression != COMPRESSION_NONE;
+}
+
+int64_t stream_size(struct stream *s)
+{
+    if (stream_is_compressed(s))
+        return s->ended ? (int64_t)s->position : -1;
+    struct error ignored;
+    uint64_t size;
+    if (os_file_size(s->fd, &size, &ignored) != OK)
+        return -1;
+    return (int64_t)MIN(size, s->limit);
+}
+
+static enum status became_shorter(struct stream *s, uint64_t size, struct error *err)
+{
+    (void)error_set(err, ERR_SOURCE, "file %s became shorter while it was read: it has %llu bytes, and %llu were read",
+                    s->path, (unsigned long long)size, (unsigned long long)s->position);
+    return error_hint(err, "a file may only grow; for rotated files give each its own name");
+}
+
+static enum status plain_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
+{
+    uint64_t size;
+    TRY(os_file_size(s->fd, &size, err));
+    if (size < s->position)
+        return became_shorter(s, size, err);
+    uint64_t left = MIN(size, s->limit) - MIN(s->position, s->limit);
+    n = MIN(n, left);
+    if (n > 0 && os_file_pread(s->fd, p, n, s->position, err) != OK) {
+        if (err->code == ERR_CORRUPT && os_file_size(s->fd, &size, err) == OK)
+            return became_shorter(s, size, err);
+        return error_prefix(err, "file %s", s->path);
+    }
+    s->position += n;
+    *ret = n;
+    return OK;
+}
+
+/* ---- compressed ---- */
+
+static enum status refill(struct stream *s, struct error *err)
+{
+    size_t n;
+    TRY(os_file_read(s->fd, s->input, INPUT_BYTES, &n, err));
+    s->input_at = 0;
+    s->input_len = n;
+    s->taken += n;
+    s->input_ended = n == 0;
+    return OK;
+}
+
+static enum status corrupt(struct stream *s, const char *kind, const char *why, struct error *err)
+{
+    return error_set(err, ERR_CORRUPT, "file %s is no sound %s file: %s near byte %llu", s->path, kind, why,
+                     (unsigned long long)(s->taken - (s->input_len - s->input_at)));
+}
+
+/* Decompress what input there is into p; several members one after the other are one file. */
+static enum status gzip_step(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
+{
+    if (!s->inside)
+        inflateReset(&s->gzip);
+    s->inside = true;
+    s->gzip.next_in = s->input + s->input_at;
+    s->gzip.avail_in = (uInt)(s->input_len - s->input_at);
+    s->gzip.next_out = p;
+    s->gzip.avail_out = (uInt)n;
+    int code = inflate(&s->gzip, Z_NO_FLUSH);
+    s->input_at = s->input_len - s->gzip.avail_in;
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+        return corrupt(s, "gzip", s->gzip.msg ? s->gzip.msg : "cannot be decompressed", err);
+    if (code == Z_STREAM_END)
+        s->inside = false;
+    *ret = n - s->gzip.avail_out;
+    return OK;
+}
+
+static enum status zstd_step(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
+{
+    ZSTD_inBuffer in = {s->input, s->input_len, s->input_at};
+    ZSTD_outBuffer out = {p, n, 0};
+    size_t code = ZSTD_decompressStream(s->zstd, &out, &in);
+    if (ZSTD_isError(code))
+        return corrupt(s, "zstd", ZSTD_getErrorName(code), err);
+    s->input_at = in.pos;
+    s->inside = code != 0; /* 0: a frame ended and all of it was handed out */
+    *ret = out.pos;
+    return OK;
+}
+
+static enum status compressed_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
+{
+    const bool gzip = s->compression == COMPRESSION_GZIP;
+    n = MIN(n, GIB(1));
+    size_t got = 0;
+    while (got == 0 && !s->ended) {
+        if (s->input_at == s->input_len && !s->input_ended)
+            TRY(refill(s, err));
+        if (s->input_ended && !s->inside) {
+            s->ended = true;
+            break;
+        }
+        TRY(gzip ? gzip_step(s, p, n, &got, err) : zstd_step(s, p, n, &got, err));
+        if (got == 0 && s->input_ended && s->inside)
+            return corrupt(s, gzip ? "gzip" : "zstd", "it ends too early", err);
+    }
+    s->position += got;
+    *ret = got;
+    return OK;
+}
+
+enum status stream_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
+{
+    if (stream_is_compressed(s))
+        return compressed_read(s, p, n, ret, err);
+    return plain_read(s, p, n, ret, err);
+}
+
+/* From the beginning again: there is no other way back in a compressed file. */
+static enum status reopen(struct stream *s, struct error *err)
+{
+    os_file_close(s->fd);
+    s->fd = -1;
+    TRY(os_file_open(s->path, OS_READ, &s->fd, err));
+    s->position = s->taken = 0;
+    s->input_at = s->input_len = 0;
+    s->ended = s->input_ended = s->inside = false;
+    decoder_begin(s);
+    return OK;
+}
+
+static enum status too_short(struct stream *s, uint64_t position, uint64_t size, struct error *err)
+{
+    (void)error_set(err, ERR_SOURCE, "file %s is shorter than it was: reading was to go on at byte %llu, and it has %llu",
+                    s->path, (unsigned long long)position, (unsigned long long)size);
+    return error_hint(err, "the state remembers how far this file was read; put the file back or begin with a new state");
+}
+
+enum status stream_seek(struct stream *s, uint64_t position, struct error *err)
+{
+    if (!stream_is_compressed(s)) {
+        uint64_t size;
+        TRY(os_file_size(s->fd, &size, err));
+        if (position > size)
+            return too_short(s, position, size, err);
+        s->position = position;
+        return OK;
+    }
+    if (position < s->position)
+        TRY(reopen(s, err));
+    char *skipped = mem_alloc(INPUT_BYTES);
+    enum status status = OK;
+    while (status == OK && s->position < position) {
+        size_t n = 0;
+        status = stream_read(s, skipped, MIN(position - s->position, (uint64_t)INPUT_BYTES), &n, err);
+        if (status == OK && n == 0)
+            status = too_short(s, position, s->position, err);
+    }
+    free(skipped);
+    return status;
+}
