@@ -12,15 +12,17 @@
 struct keyed_codec {
     uint32_t value_size; /* multiple of 8; a fresh value is all zero */
     void (*pack)(void *arg, const void *value, struct buf *out); /* NULL: the bytes as they are */
-    bool (*unpack)(void *arg, struct reader *in, void *value);   /* false: corrupt */
-    void (*release)(void *arg, void *value);                     /* NULL: nothing to free */
+    /* Into a zero value, to the end of `in`. false: corrupt; the value can be released all the same. */
+    bool (*unpack)(void *arg, struct reader *in, void *value);
+    void (*release)(void *arg, void *value); /* NULL: nothing to free */
     void *arg;
 };
 
 enum {
-    KEYED_DIRTY = 1, /* changed since keyed_save */
-    KEYED_DEAD = 2,  /* deleted since keyed_save: a tombstone is written, then it is gone */
-    KEYED_USER = 16, /* first bit for the owner's own marks */
+    KEYED_DIRTY = 1,  /* changed since keyed_save */
+    KEYED_DEAD = 2,   /* deleted since keyed_save: a tombstone is written, then it is gone */
+    KEYED_STORED = 4, /* some segment holds it: without this a deleted entry needs no tombstone */
+    KEYED_USER = 16,  /* first bit for the owner's own marks */
 };
 
 struct keyed_entry {
@@ -40,25 +42,44 @@ struct slice keyed_key(const struct keyed *t, const struct keyed_entry *e);
 
 /* The entry of a key, or NULL. hash = hash64(key, len, 0); shard_of(hash) is its shard. Dead entries are not found. */
 struct keyed_entry *keyed_find(struct keyed *t, uint64_t hash, const void *key, size_t len);
-/* The entry of a key, made with a zero value if it is not there (*ret_new). Entries never move. */
+/* The entry of a key, made with a zero value if it is not there (*ret_new). Entries never move. A new entry is saved
+ * only once it is touched. */
 struct keyed_entry *keyed_get(struct keyed *t, uint64_t hash, const void *key, size_t len, bool *ret_new);
-/* Fetch into the cache what a lookup of this hash will touch. */
+/* Fetch into the cache what a lookup of this hash will touch: first the slot, and, a dozen lookups later, the entry
+ * that the slot points to. */
 void keyed_prefetch(const struct keyed *t, uint64_t hash);
+void keyed_prefetch_entry(const struct keyed *t, uint64_t hash);
 /* The value was or will be changed: it is part of the next keyed_save. */
 void keyed_touch(struct keyed *t, struct keyed_entry *e);
+/* Releases the value at once; the entry itself stays readable until the next keyed_save, keyed_get or keyed_clear. */
 void keyed_remove(struct keyed *t, struct keyed_entry *e);
 /* Forget every entry, without tombstones, keeping memory for the next round: for tables that are no state. */
 void keyed_clear(struct keyed *t);
-/* Entries touched since the last keyed_save, of one shard, in key order (so that what is emitted does not depend on
- * arrival); valid until the shard changes. */
+/* Live entries touched since the last keyed_save, of one shard, in key order (so that what is emitted does not depend on
+ * arrival); valid until the shard changes: keyed_remove of the entries given leaves the array alone. */
 struct keyed_entry *const *keyed_dirty(struct keyed *t, unsigned shard, uint32_t *ret_count);
-/* Visit every live entry of a shard in unspecified order. */
+/* Visit every live entry of a shard in unspecified order. A visit may touch or remove the entry it is given, no other. */
 void keyed_each(struct keyed *t, unsigned shard, void (*visit)(void *arg, struct keyed_entry *e), void *arg);
 uint64_t keyed_count(const struct keyed *t);
-uint64_t keyed_bytes(const struct keyed *t); /* all memory, for the state budget */
+/* All memory of the table, for the state budget; not what values own elsewhere. */
+uint64_t keyed_bytes(const struct keyed *t);
 
 /* Append the changes of shards [from, to) since the last save to `out` as a SECTION_KEYED payload part and mark them clean.
- * Parts of ascending shard ranges concatenate to one valid payload. */
+ * Parts of ascending shard ranges concatenate to one valid payload. Nothing changed: nothing is appended. */
 void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out);
-/* Apply a section's payload (oldest segment first). ERR_CORRUPT on anything odd; a version we do not know is ERR_STATE. */
+/* Apply a section's payload (oldest segment first). ERR_CORRUPT on anything odd, then the table is good only for
+ * keyed_free; a version we do not know is ERR_STATE. */
 enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, struct error *err);
+
+/* ---- the payload, shared with merge.c; format: top of keyed.c ---- */
+
+struct keyed_change {
+    uint8_t shard;
+    bool is_delete;
+    struct slice key, value; /* value: of a put */
+};
+void keyed_put_change(struct buf *out, const struct keyed_change *c);
+/* false: the bytes end within a change, or are none; *r is then unchanged. */
+bool keyed_read_change(struct reader *r, struct keyed_change *ret);
+/* By shard, then key bytewise, a shorter key first: the order of a payload. */
+int keyed_compare_changes(const struct keyed_change *a, const struct keyed_change *b);

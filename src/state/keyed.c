@@ -1,0 +1,568 @@
+/* The payload of a SECTION_KEYED, version of the container 1: changes, one after the other, strictly ascending by
+ * (shard, key):
+ *
+ *     1         'P' put, 'D' delete
+ *     1         shard: the top byte of the key's hash64
+ *     varint    bytes of the key
+ *     ...       key
+ *     varint    bytes of the value     (puts only)
+ *     ...       value, as the owner's pack wrote it
+ *
+ * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all that a
+ * user-space address has on x86-64 and AArch64. A miss is decided without a look at any entry, and a hit looks at one.
+ * Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
+ */
+#include "state/keyed.h"
+
+#include <stdlib.h>
+
+#include "base/os.h"
+
+enum {
+    CLASS_BYTES = 16,
+    CLASSES = 65,        /* entries up to 1024 bytes are pooled, larger ones are allocated singly */
+    FIRST_SLOTS = 8,
+    DIRTY_KEEP = 1024,   /* a dirty list this long is kept between epochs */
+    TAG_SHIFT = 32,      /* bits 32..47 of the hash; position takes the low ones, the shard the top eight */
+};
+
+#define POINTER_MASK ((UINT64_C(1) << 48) - 1)
+
+struct free_entry {
+    struct free_entry *next;
+};
+
+struct shard {
+    uint64_t *slots; /* 0: empty */
+    uint32_t mask, used; /* slots - 1; slots taken, by dead entries too */
+    uint32_t live;
+    uint32_t ndirty, dirty_cap;
+    bool sorted; /* the dirty list is in key order */
+    struct keyed_entry **dirty;
+    struct free_entry **free_lists; /* CLASSES of them, made when something is first deleted */
+    struct arena pool;
+    size_t single_bytes; /* of entries too large for the pool */
+} __attribute__((aligned(64)));
+
+struct keyed {
+    struct shard shards[SHARDS];
+    struct keyed_codec codec;
+    uint32_t version;
+    char name[SECTION_NAME_MAX];
+};
+
+/* The table of a shard without entries: one empty slot, never written. */
+static uint64_t no_slots[1];
+
+static struct keyed_entry *entry_of(uint64_t slot)
+{
+    return (struct keyed_entry *)(uintptr_t)(slot & POINTER_MASK);
+}
+
+static uint64_t slot_of(uint64_t hash, const struct keyed_entry *e)
+{
+    uint64_t pointer = (uintptr_t)e;
+    assert((pointer & ~POINTER_MASK) == 0);
+    return hash >> TAG_SHIFT << 48 | pointer;
+}
+
+static struct shard *shard_at(struct keyed *t, uint64_t hash) { return &t->shards[shard_of(hash)]; }
+
+struct keyed *keyed_new(const char *name, uint32_t version, const struct keyed_codec *codec)
+{
+    assert(codec->value_size % 8 == 0 && strlen(name) < SECTION_NAME_MAX);
+    void *at = NULL;
+    if (posix_memalign(&at, 64, sizeof(struct keyed)) != 0)
+        at = mem_alloc(SIZE_MAX); /* aborts with a message */
+    struct keyed *t = memset(at, 0, sizeof *t);
+    t->codec = *codec;
+    t->version = version;
+    memcpy(t->name, name, strlen(name));
+    for (unsigned i = 0; i < SHARDS; i++)
+        t->shards[i].slots = no_slots;
+    return t;
+}
+
+/* ---- memory of entries ---- */
+
+static size_t entry_size(const struct keyed *t, size_t key_len)
+{
+    size_t size;
+    bool too_large = __builtin_add_overflow(key_len, sizeof(struct keyed_entry) + t->codec.value_size + 15, &size);
+    assert(!too_large && key_len <= UINT32_MAX);
+    return size & ~(size_t)15;
+}
+
+static struct keyed_entry *entry_alloc(struct keyed *t, struct shard *s, size_t key_len)
+{
+    size_t size = entry_size(t, key_len), class = size / CLASS_BYTES;
+    struct keyed_entry *e;
+    if (class >= CLASSES) {
+        e = mem_alloc(size);
+        s->single_bytes += size;
+    } else if (s->free_lists && s->free_lists[class]) {
+        e = (struct keyed_entry *)s->free_lists[class];
+        s->free_lists[class] = s->free_lists[class]->next;
+    } else {
+        e = arena_alloc(&s->pool, size);
+    }
+    return e;
+}
+
+static void entry_free(struct keyed *t, struct shard *s, struct keyed_entry *e)
+{
+    size_t size = entry_size(t, e->key_len), class = size / CLASS_BYTES;
+    if (class >= CLASSES) {
+        s->single_bytes -= size;
+        free(e);
+        return;
+    }
+    if (!s->free_lists)
+        s->free_lists = mem_zalloc(CLASSES * sizeof(struct free_entry *));
+    struct free_entry *f = (struct free_entry *)e;
+    f->next = s->free_lists[class];
+    s->free_lists[class] = f;
+}
+
+static void value_release(struct keyed *t, struct keyed_entry *e)
+{
+    if (t->codec.release)
+        t->codec.release(t->codec.arg, e->bytes);
+    memset(e->bytes, 0, t->codec.value_size);
+}
+
+/* Release every value and every entry that is not in the pool. */
+static void shard_empty(struct keyed *t, struct shard *s)
+{
+    if (s->used == 0 || (!t->codec.release && s->single_bytes == 0))
+        return;
+    for (uint32_t i = 0; i <= s->mask; i++) {
+        struct keyed_entry *e = entry_of(s->slots[i]);
+        if (!e)
+            continue;
+        value_release(t, e);
+        if (entry_size(t, e->key_len) / CLASS_BYTES >= CLASSES)
+            free(e);
+    }
+    s->single_bytes = 0;
+}
+
+void keyed_clear(struct keyed *t)
+{
+    for (unsigned i = 0; i < SHARDS; i++) {
+        struct shard *s = &t->shards[i];
+        if (s->used == 0)
+            continue;
+        shard_empty(t, s);
+        memset(s->slots, 0, ((size_t)s->mask + 1) * sizeof *s->slots);
+        s->used = s->live = s->ndirty = 0;
+        free(s->free_lists);
+        s->free_lists = NULL;
+        arena_reset(&s->pool);
+    }
+}
+
+void keyed_free(struct keyed *t)
+{
+    if (!t)
+        return;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        struct shard *s = &t->shards[i];
+        shard_empty(t, s);
+        if (s->slots != no_slots)
+            free(s->slots);
+        free(s->dirty);
+        free(s->free_lists);
+        arena_release(&s->pool);
+    }
+    free(t);
+}
+
+uint64_t keyed_count(const struct keyed *t)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < SHARDS; i++)
+        n += t->shards[i].live;
+    return n;
+}
+
+uint64_t keyed_bytes(const struct keyed *t)
+{
+    uint64_t n = sizeof *t;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        const struct shard *s = &t->shards[i];
+        n += s->pool.total + s->single_bytes + s->dirty_cap * sizeof *s->dirty;
+        n += s->slots == no_slots ? 0 : ((uint64_t)s->mask + 1) * sizeof *s->slots;
+        n += s->free_lists ? CLASSES * sizeof *s->free_lists : 0;
+    }
+    return n;
+}
+
+/* ---- lookup ---- */
+
+struct slice keyed_key(const struct keyed *t, const struct keyed_entry *e)
+{
+    return (struct slice){(const char *)e->bytes + t->codec.value_size, e->key_len};
+}
+
+static inline struct keyed_entry *shard_find(const struct keyed *t, const struct shard *s, uint64_t hash,
+                                             const void *key, size_t len)
+{
+    uint64_t tag = hash >> TAG_SHIFT << 48;
+    for (uint32_t i = (uint32_t)hash & s->mask;; i = (i + 1) & s->mask) {
+        uint64_t slot = s->slots[i];
+        if (!slot)
+            return NULL;
+        if ((slot & ~POINTER_MASK) != tag)
+            continue;
+        struct keyed_entry *e = entry_of(slot);
+        if (e->hash == hash && e->key_len == len && memcmp(e->bytes + t->codec.value_size, key, len) == 0)
+            return e;
+    }
+}
+
+struct keyed_entry *keyed_find(struct keyed *t, uint64_t hash, const void *key, size_t len)
+{
+    struct keyed_entry *e = shard_find(t, shard_at(t, hash), hash, key, len);
+    return e && !(e->flags & KEYED_DEAD) ? e : NULL;
+}
+
+void keyed_prefetch(const struct keyed *t, uint64_t hash)
+{
+    const struct shard *s = &t->shards[shard_of(hash)];
+    __builtin_prefetch(&s->slots[(uint32_t)hash & s->mask]);
+}
+
+void keyed_prefetch_entry(const struct keyed *t, uint64_t hash)
+{
+    const struct shard *s = &t->shards[shard_of(hash)];
+    uint64_t slot = s->slots[(uint32_t)hash & s->mask];
+    __builtin_prefetch(entry_of(slot));
+}
+
+static void slots_put(struct shard *s, uint64_t hash, uint64_t slot)
+{
+    uint32_t i = (uint32_t)hash & s->mask;
+    while (s->slots[i])
+        i = (i + 1) & s->mask;
+    s->slots[i] = slot;
+}
+
+static void shard_grow(struct shard *s)
+{
+    uint64_t *old = s->slots;
+    uint32_t old_slots = old == no_slots ? 0 : s->mask + 1;
+    uint32_t slots = old_slots ? old_slots * 2 : FIRST_SLOTS;
+    assert(slots > old_slots);
+    s->slots = mem_zalloc(slots * sizeof *s->slots);
+    s->mask = slots - 1;
+    enum { AHEAD = 16 };
+    for (uint32_t i = 0; i < old_slots; i++) {
+        if (i + AHEAD < old_slots)
+            __builtin_prefetch(entry_of(old[i + AHEAD]));
+        if (old[i])
+            slots_put(s, entry_of(old[i])->hash, old[i]);
+    }
+    if (old != no_slots)
+        free(old);
+}
+
+/* At most three quarters of the slots are taken. */
+static bool shard_is_full(const struct shard *s)
+{
+    return s->slots == no_slots || s->used >= (s->mask + 1) / 4 * 3;
+}
+
+static struct keyed_entry *shard_insert(struct keyed *t, struct shard *s, uint64_t hash, const void *key, size_t len)
+{
+    if (shard_is_full(s))
+        shard_grow(s);
+    struct keyed_entry *e = entry_alloc(t, s, len);
+    *e = (struct keyed_entry){.hash = hash, .key_len = (uint32_t)len};
+    memset(e->bytes, 0, t->codec.value_size);
+    if (len)
+        memcpy(e->bytes + t->codec.value_size, key, len);
+    slots_put(s, hash, slot_of(hash, e));
+    s->used++;
+    s->live++;
+    return e;
+}
+
+struct keyed_entry *keyed_get(struct keyed *t, uint64_t hash, const void *key, size_t len, bool *ret_new)
+{
+    struct shard *s = shard_at(t, hash);
+    struct keyed_entry *e = shard_find(t, s, hash, key, len);
+    *ret_new = !e || (e->flags & KEYED_DEAD);
+    if (!e)
+        return shard_insert(t, s, hash, key, len);
+    if (e->flags & KEYED_DEAD) { /* its value is zero since it was removed */
+        e->flags &= KEYED_DIRTY | KEYED_STORED;
+        s->live++;
+    }
+    return e;
+}
+
+/* Take an entry out of the slots, moving later ones of its chain up so that no marker is left behind (Knuth, TAOCP 3,
+ * 6.4, algorithm R). */
+static void shard_erase(struct keyed *t, struct shard *s, struct keyed_entry *e)
+{
+    uint32_t hole = (uint32_t)e->hash & s->mask;
+    while (entry_of(s->slots[hole]) != e)
+        hole = (hole + 1) & s->mask;
+    for (uint32_t i = (hole + 1) & s->mask; s->slots[i]; i = (i + 1) & s->mask) {
+        uint32_t home = (uint32_t)entry_of(s->slots[i])->hash & s->mask;
+        if (((i - home) & s->mask) >= ((i - hole) & s->mask)) {
+            s->slots[hole] = s->slots[i];
+            hole = i;
+        }
+    }
+    s->slots[hole] = 0;
+    s->used--;
+    entry_free(t, s, e);
+}
+
+/* ---- changes ---- */
+
+void keyed_touch(struct keyed *t, struct keyed_entry *e)
+{
+    if (e->flags & KEYED_DIRTY)
+        return;
+    struct shard *s = shard_at(t, e->hash);
+    if (s->ndirty == s->dirty_cap) {
+        s->dirty_cap = s->dirty_cap ? s->dirty_cap * 2 : 4;
+        s->dirty = mem_realloc(s->dirty, s->dirty_cap * sizeof *s->dirty);
+    }
+    e->flags |= KEYED_DIRTY;
+    s->dirty[s->ndirty++] = e;
+    s->sorted = false;
+}
+
+void keyed_remove(struct keyed *t, struct keyed_entry *e)
+{
+    assert(!(e->flags & KEYED_DEAD));
+    keyed_touch(t, e);
+    value_release(t, e);
+    e->flags |= KEYED_DEAD;
+    shard_at(t, e->hash)->live--;
+}
+
+/* A key's first eight bytes as a number that orders as they do, so that most comparisons touch no entry. */
+struct sort_item {
+    uint64_t prefix;
+    struct keyed_entry *entry;
+};
+
+static uint64_t prefix_of(struct slice key)
+{
+    unsigned char first[8] = {0};
+    memcpy(first, key.data, MIN(key.len, sizeof first));
+    return __builtin_bswap64(load_u64(first));
+}
+
+static int compare_keys(struct slice a, struct slice b)
+{
+    int c = memcmp(a.data, b.data, MIN(a.len, b.len));
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_items(const void *a, const void *b, void *table)
+{
+    const struct sort_item *x = a, *y = b;
+    if (x->prefix != y->prefix)
+        return x->prefix < y->prefix ? -1 : 1;
+    return compare_keys(keyed_key(table, x->entry), keyed_key(table, y->entry));
+}
+
+static void shard_sort(struct keyed *t, struct shard *s)
+{
+    if (s->sorted)
+        return;
+    s->sorted = true;
+    if (s->ndirty < 2)
+        return;
+    struct sort_item *items = mem_array(s->ndirty, sizeof *items);
+    for (uint32_t i = 0; i < s->ndirty; i++)
+        items[i] = (struct sort_item){prefix_of(keyed_key(t, s->dirty[i])), s->dirty[i]};
+    qsort_r(items, s->ndirty, sizeof *items, compare_items, t);
+    for (uint32_t i = 0; i < s->ndirty; i++)
+        s->dirty[i] = items[i].entry;
+    free(items);
+}
+
+/* The dead ones behind the live ones, which stay in order. Answers how many live. */
+static uint32_t shard_part(struct shard *s)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < s->ndirty; i++) {
+        struct keyed_entry *e = s->dirty[i];
+        if (e->flags & KEYED_DEAD)
+            continue;
+        s->dirty[i] = s->dirty[live];
+        s->dirty[live++] = e;
+    }
+    s->sorted &= live == s->ndirty;
+    return live;
+}
+
+struct keyed_entry *const *keyed_dirty(struct keyed *t, unsigned shard, uint32_t *ret_count)
+{
+    struct shard *s = &t->shards[shard];
+    shard_sort(t, s);
+    *ret_count = shard_part(s);
+    return s->dirty;
+}
+
+void keyed_each(struct keyed *t, unsigned shard, void (*visit)(void *arg, struct keyed_entry *e), void *arg)
+{
+    struct shard *s = &t->shards[shard];
+    for (uint32_t i = 0; s->live && i <= s->mask; i++) {
+        struct keyed_entry *e = entry_of(s->slots[i]);
+        if (e && !(e->flags & KEYED_DEAD))
+            visit(arg, e);
+    }
+}
+
+/* ---- payload ---- */
+
+void keyed_put_change(struct buf *out, const struct keyed_change *c)
+{
+    buf_putc(out, c->is_delete ? 'D' : 'P');
+    buf_put_u8(out, c->shard);
+    buf_put_varint(out, c->key.len);
+    buf_put_slice(out, c->key);
+    if (c->is_delete)
+        return;
+    buf_put_varint(out, c->value.len);
+    buf_put_slice(out, c->value);
+}
+
+static bool read_counted(struct reader *r, struct slice *ret)
+{
+    uint64_t len;
+    return reader_varint(r, &len) && len <= UINT32_MAX && reader_bytes(r, (size_t)len, &ret->data) &&
+           (ret->len = (size_t)len, true);
+}
+
+bool keyed_read_change(struct reader *r, struct keyed_change *ret)
+{
+    struct reader at = *r;
+    struct keyed_change c = {0};
+    uint8_t what;
+    if (!reader_u8(&at, &what) || (what != 'P' && what != 'D') || !reader_u8(&at, &c.shard) ||
+        !read_counted(&at, &c.key) || (what == 'P' && !read_counted(&at, &c.value)))
+        return false;
+    c.is_delete = what == 'D';
+    *ret = c;
+    *r = at;
+    return true;
+}
+
+int keyed_compare_changes(const struct keyed_change *a, const struct keyed_change *b)
+{
+    return a->shard != b->shard ? (a->shard < b->shard ? -1 : 1) : compare_keys(a->key, b->key);
+}
+
+static void put_value(struct keyed *t, const struct keyed_entry *e, struct buf *scratch, struct slice *ret)
+{
+    *ret = (struct slice){(const char *)e->bytes, t->codec.value_size};
+    if (!t->codec.pack)
+        return;
+    buf_clear(scratch);
+    t->codec.pack(t->codec.arg, e->bytes, scratch);
+    assert(!scratch->overflow);
+    *ret = buf_slice(scratch);
+}
+
+static void save_entry(struct keyed *t, struct shard *s, struct keyed_entry *e, struct buf *scratch, struct buf *out)
+{
+    struct keyed_change c = {.shard = (uint8_t)shard_of(e->hash), .key = keyed_key(t, e)};
+    c.is_delete = e->flags & KEYED_DEAD;
+    if (!c.is_delete)
+        put_value(t, e, scratch, &c.value);
+    if (!c.is_delete || (e->flags & KEYED_STORED))
+        keyed_put_change(out, &c);
+    if (c.is_delete) {
+        shard_erase(t, s, e);
+        return;
+    }
+    e->flags = (e->flags & ~(uint32_t)KEYED_DIRTY) | KEYED_STORED;
+}
+
+void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out)
+{
+    assert(from <= to && to <= SHARDS);
+    AUTO(buf) scratch = BUF(UINT32_MAX);
+    bool forget = os_planted_bug("keyed-save-forgets");
+    for (unsigned i = from; i < to; i++) {
+        struct shard *s = &t->shards[i];
+        shard_sort(t, s);
+        for (uint32_t k = 0; k < s->ndirty; k++) {
+            size_t before = out->len;
+            save_entry(t, s, s->dirty[k], &scratch, out);
+            if (forget && k == s->ndirty - 1)
+                out->len = before;
+        }
+        if (s->dirty_cap > DIRTY_KEEP && s->ndirty < s->dirty_cap / 4) {
+            s->dirty_cap /= 2;
+            s->dirty = mem_realloc(s->dirty, s->dirty_cap * sizeof *s->dirty);
+        }
+        s->ndirty = 0;
+    }
+}
+
+static enum status odd(const struct keyed *t, const char *what, struct error *err)
+{
+    return error_set(err, ERR_CORRUPT, "the saved state of \"%s\" is damaged: %s", t->name, what);
+}
+
+static enum status load_change(struct keyed *t, const struct keyed_change *c, struct error *err)
+{
+    uint64_t hash = hash64(c->key.data, c->key.len, 0);
+    if (shard_of(hash) != c->shard)
+        return odd(t, "a key lies in the wrong shard", err);
+    struct shard *s = shard_at(t, hash);
+    struct keyed_entry *e = shard_find(t, s, hash, c->key.data, c->key.len);
+    if (c->is_delete) {
+        if (e) {
+            value_release(t, e);
+            s->live--;
+            shard_erase(t, s, e);
+        }
+        return OK;
+    }
+    if (e)
+        value_release(t, e);
+    else
+        e = shard_insert(t, s, hash, c->key.data, c->key.len);
+    e->flags |= KEYED_STORED;
+    if (t->codec.unpack) {
+        struct reader value = reader_of(c->value);
+        if (!t->codec.unpack(t->codec.arg, &value, e->bytes) || reader_left(&value) != 0)
+            return odd(t, "a value cannot be read", err);
+        return OK;
+    }
+    if (c->value.len != t->codec.value_size)
+        return odd(t, "a value has the wrong length", err);
+    if (c->value.len)
+        memcpy(e->bytes, c->value.data, c->value.len);
+    return OK;
+}
+
+enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, struct error *err)
+{
+    if (version != t->version) {
+        (void)error_set(err, ERR_STATE, "the saved state of \"%s\" has version %u, this bourn reads version %u", t->name,
+                        version, t->version);
+        return error_hint(err, "run the version of bourn that wrote it");
+    }
+    struct reader r = reader_of(payload);
+    struct keyed_change before = {0}, c;
+    for (bool first = true; reader_left(&r); first = false, before = c) {
+        if (!keyed_read_change(&r, &c))
+            return odd(t, "it ends within an entry", err);
+        if (!first && keyed_compare_changes(&before, &c) >= 0)
+            return odd(t, "its keys are not in order", err);
+        TRY(load_change(t, &c, err));
+    }
+    return OK;
+}
