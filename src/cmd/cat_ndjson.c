@@ -27,7 +27,6 @@ struct ndjson_rows {
     uint32_t nsample, sampled; /* sampled: handed out of the sample */
     struct key *keys;
     uint32_t nkeys;
-    uint32_t *column_of_key; /* for the columns shown: the key of each */
     uint64_t lines, bad;
     struct buf late_keys; /* names that came after the sample */
     uint32_t nlate;

@@ -5,3 +5,4 @@
 
 extern const struct format format_json; /* one JSON object a message; files: one a line */
 extern const struct format format_csv;  /* RFC 4180 */
+extern const struct format format_table; /* aligned columns for people; written only */
