@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "cmd/cmd.h"
+#include "engine/builtin.h"
 #include "engine/published.h"
 #include "link/local.h"
 

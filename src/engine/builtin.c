@@ -11,14 +11,11 @@
 static const struct source_connector *const sources[] = {
     &source_generator_connector,
     &source_file_connector,
-    &source_kafka_connector,
     &source_delta_connector,
 };
 
 static const struct sink_connector *const sinks[] = {
     &sink_delta_connector,
-    &sink_file_connector,
-    &sink_console_connector,
 };
 
 static const struct format *const formats[] = {

@@ -5,7 +5,7 @@
 
 #include "engine/builtin.h"
 #include "lake/table_path.h"
-#include "link/local.h"
+#include "link/store_open.h"
 
 static enum status open_table(struct published_table *t, const struct plan *plan, const char *uuid, struct error *err)
 {
