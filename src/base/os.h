@@ -79,6 +79,18 @@ uint64_t os_memory_resident(void); /* bytes of RSS */
 uint64_t os_memory_peak(void);
 int os_cpu_count(void); /* that this process may run on, at least 1 */
 
+/* ---- sockets between processes of one user ---- */
+
+/* Listen at a path (an old socket there is replaced), mode 0600. The path may be longer than a socket's name may be. */
+enum status os_local_listen(const char *path, int *ret_fd, struct error *err);
+/* The next client, waiting at most timeout_us. AGAIN: none came. */
+enum status os_local_accept(int fd, int64_t timeout_us, int *ret_fd, struct error *err);
+/* ERR_NOT_FOUND: nobody listens there. */
+enum status os_local_connect(const char *path, int *ret_fd, struct error *err);
+/* Up to n bytes, waiting at most timeout_us; *ret = 0 at the end. AGAIN: the time is over. Sockets are written with
+ * os_file_write and closed with os_file_close. */
+enum status os_socket_read(int fd, void *p, size_t n, int64_t timeout_us, size_t *ret, struct error *err);
+
 /* ---- threads: pthreads behind names the checker can find ---- */
 
 struct os_thread { pthread_t id; };

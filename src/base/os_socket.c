@@ -1,0 +1,97 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/os.h"
+
+enum { BACKLOG = 16 };
+
+/* sun_path holds 108 bytes and state folders may be deeper: the folder is named through its descriptor. */
+static enum status address_of(const char *path, struct sockaddr_un *ret, int *ret_folder, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO(buf) folder = BUF(4096);
+    buf_put(&folder, slash ? path : ".", slash ? (size_t)(slash - path) : 1);
+    if (folder.len == 0)
+        buf_puts(&folder, "/");
+    int fd = open(buf_cstr(&folder), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot open the folder of %s", path);
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", fd, slash ? slash + 1 : path);
+    if (n < 0 || (size_t)n >= sizeof ret->sun_path) {
+        close(fd);
+        return error_set(err, ERR_IO, "the name of the socket %s is too long", path);
+    }
+    *ret_folder = fd;
+    return OK;
+}
+
+enum status os_local_listen(const char *path, int *ret_fd, struct error *err)
+{
+    struct sockaddr_un address;
+    AUTO_FD folder = -1;
+    TRY(address_of(path, &address, &folder, err));
+    AUTO_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot make a socket");
+    unlink(address.sun_path);
+    mode_t old = umask(0177);
+    int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
+    int saved = errno;
+    umask(old);
+    if (bound != 0 || listen(fd, BACKLOG) != 0)
+        return error_errno(err, bound != 0 ? saved : errno, "cannot listen at %s", path);
+    *ret_fd = fd;
+    fd = -1;
+    return OK;
+}
+
+static enum status wait_readable(int fd, int64_t timeout_us, struct error *err)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n = poll(&p, 1, (int)(timeout_us / 1000));
+    if (n < 0 && errno != EINTR)
+        return error_errno(err, errno, "poll");
+    return n > 0 ? OK : AGAIN;
+}
+
+enum status os_local_accept(int fd, int64_t timeout_us, int *ret_fd, struct error *err)
+{
+    TRY(wait_readable(fd, timeout_us, err));
+    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    if (client < 0)
+        return errno == EINTR || errno == ECONNABORTED ? AGAIN : error_errno(err, errno, "accept");
+    *ret_fd = client;
+    return OK;
+}
+
+enum status os_local_connect(const char *path, int *ret_fd, struct error *err)
+{
+    struct sockaddr_un address;
+    AUTO_FD folder = -1;
+    TRY(address_of(path, &address, &folder, err));
+    AUTO_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot make a socket");
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        return error_errno(err, errno == ECONNREFUSED ? ENOENT : errno, "cannot connect to %s", path);
+    *ret_fd = fd;
+    fd = -1;
+    return OK;
+}
+
+enum status os_socket_read(int fd, void *p, size_t n, int64_t timeout_us, size_t *ret, struct error *err)
+{
+    TRY(wait_readable(fd, timeout_us, err));
+    ssize_t got = read(fd, p, n);
+    if (got < 0)
+        return errno == EINTR ? AGAIN : error_errno(err, errno, "read");
+    *ret = (size_t)got;
+    return OK;
+}
