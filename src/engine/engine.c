@@ -17,7 +17,7 @@ static enum status open_parts(struct engine *e, struct error *err)
     e->segment = segment_writer_new();
     TRY(engine_recover(e, err));
     e->merger = merger_new(e->store);
-    return OK;
+    return control_open(e->config.state, &e->control, err);
 }
 
 enum status engine_open(const struct engine_config *config, struct engine **ret, struct error *err)
@@ -37,6 +37,7 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    control_free(e->control);
     publisher_free(e->publisher);
     merger_free(e->merger);
     inputs_release(&e->inputs);

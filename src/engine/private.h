@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "engine/builtin.h"
+#include "engine/control.h"
 #include "engine/engine.h"
 #include "engine/graph.h"
 #include "engine/input.h"
@@ -22,6 +23,7 @@ struct engine {
     struct inputs inputs;
     struct publisher *publisher;
     struct merger *merger;
+    struct control *control;
     struct segment_writer *segment;
     struct arena arena; /* of one epoch's commit */
     struct graph_time *times;

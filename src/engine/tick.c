@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "engine/private.h"
+#include "engine/status.h"
 
 enum {
     PROGRESS_EVERY = 100 * 1000,
@@ -70,6 +71,15 @@ static void report(struct engine *e, bool now)
     e->config.progress(e->config.progress_arg, &p);
 }
 
+static void answer_control(struct engine *e)
+{
+    if (!control_asked(e->control))
+        return;
+    AUTO(buf) json = BUF(MIB(64));
+    status_json(e, journal_manifest(e->journal), &json);
+    control_answer(e->control, &json);
+}
+
 /* ---- an epoch ---- */
 
 struct pass {
@@ -128,6 +138,7 @@ static enum status end_of_input(struct engine *e, struct error *err)
 
 static enum status housekeeping(struct engine *e, struct error *err)
 {
+    answer_control(e);
     TRY(publisher_check(e->publisher, err));
     TRY(merger_check(e->merger, err));
     int64_t mono = os_mono_us();
