@@ -14,8 +14,8 @@
 int os_fault(const char *call);
 /* The same for a write: *n may be made smaller; the write of the smaller piece happens, then fails with the answer. */
 int os_fault_write(size_t *n);
-/* Microseconds to add to the wall clock. */
-int64_t os_fault_clock(void);
+/* What the wall clock shall say at `now`. */
+int64_t os_fault_clock(int64_t now);
 
 /* How many mutations are recorded so far: taken before a sync, which covers only what was recorded before it began. */
 uint64_t os_record_mark(void);
@@ -30,7 +30,7 @@ void os_record_path(const char *call, const char *path, const char *to, uint64_t
 
 static inline int os_fault(const char *call) { (void)call; return 0; }
 static inline int os_fault_write(size_t *n) { (void)n; return 0; }
-static inline int64_t os_fault_clock(void) { return 0; }
+static inline int64_t os_fault_clock(int64_t now) { return now; }
 static inline uint64_t os_record_mark(void) { return 0; }
 static inline void os_record_open(const char *path, enum os_open how, int fd) { (void)path, (void)how, (void)fd; }
 static inline void os_record_close(int fd) { (void)fd; }

@@ -16,7 +16,7 @@ static int64_t read_clock(clockid_t id)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-int64_t os_now_us(void) { return read_clock(CLOCK_REALTIME) + os_fault_clock(); }
+int64_t os_now_us(void) { return os_fault_clock(read_clock(CLOCK_REALTIME)); }
 int64_t os_mono_us(void) { return read_clock(CLOCK_MONOTONIC); }
 int64_t os_cpu_us(void) { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
 
