@@ -597,6 +597,13 @@ static enum status file_open(const struct source_config *config, struct source *
     return OK;
 }
 
+static bool file_bounded(const struct options *server, const struct options *table)
+{
+    AUTO(arena) scratch = {0};
+    const struct options joined = options_join(table, server, &scratch);
+    return !option_bool(&joined, file_options, "follow");
+}
+
 static const char *const file_metadata[] = {"topic", "partition", "offset", NULL};
 
 const struct source_connector source_file_connector = {
@@ -605,5 +612,6 @@ const struct source_connector source_file_connector = {
     .metadata = file_metadata,
     .help = "NDJSON or CSV files, plain, gzip or zstd; bounded, or followed as a stream",
     .default_format = "json",
+    .bounded = file_bounded,
     .open = file_open,
 };

@@ -249,6 +249,11 @@ static enum status generator_open(const struct source_config *config, struct sou
     return OK;
 }
 
+static bool generator_bounded(const struct options *server, const struct options *table)
+{
+    return option_given(table, "rows") || option_given(server, "rows");
+}
+
 static const char *const generator_metadata[] = {"topic", "partition", "offset", "timestamp", NULL};
 
 const struct source_connector source_generator_connector = {
@@ -257,5 +262,6 @@ const struct source_connector source_generator_connector = {
     .metadata = generator_metadata,
     .help = "made-up payment events, reproducible from a seed",
     .default_format = "json",
+    .bounded = generator_bounded,
     .open = generator_open,
 };
