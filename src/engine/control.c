@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
+
 enum { POLL_US = 100 * 1000, ANSWER_PATIENCE_US = 5 * 1000 * 1000, ANSWER_MAX = 64 << 20 };
 
 struct control {

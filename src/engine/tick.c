@@ -188,6 +188,7 @@ static enum status drain(struct engine *e, int64_t patience_us, struct error *er
             break;
         }
         publisher_wait(e->publisher, 20 * 1000);
+        answer_control(e);
         report(e, false);
     }
     return publisher_has_news(e->publisher) ? engine_confirm(e, err) : OK;

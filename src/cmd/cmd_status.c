@@ -1,0 +1,201 @@
+/* bourn status, bourn why: what a state has done, what a running process is doing, and what holds its results back. */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "engine/control.h"
+#include "engine/status.h"
+#include "link/local.h"
+
+/* ---- asking ---- */
+
+static enum status read_log(const char *state, struct buf *out, struct error *err)
+{
+    struct store *store = store_local_new(state);
+    bool exists = false;
+    enum status s = journal_exists(store, &exists, err);
+    if (s == OK && !exists) {
+        (void)error_set(err, ERR_STATE, "there is no state at %s", state);
+        s = error_hint(err, "name the state folder of the run: --state or BOURN_STATE");
+    }
+    struct manifest m = {0};
+    if (s == OK)
+        s = journal_read(store, &m, err);
+    if (s == OK)
+        status_json(NULL, &m, out);
+    manifest_release(&m);
+    store_free(store);
+    return s;
+}
+
+/* A running process answers itself; without one the log does. */
+static enum status ask(const char *state, struct buf *out, struct error *err)
+{
+    enum status s = control_ask(state, out, err);
+    if (s != FAILED || err->code != ERR_NOT_FOUND)
+        return s;
+    buf_clear(out);
+    return read_log(state, out, err);
+}
+
+static const char *text_of(const json_t *o, const char *name, const char *otherwise)
+{
+    const char *s = json_string_value(json_object_get(o, name));
+    return s ? s : otherwise;
+}
+
+static long long number_of(const json_t *o, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(o, name));
+}
+
+/* ---- status ---- */
+
+static void print_sources(const json_t *sources)
+{
+    size_t i, k;
+    json_t *source, *split;
+    json_array_foreach(sources, i, source) {
+        printf("source %s: watermark %s\n", text_of(source, "name", "?"), text_of(source, "watermark", "none yet"));
+        if (text_of(source, "trouble", NULL))
+            printf("  trying again: %s\n", text_of(source, "trouble", ""));
+        json_array_foreach(json_object_get(source, "splits"), k, split) {
+            printf("  %-32s position %lld", text_of(split, "name", "?"), number_of(split, "position"));
+            if (json_object_get(split, "lag"))
+                printf(", lag %lld", number_of(split, "lag"));
+            printf(", newest event %s%s%s\n", text_of(split, "max_event", "none yet"),
+                   json_is_true(json_object_get(split, "idle")) ? ", idle" : "",
+                   json_is_true(json_object_get(split, "finished")) ? ", finished" : "");
+        }
+    }
+}
+
+static void print_ledger(const json_t *ledger)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(ledger, "rules"), i, item)
+        printf("  rejected by %-20s %lld\n", text_of(item, "rule", "?"), number_of(item, "count"));
+}
+
+static void print_status(const json_t *root)
+{
+    size_t i;
+    json_t *item;
+    if (json_is_true(json_object_get(root, "running")))
+        printf("running, pid %lld\n", number_of(root, "pid"));
+    else
+        printf("not running%s\n", json_is_true(json_object_get(root, "ended")) ? "; its input has ended" : "");
+    printf("state %s, epoch %lld at %s\n", text_of(root, "uuid", "?"), number_of(root, "epoch"),
+           text_of(root, "now", "-"));
+    print_sources(json_object_get(root, "sources"));
+    json_array_foreach(json_object_get(root, "steps"), i, item)
+        printf("step %s (%s): %lld keys, %lld bytes\n", text_of(item, "name", "?"), text_of(item, "id", "?"),
+               number_of(item, "keys"), number_of(item, "bytes"));
+    json_array_foreach(json_object_get(root, "sinks"), i, item) {
+        printf("sink %s: published up to epoch %lld of %lld%s\n", text_of(item, "name", "?"),
+               number_of(item, "confirmed"), number_of(root, "epoch"),
+               json_is_true(json_object_get(item, "applying")) ? ", publishing now" : "");
+        if (text_of(item, "trouble", NULL))
+            printf("  trying again: %s\n", text_of(item, "trouble", ""));
+    }
+    print_ledger(json_object_get(root, "ledger"));
+}
+
+/* ---- why ---- */
+
+static int explain_sources(const json_t *root)
+{
+    size_t i, k;
+    int reasons = 0;
+    json_t *source, *split;
+    json_array_foreach(json_object_get(root, "sources"), i, source) {
+        const char *name = text_of(source, "name", "?");
+        if (text_of(source, "trouble", NULL)) {
+            printf("source %s cannot be read: %s. It is tried again by itself.\n", name, text_of(source, "trouble", ""));
+            reasons++;
+        }
+        json_array_foreach(json_object_get(source, "splits"), k, split) {
+            bool idle = json_is_true(json_object_get(split, "idle"));
+            bool done = json_is_true(json_object_get(split, "finished"));
+            if (idle || done || text_of(split, "max_event", NULL))
+                continue;
+            printf("source %s: %s has shown no event time yet and holds the watermark back. It stops doing so when an "
+                   "event arrives or it has been idle for the source's idle_timeout.\n", name,
+                   text_of(split, "name", "?"));
+            reasons++;
+        }
+    }
+    return reasons;
+}
+
+static int explain_sinks(const json_t *root)
+{
+    size_t i;
+    int reasons = 0;
+    json_t *sink;
+    long long epoch = number_of(root, "epoch");
+    bool running = json_is_true(json_object_get(root, "running"));
+    json_array_foreach(json_object_get(root, "sinks"), i, sink) {
+        const char *name = text_of(sink, "name", "?"), *trouble = text_of(sink, "trouble", NULL);
+        long long confirmed = number_of(sink, "confirmed"), target = number_of(sink, "target");
+        if (trouble)
+            printf("sink %s fails and tries again: %s. Nothing is lost: epochs %lld to %lld wait in the state.\n", name,
+                   trouble, confirmed + 1, epoch);
+        else if (confirmed >= epoch)
+            continue;
+        else if (!running)
+            printf("sink %s: epochs %lld to %lld wait in the state; the next `bourn run` publishes them.\n", name,
+                   confirmed + 1, epoch);
+        else if (confirmed < target)
+            printf("sink %s is publishing epochs %lld to %lld just now.\n", name, confirmed + 1, target);
+        else
+            printf("sink %s holds epochs %lld to %lld until its commit_interval is over.\n", name, confirmed + 1,
+                   epoch);
+        reasons++;
+    }
+    return reasons;
+}
+
+static void print_why(const json_t *root)
+{
+    int reasons = 0;
+    if (!json_is_true(json_object_get(root, "running"))) {
+        printf("No process is running on this state.\n");
+        reasons++;
+    }
+    reasons += explain_sources(root) + explain_sinks(root);
+    if (reasons == 0)
+        printf("Nothing is held back: every finished epoch is published.\n");
+}
+
+/* ---- the verbs ---- */
+
+static int show(int argc, char **argv, void (*print)(const json_t *root))
+{
+    const char *state = "./state";
+    bool json = false;
+    const struct cmd_flag flags[] = {{"state", &state, NULL}, {"json", NULL, &json}};
+    int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
+    if (n < 0)
+        return 2;
+    if (n > 0)
+        return cmd_usage("status", "unexpected argument \"%s\"", argv[0]);
+    AUTO(buf) text = BUF(MIB(64));
+    struct error err;
+    if (ask(state, &text, &err) != OK)
+        return cmd_fail(&err);
+    if (json) {
+        fwrite(text.data, 1, text.len, stdout);
+        return 0;
+    }
+    json_error_t bad;
+    json_t *root = json_loadb(text.data, text.len, 0, &bad);
+    assert(root); /* it is our own */
+    print(root);
+    json_decref(root);
+    return 0;
+}
+
+int cmd_status(int argc, char **argv) { return show(argc, argv, print_status); }
+int cmd_why(int argc, char **argv) { return show(argc, argv, print_why); }
