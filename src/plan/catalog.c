@@ -3,20 +3,21 @@
 
 #include "plan/bind.h"
 
+/* Where the engine has a setting of the same name, that is the default. */
 const struct option_spec plan_source_options[] = {
     {"format", OPT_TEXT, .on_table = true, .help = "how a message becomes a row: json, csv, ..."},
     {"dedup_horizon", OPT_INTERVAL, .on_table = true,
      .help = "how long DISTINCT ON remembers a key; default: the watermark's delay"},
-    {"idle_timeout", OPT_INTERVAL, .value = "1 min", .on_table = true,
+    {"idle_timeout", OPT_INTERVAL, .on_table = true,
      .help = "a split that stays at its end this long no longer holds the watermark back"},
-    {"max_ahead", OPT_INTERVAL, .value = "1 hour", .on_table = true,
+    {"max_ahead", OPT_INTERVAL, .on_table = true,
      .help = "event times further ahead of the clock are rejected"},
     {0},
 };
 
 const struct option_spec plan_sink_options[] = {
     {"format", OPT_TEXT, .on_table = true, .help = "how a row becomes a record: json, csv, ..."},
-    {"commit_interval", OPT_INTERVAL, .value = "30 s", .on_table = true,
+    {"commit_interval", OPT_INTERVAL, .on_table = true,
      .help = "how often the sink publishes; sinks of one interval publish the same epoch"},
     {0},
 };

@@ -134,7 +134,9 @@ static void explain_sink(struct explain *x, const struct plan_node *n)
     char every[32];
     buf_printf(x->out, "sink %s", t->name);
     server(x, t);
-    buf_printf(x->out, ", every %s", duration(option_int(&t->options, plan_sink_options, "commit_interval"), every));
+    if (option_given(&t->options, "commit_interval"))
+        buf_printf(x->out, ", every %s",
+                   duration(option_int(&t->options, plan_sink_options, "commit_interval"), every));
     if (t->nkey) {
         buf_puts(x->out, ", upsert by ");
         columns(x->out, &t->schema, t->key, t->nkey);

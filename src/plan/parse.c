@@ -327,10 +327,23 @@ static int32_t cursor_offset(struct slice sql, int cursor)
     return (int32_t)offset;
 }
 
+/* Where PostgreSQL's grammar surprises. */
+static const struct {
+    const char *message, *hint;
+} syntax_hints[] = {
+    {"syntax error at or near \"OPTIONS\"", "a column's OPTIONS (...) stand right behind its type, before NOT NULL and "
+                                            "CHECK"},
+    {"syntax error at or near \"SERVER\"", "tables with a SERVER are created with CREATE FOREIGN TABLE"},
+};
+
 static enum status syntax_error(struct parser *p, const PgQueryError *e)
 {
     int32_t location = e->cursorpos > 0 ? p->base + cursor_offset(p->sql, e->cursorpos) : p->start;
-    return problem_at(p->text, location, p->err, ERR_SQL, "%s", e->message);
+    (void)problem_at(p->text, location, p->err, ERR_SQL, "%s", e->message);
+    for (size_t i = 0; i < ARRAY_LEN(syntax_hints); i++)
+        if (strcmp(e->message, syntax_hints[i].message) == 0)
+            return error_hint(p->err, "%s", syntax_hints[i].hint);
+    return FAILED;
 }
 
 static enum status unpack_statement(struct parser *p, const PgQueryProtobuf *packed, struct ast_statement *into)

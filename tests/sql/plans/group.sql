@@ -1,0 +1,42 @@
+-- case: GROUP BY with all aggregates, FILTER, HAVING, now() at the end
+INSERT INTO totals
+SELECT user_id, sum(amount) - coalesce(sum(amount) FILTER (WHERE channel = 'web'), 0), count(*), now()
+FROM payments GROUP BY user_id HAVING count(*) > 1 AND min(amount) < max(amount);
+-- case: no GROUP BY gives one row, also with a constant key
+INSERT INTO one_row SELECT 1, sum(amount) FROM payments;
+-- case: count(*) alone
+INSERT INTO one_row SELECT 1, count(*) FROM payments;
+-- case: GROUP BY a position, a name of the list, an expression
+INSERT INTO log SELECT u, n, NULL FROM (SELECT upper(note) AS u, count(*) AS n FROM finite GROUP BY 1) x;
+-- case: GROUP BY over a finite input, sorted
+INSERT INTO out SELECT count(*), upper(name) AS u FROM finite GROUP BY u ORDER BY count(*) DESC, u;
+-- case: an expression over a group
+INSERT INTO out SELECT sum(v), upper(name) || '!' FROM finite GROUP BY upper(name) ORDER BY 1;
+-- case: equal aggregates are computed once
+INSERT INTO totals SELECT user_id, sum(amount), count(amount) + count(amount), NULL FROM payments GROUP BY user_id
+HAVING sum(amount) > 0;
+-- case: aggregates over aggregates
+INSERT INTO one_row SELECT 1, sum(n) FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY user_id) u;
+-- case: groups with a domain are bounded
+CREATE FOREIGN TABLE by_channel (channel text, big boolean, n bigint, PRIMARY KEY (channel, big)) SERVER lake;
+INSERT INTO by_channel SELECT channel, amount > 100, count(*) FROM payments WHERE amount IS NOT NULL GROUP BY 1, 2;
+-- case: DISTINCT ON keeps the first, within the watermark
+INSERT INTO log SELECT DISTINCT ON (event_id) event_id, 1, event_time FROM payments;
+-- case: DISTINCT ON an expression, hidden time column
+INSERT INTO log (id) SELECT DISTINCT ON (upper(user_id)) note FROM payments;
+-- case: DISTINCT ON without event time is kept for ever
+INSERT INTO log (id, v) SELECT DISTINCT ON (id) * FROM untimed;
+-- case: DISTINCT ON makes a key that an upsert sink may use
+INSERT INTO totals SELECT DISTINCT ON (user_id) user_id, amount, 1, event_time FROM payments;
+-- case: dedup_horizon set apart from the watermark
+CREATE FOREIGN TABLE p2 (id text, ts timestamptz OPTIONS (watermark '1 hour')) SERVER events OPTIONS (dedup_horizon '7 days');
+INSERT INTO log (id) SELECT id FROM (SELECT DISTINCT ON (id) * FROM p2) x;
+-- case: DISTINCT rows
+INSERT INTO out SELECT DISTINCT v, name FROM finite ORDER BY name;
+-- case: DISTINCT rows of a stream stay append-only
+INSERT INTO log (id) SELECT DISTINCT user_id FROM payments;
+-- case: min(DISTINCT) is min
+INSERT INTO one_row SELECT 1, min(DISTINCT amount) FROM payments;
+-- case: a key through a widening cast
+CREATE FOREIGN TABLE wide (id bigint PRIMARY KEY, n bigint) SERVER lake;
+INSERT INTO wide SELECT id, count(*) FROM finite GROUP BY id;

@@ -1,0 +1,317 @@
+/* Plans: tests/sql/plans/NAME.sql holds cases, each begun by a line "-- case: title"; NAME.expected what explain says of
+ * each, or its errors. "-- query" as the next line plans SELECTs over given relations. tables.sql stands before every
+ * case of the other files. BOURN_RECORD=1 writes the .expected files anew: review the difference. */
+#include "plan/plan.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/os.h"
+#include "plan_world.h"
+
+static const char *folder(void)
+{
+    static char path[4096];
+    const char *data = getenv("BOURN_TEST_DATA");
+    assert_non_null(data);
+    snprintf(path, sizeof path, "%s/../../sql/plans", data);
+    return path;
+}
+
+static struct slice slurp(const char *path, struct buf *into, bool must)
+{
+    struct error err;
+    into->max = MIB(16);
+    if (os_file_slurp(path, into, &err) != OK && must)
+        fail_msg("%s", err.text);
+    return (struct slice){buf_cstr(into), into->len};
+}
+
+/* Ids are structural: 12 hex digits behind a dash. They say nothing to a reviewer. */
+static void put_without_ids(struct buf *out, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        size_t n = 0;
+        while (s.data[i] == '-' && i + 1 + n < s.len && strchr("0123456789abcdef", s.data[i + 1 + n]) && n < 12)
+            n++;
+        buf_putc(out, s.data[i]);
+        if (n == 12)
+            i += 12;
+    }
+}
+
+static void put_error(struct buf *out, const struct error *e)
+{
+    char line[2000];
+    buf_printf(out, "%s\n", error_print(e, line, sizeof line));
+}
+
+static void run_case(struct slice prelude, struct slice sql, struct buf *out)
+{
+    struct plan_text texts[] = {{"tables.sql", prelude}, {"case.sql", sql}};
+    AUTO(plan) *plan = NULL;
+    struct plan_errors others = {0};
+    struct error err = {0};
+    bool query = sql.len > 9 && memcmp(sql.data, "-- query\n", 9) == 0;
+    enum status status = query ? plan_query(&texts[1], plan_test_world(), plan_test_lookup(), &plan, &err)
+                               : plan_check(texts, 2, plan_test_world(), &plan, &others, &err);
+    if (status != OK) {
+        put_error(out, &err);
+        for (uint32_t i = 0; i < others.count; i++)
+            put_error(out, &others.items[i]);
+        return;
+    }
+    AUTO(buf) text = BUF(MIB(4));
+    plan_explain(plan, &text);
+    text.len -= 70; /* "plan " and the fingerprint */
+    plan_check_report(plan, &text);
+    put_without_ids(out, buf_slice(&text));
+}
+
+static const char *next_case(const char *p) { return strstr(p, "-- case: "); }
+
+static void run_file(struct slice prelude, struct slice sql, struct buf *out)
+{
+    const char *end = sql.data + sql.len;
+    for (const char *at = next_case(sql.data), *next; at; at = next) {
+        next = next_case(at + 1);
+        const char *line = memchr(at, '\n', (size_t)(end - at)), *stop = next ? next : end;
+        assert_non_null(line);
+        buf_printf(out, "==== %.*s\n", (int)(line - at - 9), at + 9);
+        run_case(prelude, (struct slice){line + 1, (size_t)(stop - line - 1)}, out);
+    }
+}
+
+static void compare(const char *name, const struct buf *got, const char *expected_path)
+{
+    AUTO(buf) expected = {0};
+    if (getenv("BOURN_RECORD")) {
+        FILE *f = fopen(expected_path, "w");
+        assert_non_null(f);
+        fwrite(got->data, 1, got->len, f);
+        fclose(f);
+        return;
+    }
+    struct slice want = slurp(expected_path, &expected, true);
+    if (slice_equal(want, buf_slice(got)))
+        return;
+    size_t i = 0, line = 1;
+    while (i < want.len && i < got->len && want.data[i] == got->data[i])
+        line += got->data[i++] == '\n';
+    fail_msg("%s: first difference in line %zu of %s; got:\n%.*s", name, line, expected_path, 400,
+             buf_cstr((struct buf *)(uintptr_t)got) + i);
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    AUTO(buf) tables = {0};
+    char path[5000];
+    snprintf(path, sizeof path, "%s/tables.sql", folder());
+    struct slice prelude = slurp(path, &tables, true);
+    struct dirent **entries;
+    int files = 0, n = scandir(folder(), &entries, NULL, alphasort);
+    assert_true(n > 0);
+    for (int i = 0; i < n; i++) {
+        const char *dot = strrchr(entries[i]->d_name, '.');
+        if (dot && strcmp(dot, ".sql") == 0 && strcmp(entries[i]->d_name, "tables.sql") != 0) {
+            AUTO(buf) sql = {0}, got = BUF(MIB(4));
+            snprintf(path, sizeof path, "%s/%s", folder(), entries[i]->d_name);
+            run_file(prelude, slurp(path, &sql, true), &got);
+            snprintf(path, sizeof path, "%s/%.*s.expected", folder(), (int)(dot - entries[i]->d_name),
+                     entries[i]->d_name);
+            compare(entries[i]->d_name, &got, path);
+            files++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    assert_true(files >= 5);
+}
+
+/* ---- properties that explain does not show ---- */
+
+static struct plan *plan_of(const char *sql)
+{
+    struct plan_text texts[] = {{"p.sql", slice_of(sql)}};
+    struct plan *plan = NULL;
+    struct error err;
+    if (plan_make(texts, 1, plan_test_world(), &plan, &err) != OK)
+        fail_msg("%s (line %u column %u)", err.text, err.place.line, err.place.column);
+    return plan;
+}
+
+#define TABLES                                                                                                         \
+    "CREATE FOREIGN TABLE t (id text, v numeric(18,2), ts timestamptz OPTIONS (watermark '1 day')) SERVER stream;"    \
+    "CREATE FOREIGN TABLE s (id text PRIMARY KEY, total numeric(30,2)) SERVER lake;"
+#define AGGREGATE "INSERT INTO s SELECT id, sum(v) FROM t GROUP BY id"
+
+static uint32_t count_kind(const struct plan *p, enum node_kind kind)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        n += p->nodes[i].kind == kind;
+    return n;
+}
+
+static void test_layout_is_no_part_of_the_plan(void **state)
+{
+    (void)state;
+    AUTO(plan) *a = plan_of(TABLES AGGREGATE);
+    AUTO(plan) *b = plan_of("/* a comment */ " AGGREGATE " ;\n\n" TABLES);
+    AUTO(plan) *other = plan_of(TABLES "INSERT INTO s SELECT id, sum(v + 1) FROM t GROUP BY id");
+    AUTO(plan) *contract = plan_of("CREATE FOREIGN TABLE t (id text NOT NULL, v numeric(18,2), ts timestamptz OPTIONS "
+                                   "(watermark '1 day')) SERVER stream; CREATE FOREIGN TABLE s (id text PRIMARY KEY, "
+                                   "total numeric(30,2)) SERVER lake;" AGGREGATE);
+    assert_string_equal(a->fingerprint, b->fingerprint);
+    assert_string_not_equal(a->fingerprint, other->fingerprint);
+    assert_string_not_equal(a->fingerprint, contract->fingerprint);
+    for (uint32_t i = 0; i < a->nnodes; i++)
+        assert_string_equal(a->nodes[i].id, b->nodes[i].id);
+}
+
+static void test_state_ids_survive_edits_elsewhere(void **state)
+{
+    (void)state;
+    AUTO(plan) *a = plan_of(TABLES AGGREGATE);
+    AUTO(plan) *b = plan_of(TABLES "CREATE FOREIGN TABLE s2 (n bigint) SERVER lake;"
+                                   "INSERT INTO s SELECT t2.id, sum(t2.v) AS renamed FROM t AS t2 GROUP BY 1");
+    for (uint32_t i = 0; i < a->nnodes; i++)
+        if (a->nodes[i].stateful)
+            assert_string_equal(a->nodes[i].id, b->nodes[i].id);
+}
+
+static void test_equal_steps_are_one(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = plan_of(
+        TABLES "CREATE FOREIGN TABLE s2 (id text PRIMARY KEY, n bigint) SERVER lake;"
+               "INSERT INTO s SELECT id, sum(v) FROM (SELECT DISTINCT ON (id) * FROM t WHERE v > 0) x GROUP BY id;"
+               "INSERT INTO s2 SELECT id, count(*) FROM (SELECT DISTINCT ON (id) * FROM t WHERE v > 0) y GROUP BY id;");
+    assert_int_equal(count_kind(p, NODE_SCAN), 1);
+    assert_int_equal(count_kind(p, NODE_DEDUP), 1);
+    assert_int_equal(count_kind(p, NODE_FILTER), 1);
+    assert_int_equal(count_kind(p, NODE_AGGREGATE), 2);
+    assert_int_equal(count_kind(p, NODE_SINK), 2);
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        for (uint32_t k = 0; k < p->nodes[i].ninputs; k++)
+            assert_true(p->nodes[i].inputs[k] < i);
+}
+
+static void test_unused_views_are_not_planned(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = plan_of(TABLES "CREATE VIEW v AS SELECT DISTINCT ON (id) * FROM t;" AGGREGATE);
+    assert_int_equal(count_kind(p, NODE_DEDUP), 0);
+}
+
+static void test_now_is_marked(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = plan_of("CREATE FOREIGN TABLE t (id text) SERVER stream;"
+                            "CREATE FOREIGN TABLE s (id text PRIMARY KEY, n bigint, at timestamptz) SERVER lake;"
+                            "CREATE VIEW v AS SELECT id, count(*) AS n, now() AS at FROM t GROUP BY id;"
+                            "INSERT INTO s SELECT * FROM v;");
+    const struct plan_node *sink = &p->nodes[p->nnodes - 1];
+    assert_int_equal(sink->kind, NODE_SINK);
+    assert_false(bit_get(sink->now_columns, 0));
+    assert_false(bit_get(sink->now_columns, 1));
+    assert_true(bit_get(sink->now_columns, 2));
+    assert_string_equal(sink->sink_name, "s");
+}
+
+static void test_environment_is_expanded_in_options_only(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = plan_of("CREATE SERVER l FOREIGN DATA WRAPPER delta OPTIONS (path '${SET}/x/${UNSET:-d}/$${y}$z');"
+                            "CREATE FOREIGN TABLE s (id text) SERVER l;"
+                            "INSERT INTO s SELECT '${SET}';");
+    assert_string_equal(p->servers[0].options.items[0].value, "value/x/d/${y}$z");
+    const struct plan_node *sink = &p->nodes[p->nnodes - 1];
+    struct slice said = view_slice(column_view(&sink->exprs[0]->value, 0));
+    assert_true(slice_is(said, "${SET}"));
+}
+
+static void test_schema_of_a_source(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = plan_of("CREATE FOREIGN TABLE t (a integer NOT NULL, b bigint, o bigint OPTIONS (metadata 'offset'),"
+                            " CONSTRAINT c CHECK (a + b > 0)) SERVER stream;"
+                            "CREATE FOREIGN TABLE s (a integer) SERVER lake; INSERT INTO s SELECT a FROM t;");
+    const struct plan_table *t = &p->tables[0];
+    assert_true(t->is_source && !t->is_sink);
+    assert_false(t->schema.nullable[0]);
+    assert_true(t->schema.nullable[1]);
+    assert_null(t->metadata[1]);
+    assert_string_equal(t->metadata[2], "offset");
+    assert_int_equal(t->nrules, 2);
+    assert_string_equal(t->rules[0].id, "t_a_not_null");
+    assert_int_equal(t->rules[1].columns[0], 3);
+    assert_string_equal(t->rules[1].text, "a + b > 0");
+}
+
+/* Any text must be answered, also these. */
+static void test_hostile_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *start, *piece, *end;
+        uint32_t times;
+    } cases[] = {
+        {"SELECT ", "1+", "1", 200000},   {"SELECT ", "(", "1", 200000},  {"SELECT ", "NOT ", "true", 200000},
+        {"SELECT 1", " UNION ALL SELECT 1", "", 20000}, {"SELECT ", "(1,2)+", "1", 100000},
+        {"SELECT ", "f(a,", "1", 100000}, {"SELECT a", "::int", "", 100000}, {"SELECT ", "'a'||", "'b'", 100000},
+        {"SELECT * FROM ", "(SELECT * FROM ", "t", 10000}, {"SELECT ", "1,", "1", 5000},
+        {"", "SELECT 1;", "", 20000},     {"SELECT ", "CASE WHEN true THEN ", "1", 20000},
+        {"SELECT ", "nullif(", "1", 400}, {"SELECT * FROM a", " JOIN b ON true", "", 20000},
+        {"SELECT ", "a[", "1", 50000},    {"SELECT 1", " BETWEEN 0 AND 1", "", 3000},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(buf) sql = BUF(MIB(16));
+        buf_puts(&sql, cases[i].start);
+        for (uint32_t k = 0; k < cases[i].times; k++)
+            buf_puts(&sql, cases[i].piece);
+        buf_puts(&sql, cases[i].end);
+        struct plan_text text = {"hostile.sql", buf_slice(&sql)};
+        struct plan *plan = NULL;
+        struct error err = {0};
+        assert_int_equal(plan_make(&text, 1, plan_test_world(), &plan, &err), FAILED);
+        assert_true(err.text[0] != 0);
+    }
+}
+
+/* Views that double each other: the plan must not grow with 2^n. */
+static void test_doubling_views(void **state)
+{
+    (void)state;
+    AUTO(buf) sql = BUF(MIB(1));
+    buf_puts(&sql, "CREATE FOREIGN TABLE t (a bigint) SERVER stream; CREATE FOREIGN TABLE s (a bigint) SERVER lake;"
+                   "CREATE VIEW v0 AS SELECT a FROM t;");
+    for (int i = 1; i < 60; i++)
+        buf_printf(&sql, "CREATE VIEW v%d AS SELECT a - a AS a FROM v%d;", i, i - 1);
+    buf_puts(&sql, "INSERT INTO s SELECT a FROM v59;");
+    AUTO(plan) *p = plan_of(buf_cstr(&sql));
+    assert_true(p->nnodes < 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_layout_is_no_part_of_the_plan),
+        cmocka_unit_test(test_state_ids_survive_edits_elsewhere),
+        cmocka_unit_test(test_equal_steps_are_one),
+        cmocka_unit_test(test_unused_views_are_not_planned),
+        cmocka_unit_test(test_now_is_marked),
+        cmocka_unit_test(test_environment_is_expanded_in_options_only),
+        cmocka_unit_test(test_schema_of_a_source),
+        cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_doubling_views),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
