@@ -42,7 +42,7 @@ struct shard {
     struct free_entry **free_lists; /* CLASSES of them, made when something is first deleted */
     struct arena pool;
     size_t single_bytes; /* of entries too large for the pool */
-} __attribute__((aligned(64)));
+};
 
 struct keyed {
     struct shard shards[SHARDS];
@@ -71,10 +71,7 @@ static struct shard *shard_at(struct keyed *t, uint64_t hash) { return &t->shard
 struct keyed *keyed_new(const char *name, uint32_t version, const struct keyed_codec *codec)
 {
     assert(codec->value_size % 8 == 0 && strlen(name) < SECTION_NAME_MAX);
-    void *at = NULL;
-    if (posix_memalign(&at, 64, sizeof(struct keyed)) != 0)
-        at = mem_alloc(SIZE_MAX); /* aborts with a message */
-    struct keyed *t = memset(at, 0, sizeof *t);
+    struct keyed *t = mem_zalloc(sizeof *t);
     t->codec = *codec;
     t->version = version;
     memcpy(t->name, name, strlen(name));
