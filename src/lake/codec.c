@@ -127,8 +127,8 @@ static bool unsnappy(struct slice in, char *into, size_t size)
 enum status codec_decompress(struct codec_state *s, enum codec codec, struct slice in, char *into, size_t size,
                              struct error *err)
 {
-    bool good = false;
-    if (in.len <= CODEC_MAX_PAGE * 2 && size <= CODEC_MAX_PAGE)
+    bool good = in.len == 0 && size == 0; /* a page of NULLs only may have no bytes at all */
+    if (!good && in.len <= CODEC_MAX_PAGE * 2 && size <= CODEC_MAX_PAGE)
         switch (codec) {
         case CODEC_NONE:
             good = in.len == size;

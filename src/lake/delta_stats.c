@@ -96,7 +96,7 @@ static bool put_bound(struct type t, const union parquet_bound *v, bool up, stru
     case TYPE_FLOAT8:
         if (!isfinite(v->d))
             return false;
-        put_double(v->d, out);
+        put_double(v->d == 0 ? 0.0 : v->d, out);
         return true;
     case TYPE_NUMERIC:
         buf_put(out, text, decimal_print(v->n, t.scale, text));

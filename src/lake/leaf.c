@@ -199,7 +199,7 @@ struct parquet_stats leaf_stats(const struct leaf *l, const struct leaf_bounds *
         }
         break;
     case LEAF_DOUBLE:
-        s.min.d = b->dmin == 0 ? -0.0 : b->dmin;
+        s.min.d = b->dmin == 0 ? -0.0 : b->dmin; /* what the format asks for: which zero is smaller is not known */
         s.max.d = b->dmax == 0 ? 0.0 : b->dmax;
         break;
     case LEAF_DECIMAL:

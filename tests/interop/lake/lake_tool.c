@@ -57,6 +57,33 @@ static enum status write_parquet(struct store *store, int argc, char **argv, str
     return store->ops->put(store, argv[0], file.parts, file.nparts, err);
 }
 
+/* FILE [COLUMN:TYPE...]: all columns, or those. */
+static enum status read_parquet(struct store *store, int argc, char **argv, struct error *err)
+{
+    AUTO(arena) a = {0};
+    AUTO(parquet_reader) *r = NULL;
+    AUTO(buf) out = BUF(GIB(2));
+    AUTO(buf) header = BUF(MIB(1));
+    struct schema want;
+    TRY(parquet_reader_open(store, argv[0], &r, err));
+    want = *parquet_reader_schema(r);
+    for (int i = 1; i < argc; i++)
+        buf_printf(&header, "%s%s", i > 1 ? "\t" : "", argv[i]);
+    if (argc > 1)
+        TRY(copytext_schema(buf_slice(&header), &a, &want, err));
+    TRY(parquet_reader_select(r, &want, err));
+    copytext_print_schema(&want, &out);
+    for (struct batch *b;;) {
+        AUTO(arena) rows = {0};
+        TRY(parquet_reader_next(r, &rows, &b, err));
+        if (!b)
+            break;
+        copytext_print(b, &out);
+    }
+    fwrite(out.data, 1, out.len, stdout);
+    return OK;
+}
+
 /* One core, ten million rows of five narrow columns. */
 static enum status bench(struct store *store, int argc, char **argv, struct error *err)
 {
@@ -102,6 +129,7 @@ static const struct command {
     int min_args;
 } commands[] = {
     {"write-parquet", write_parquet, 1},
+    {"read-parquet", read_parquet, 1},
     {"bench", bench, 0},
 };
 
