@@ -56,3 +56,4 @@ void engine_free(struct engine *e)
 
 const struct plan *engine_plan(const struct engine *e) { return e->plan; }
 const struct manifest *engine_manifest(const struct engine *e) { return journal_manifest(e->journal); }
+const char *engine_state_folder(const struct engine *e) { return e->config.state; }

@@ -53,6 +53,7 @@ void engine_stop(struct engine *e);
 void engine_free(struct engine *e);
 const struct plan *engine_plan(const struct engine *e);
 const struct manifest *engine_manifest(const struct engine *e);
+const char *engine_state_folder(const struct engine *e);
 
 /* Is a bourn running on this state? Its pid, or 0. */
 enum status engine_owner(const char *state, long *ret_pid, struct error *err);
