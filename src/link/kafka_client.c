@@ -224,6 +224,7 @@ void kafka_client_confirm(struct kafka_client *c, const char *otherwise)
     if (!c->suspected) {
         c->suspicion = (struct error){0};
         (void)error_set(&c->suspicion, c->fault, "Kafka topic \"%s\": %s", c->topic, otherwise);
+        (void)error_hint(&c->suspicion, "check bootstrap.servers, and that security.protocol is what the listener speaks");
         c->suspicion.retriable = true;
         c->suspected = true;
     }
