@@ -156,6 +156,10 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
         inputs_record(&e->inputs, &e->arena, &r);
         add_merge(e, &r, added);
         publisher_due(e->publisher, epoch, os_mono_us(), publish_all);
+#ifdef BOURN_FAULTS
+        if (os_planted_bug("publish_before_log") && r.nadded)
+            publisher_start_unlogged(e->publisher, journal_manifest(e->journal), &added[0], epoch, now_us);
+#endif
         s = append(e, &r, err);
     }
     if (s == OK)

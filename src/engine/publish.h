@@ -51,3 +51,7 @@ enum status publisher_check(struct publisher *p, struct error *err);
 void publisher_wait(struct publisher *p, int64_t timeout_us);
 /* The i-th sink; false past the end. */
 bool publisher_status(struct publisher *p, uint32_t i, struct publish_status *ret);
+#ifdef BOURN_FAULTS
+void publisher_start_unlogged(struct publisher *p, const struct manifest *m, const struct segment_ref *added,
+                              int64_t epoch, int64_t now_us);
+#endif
