@@ -6,11 +6,21 @@ static const struct {
     const char *family;
     const struct function *rows;
 } families[] = {
-    {"Comparison", fn_compare}, {"Arithmetic", fn_arith},         {"Arithmetic", fn_numeric},
-    {"Patterns", fn_pattern},   {"NULLs and choices", fn_null},
+    {"Comparison", fn_compare},
+    {"Arithmetic", fn_arith},
+    {"Arithmetic", fn_numeric},
+    {"Numbers", fn_number},
+    {"Strings", fn_string},
+    {"Strings", fn_text},
+    {"Patterns", fn_pattern},
+    {"Bytes and hashes", fn_bytes},
+    {"Dates and times", fn_date},
+    {"Dates and times", fn_extract},
+    {"JSON", fn_json},
+    {"NULLs and choices", fn_null},
 };
 
-static const struct cast *const cast_tables[] = {casts_number, casts_text, casts_date};
+static const struct cast *const cast_tables[] = {casts_number, casts_text, casts_date, casts_json};
 
 static const struct function *row_at(size_t i, const char **ret_family)
 {
