@@ -31,22 +31,10 @@ static const char *kind_name(enum json_kind kind)
 static void add_field_error(struct json_decoder *d, struct json_target *t, uint32_t column, const char *why,
                             const struct json_token *token)
 {
-    struct decoded *out = t->out;
-    if (out->nfields == t->fields_cap) {
-        uint32_t cap = t->fields_cap ? 2 * t->fields_cap : 64;
-        struct field_error *more = arena_array(t->arena, cap, sizeof *more);
-        if (out->nfields > 0)
-            memcpy(more, out->fields, out->nfields * sizeof *more);
-        out->fields = more;
-        t->fields_cap = cap;
-    }
     const char *quote = token->kind == JSON_STRING ? "\"" : "";
     const char *text = arena_printf(t->arena, "%s: %s: %s%s%s", d->type_names[column], why, quote,
                                     value_excerpt(token->text, t->arena), quote);
-    uint32_t i = out->nfields++;
-    for (; i > 0 && out->fields[i - 1].row == t->row && out->fields[i - 1].column > column; i--)
-        out->fields[i] = out->fields[i - 1];
-    out->fields[i] = (struct field_error){t->row, column, text};
+    value_add_error(t->out, &t->fields_cap, (struct field_error){t->row, column, text}, t->arena);
 }
 
 /* Does the table above let a value of this kind become this type? */

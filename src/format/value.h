@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include "column/batch.h"
+#include "flow/format.h"
 
 enum value_flags { VALUE_ASSUME_UTC = 1 };
 
@@ -33,3 +33,6 @@ bool value_parse_uuid(const char *text, unsigned char ret[static 16]);
 
 /* What a rejection shows of the offending text: at most 40 bytes, cut at a character, control characters as '.'. */
 const char *value_excerpt(struct slice text, struct arena *a);
+
+/* Add a field error behind or among those of its row, by column. *cap: of out->fields, 0 at first. */
+void value_add_error(struct decoded *out, uint32_t *cap, struct field_error e, struct arena *a);

@@ -67,6 +67,7 @@ struct file_split {
 struct file_source {
     struct source base;
     const struct format *format;
+    uint32_t record_style;
     const struct schema *schema;
     const uint64_t *decode;
     struct arena own;
@@ -285,7 +286,7 @@ static enum status skip_heading(struct file_source *f, struct file_split *sp, st
     } while (status == OK && got > 0 && n < CHUNK_LEAST);
     const char *end = NULL;
     if (status == OK)
-        end = f->format->record_end ? f->format->record_end(head, head + n) : memchr(head, '\n', n);
+        end = f->format->record_end ? f->format->record_end(f->record_style, head, head + n) : memchr(head, '\n', n);
     bool is_heading = false;
     size_t len = end ? (size_t)(end - head) : n;
     if (status == OK && n > 0)
@@ -357,7 +358,7 @@ static enum status fill(struct file_source *f, struct file_split *sp, size_t *re
 static inline const char *record_end(const struct file_source *f, const char *p, const char *end)
 {
     if (f->format->record_end)
-        return f->format->record_end(p, end);
+        return f->format->record_end(f->record_style, p, end);
     const char *newline = memchr(p, '\n', (size_t)(end - p));
     return newline ? newline + 1 : NULL;
 }
@@ -585,6 +586,7 @@ static enum status file_open(const struct source_config *config, struct source *
     f->schema = config->schema;
     f->decode = config->decode;
     f->options = options_join(config->options, config->server, &f->own);
+    f->record_style = f->format->record_style ? f->format->record_style(&f->options) : 0;
     f->path = arena_strdup(&f->own, option_text(&f->options, file_options, "path"));
     f->follow = option_bool(&f->options, file_options, "follow");
     f->compression = chosen_compression(option_text(&f->options, file_options, "compression"));
