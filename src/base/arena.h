@@ -5,7 +5,7 @@
  *     arena_reset(&a);                          // keeps the largest block for the next round
  *
  * Not thread-safe: one arena, one owner. Blocks double from 4 KiB to 1 MiB; larger pieces get a block of their own.
- * Everything is aligned to 16 bytes and NOT zeroed unless the name says so.
+ * Everything is aligned to 16 bytes and NOT zeroed unless the name says so. Nothing is NULL, pieces of 0 bytes included.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ void *arena_alloc_slow(struct arena *a, size_t size);
 
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
-    size_t rounded = (size + 15) & ~(size_t)15;
+    size_t rounded = (size + !size + 15) & ~(size_t)15;
     if (unlikely(rounded < size || (size_t)(a->end - a->next) < rounded))
         return arena_alloc_slow(a, size);
     void *p = a->next;

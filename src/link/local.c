@@ -193,6 +193,8 @@ static enum status local_put_if_absent(struct store *s, const char *name, const 
     enum status status = os_link(temp, path, err);
     if (status == OK)
         status = os_folder_sync(folder, err);
+    else if (err->code == ERR_EXISTS)
+        status = error_set(err, ERR_EXISTS, "%s exists already", path);
     drop(temp);
     return status;
 }
