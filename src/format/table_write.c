@@ -162,10 +162,21 @@ static void put_cell(const struct table_writer *t, const struct cell *cell, uint
         put_spaces(out, width - used);
 }
 
+/* Names stand in the middle. */
 static void put_head(const struct table_writer *t, struct buf *out)
 {
-    for (uint32_t i = 0; i < t->ncols; i++)
-        put_cell(t, &t->names[i], i, out);
+    for (uint32_t i = 0; i < t->ncols; i++) {
+        struct cell name = t->names[i];
+        uint32_t space = t->widths[i] > name.width ? t->widths[i] - name.width : 0;
+        buf_puts(out, i ? " | " : " ");
+        put_spaces(out, space / 2);
+        if (t->terminal && name.width > t->widths[i])
+            put_cut(out, name.text, t->widths[i]);
+        else
+            buf_put_slice(out, name.text);
+        if (i + 1 < t->ncols)
+            put_spaces(out, space - space / 2);
+    }
     buf_putc(out, '\n');
     for (uint32_t i = 0; i < t->ncols; i++) {
         buf_puts(out, i ? "+-" : "-");

@@ -5,7 +5,7 @@
  *      u-1     |          10.00
  *      u-2     | NULL
  *
- * Numbers stand at the right. Control characters are shown as \n, \t or \x1b, so that a value can neither break a line nor
+ * Names stand in the middle, numbers at the right. Control characters are shown as \n, \t or \x1b, so that a value can neither break a line nor
  * speak to the terminal. Widths are counted in terminal cells.
  */
 #pragma once

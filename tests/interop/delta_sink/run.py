@@ -1,0 +1,572 @@
+#!/usr/bin/env python3
+"""The Delta sink against a model in Python, read back by deltalake and duckdb, with other writers at the same table.
+
+    run.py DELTA_SINK_TOOL [--seed N] [--only NAME] [--measure]
+
+A failure prints its seed and leaves its folder.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+
+def with_libraries() -> None:
+    """Go on under the tests' own Python, which has deltalake, duckdb and pyarrow."""
+    try:
+        import deltalake, duckdb, pyarrow  # noqa: F401, E401
+    except ImportError:
+        from tests.harness import downloads
+        python = str(downloads.venv())
+        if os.environ.get("BOURN_TEST_VENV"):
+            raise
+        os.environ["BOURN_TEST_VENV"] = "1"
+        os.execv(python, [python, *sys.argv])
+
+
+with_libraries()
+import duckdb  # noqa: E402
+import pyarrow as pa  # noqa: E402
+from deltalake import DeltaTable, write_deltalake  # noqa: E402
+
+TOOL = ""
+US = "11111111-1111-4111-8111-111111111111/metrics"
+OTHER = "22222222-2222-4222-8222-222222222222/metrics"
+
+
+class Stopped(Exception):
+    """The sink said no."""
+
+
+class Sink:
+    def __init__(self, lake: Path, columns: str, *words: str, table: str = "t", identity: str = US):
+        self.process = subprocess.Popen([TOOL, str(lake), table, identity, columns, *words], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1 << 20)
+        answer = self.answer("position")
+        self.applied, self.other = int(answer[0]), answer[1] if len(answer) > 1 else ""
+
+    def answer(self, expected: str) -> list[str]:
+        line = self.process.stdout.readline().rstrip("\n")
+        word, _, rest = line.partition(" ")
+        if word == "error":
+            raise Stopped(rest)
+        if word != expected:
+            raise AssertionError(f"{expected} expected, the tool said {line!r} (exit {self.process.poll()})")
+        return rest.split()
+
+    def say(self, line: str) -> None:
+        self.process.stdin.write(line + "\n")
+
+    def send(self, puts=(), deletes=()) -> None:
+        for row in puts:
+            self.say("+" + json.dumps(row, default=str))
+        for row in deletes:
+            self.say("-" + json.dumps(row, default=str))
+
+    def apply(self, first: int, last: int) -> dict:
+        self.say(f"apply {first} {last}")
+        self.process.stdin.flush()
+        names = ["version", "inserted", "updated", "deleted", "unchanged", "added", "removed", "bytes", "us"]
+        return dict(zip(names, map(int, self.answer("applied"))))
+
+    def resync(self, first: int, last: int) -> None:
+        self.say(f"resync {first} {last}")
+        self.process.stdin.flush()
+        self.answer("resynced")
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        code = self.process.wait()
+        assert code == 0, f"the tool ended with {code}"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            try:
+                stream.close()
+            except BrokenPipeError:
+                pass
+
+
+def table_rows(path: Path, version: int | None = None) -> list[dict]:
+    """The rows as deltalake reads them; duckdb must read the same from the files deltalake lists."""
+    table = DeltaTable(str(path), version=version)
+    rows = table.to_pyarrow_table().to_pylist()
+    files = [file.removeprefix("file://") for file in table.file_uris()]
+    if files and not table.metadata().partition_columns:
+        count = duckdb.execute("select count(*) from read_parquet($1)", [files]).fetchone()[0]
+        assert count == len(rows), f"duckdb counts {count} rows, deltalake {len(rows)}"
+    return rows
+
+
+def normal(rows) -> list:
+    return sorted((sorted((k, str(v)) for k, v in row.items()) for row in rows))
+
+
+def must_equal(found, expected, what: str) -> None:
+    found, expected = normal(found), normal(expected)
+    if found == expected:
+        return
+    missing = [row for row in expected if row not in found][:3]
+    extra = [row for row in found if row not in expected][:3]
+    raise AssertionError(f"{what}: {len(found)} rows, expected {len(expected)}; missing {missing}, extra {extra}")
+
+
+def must_stop(action, *words: str) -> str:
+    try:
+        action()
+    except Stopped as stop:
+        for word in words:
+            assert word in str(stop), f"the error does not say {word!r}: {stop}"
+        return str(stop)
+    raise AssertionError(f"expected a stop that says {words}")
+
+
+# ---- upserts ----
+
+KEYED = {
+    "by text": ("k text not null, g text not null, n int8, amount numeric(18,2), note text", ["k"], []),
+    "by number": ("k int8 not null, g text not null, n int8, amount numeric(18,2), note text", ["k"], []),
+    "by uuid": ("k uuid not null, g text not null, n int8, amount numeric(18,2), note text", ["k"], []),
+    "by two": ("g text not null, k int4 not null, n int8, amount numeric(18,2), note text", ["g", "k"], []),
+    "by decimal": ("k numeric(30,3) not null, g text not null, n int8, amount numeric(18,2), note text", ["k"], []),
+    "partitioned": ("k text not null, g text not null, n int8, amount numeric(18,2), note text", ["k"],
+                    ["partition_by=g"]),
+    "partitioned by key": ("g text not null, k int8 not null, n int8, amount numeric(18,2), note text", ["g", "k"],
+                           ["partition_by=g"]),
+}
+
+
+def make_key(kind: str, i: int):
+    if kind == "by uuid":
+        return str(uuid.UUID(int=hash((i, "bourn")) & (1 << 128) - 1 | i << 90))
+    if kind in ("by text", "partitioned"):
+        return f"user-{i * 7919 % 100003}" + ("é" * (i % 5)) + "x" * (i % 3 * 20)
+    if kind == "by decimal":
+        return Decimal(i * 1000 + i % 7) / 1000 * (-1 if i % 2 else 1)
+    return i * (-1 if i % 3 == 0 else 1)
+
+
+def make_row(rng: random.Random, kind: str, i: int) -> dict:
+    return {"k": make_key(kind, i), "g": rng.choice(["web", "api", "a/b=c%", "ü"]) if "by" not in kind or kind == "by text"
+            else f"g{i % 3}",
+            "n": rng.choice([None, rng.randrange(-2**63, 2**63)]),
+            "amount": rng.choice([None, Decimal(rng.randrange(-10**12, 10**12)) / 100]),
+            "note": rng.choice([None, "", rng.randbytes(rng.randrange(60)).hex()])}
+
+
+def shown(kind: str, row: dict) -> dict:
+    """The row as a reader of the table gets it."""
+    return {name: Decimal(value).quantize(Decimal("0.001")) if kind == "by decimal" and name == "k"
+            else value.quantize(Decimal("0.01")) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def upserts(kind: str, rng: random.Random, lake: Path) -> None:
+    columns, key, words = KEYED[kind]
+    words = [f"key={','.join(key)}", "target_file_size=64kB", f"compact_files={rng.choice([0, 3, 32])}", *words]
+    sink, model, history, epoch = Sink(lake, columns, *words), {}, {}, 0
+    domain = rng.choice([5, 500, 4000])
+    for step in range(30):
+        puts, deletes, expected = {}, {}, dict(inserted=0, updated=0, deleted=0, unchanged=0)
+        for i in rng.sample(range(domain), min(domain, rng.choice([0, 1, 3, 100, 700]))):
+            row, old = make_row(rng, kind, i), model.get(i)
+            chance = rng.random()
+            if chance < 0.2:
+                deletes[i] = {name: (old or row)[name] for name in key} | ({} if "g" in key else {"g": "web"})
+                expected["deleted" if old else "unchanged"] += 1
+                continue
+            if chance < 0.3 and old:
+                row = old
+            puts[i] = row
+            expected["inserted" if not old else "unchanged" if old == row else "updated"] += 1
+        first, epoch = epoch + 1, epoch + rng.randrange(1, 4)
+        sink.send(puts.values(), deletes.values())
+        done = sink.apply(first, epoch)
+        for i in deletes:
+            model.pop(i, None)
+        model |= puts
+        assert {name: done[name] for name in expected} == expected, f"step {step}: {done}, expected {expected}"
+        rows = [shown(kind, row) for row in model.values()]
+        history[done["version"]] = rows
+        must_equal(table_rows(lake / "t"), rows, f"step {step}")
+        if rng.random() < 0.3:  # the same again, by us or by one who started anew
+            if rng.random() < 0.5:
+                sink.close()
+                sink = Sink(lake, columns, *words)
+                assert sink.applied == epoch and not sink.other, (sink.applied, epoch)
+            sink.send(puts.values(), deletes.values())
+            again = sink.apply(first, epoch)
+            assert again["version"] == done["version"] and again["added"] == 0, "an epoch was applied twice"
+    sink.close()
+    for version, rows in history.items():
+        must_equal(table_rows(lake / "t", version), rows, f"version {version}")
+    if domain == 500:
+        files = DeltaTable(str(lake / "t")).file_uris()
+        assert len(files) <= (2 if not words[3:] else 8), f"a small table has {len(files)} files"
+
+
+# ---- appends ----
+
+APPENDED = "id int8 not null, day date not null, who text, amount numeric(18,2)"
+
+
+def events(rng: random.Random, epoch: int, n: int) -> list[dict]:
+    return [{"id": epoch * 10000 + i, "day": f"2026-11-{rng.randrange(1, 5):02}",
+             "who": rng.choice([None, "u1", "u2"]), "amount": Decimal(rng.randrange(10**6)) / 100} for i in range(n)]
+
+
+def appended(rows) -> list[dict]:
+    return [{**row, "amount": row["amount"].quantize(Decimal("0.01"))} for row in rows]
+
+
+def appends(rng: random.Random, lake: Path) -> None:
+    words = rng.choice([[], ["partition_by=day"], ["partition_by=day, who", "compression=snappy"]])
+    words = [*words, f"compact_files={rng.choice([0, 4])}"]
+    sink, rows = Sink(lake, APPENDED, *words), []
+    for epoch in range(1, 36):
+        new = events(rng, epoch, rng.choice([0, 1, 50, 3000]))
+        for _ in range(rng.choice([1, 1, 2])):
+            sink.send(new)
+            sink.apply(epoch, epoch)
+        rows += new
+    sink.close()
+    must_equal(table_rows(lake / "t"), appended(rows), "appended")
+    assert list((lake / "t/_delta_log").glob("*.checkpoint.parquet")), "there is no checkpoint after 35 commits"
+
+
+# ---- other writers ----
+
+def vacuum(path: Path) -> None:
+    DeltaTable(str(path)).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+
+
+def foreign_rows(rng: random.Random, number: int, n: int) -> tuple[pa.Table, list[dict]]:
+    rows = events(rng, 1000 + number, n)
+    import datetime
+    table = pa.table({"id": pa.array([r["id"] for r in rows], pa.int64()),
+                      "day": pa.array([datetime.date.fromisoformat(r["day"]) for r in rows], pa.date32()),
+                      "who": pa.array([r["who"] for r in rows], pa.string()),
+                      "amount": pa.array([r["amount"] for r in rows], pa.decimal128(18, 2))},
+                     schema=pa.schema([pa.field("id", pa.int64(), False), pa.field("day", pa.date32(), False),
+                                       pa.field("who", pa.string()), pa.field("amount", pa.decimal128(18, 2))]))
+    return table, rows
+
+
+def between_appends(rng: random.Random, lake: Path) -> None:
+    sink, path, rows = Sink(lake, APPENDED, "compact_files=5"), lake / "t", []
+    for epoch in range(1, 30):
+        new = events(rng, epoch, rng.randrange(1, 30))
+        sink.send(new)
+        sink.apply(epoch, epoch)
+        rows += new
+        match rng.randrange(6):
+            case 0:
+                table, more = foreign_rows(rng, epoch, 20)
+                write_deltalake(str(path), table, mode="append")
+                rows += more
+            case 1:
+                DeltaTable(str(path)).optimize.compact()
+            case 2:
+                vacuum(path)
+            case 3:
+                DeltaTable(str(path)).delete("who = 'u1'")
+                rows = [row for row in rows if row["who"] != "u1"]
+            case 4:
+                sink.close()
+                sink = Sink(lake, APPENDED, "compact_files=5")
+                assert sink.applied == epoch
+        must_equal(table_rows(path), appended(rows), f"epoch {epoch}")
+    version = DeltaTable(str(path)).version()
+    sink.send(events(rng, 30, 3))
+    sink.apply(30, 30)
+    DeltaTable(str(path)).restore(version)
+    sink.send(events(rng, 31, 3))
+    must_stop(lambda: sink.apply(31, 31), "RESTORE", "older version")
+    sink.kill()
+    sink = Sink(lake, APPENDED)
+    sink.send(events(rng, 31, 3))
+    must_stop(lambda: sink.apply(31, 31), "RESTORE")
+    sink.kill()
+    sink, new = Sink(lake, APPENDED, "adopt"), events(rng, 31, 3)
+    sink.send(new)
+    sink.apply(31, 31)
+    must_equal(table_rows(path), appended(rows + new), "after --adopt")
+    sink.close()
+
+
+def between_upserts(rng: random.Random, lake: Path) -> None:
+    columns, path, model = APPENDED, lake / "t", {}
+    sink = Sink(lake, columns, "key=id", "target_file_size=64kB")
+    for epoch in range(1, 25):
+        new = {row["id"] % 100: {**row, "id": row["id"] % 100} for row in events(rng, epoch, rng.randrange(1, 50))}
+        sink.send(new.values())
+        sink.apply(epoch, epoch)
+        model |= new
+        match rng.randrange(4):
+            case 0:
+                table, more = foreign_rows(rng, epoch, 20)
+                write_deltalake(str(path), table, mode="append")
+                model |= {row["id"]: row for row in more}
+            case 1:
+                DeltaTable(str(path)).optimize.compact()
+            case 2:
+                vacuum(path)
+        must_equal(table_rows(path), appended(model.values()), f"epoch {epoch}")
+    DeltaTable(str(path)).delete("id < 50")
+    sink.send([{"id": 1, "day": "2026-11-21", "amount": 1}])
+    must_stop(lambda: sink.apply(25, 25), "DELETE", "kept up to date by key", "--resync")
+    sink.kill()
+    sink = Sink(lake, columns, "key=id")
+    sink.send(model.values())
+    sink.resync(25, 25)
+    must_equal(table_rows(path), appended(model.values()), "after --resync")
+    sink.send([{**model[1], "who": "again"}])
+    sink.apply(26, 26)
+    model[1]["who"] = "again"
+    must_equal(table_rows(path), appended(model.values()), "after the epoch after --resync")
+    sink.close()
+
+
+def at_the_same_time(rng: random.Random, lake: Path) -> None:
+    """Others append and compact while we append and upsert: no row is lost on either side."""
+    path, stop, foreign, problems = lake / "t", threading.Event(), [], []
+    keyed = rng.random() < 0.5
+    sink = Sink(lake, APPENDED, "compact_files=6", *(["key=id"] if keyed else []))
+    sink.apply(1, 1)
+
+    def others() -> None:
+        mine = random.Random(rng.random())
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                if number % 4 == 0:
+                    DeltaTable(str(path)).optimize.compact()
+                    continue
+                table, rows = foreign_rows(mine, number, 5)
+                write_deltalake(str(path), table, mode="append")
+                foreign.extend(rows)
+            except Exception as error:  # they too may lose a race
+                problems.append(str(error))
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    ours, epoch, model = [], 1, {}
+    until = time.time() + 4
+    while time.time() < until:
+        epoch += 1
+        new = events(rng, epoch, rng.randrange(1, 40))
+        if keyed:
+            new = list({row["id"] % 200: {**row, "id": row["id"] % 200} for row in new}.values())
+            model |= {row["id"]: row for row in new}
+        sink.send(new)
+        sink.apply(epoch, epoch)
+        ours += new
+    stop.set()
+    thread.join()
+    sink.close()
+    must_equal(table_rows(path), appended((list(model.values()) if keyed else ours) + foreign),
+               f"{epoch} epochs beside {len(foreign)} rows of others")
+    assert epoch > 20 and len(foreign) > 20, f"only {epoch} epochs and {len(foreign)} foreign rows"
+
+
+# ---- kill -9 ----
+
+def killed(rng: random.Random, lake: Path) -> None:
+    """Killed at random moments and begun again, as the engine does: every epoch is there once, whole."""
+    keyed = rng.random() < 0.5
+    words = ["compact_files=4", *(["key=id"] if keyed else [])]
+    epochs, kills, path = 60, 0, lake / "t"
+    made = {epoch: events(random.Random(epoch), epoch, 40) for epoch in range(1, epochs + 1)}
+    if keyed:
+        made = {e: list({r["id"] % 97: {**r, "id": r["id"] % 97} for r in rows}.values()) for e, rows in made.items()}
+    done = 0
+    while done < epochs:
+        sink = Sink(lake, APPENDED, *words)
+        assert sink.applied >= done, f"the table went back from {done} to {sink.applied}"
+        done = sink.applied
+        timer = threading.Timer(rng.random() * 0.02, sink.process.kill)
+        timer.start()
+        try:
+            for epoch in range(done + 1, epochs + 1):
+                sink.send(made[epoch])
+                sink.apply(epoch, epoch)
+                done = epoch
+        except (AssertionError, BrokenPipeError, OSError):
+            kills += 1
+        timer.cancel()
+        sink.kill()
+        if kills > 400:
+            break
+    model: dict = {}
+    for epoch in range(1, epochs + 1):
+        for row in made[epoch]:
+            model[row["id"]] = row
+    must_equal(table_rows(path), appended(model.values()), f"after {kills} kills")
+    assert kills > 5, f"only {kills} kills"
+
+
+# ---- what is refused ----
+
+def refusals(rng: random.Random, lake: Path) -> None:
+    columns = "id int8 not null, who text, at timestamptz"
+    sink = Sink(lake, columns)
+    sink.send([{"id": 1, "who": "a", "at": "2026-11-21T06:00:00Z"}])
+    sink.apply(1, 3)
+    must_stop(lambda: Sink(lake, "id int4 not null, who text, at timestamptz"), "id", "integer", "long")
+    must_stop(lambda: Sink(lake, "id int8 not null, who text"), "at")
+    must_stop(lambda: Sink(lake, columns + ", more text"), "more", "merge_schema")
+    must_stop(lambda: Sink(lake, columns + ", pause interval", table="new"), "pause", "interval", "extract(epoch")
+    must_stop(lambda: Sink(lake, columns, "partition_by=whom", table="new"), "whom", "did you mean")
+    must_stop(lambda: Sink(lake, columns, "partition_by=who"), "not partitioned")
+    must_stop(lambda: Sink(lake, columns, "path=../out"), "leaves the folder")
+    other = Sink(lake, columns, identity=OTHER)
+    assert other.other == US and other.applied == 0, (other.other, other.applied)
+    other.kill()
+    other = Sink(lake, columns, "adopt", identity=OTHER)
+    other.send([{"id": 2}])
+    other.apply(1, 1)
+    other.close()
+    sink.send([{"id": 3}])
+    must_stop(lambda: sink.apply(4, 4), "taken over", OTHER[:36])
+    sink.kill()
+    assert Sink(lake, columns).other == OTHER
+    wider = Sink(lake, columns + ", more text", "merge_schema=true", identity=OTHER)
+    wider.send([{"id": 4, "more": "new"}])
+    wider.apply(2, 2)
+    wider.close()
+    rows = sorted((row["id"], row["more"]) for row in table_rows(lake / "t"))
+    assert rows == [(1, None), (2, None), (4, "new")], rows
+    DeltaTable(str(lake / "t")).alter.set_table_properties({"delta.setTransactionRetentionDuration": "interval 1 hours"})
+    must_stop(lambda: Sink(lake, columns + ", more text", identity=OTHER), "setTransactionRetentionDuration")
+
+
+def replaced(rng: random.Random, lake: Path) -> None:
+    columns = "id int8 not null, who text"
+    sink = Sink(lake, columns)
+    sink.send([{"id": 1}])
+    sink.apply(1, 1)
+    shutil.rmtree(lake / "t")
+    sink.send([{"id": 2}])
+    must_stop(lambda: sink.apply(2, 2), "t")
+    write_deltalake(str(lake / "t"), pa.table({"id": pa.array([7], pa.int64()), "who": pa.array(["x"])},
+                                              schema=pa.schema([pa.field("id", pa.int64(), False),
+                                                                pa.field("who", pa.string())])))
+    must_stop(lambda: sink.apply(2, 2), "t")
+    sink.kill()
+    with_check = DeltaTable(str(lake / "t"))
+    with_check.alter.add_constraint({"positive": "id > 0"})
+    must_stop(lambda: Sink(lake, columns), "heckConstraints")
+
+
+def every_type(rng: random.Random, lake: Path) -> None:
+    columns = ("k int4 not null, b bool, i int8, d float8, n numeric(9,2), m numeric(18,4), w numeric(38,10), t text, "
+               "y bytea, u uuid, day date, ts timestamp, tz timestamptz, j jsonb")
+    row = {"k": 1, "b": True, "i": -2**63, "d": -0.0, "n": "9999999.99", "m": "-12345678901234.5678",
+           "w": "9999999999999999999999999999.9999999999", "t": "ü" * 50000, "y": "\\x00ff",
+           "u": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "day": "0001-01-01", "ts": "9999-12-31T23:59:59.999999",
+           "tz": "1969-12-31T23:59:59.999999Z", "j": {"a": [1, None]}}
+    for words in ([], ["key=k"]):
+        table = "keyed" if words else "plain"
+        sink = Sink(lake, columns, *words, table=table)
+        sink.send([row, {"k": 2}])
+        sink.apply(1, 1)
+        sink.send([{"k": 3}] + ([{**row, "t": ""}] if words else []))
+        done = sink.apply(2, 2)
+        sink.close()
+        found = {r["k"]: r for r in table_rows(lake / table)}
+        assert set(found) == {1, 2, 3}, found.keys()
+        assert all(value is None for name, value in found[2].items() if name != "k")
+        one = found[1]
+        assert one["t"] == ("" if words else "ü" * 50000)
+        assert one["u"] == row["u"] and one["y"] == b"\x00\xff" and one["i"] == -2**63 and one["b"] is True
+        assert one["w"] == Decimal(row["w"]) and one["m"] == Decimal(row["m"]) and one["n"] == Decimal(row["n"])
+        assert str(one["ts"]) == "9999-12-31 23:59:59.999999" and str(one["day"]) == "0001-01-01"
+        assert one["tz"].timestamp() == -0.000001 and json.loads(one["j"]) == {"a": [1, None]}
+        if words:
+            assert (done["inserted"], done["updated"]) == (1, 1), done
+
+
+# ---- how fast ----
+
+def measure(lake: Path) -> None:
+    columns = ("event_id uuid, event_time timestamptz, user_id text, event_type text, channel text, currency text, "
+               "amount numeric(18,2), schema_version int4, offset_ int8")
+    best = min(time_of(lake / f"a{i}", columns, 1_000_000, []) for i in range(3))
+    print(f"append of 1 M rows x 9 columns: {best / 1e6:.2f} s")
+    metrics = ("user_id text not null, total_deposits numeric(18,2), total_withdrawals numeric(18,2), deposit_count int8, "
+               "withdrawal_count int8, first_seen timestamptz, last_seen timestamptz, updated_at timestamptz")
+    sink, times = Sink(lake / "u", metrics, "key=user_id"), []
+    for epoch in range(1, 60):
+        sink.say(f"rows 500 {epoch * 500}")
+        times.append(sink.apply(epoch, epoch)["us"])
+    sink.close()
+    times.sort()
+    print(f"upsert of 500 keys into 500 rows: median {times[len(times) // 2] / 1e3:.2f} ms")
+
+
+def time_of(lake: Path, columns: str, rows: int, words: list[str]) -> int:
+    sink = Sink(lake, columns, *words)
+    sink.say(f"rows {rows} 1")
+    us = sink.apply(1, 1)["us"]
+    sink.close()
+    return us
+
+
+def tests() -> dict:
+    found = {f"upserts {kind}": lambda rng, lake, kind=kind: upserts(kind, rng, lake) for kind in KEYED}
+    for test in (appends, between_appends, between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
+        found[test.__name__.replace("_", " ")] = test
+    return found
+
+
+def main() -> int:
+    global TOOL
+    parse = argparse.ArgumentParser()
+    parse.add_argument("tool")
+    parse.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parse.add_argument("--only", default="")
+    parse.add_argument("--rounds", type=int, default=1)
+    parse.add_argument("--measure", action="store_true")
+    given = parse.parse_args()
+    TOOL = given.tool
+    work = Path(tempfile.mkdtemp(prefix="bourn-delta-sink-"))
+    if given.measure:
+        measure(work)
+        shutil.rmtree(work)
+        return 0
+    passed = failed = 0
+    for number in range(given.rounds):
+        for name, test in tests().items():
+            if given.only not in name:
+                continue
+            lake = work / f"{name.replace(' ', '-')}-{number}"
+            try:
+                test(random.Random(f"{given.seed + number} {name}"), lake)
+                passed += 1
+                shutil.rmtree(lake, ignore_errors=True)
+            except Exception as error:
+                failed += 1
+                print(f"FAILED {name} (--seed {given.seed + number} --only '{name}', {lake}): {error!r}", flush=True)
+    if not failed:
+        shutil.rmtree(work)
+    print(f"delta_sink: {passed} passed, {failed} failed (seed {given.seed})")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
