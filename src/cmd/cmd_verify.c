@@ -218,10 +218,10 @@ static enum status open_state(struct verification *v, const char *state, struct 
     return journal_read(v->store, &v->manifest, err);
 }
 
-static enum status verify(struct verification *v, const struct plan_text *texts, int n, const char *state,
-                          struct error *err)
+static enum status verify(struct verification *v, const struct plan_text *texts, int n, const struct plan_text *evidence,
+                          const char *state, struct error *err)
 {
-    TRY(plan_make(texts, (size_t)n - 1, builtin_world(), &v->plan, err));
+    TRY(plan_make(texts, (size_t)n, builtin_world(), &v->plan, err));
     TRY(open_state(v, state, err));
     struct published newest = {0};
     enum status s = published_open(v->plan, v->manifest.uuid, false, &newest, err);
@@ -232,8 +232,8 @@ static enum status verify(struct verification *v, const struct plan_text *texts,
     published_release(&newest);
     if (s == OK)
         s = published_open(v->plan, v->manifest.uuid, true, &v->published, err);
-    if (s == OK)
-        verify_evidence(v, &texts[n - 1]);
+    if (s == OK && evidence)
+        verify_evidence(v, evidence);
     return s;
 }
 
@@ -252,27 +252,27 @@ static void release(struct verification *v)
 
 int cmd_verify(int argc, char **argv)
 {
-    const char *state = "./state";
+    const char *state = "./state", *evidence = NULL;
     bool json = false;
-    const struct cmd_flag flags[] = {{"state", &state, NULL}, {"json", NULL, &json}};
+    const struct cmd_flag flags[] = {{"state", &state, NULL}, {"evidence", &evidence, NULL}, {"json", NULL, &json}};
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
         return 2;
-    if (n < 2)
-        return cmd_usage("verify", "the pipeline's files and then the evidence, please");
+    if (n == 0)
+        return cmd_usage("verify", "which pipeline?");
     struct verification v = {0};
     struct error err;
-    struct plan_text *texts;
-    int code;
-    if (cmd_read_texts(argv, n, &v.arena, &texts, &err) != OK || verify(&v, texts, n, state, &err) != OK) {
-        code = cmd_fail(&err);
-    } else {
-        if (json)
-            print_json(&v);
-        else
-            print_report(&v);
-        code = v.failed ? 1 : 0;
-    }
+    struct plan_text *texts, *proofs = NULL;
+    enum status s = cmd_read_texts(argv, n, &v.arena, &texts, &err);
+    if (s == OK && evidence)
+        s = cmd_read_texts((char **)&evidence, 1, &v.arena, &proofs, &err);
+    if (s == OK)
+        s = verify(&v, texts, n, proofs, state, &err);
+    if (s == OK && json)
+        print_json(&v);
+    else if (s == OK)
+        print_report(&v);
+    int code = s != OK ? cmd_fail(&err) : v.failed ? 1 : 0;
     release(&v);
     return code;
 }

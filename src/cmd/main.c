@@ -35,10 +35,11 @@ static const struct verb {
      "  --seed N             another seed, other events\n"
      "  --bad F  --duplicates F  --late F    shares, 0..1\n"},
     {"verify", cmd_verify, "prove that published tables are what came in",
-     "bourn verify [--json] [--state FOLDER] FILE.sql... evidence.sql\n"
+     "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql]\n"
      "\n"
-     "Runs the SELECTs of the last file over the published tables (each must give no row) as of the newest epoch that all\n"
-     "have published, checks the log's chain and every ledger, and prints the account. Exit 1 if anything fails.\n"},
+     "Checks the log's chain and progression, every ledger, and the tables against the log; runs the SELECTs of the evidence\n"
+     "over the published tables as of the newest epoch that all of them have (each must give no row), and prints the\n"
+     "account: in, accepted, rejected per rule, late and duplicate. Exit 1 if anything fails.\n"},
     {"cat", cmd_cat, "print a Delta table, a Parquet file or NDJSON",
      "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--version N]\n"},
     {"query", cmd_query, "SELECT over published tables",
