@@ -159,7 +159,7 @@ static enum status check_position(struct publishing *s, const struct sink_positi
                         s->table->name, (long long)found->applied, (long long)m->epoch);
         return error_hint(err, "restore the newer state, or start with a new state and a new target");
     }
-    if (found->applied < s->now.applied) {
+    if (found->applied >= 0 && found->applied < s->now.applied) {
         (void)error_set(err, ERR_STATE,
                         "sink \"%s\": its target has epoch %lld, but %lld was confirmed: the target was rolled back or "
                         "made anew",

@@ -29,7 +29,7 @@ struct sink_config {
 
 /* What the sink found when it was opened. */
 struct sink_position {
-    int64_t applied;      /* last epoch this identity applied; 0: none */
+    int64_t applied;      /* last epoch this identity applied; 0: none; -1: the target keeps no record (console) */
     char other_owner[80]; /* another identity that wrote here; "": none */
 };
 
