@@ -21,6 +21,7 @@ static const struct sink_connector *const sinks[] = {
 static const struct format *const formats[] = {
     &format_json,
     &format_csv,
+    &format_table,
 };
 
 const struct option_spec builtin_settings[] = {

@@ -5,3 +5,5 @@
 #include "flow/sink.h"
 
 extern const struct sink_connector sink_delta_connector;
+extern const struct sink_connector sink_file_connector;
+extern const struct sink_connector sink_console_connector;

@@ -577,7 +577,7 @@ static enum status file_open(const struct source_config *config, struct source *
         .finished = file_finished,
         .free = file_free,
     };
-    if (!config->format || !config->format->by_line)
+    if (!config->format || !config->format->by_line || !config->format->decoder_new)
         return error_set(err, ERR_SQL, "the file connector reads records that end at newlines; format %s has none",
                          config->format ? config->format->name : "(none)");
     struct file_source *f = mem_zalloc(sizeof *f);
