@@ -112,6 +112,7 @@ static enum status look(struct delta_sink *s, bool *ret_replan, struct error *er
 static enum status check_position(struct delta_sink *s, const struct change_set *c, bool *ret_done, struct error *err)
 {
     int64_t applied = 0;
+    TRY(guard_check(s, err));
     if (!delta_txn_version(s->table, s->identity, &applied, NULL))
         applied = 0;
     *ret_done = applied >= c->to && !os_planted_bug("delta_apply_not_idempotent");
@@ -124,8 +125,10 @@ static enum status check_position(struct delta_sink *s, const struct change_set 
         return error_set(err, ERR_FENCED, "%s holds epochs to %lld, within those to be published, %lld to %lld: "
                          "another instance of this pipeline wrote them", s->place, (long long)applied,
                          (long long)c->from, (long long)c->to);
-    if (applied > 0 && !s->absence_checked)
+    if (applied > 0 && !s->absence_checked) {
         TRY(delta_check_absence(s, err));
+        TRY(guard_check_newest(s, err));
+    }
     s->absence_checked = true;
     return OK;
 }
@@ -232,13 +235,20 @@ static void maintain(struct delta_sink *s, struct sink_result *result)
         (void)delta_checkpoint(s->table, &ignored);
 }
 
-static void report(struct delta_sink *s, const struct upsert *u, struct sink_result *result)
+/* The commit is made. */
+static enum status finish(struct delta_sink *s, struct upsert *u, const struct change_set *c,
+                          struct sink_result *result, struct error *err)
 {
+    s->applied = c->to;
+    s->adopt = false;
+    guard_clear(&s->guard);
+    guard_take(&s->guard, &u->stage.guard);
     result->files_added = u->stage.nadds;
     result->files_removed = u->nremoves;
     result->bytes_written = u->stage.bytes;
     maintain(s, result);
     result->version = s->table->version;
+    return guard_check(s, err);
 }
 
 /* One round: OK with DELTA_LOST in *ret means that somebody else was faster. */
@@ -284,9 +294,7 @@ static enum status apply_as(struct delta_sink *s, enum apply_mode mode, struct c
         prepared = prepared && !replan;
         TRY(attempt(s, mode, &u, &prepared, c, &result, &outcome, err));
         if (outcome == DELTA_COMMITTED) {
-            s->applied = c->to;
-            s->adopt = false;
-            report(s, &u, &result);
+            TRY(finish(s, &u, c, &result, err));
             *ret = result;
             return OK;
         }
@@ -318,6 +326,7 @@ static void delta_free(struct sink *base)
 {
     struct delta_sink *s = sink_of(base);
     delta_close(s->table);
+    guard_clear(&s->guard);
     key_cache_free(s->keys);
     store_free(s->store);
     arena_release(&s->memory);

@@ -101,6 +101,11 @@ static enum status merge_run(struct delta_sink *s, struct stage *st, const struc
         TRY(copy_file(s, st, files[i].file, err));
     }
     TRY(stage_close_files(st, err));
+    bool complete = false;
+    TRY(stage_check(st, &complete, err));
+    *ret = DELTA_LOST;
+    if (!complete)
+        return OK;
     const struct delta_pair parameters[] = {{"predicate", "[]"}, {"auto", "true"}};
     const struct delta_commit commit = {.operation = "OPTIMIZE",
                                         .parameters = parameters,
@@ -129,6 +134,7 @@ void delta_compact(struct delta_sink *s, struct sink_result *result)
             result->files_added += st.nadds;
             result->files_removed += n;
             result->bytes_written += st.bytes;
+            guard_take(&s->guard, &st.guard);
         } else if (status == OK)
             stage_discard(&st);
     }

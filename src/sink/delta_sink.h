@@ -6,6 +6,7 @@
  *   delta_change.c   a change set in memory, by key
  *   delta_keys.c     which file holds which keys, remembered
  *   delta_upsert.c   which files hold the changed keys, and what they are rewritten to
+ *   delta_guard.c    data files that others delete while they are being written
  *   delta_compact.c  many small files -> few large ones
  */
 #pragma once
@@ -17,6 +18,18 @@
 #include "lake/delta.h"
 
 struct key_cache;
+
+/* Files of the commits we made last, or are about to make (delta_guard.c). */
+struct guarded_file {
+    char *path;
+    char *bytes; /* NULL: too large to keep */
+    size_t len;
+};
+struct guard {
+    struct guarded_file *files;
+    uint32_t nfiles, cap;
+    uint64_t kept_bytes;
+};
 
 struct delta_sink {
     struct sink base;
@@ -38,6 +51,7 @@ struct delta_sink {
     struct delta_table *table; /* the snapshot; NULL: not looked at yet; version -1: not there yet */
     int64_t applied;           /* by our identity, as far as we know; never goes back */
     struct key_cache *keys;
+    struct guard guard;
 };
 
 static inline uint32_t delta_sink_missing(const struct delta_sink *s)
@@ -79,6 +93,7 @@ struct stage {
     uint32_t nwriters, writers_cap;
     struct schema data; /* the columns of a data file: those of the sink that are not the table's partition columns */
     uint32_t *columns;  /* their indexes in a row of the sink */
+    struct guard guard; /* of the adds */
 };
 
 void stage_init(struct stage *st, struct delta_sink *s);
@@ -92,6 +107,17 @@ enum status stage_check(const struct stage *st, bool *ret_complete, struct error
 void stage_discard(struct stage *st);
 void stage_release(struct stage *st);
 static inline void stage_autofree(struct stage *st) { stage_release(st); }
+
+/* ---- delta_guard.c ---- */
+
+void guard_add(struct guard *g, const char *path, const struct parquet_file *file);
+/* Move everything from one to the other. */
+void guard_take(struct guard *g, struct guard *from);
+void guard_clear(struct guard *g);
+/* Are the files of our last commits there, as far as the table still has them? Puts back what it can; ERR_STATE else. */
+enum status guard_check(struct delta_sink *s, struct error *err);
+/* Are the newest files of the table there? For a sink that was just opened and has nothing in memory. */
+enum status guard_check_newest(const struct delta_sink *s, struct error *err);
 
 /* ---- delta_change.c ---- */
 

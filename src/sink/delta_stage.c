@@ -77,6 +77,7 @@ static enum status close_file(struct stage *st, struct stage_writer *w, struct e
                               .modified_ms = os_now_us() / 1000,
                               .stats = stats.overflow ? NULL : arena_strdup(&st->memory, buf_cstr(&stats))};
     st->nadds++;
+    guard_add(&st->guard, add->path, &file);
     st->rows += file.rows;
     st->bytes += file.bytes;
     parquet_writer_free(w->parquet);
@@ -231,6 +232,7 @@ void stage_discard(struct stage *st)
         delta_object_name(t, st->adds[i].path, &name);
         (void)!t->store->ops->remove(t->store, buf_cstr(&name), &ignored);
     }
+    guard_clear(&st->guard);
     st->nadds = 0;
     st->rows = st->bytes = 0;
 }
@@ -240,5 +242,6 @@ void stage_release(struct stage *st)
     for (uint32_t i = 0; i < st->nwriters; i++)
         parquet_writer_free(st->writers[i].parquet);
     free(st->writers);
+    guard_clear(&st->guard);
     arena_release(&st->memory);
 }
