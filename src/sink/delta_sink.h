@@ -90,7 +90,7 @@ struct stage {
     uint64_t rows, bytes;
     uint64_t roll_bytes; /* a file that has reached this size is closed */
     struct stage_writer *writers;
-    uint32_t nwriters, writers_cap;
+    uint32_t nwriters, writers_cap, *slots, mask; /* slots: hash of the partition -> writer + 1 */
     struct schema data; /* the columns of a data file: those of the sink that are not the table's partition columns */
     uint32_t *columns;  /* their indexes in a row of the sink */
     struct guard guard; /* of the adds */

@@ -8,6 +8,7 @@
 enum { MAX_OPEN_WRITERS = 64 };
 
 struct stage_writer {
+    uint64_t hash;
     struct slice key; /* rowkey bytes of the partition values */
     const char **partition;
     struct parquet_writer *parquet; /* NULL: nothing open */
@@ -132,18 +133,39 @@ static const char **partition_values(struct stage *st, const struct batch *b, ui
     return values;
 }
 
+static void index_writer(struct stage *st, uint32_t writer)
+{
+    uint32_t at = (uint32_t)st->writers[writer].hash & st->mask;
+    while (st->slots[at])
+        at = (at + 1) & st->mask;
+    st->slots[at] = writer + 1;
+}
+
+static void grow_writers(struct stage *st)
+{
+    st->writers_cap = st->writers_cap ? st->writers_cap * 2 : 8;
+    st->writers = mem_realloc(st->writers, st->writers_cap * sizeof *st->writers);
+    free(st->slots);
+    st->slots = mem_zalloc(st->writers_cap * 2 * sizeof *st->slots);
+    st->mask = st->writers_cap * 2 - 1;
+    for (uint32_t i = 0; i < st->nwriters; i++)
+        index_writer(st, i);
+}
+
 static struct stage_writer *writer_of(struct stage *st, const struct batch *b, uint32_t row, struct slice key)
 {
-    for (uint32_t i = st->nwriters; i-- > 0;)
-        if (slice_equal(st->writers[i].key, key))
-            return &st->writers[i];
-    if (st->nwriters == st->writers_cap) {
-        st->writers_cap = st->writers_cap ? st->writers_cap * 2 : 8;
-        st->writers = mem_realloc(st->writers, st->writers_cap * sizeof *st->writers);
+    uint64_t hash = hash64(key.data, key.len, 0);
+    for (uint32_t at = (uint32_t)hash; st->slots && st->slots[at & st->mask]; at++) {
+        struct stage_writer *w = &st->writers[st->slots[at & st->mask] - 1];
+        if (w->hash == hash && slice_equal(w->key, key))
+            return w;
     }
+    if (st->nwriters == st->writers_cap)
+        grow_writers(st);
     struct stage_writer *w = &st->writers[st->nwriters++];
-    *w = (struct stage_writer){.key = {arena_dup(&st->memory, key.data, key.len), key.len},
+    *w = (struct stage_writer){.hash = hash, .key = {arena_dup(&st->memory, key.data, key.len), key.len},
                                .partition = partition_values(st, b, row)};
+    index_writer(st, st->nwriters - 1);
     return w;
 }
 
@@ -242,6 +264,7 @@ void stage_release(struct stage *st)
     for (uint32_t i = 0; i < st->nwriters; i++)
         parquet_writer_free(st->writers[i].parquet);
     free(st->writers);
+    free(st->slots);
     guard_clear(&st->guard);
     arena_release(&st->memory);
 }
