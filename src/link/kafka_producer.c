@@ -6,13 +6,15 @@
 
 enum {
     CLOSE_US = 900 * 1000,
-    SERVE_EVERY = 1024, /* messages between two looks at the delivery reports */
+    SERVE_EVERY = 64,              /* messages between two looks at the delivery reports */
+    PATIENCE_US = 2 * 1000 * 1000, /* of messages that wait while the connection is in trouble */
 };
 
 struct kafka_producer {
     struct kafka_client client;
     rd_kafka_topic_t *topic;
     uint64_t sent;
+    int64_t progress_us; /* when a message was last delivered, or the first one began to wait */
     struct error failed; /* the first message that could not be delivered */
     bool has_failed;
 };
@@ -22,6 +24,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     (void)rk;
     struct kafka_producer *p = opaque; /* the client is its first member */
     if (!m->err) {
+        p->progress_us = os_mono_us();
         kafka_client_healthy(&p->client);
         return;
     }
@@ -32,7 +35,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     if (m->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
         kafka_client_confirm(&p->client, "a message could not be delivered in time");
     else
-        kafka_client_note(&p->client, m->err, rd_kafka_message_errstr(m), true);
+        kafka_client_note(&p->client, m->err, rd_kafka_err2str(m->err), true);
     p->failed = p->client.problem;
 }
 
@@ -81,6 +84,9 @@ static enum status health(struct kafka_producer *p, struct error *err)
         *err = p->failed;
         return FAILED;
     }
+    if (kafka_client_is_suspected(&p->client) && rd_kafka_outq_len(p->client.rk) > 0 &&
+        os_mono_us() - p->progress_us > PATIENCE_US)
+        kafka_client_confirm(&p->client, "no broker takes messages");
     return kafka_client_tell(&p->client, err) == FAILED ? FAILED : OK;
 }
 
@@ -95,9 +101,12 @@ static rd_kafka_resp_err_t produce(struct kafka_producer *p, struct slice key, s
 enum status kafka_producer_send(struct kafka_producer *p, struct slice key, struct slice payload, int64_t timestamp_us,
                                 int64_t wait_us, struct error *err)
 {
-    if (p->sent % SERVE_EVERY == 0)
+    if (p->sent % SERVE_EVERY == 0) {
         rd_kafka_poll(p->client.rk, 0);
-    TRY(health(p, err));
+        TRY(health(p, err));
+    }
+    if (rd_kafka_outq_len(p->client.rk) == 0)
+        p->progress_us = os_mono_us();
     rd_kafka_resp_err_t code = produce(p, key, payload, timestamp_us);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         rd_kafka_poll(p->client.rk, (int)(wait_us / 1000));

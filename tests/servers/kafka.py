@@ -167,4 +167,4 @@ class Kafka:
 
 def kafka_tool() -> Path:
     given = os.environ.get("BOURN_KAFKA_TOOL")
-    return Path(given) if given else build(targets=("test_tools",)) / "tests/interop/kafka_tool"
+    return Path(given) if given else build(targets=["tests/interop/kafka_tool"]) / "tests/interop/kafka_tool"

@@ -6,6 +6,7 @@
  *   kafka_tool watch ...                                  as read, but goes on where the others stop at the end
  *   kafka_tool drain TOPIC [NAME=VALUE...]                counts from earliest to the end, prints messages and seconds
  *   kafka_tool write TOPIC SECONDS [NAME=VALUE...]        lines of stdin as payloads; prints what was delivered
+ *   kafka_tool write-timed ...                            as write, of lines "TIMESTAMP_US KEY PAYLOAD"
  *   kafka_tool hubs [HUB]                                 parses a connection string on stdin, prints the options
  *
  * A failure is printed as "error CODE RETRIABLE TEXT | HINT"; one that cannot heal ends the program with 1.
@@ -181,7 +182,27 @@ static int drain(int argc, char **argv)
     return 0;
 }
 
-static int write_topic(int argc, char **argv)
+/* One line to the topic, for as long as it takes. */
+static enum status send_line(struct kafka_producer *p, char *line, size_t len, bool timed, struct error *e)
+{
+    struct slice key = {0};
+    int64_t timestamp_us = 0;
+    if (timed) {
+        char *rest = line;
+        timestamp_us = strtoll(line, &rest, 10);
+        char *payload = strchr(++rest, ' ');
+        key = (struct slice){rest, (size_t)(payload - rest)};
+        len -= (size_t)(payload + 1 - line);
+        line = payload + 1;
+    }
+    enum status s;
+    do
+        s = kafka_producer_send(p, key, (struct slice){line, len}, timestamp_us, 100000, e);
+    while (s == AGAIN && !interrupted);
+    return s;
+}
+
+static int write_topic(int argc, char **argv, bool timed)
 {
     struct arguments a = options_of(argv + 4, argc - 4);
     struct kafka_producer *p;
@@ -194,8 +215,7 @@ static int write_topic(int argc, char **argv)
     uint64_t sent = 0, left = 0;
     enum status s = OK;
     for (ssize_t n; s != FAILED && (n = getline(&line, &size, stdin)) > 0; sent++)
-        while ((s = kafka_producer_send(p, (struct slice){0}, (struct slice){line, (size_t)n - 1}, 0, 100000, &e)) == AGAIN)
-            ;
+        s = send_line(p, line, (size_t)n - 1, timed, &e);
     while (s != FAILED && !interrupted && os_mono_us() < until &&
            (s = kafka_producer_flush(p, 200000, &left, &e)) == AGAIN)
         ;
@@ -232,8 +252,8 @@ int main(int argc, char **argv)
         return read_topic(argc, argv, !strcmp(argv[1], "watch"));
     if (argc >= 3 && !strcmp(argv[1], "drain"))
         return drain(argc, argv);
-    if (argc >= 4 && !strcmp(argv[1], "write"))
-        return write_topic(argc, argv);
+    if (argc >= 4 && (!strcmp(argv[1], "write") || !strcmp(argv[1], "write-timed")))
+        return write_topic(argc, argv, !strcmp(argv[1], "write-timed"));
     if (argc >= 2 && !strcmp(argv[1], "hubs"))
         return hubs(argc, argv);
     fprintf(stderr, "see the head of kafka_tool.c\n");
