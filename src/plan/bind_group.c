@@ -124,11 +124,11 @@ struct prepared {
     uint32_t count;
 };
 
-static int32_t prepare(struct prepared *p, uint32_t from, struct expr *e, const char *name)
+static int32_t prepare(struct prepared *p, struct expr *e, const char *name)
 {
     if (!e)
         return -1;
-    for (uint32_t i = from; i < p->count; i++)
+    for (uint32_t i = 0; i < p->count; i++)
         if (expr_equal(p->exprs[i], e))
             return (int32_t)i;
     p->exprs[p->count] = e;
@@ -136,10 +136,21 @@ static int32_t prepare(struct prepared *p, uint32_t from, struct expr *e, const 
     return (int32_t)p->count++;
 }
 
+/* The name of the input column, or "arg3". */
 static const char *column_name(struct binder *b, const struct relation *input, const struct expr *e,
-                               const char *otherwise)
+                               const char *what, uint32_t number)
 {
-    return e && e->kind == EXPR_COLUMN ? b->nodes[input->node]->schema.names[e->column] : otherwise;
+    return e && e->kind == EXPR_COLUMN ? b->nodes[input->node]->schema.names[e->column]
+                                       : arena_printf(b->arena, "%s%u", what, number);
+}
+
+/* sum, sum2, ...: names that tell the calls apart in `explain`. */
+static const char *call_name(struct binder *b, const struct grouping *g, uint32_t call)
+{
+    uint32_t same_name = 1;
+    for (uint32_t i = 0; i < call; i++)
+        same_name += strcmp(g->calls[i].name, g->calls[call].name) == 0;
+    return same_name == 1 ? g->calls[call].name : arena_printf(b->arena, "%s%u", g->calls[call].name, same_name);
 }
 
 static enum status make_nodes(struct binder *b, struct grouping *g, struct relation *input, int32_t location,
@@ -157,16 +168,13 @@ static enum status make_nodes(struct binder *b, struct grouping *g, struct relat
     for (uint32_t i = 0; i < g->ncalls; i++) {
         const struct grouped_call *call = &g->calls[i];
         calls[i].function = call->function;
-        calls[i].arg = prepare(&p, 0, call->arg,
-                               column_name(b, input, call->arg, arena_printf(b->arena, "arg%u", i + 1)));
-        calls[i].filter = prepare(&p, 0, call->filter,
-                                  column_name(b, input, call->filter, arena_printf(b->arena, "filter%u", i + 1)));
+        calls[i].arg = prepare(&p, call->arg, column_name(b, input, call->arg, "arg", p.count + 1));
+        calls[i].filter = prepare(&p, call->filter, column_name(b, input, call->filter, "filter", p.count + 1));
         calls[i].location = call->location;
-        names[g->ngroups + i] = call->name;
+        names[g->ngroups + i] = call_name(b, g, i);
     }
     uint32_t node = input->node;
-    bool count_only = p.count == 0; /* count(*) reads nothing, but counts the rows */
-    if (!count_only)
+    if (p.count) /* count(*) alone reads no column, but the rows must be there to count */
         TRY(node_project(b, node, p.exprs, p.names, p.count, location, &node));
     return node_aggregate(b, node, g->ngroups, calls, g->ncalls, names, location, ret);
 }

@@ -28,7 +28,7 @@ enum status bind_view(struct binder *b, const struct ast_statement *s)
 enum status bind_result(struct binder *b, const struct ast_statement *s)
 {
     if (!b->lookup) {
-        (void)bind_error(b, s->query->location, "the result of this SELECT goes nowhere");
+        (void)bind_error(b, s->location, "the result of this SELECT goes nowhere");
         return error_hint(b->err, "INSERT INTO a foreign table, for example one on SERVER console");
     }
     struct relation r;
@@ -168,7 +168,8 @@ static enum status check_upsert(struct binder *b, const struct plan_table *t, co
                               "now() cannot be part of the primary key of \"%s\"", t->name);
     if (!input->key) {
         (void)bind_refuse(b, location, "upserting rows without a known unique key into \"%s\" (%s)", t->name, key);
-        return error_hint(b->err, "make them unique: GROUP BY %s, or SELECT DISTINCT ON (%s) ...", key, key);
+        return error_hint(b->err, "make them unique with GROUP BY %s; DISTINCT ON forgets a key when the watermark has "
+                                  "passed it", key);
     }
     for (uint32_t i = 0; i < input->nkey; i++)
         if (!key_holds(t, assigned, input->key[i])) {
@@ -180,18 +181,20 @@ static enum status check_upsert(struct binder *b, const struct plan_table *t, co
     return OK;
 }
 
-static enum status check_append(struct binder *b, const struct plan_table *t, const struct relation *rows,
+static enum status check_append(struct binder *b, const struct plan_table *t, struct relation *rows,
                                 int32_t location)
 {
-    const struct plan_node *input = b->nodes[rows->node];
     for (uint32_t i = 0; i < rows->ncols; i++)
         if (expr_uses_now(rows->cols[i].expr)) {
             (void)bind_error(b, expr_now_location(rows->cols[i].expr),
                              "now() is allowed only in the last projection before an upsert sink");
             return error_hint(b->err, "\"%s\" has no PRIMARY KEY, so rows are appended", t->name);
         }
+    const struct plan_node *input = b->nodes[rows->node];
     if (input->mode != MODE_UPDATING)
         return OK;
+    if (input->bounded) /* appended once they have stopped changing */
+        return node_sort(b, rows->node, NULL, 0, -1, 0, location, &rows->node);
     (void)bind_error(b, location, "the rows inserted into \"%s\" change later, but it has no PRIMARY KEY", t->name);
     return error_hint(b->err, "add PRIMARY KEY (%s): rows are then upserted",
                       input->key && input->nkey ? column_list(b, &input->schema, input->key, input->nkey) : "...");

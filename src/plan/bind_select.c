@@ -71,11 +71,11 @@ static enum status unknown_relation(struct binder *b, const struct ast_from *fro
     for (uint32_t i = 0; i < b->nviews && !from->schema; i++)
         names[n++] = b->views[i].name;
     for (size_t i = 0; i < b->world->nrelations && from->schema; i++)
-        names[n++] = b->world->relations[i].name;
+        names[n++] = arena_printf(b->arena, "bourn.%s", b->world->relations[i].name);
     for (size_t i = 0; b->lookup && i < b->lookup->nnames; i++)
         names[n++] = b->lookup->names[i];
-    return bind_unknown(b, from->location, from->name, names, n, "relation \"%s%s%s\" does not exist",
-                        from->schema ? from->schema : "", from->schema ? "." : "", from->name);
+    const char *name = from->schema ? arena_printf(b->arena, "%s.%s", from->schema, from->name) : from->name;
+    return bind_unknown(b, from->location, name, names, n, "relation \"%s\" does not exist", name);
 }
 
 static enum status scan_relation(struct binder *b, uint32_t node, struct relation *ret)
@@ -616,7 +616,7 @@ static enum status bind_union(struct binder *b, struct cte *ctes, const struct a
 static enum status order_output(struct binder *b, const struct ast_select *ast, struct relation *r)
 {
     struct selecting s = {.ast = ast, .input = *r, .cols = r->cols, .ncols = r->ncols, .cap = r->ncols};
-    s.scope = (struct scope){.input = r, .alias = "", .clause = "ORDER BY"};
+    s.scope = (struct scope){.input = r, .alias = "the result", .clause = "ORDER BY"};
     s.order = arena_array(b->arena, ast->norder, sizeof(struct expr *));
     for (uint32_t i = 0; i < ast->norder; i++)
         TRY(bind_item(b, &s, ast->order[i].expr, "ORDER BY", &s.order[i]));

@@ -12,26 +12,29 @@ enum {
 
 /* ---- how many different values a column can have ---- */
 
-/* a = 'x', or an OR of such, over one column: how many constants. 0: anything else. */
+/* a IN ('x', 'y'), a = 'x', or an OR of such, over one column: how many constants. 0: anything else. */
 static uint32_t constants_of(const struct expr *e, uint32_t *column)
 {
+    uint32_t sum = 0;
     if (e->kind == EXPR_OR) {
-        uint32_t sum = 0, first = 0;
         for (uint32_t i = 0; i < e->nargs; i++) {
             uint32_t mine, n = constants_of(e->args[i], &mine);
-            if (n == 0 || (i > 0 && mine != first))
+            if (n == 0 || (i > 0 && mine != *column))
                 return 0;
-            first = mine;
+            *column = mine;
             sum += n;
         }
-        *column = first;
         return sum;
     }
-    if (e->kind != EXPR_CALL || e->nargs != 2 || strcmp(e->function->name, "=") != 0 ||
-        e->args[0]->kind != EXPR_COLUMN || e->args[1]->kind != EXPR_CONST)
+    bool in = e->kind == EXPR_CALL && strcmp(e->function->name, "in") == 0;
+    bool equal = e->kind == EXPR_CALL && strcmp(e->function->name, "=") == 0;
+    if ((!in && !equal) || e->args[0]->kind != EXPR_COLUMN)
         return 0;
+    for (uint32_t i = 1; i < e->nargs; i++)
+        if (e->args[i]->kind != EXPR_CONST)
+            return 0;
     *column = e->args[0]->column;
-    return 1;
+    return e->nargs - 1;
 }
 
 /* Most different values of a table's column, NULL among them, as its contract says; 0: not known. */
@@ -99,42 +102,42 @@ static uint64_t group_bytes(const struct plan_node *n)
     return bytes;
 }
 
-static void key_names(const struct plan_node *n, struct buf *out)
+static void column_names(const struct plan_node *n, const uint32_t *columns, uint32_t count, struct buf *out)
 {
     buf_putc(out, '(');
-    for (uint32_t i = 0; i < n->nkey; i++)
-        buf_printf(out, "%s%s", i ? ", " : "", n->schema.names[n->key[i]]);
+    for (uint32_t i = 0; i < count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", n->schema.names[columns[i]]);
     buf_putc(out, ')');
 }
 
 static void report_dedup(const struct plan_node *n, struct buf *out)
 {
     buf_printf(out, "%s: DISTINCT ON ", n->id);
-    key_names(n, out);
+    column_names(n, n->dedup_key, n->ndedup_key, out);
     if (n->dedup_horizon < 0) {
         buf_printf(out, ": UNBOUNDED: its input carries no event time, so every key is kept; about %d bytes a key\n",
                    DEDUP_BYTES_PER_KEY);
         return;
     }
-    double seconds = (double)n->dedup_horizon / 1e6;
-    buf_printf(out, ": bounded by the watermark: a key is kept %.0f s of event time; at most %d bytes a key, %.1f MB "
-                    "at 1,000 new keys a second\n",
-               seconds, DEDUP_BYTES_PER_KEY, seconds * 1000 * DEDUP_BYTES_PER_KEY / 1e6);
+    double hours = (double)n->dedup_horizon / 3600e6;
+    buf_printf(out, ": bounded by the watermark: a key is kept %.4g h of event time; at most %d bytes a key, %.4g GB at "
+                    "1,000 new keys a second\n",
+               hours, DEDUP_BYTES_PER_KEY, hours * 3600 * 1000 * DEDUP_BYTES_PER_KEY / 1e9);
 }
 
 static void report_aggregate(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
     uint64_t most = group_domain(p, n), bytes = group_bytes(n);
     buf_printf(out, "%s: %s ", n->id, n->naggregates ? "GROUP BY" : "DISTINCT");
-    key_names(n, out);
+    column_names(n, n->key, n->nkey, out);
     if (n->bounded)
         buf_printf(out, ": bounded by its input, which ends; about %" PRIu64 " bytes a group\n", bytes);
     else if (most)
         buf_printf(out, ": bounded: at most %" PRIu64 " group%s of about %" PRIu64 " bytes\n", most,
                    most == 1 ? "" : "s", bytes);
     else
-        buf_printf(out, ": UNBOUNDED: grows with the number of different keys; about %" PRIu64 " bytes a key, %.1f MB "
-                        "at a million\n", bytes, (double)bytes);
+        buf_printf(out, ": UNBOUNDED: grows with the number of different keys; about %" PRIu64 " bytes a key\n",
+                   bytes);
 }
 
 void plan_check_report(const struct plan *p, struct buf *out)

@@ -76,7 +76,7 @@ static void explain_scan(struct explain *x, const struct plan_node *n, unsigned 
     }
 }
 
-static void explain_aggregate(struct explain *x, const struct plan_node *n)
+static void explain_aggregate(struct explain *x, const struct plan_node *n, unsigned depth)
 {
     const struct schema *in = input_schema(x->plan, n);
     if (n->naggregates == 0) {
@@ -89,7 +89,10 @@ static void explain_aggregate(struct explain *x, const struct plan_node *n)
         columns(x->out, &n->schema, n->key, n->nkey);
     for (uint32_t i = 0; i < n->naggregates; i++) {
         const struct plan_aggregate *a = &n->aggregates[i];
-        buf_printf(x->out, "%s %s(%s)", i ? "," : ":", a->function->name, a->arg < 0 ? "*" : in->names[a->arg]);
+        buf_putc(x->out, '\n');
+        indent(x->out, depth + 2);
+        buf_printf(x->out, "%s = %s(%s)", n->schema.names[n->ngroup + i], a->function->name,
+                   a->arg < 0 ? "*" : in->names[a->arg]);
         if (a->filter >= 0)
             buf_printf(x->out, " where %s", in->names[a->filter]);
     }
@@ -97,7 +100,7 @@ static void explain_aggregate(struct explain *x, const struct plan_node *n)
 
 static void explain_sort(struct explain *x, const struct plan_node *n)
 {
-    buf_puts(x->out, n->nsort ? "sort by" : "limit");
+    buf_puts(x->out, n->nsort ? "sort by" : n->limit >= 0 ? "limit" : "collect until the input ends");
     for (uint32_t i = 0; i < n->nsort; i++)
         buf_printf(x->out, "%s %s%s%s", i ? "," : "", n->schema.names[n->sort[i].column],
                    n->sort[i].descending ? " desc" : "",
@@ -181,7 +184,7 @@ static void explain_head(struct explain *x, const struct plan_node *n, unsigned 
         explain_exprs(x, n, depth);
         break;
     case NODE_DEDUP: explain_dedup(x, n); break;
-    case NODE_AGGREGATE: explain_aggregate(x, n); break;
+    case NODE_AGGREGATE: explain_aggregate(x, n, depth); break;
     case NODE_UNION: buf_puts(x->out, "union all"); break;
     case NODE_SORT: explain_sort(x, n); break;
     case NODE_SINK:

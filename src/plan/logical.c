@@ -342,15 +342,18 @@ enum status node_dedup(struct binder *b, uint32_t input, uint32_t *key, uint32_t
                        uint32_t *ret)
 {
     if (b->nodes[input]->mode != MODE_APPEND) {
-        (void)bind_refuse(b, location, "DISTINCT ON over rows that change (%s)",
-                          b->nodes[input]->name ? b->nodes[input]->name : "an aggregate");
+        (void)bind_refuse(b, location, "DISTINCT ON over rows that change");
         return error_hint(b->err, "rows of GROUP BY are unique by their groups already");
     }
     struct plan_node *n = node_new(b, NODE_DEDUP, &input, 1, location);
     inherit(b, n);
-    n->key = n->dedup_key = key;
-    n->nkey = n->ndedup_key = nkey;
+    n->dedup_key = key;
+    n->ndedup_key = nkey;
     n->dedup_horizon = n->time_column < 0 ? -1 : dedup_horizon(b, input);
+    if (n->dedup_horizon < 0) { /* else a key that was forgotten may come again */
+        n->key = key;
+        n->nkey = nkey;
+    }
     n->stateful = true;
     *ret = node_add(b, n);
     return OK;

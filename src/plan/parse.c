@@ -230,7 +230,7 @@ static enum status parse_insert(struct parser *p, const PgQuery__InsertStmt *s, 
         return parser_refuse(p, s->on_conflict_clause->location, "a sink with a PRIMARY KEY is upserted by itself",
                              "ON CONFLICT");
     if (s->n_returning_list)
-        return parser_refuse(p, -1, NULL, "RETURNING");
+        return parser_refuse(p, s->returning_list[0]->res_target->location, NULL, "RETURNING");
     if (!s->select_stmt || s->select_stmt->node_case != NODE(SELECT_STMT))
         return parser_refuse(p, -1, NULL, "INSERT ... DEFAULT VALUES");
     into->names = (struct ast_names){arena_array(p->arena, s->n_cols, sizeof *into->names.items),
@@ -266,8 +266,7 @@ static const struct {
     const char *what, *hint;
 } refused_statements[] = {
     {NODE(CREATE_STMT), "CREATE TABLE", "write CREATE FOREIGN TABLE ... SERVER ..."},
-    {NODE(CREATE_TABLE_AS_STMT), "CREATE MATERIALIZED VIEW and CREATE TABLE AS",
-     "INSERT INTO a foreign table with a PRIMARY KEY"},
+    {NODE(CREATE_TABLE_AS_STMT), "CREATE TABLE AS", "INSERT INTO a foreign table"},
     {NODE(UPDATE_STMT), "UPDATE", "a pipeline states what rows are, with INSERT INTO ... SELECT"},
     {NODE(DELETE_STMT), "DELETE", "a pipeline states what rows are, with INSERT INTO ... SELECT"},
     {NODE(MERGE_STMT), "MERGE", "INSERT INTO a foreign table with a PRIMARY KEY upserts"},
@@ -290,6 +289,9 @@ static const struct {
 
 static enum status refuse_statement(struct parser *p, const PgQuery__Node *n)
 {
+    if (n->node_case == NODE(CREATE_TABLE_AS_STMT) &&
+        n->create_table_as_stmt->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW)
+        return parser_refuse(p, -1, "INSERT INTO a foreign table with a PRIMARY KEY", "CREATE MATERIALIZED VIEW");
     for (size_t i = 0; i < ARRAY_LEN(refused_statements); i++)
         if (refused_statements[i].kind == n->node_case)
             return parser_refuse(p, -1, refused_statements[i].hint, "%s", refused_statements[i].what);
@@ -333,6 +335,7 @@ static const struct {
 } syntax_hints[] = {
     {"syntax error at or near \"OPTIONS\"", "a column's OPTIONS (...) stand right behind its type, before NOT NULL and "
                                             "CHECK"},
+    {"subquery in FROM must have an alias", "for example, FROM (SELECT ...) AS s"},
     {"syntax error at or near \"SERVER\"", "tables with a SERVER are created with CREATE FOREIGN TABLE"},
 };
 

@@ -227,7 +227,7 @@ static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struc
     case A_EXPR(NOT_DISTINCT):
     case A_EXPR(NULLIF): break;
     case A_EXPR(SIMILAR): return parser_refuse(p, x->location, "use LIKE", "SIMILAR TO");
-    default: return parser_refuse(p, x->location, "use IN (...) or OR", "ANY and ALL");
+    default: return parser_refuse(p, x->location, "use IN (...) or OR", "ANY or ALL");
     }
     TRY(parse_operands(p, x, args, &n));
     if (n != 2)
@@ -373,13 +373,26 @@ static enum status parse_variadic(struct parser *p, const char *name, int32_t lo
     return OK;
 }
 
+/* Where the commonest expressions begin; -1 of the others. */
+static int32_t node_location(const PgQuery__Node *n)
+{
+    switch (n ? n->node_case : NODE(A_STAR)) {
+    case NODE(COLUMN_REF): return n->column_ref->location;
+    case NODE(FUNC_CALL): return n->func_call->location;
+    case NODE(A_CONST): return n->a_const->location;
+    default: return -1;
+    }
+}
+
 static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
 {
     switch (n->node_case) {
     case NODE(SUB_LINK):
         return parser_refuse(p, n->sub_link->location, "put the subquery into FROM", "a subquery in an expression");
     case NODE(A_ARRAY_EXPR): return parser_refuse(p, n->a_array_expr->location, "use jsonb", "ARRAY[...]");
-    case NODE(A_INDIRECTION): return parser_refuse(p, -1, "use jsonb's -> and ->>", "a subscript or field selection");
+    case NODE(A_INDIRECTION):
+        return parser_refuse(p, node_location(n->a_indirection->arg), "use jsonb's -> and ->>",
+                             "a subscript or field selection");
     case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location, "compare column by column", "a row value");
     case NODE(PARAM_REF): return parser_refuse(p, n->param_ref->location, NULL, "a parameter");
     case NODE(GROUPING_FUNC): return parser_refuse(p, n->grouping_func->location, NULL, "GROUPING()");

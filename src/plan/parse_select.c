@@ -63,10 +63,7 @@ static enum status parse_from_item(struct parser *p, const PgQuery__Node *n, str
             return parser_refuse(p, -1, NULL, "this subquery in FROM");
         TRY(parse_select(p, n->range_subselect->subquery->select_stmt, &from->query));
         from->location = from->query->location;
-        if (!n->range_subselect->alias) {
-            (void)problem_at(p->text, from->location, p->err, ERR_SQL, "subquery in FROM must have an alias");
-            return error_hint(p->err, "for example, FROM (SELECT ...) AS s");
-        }
+        from->name = ""; /* PostgreSQL 15 demands an alias */
         TRY(parse_alias(p, n->range_subselect->alias, from, -1));
         break;
     case NODE(JOIN_EXPR): return parser_refuse(p, -1, "UNION ALL and GROUP BY can bring two streams together", "JOIN");

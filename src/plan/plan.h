@@ -146,7 +146,7 @@ struct plan_node {
     struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates */
     uint32_t naggregates;
     struct plan_sort_key *sort; uint32_t nsort; /* SORT */
-    int64_t limit, offset;             /* -1, 0: none */
+    int64_t limit, offset;             /* -1, 0: none; without all three it collects rows until they stop changing */
     /* SINK: output column i of the table is exprs[i] over the input's columns, evaluated once per net change; those
      * that use now() are in the bitmap `now_columns` and are ignored when deciding whether a row changed. The node's
      * key is the sink's primary key. RESULT: exprs likewise, one per output column. */

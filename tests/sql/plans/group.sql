@@ -7,7 +7,7 @@ INSERT INTO one_row SELECT 1, sum(amount) FROM payments;
 -- case: count(*) alone
 INSERT INTO one_row SELECT 1, count(*) FROM payments;
 -- case: GROUP BY a position, a name of the list, an expression
-INSERT INTO log SELECT u, n, NULL FROM (SELECT upper(note) AS u, count(*) AS n FROM finite GROUP BY 1) x;
+INSERT INTO out SELECT n, u FROM (SELECT upper(name) AS u, count(*) AS n FROM finite GROUP BY 1) x;
 -- case: GROUP BY over a finite input, sorted
 INSERT INTO out SELECT count(*), upper(name) AS u FROM finite GROUP BY u ORDER BY count(*) DESC, u;
 -- case: an expression over a group
@@ -27,7 +27,7 @@ INSERT INTO log (id) SELECT DISTINCT ON (upper(user_id)) note FROM payments;
 -- case: DISTINCT ON without event time is kept for ever
 INSERT INTO log (id, v) SELECT DISTINCT ON (id) * FROM untimed;
 -- case: DISTINCT ON makes a key that an upsert sink may use
-INSERT INTO totals SELECT DISTINCT ON (user_id) user_id, amount, 1, event_time FROM payments;
+INSERT INTO totals SELECT DISTINCT ON (id) id, v, 1, NULL FROM untimed;
 -- case: dedup_horizon set apart from the watermark
 CREATE FOREIGN TABLE p2 (id text, ts timestamptz OPTIONS (watermark '1 hour')) SERVER events OPTIONS (dedup_horizon '7 days');
 INSERT INTO log (id) SELECT id FROM (SELECT DISTINCT ON (id) * FROM p2) x;

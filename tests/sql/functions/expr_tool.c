@@ -1,0 +1,464 @@
+/* Checks functions, casts and aggregates against rows recorded from PostgreSQL (record.py).
+ *
+ *     expr_tool FILE.tsv ...               check all rows; a function, cast or aggregate without a row fails as well
+ *     expr_tool --markdown                 print the function section of docs/sql.md
+ *     expr_tool --document docs/sql.md     is the function section there current?
+ *
+ * A row is: name, expected, argument, ...; fields as COPY's text format has them. An argument is type:value, the bare type for
+ * NULL, "?:value" for a literal in quotes without a type. Expected is type:value, the bare type for NULL, or "!SQLSTATE
+ * message". Names beside functions and operators: "cast TYPE" and "agg NAME" (whose arguments are the rows).
+ * differences.tsv has the rows where bourn answers otherwise on purpose: the same fields, and the reason last.
+ *
+ * Every row is evaluated twice: over columns (with NULLs and dead rows around) and over constants.
+ */
+#include "../../unit/tsv.h"
+
+#include <math.h>
+
+#include "column/decimal.h"
+#include "expr/aggregate.h"
+#include "expr/function.h"
+#include "expr/program.h"
+
+enum { MOST_USED = 4096, ROWS = 70, MOST_ARGS = TSV_FIELDS - 2 };
+
+static const void *used[MOST_USED];
+static size_t nused, checked, failed;
+static struct tsv differences;
+
+static void mark_used(const void *what)
+{
+    for (size_t i = 0; i < nused; i++)
+        if (used[i] == what)
+            return;
+    used[nused++] = what;
+}
+
+static bool is_used(const void *what)
+{
+    for (size_t i = 0; i < nused; i++)
+        if (used[i] == what)
+            return true;
+    return false;
+}
+
+static void mark_tree(const struct expr *e)
+{
+    if (e->kind == EXPR_CALL)
+        mark_used(e->function);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        mark_tree(e->args[i]);
+}
+
+/* ---- a row's words ---- */
+
+struct word {
+    char type[64];
+    struct slice value; /* data NULL: NULL */
+};
+
+static struct word word_of(struct slice field)
+{
+    struct word w = {0};
+    const char *colon = memchr(field.data, ':', field.len);
+    size_t n = colon ? (size_t)(colon - field.data) : field.len;
+    snprintf(w.type, sizeof w.type, "%.*s", (int)n, field.data);
+    if (colon)
+        w.value = (struct slice){colon + 1, field.len - n - 1};
+    return w;
+}
+
+/* "numeric(10,2)" */
+static enum status parse_type(const char *text, struct type *ret, struct error *err)
+{
+    char name[64];
+    int mods[2], nmods = 0;
+    snprintf(name, sizeof name, "%s", text);
+    char *paren = strchr(name, '(');
+    if (paren) {
+        *paren = 0;
+        nmods = sscanf(paren + 1, "%d,%d", &mods[0], &mods[1]);
+    }
+    return type_parse(name, mods, nmods, ret, err);
+}
+
+static enum status literal(struct arena *a, const struct word *w, struct expr **ret, struct error *err)
+{
+    struct expr *text = expr_string(a, w->value.data, w->value.len, -1);
+    struct type type;
+    if (strcmp(w->type, "?") == 0) {
+        *ret = text;
+        return OK;
+    }
+    TRY(parse_type(w->type, &type, err));
+    return expr_cast(a, text, type, CAST_EXPLICIT, -1, ret, err);
+}
+
+/* ---- evaluating ---- */
+
+struct outcome {
+    char text[70000]; /* in the form of the expected field */
+};
+
+static void set_value(struct outcome *o, const struct column *c, size_t row)
+{
+    char name[40];
+    struct type bare = c->type;
+    bare.precision = bare.scale = 0;
+    AUTO(buf) out = BUF(MIB(16));
+    buf_puts(&out, type_name(bare, name));
+    if (!column_is_null(c, row)) {
+        buf_putc(&out, ':');
+        if (c->type.id == TYPE_BOOL)
+            buf_puts(&out, ((const uint8_t *)c->data)[row] ? "true" : "false");
+        else
+            column_print(c, row, &out);
+    }
+    snprintf(o->text, sizeof o->text, "%s", buf_cstr(&out));
+}
+
+/* Live rows of a batch of ROWS: not the first, and every third dead. */
+static bool is_live(uint32_t row) { return row % 3 != 0; }
+
+static void evaluate(struct arena *a, struct expr *e, struct batch *in, struct outcome *ret)
+{
+    struct program *p = program_compile(a, &e, 1);
+    struct program_state *s = program_state_new(p);
+    struct column out;
+    struct row_errors errors;
+    program_run(p, s, in, 0, a, &out, &errors);
+    for (uint32_t i = 0; i < in->live; i++) {
+        uint32_t r = batch_row(in, i);
+        struct outcome one = {0};
+        const struct row_error *error = NULL;
+        for (uint32_t k = 0; k < errors.count; k++)
+            if (errors.items[k].row == r)
+                error = &errors.items[k];
+        if (error)
+            snprintf(one.text, sizeof one.text, "!%s %s", error->sqlstate, error->text);
+        else
+            set_value(&one, &out, r);
+        if (i > 0 && strcmp(one.text, ret->text) != 0)
+            snprintf(one.text, sizeof one.text, "rows %u and %u differ", batch_row(in, 0), r);
+        *ret = one;
+    }
+    program_state_free(s);
+}
+
+static enum status build(struct arena *a, const char *name, struct expr **args, uint32_t nargs, struct expr **ret,
+                         struct error *err)
+{
+    struct type type;
+    if (strncmp(name, "cast ", 5) == 0) {
+        TRY(parse_type(name + 5, &type, err));
+        return expr_cast(a, args[0], type, CAST_EXPLICIT, -1, ret, err);
+    }
+    return expr_call(a, name, args, nargs, -1, ret, err);
+}
+
+static void set_error(struct outcome *o, const struct error *err) { snprintf(o->text, sizeof o->text, "!bind %s", err->text); }
+
+/* The arguments as columns of a batch whose dead rows are NULL. */
+static void over_columns(struct arena *a, const char *name, const struct word *words, uint32_t n, struct outcome *ret)
+{
+    struct expr *args[MOST_ARGS], *e;
+    struct column cols[MOST_ARGS];
+    uint32_t sel[ROWS], live = 0;
+    struct error err;
+    for (uint32_t r = 0; r < ROWS; r++)
+        if (is_live(r))
+            sel[live++] = r;
+    for (uint32_t i = 0; i < n; i++) {
+        if (literal(a, &words[i], &args[i], &err) != OK) {
+            set_error(ret, &err);
+            return;
+        }
+        if (args[i]->type.id == TYPE_UNKNOWN || (strcmp(name, "in") == 0 && i > 0))
+            continue;
+        size_t width = type_width(args[i]->type);
+        bool null = column_is_null(&args[i]->value, 0);
+        cols[i] = column_make(a, args[i]->type, ROWS, true);
+        for (uint32_t r = 0; r < ROWS && !null; r++)
+            if (is_live(r)) {
+                memcpy((char *)cols[i].data + r * width, args[i]->value.data, width);
+                bit_set(cols[i].valid, r);
+            }
+        args[i] = expr_column(a, i, args[i]->type, -1);
+    }
+    struct batch in = {.rows = ROWS, .ncols = n, .cols = cols, .sel = sel, .live = live, .arena = a};
+    if (build(a, name, args, n, &e, &err) != OK) {
+        set_error(ret, &err);
+        return;
+    }
+    mark_tree(e);
+    evaluate(a, e, &in, ret);
+}
+
+static void over_constants(struct arena *a, const char *name, const struct word *words, uint32_t n, struct outcome *ret)
+{
+    struct expr *args[MOST_ARGS], *e;
+    struct error err;
+    struct batch in = {.rows = 3, .live = 3, .arena = a};
+    for (uint32_t i = 0; i < n; i++)
+        if (literal(a, &words[i], &args[i], &err) != OK) {
+            set_error(ret, &err);
+            return;
+        }
+    if (build(a, name, args, n, &e, &err) != OK)
+        set_error(ret, &err);
+    else
+        evaluate(a, e, &in, ret);
+}
+
+/* ---- aggregates: half of the rows in each of two states, one of them with a row that comes and goes ---- */
+
+static void over_rows(struct arena *a, const char *name, const struct word *words, uint32_t n, struct outcome *ret)
+{
+    struct expr *arg = NULL, *values[MOST_ARGS];
+    const struct aggregate *g = NULL;
+    struct error err;
+    for (uint32_t i = 0; i < n; i++)
+        if (literal(a, &words[i], &values[i], &err) != OK) {
+            set_error(ret, &err);
+            return;
+        }
+    bool star = strcmp(name, "count(*)") == 0;
+    struct type type = values[0]->type;
+    if (type.id == TYPE_NUMERIC)
+        for (uint32_t i = 0; i < n; i++)
+            if (expr_cast(a, values[i], type, CAST_EXPLICIT, -1, &values[i], &err) != OK)
+                abort();
+    arg = expr_column(a, 0, type, -1);
+    if (aggregate_resolve(a, star ? "count" : name, &arg, !star, &g, &err) != OK || !g) {
+        set_error(ret, &err);
+        return;
+    }
+    mark_used(g);
+    struct column col = column_make(a, type, n, true);
+    size_t width = type_width(type);
+    for (uint32_t i = 0; i < n; i++)
+        if (!column_is_null(&values[i]->value, 0)) {
+            memcpy((char *)col.data + i * width, values[i]->value.data, width);
+            bit_set(col.valid, i);
+        }
+    void *left = mem_zalloc(g->state_size), *right = mem_zalloc(g->state_size);
+    uint32_t rows[MOST_ARGS + 2], nrows = 0;
+    void *states[MOST_ARGS + 2];
+    int64_t weights[MOST_ARGS];
+    for (uint32_t i = 0; i < n; i++) {
+        rows[nrows] = i;
+        states[nrows++] = i % 2 ? right : left;
+        weights[i] = 1;
+    }
+    g->update(states, star ? NULL : &col, rows, nrows, NULL);
+    if (g->retracts) {
+        g->update(&left, star ? NULL : &col, rows, 1, weights);
+        weights[0] = -1;
+        g->update(&right, star ? NULL : &col, rows, 1, weights);
+    }
+    g->merge(left, right);
+    struct type result = g->result(type);
+    struct column out = column_make(a, result, 1, true);
+    const char *sqlstate = NULL;
+    if (g->final(left, type, &out, 0, a, &sqlstate))
+        bit_set(out.valid, 0);
+    if (sqlstate)
+        snprintf(ret->text, sizeof ret->text, "!%s", sqlstate);
+    else
+        set_value(ret, &out, 0);
+    if (g->release) {
+        g->release(left);
+        g->release(right);
+    }
+    free(left);
+    free(right);
+}
+
+/* ---- comparing ---- */
+
+/* PostgreSQL's value at the scale of ours: scales are not compared, and a quotient's further digits are rounded off. */
+static bool same_numeric(struct slice got, struct slice want, bool quotient)
+{
+    int128 x, y;
+    unsigned sx, sy;
+    bool overflow;
+    if (!decimal_parse(got, &x, &sx, &overflow))
+        return false;
+    if (!decimal_parse(want, &y, &sy, &overflow)) {
+        /* More digits than a numeric of bourn holds. */
+        struct slice cut = {want.data, got.len};
+        return quotient && want.len > got.len && slice_equal(cut, got);
+    }
+    if (quotient && sy > sx && !decimal_rescale(y, sy, sx, &y))
+        return false;
+    return decimal_compare(x, sx, y, quotient && sy > sx ? sx : sy) == 0;
+}
+
+static bool same_double(const char *got, const char *want)
+{
+    double x = strtod(got, NULL), y = strtod(want, NULL);
+    return fabs(x - y) <= 1e-14 * fabs(y);
+}
+
+static bool same(const char *name, const char *got, const char *want)
+{
+    if (strcmp(got, want) == 0)
+        return true;
+    const char *x = strchr(got, ':'), *y = strchr(want, ':');
+    if (got[0] == '!' || want[0] == '!') {
+        /* What is wrong with a literal is found while binding, with the same words. */
+        bool bind = strncmp(got, "!bind ", 6) == 0 && want[0] == '!';
+        if (bind)
+            return strcmp(got + 6, want + 7) == 0;
+        return got[0] == want[0] && strncmp(got, want, 6) == 0 && strncmp(name, "agg ", 4) == 0;
+    }
+    if (!x || !y || x - got != y - want || strncmp(got, want, (size_t)(x - got)) != 0)
+        return false;
+    bool quotient = strcmp(name, "/") == 0 || strcmp(name, "agg avg") == 0;
+    if (strncmp(got, "numeric:", 8) == 0)
+        return same_numeric(slice_of(x + 1), slice_of(y + 1), quotient);
+    return strncmp(got, "double precision:", 17) == 0 && same_double(x + 1, y + 1);
+}
+
+/* What bourn answers on purpose, if the row is listed; else what PostgreSQL answers. */
+static const char *expectation(const struct tsv *row, const char *recorded)
+{
+    static char listed[70000];
+    differences.next = differences.text.data;
+    static struct buf copy = BUF(MIB(1));
+    buf_clear(&copy);
+    buf_put_slice(&copy, buf_slice(&differences.text));
+    struct tsv t = {.text = copy, .next = (char *)buf_cstr(&copy)};
+    t.text.data = copy.data;
+    while (tsv_next(&t)) {
+        bool all = t.fields == row->fields + 1 && slice_equal(t.field[0], row->field[0]);
+        for (int i = 2; all && i < row->fields; i++)
+            all = slice_equal(t.field[i], row->field[i]);
+        if (all) {
+            snprintf(listed, sizeof listed, "%.*s", (int)t.field[1].len, t.field[1].data);
+            return listed;
+        }
+    }
+    return recorded;
+}
+
+static void compare(const char *file, const struct tsv *row, const char *how, const char *got)
+{
+    char name[64], recorded[70000];
+    snprintf(name, sizeof name, "%.*s", (int)row->field[0].len, row->field[0].data);
+    snprintf(recorded, sizeof recorded, "%.*s", (int)row->field[1].len, row->field[1].data);
+    checked++;
+    if (same(name, got, expectation(row, recorded)))
+        return;
+    failed++;
+    printf("%s:%zu: %s(", file, row->line, name);
+    for (int i = 2; i < row->fields; i++)
+        printf("%s%.*s", i > 2 ? ", " : "", (int)MIN(row->field[i].len, (size_t)80), row->field[i].data);
+    printf(") over %s\n    got      %.300s\n    expected %.300s\n", how, got, expectation(row, recorded));
+}
+
+static void check_row(const char *file, const struct tsv *row)
+{
+    static struct outcome o;
+    AUTO(arena) a = {0};
+    struct word words[MOST_ARGS];
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)row->field[0].len, row->field[0].data);
+    uint32_t n = (uint32_t)row->fields - 2;
+    for (uint32_t i = 0; i < n; i++)
+        words[i] = word_of(row->field[i + 2]);
+    if (strncmp(name, "agg ", 4) == 0) {
+        over_rows(&a, name + 4, words, n, &o);
+        compare(file, row, "rows", o.text);
+        return;
+    }
+    over_columns(&a, name, words, n, &o);
+    compare(file, row, "columns", o.text);
+    over_constants(&a, name, words, n, &o);
+    compare(file, row, "constants", o.text);
+    const struct function *f;
+    for (size_t i = 0; n == 0 && (f = function_at(i)); i++)
+        if (strcmp(f->name, name) == 0)
+            mark_used(f);
+}
+
+static void check_file(const char *file)
+{
+    AUTO(buf) path = BUF(4096);
+    const char *slash = strrchr(file, '/');
+    struct tsv t;
+    tsv_open(&t, slash ? slash + 1 : file);
+    while (tsv_next(&t))
+        if (t.fields > 1 && t.field[0].len && t.field[0].data[0] != '#')
+            check_row(slash ? slash + 1 : file, &t);
+    tsv_close(&t);
+}
+
+/* Functions of the epoch's time have no recorded rows: tests/unit/expr.c checks them. */
+static void check_complete(void)
+{
+    const struct function *f;
+    const struct cast *c;
+    const struct aggregate *g;
+    char id[64];
+    for (size_t i = 0; (f = function_at(i)); i++)
+        if (!(f->flags & FN_NOW) && !is_used(f)) {
+            failed++;
+            printf("no row: %s(", f->name);
+            for (unsigned k = 0; k < f->nargs; k++)
+                printf("%s%s", k ? ", " : "", function_arg_name(f->args[k]));
+            printf(")\n");
+        }
+    for (size_t i = 0; (c = cast_at(i)); i++)
+        if (!is_used(&c->function)) {
+            failed++;
+            printf("no row: cast %s to %s\n", function_arg_name(c->function.args[0]),
+                   function_arg_name(c->function.result));
+        }
+    for (size_t i = 0; (g = aggregate_at(i)); i++)
+        if (!is_used(g)) {
+            failed++;
+            printf("no row: %s\n", aggregate_id(g, id));
+        }
+}
+
+static int check_document(const char *path)
+{
+    static const char begin[] = "<!-- functions: generated by expr_tool --markdown -->\n", end[] = "<!-- functions: end -->";
+    AUTO(buf) text = BUF(MIB(16)), want = BUF(MIB(16));
+    struct error err;
+    if (os_file_slurp(path, &text, &err) != OK) {
+        printf("%s\n", err.text);
+        return 1;
+    }
+    expr_functions_markdown(&want);
+    const char *from = strstr(buf_cstr(&text), begin), *to = from ? strstr(from, end) : NULL;
+    if (!to) {
+        printf("%s: no function section between \"%s\" and \"%s\"\n", path, begin, end);
+        return 1;
+    }
+    from += strlen(begin);
+    if (slice_equal((struct slice){from, (size_t)(to - from)}, buf_slice(&want)))
+        return 0;
+    printf("%s: the function section is not current: put there what expr_tool --markdown prints\n", path);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--markdown") == 0) {
+        AUTO(buf) out = BUF(MIB(16));
+        expr_functions_markdown(&out);
+        fwrite(out.data, 1, out.len, stdout);
+        return 0;
+    }
+    if (argc == 3 && strcmp(argv[1], "--document") == 0)
+        return check_document(argv[2]);
+    tsv_open(&differences, "differences.tsv");
+    for (int i = 1; i < argc; i++)
+        check_file(argv[i]);
+    check_complete();
+    tsv_close(&differences);
+    printf("%zu checks, %zu failed\n", checked, failed);
+    return failed != 0;
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Record what PostgreSQL 15 answers to the rows of *.tsv in this folder.
+
+    tests/sql/functions/record.py            fill in the expected field of every row
+    tests/sql/functions/record.py --check    is every recorded answer still what PostgreSQL says?
+
+Starts a PostgreSQL of its own in a temporary folder (UTF8, locale C, TimeZone UTC). The form of the rows is at the top of
+expr_tool.c. To add a row, write its name, anything as the expected field, and the arguments; then run this.
+"""
+import argparse
+import json
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "unit"))
+from record_values import Postgres, quote  # noqa: E402
+
+EVALUATE = """
+create function evaluate(expression text) returns text language plpgsql as $$
+declare answer text; message text; state text;
+begin
+  execute 'select to_jsonb(array[pg_typeof(x)::text, x::text])::text from (select ' || expression || ') t(x)' into answer;
+  return answer;
+exception when others then
+  get stacked diagnostics message = message_text, state = returned_sqlstate;
+  return to_jsonb(array['!' || state || ' ' || message])::text;
+end $$;
+"""
+
+SPECIAL = {
+    "extract": "pg_catalog.extract({})",
+    "position": "pg_catalog.position({})",
+    "overlay": "pg_catalog.overlay({})",
+    "substring": "pg_catalog.substring({})",
+    "is_distinct_from": "{0} is distinct from {1}",
+    "is_not_distinct_from": "{0} is not distinct from {1}",
+    "is_true": "{0} is true",
+    "is_not_true": "{0} is not true",
+    "is_false": "{0} is false",
+    "is_not_false": "{0} is not false",
+    "between": "{0} between {1} and {2}",
+}
+ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "\\": "\\"}
+
+
+def unescape(field):
+    out, i = [], 0
+    while i < len(field):
+        if field[i] == "\\":
+            i += 1
+            out.append(ESCAPES[field[i]])
+        else:
+            out.append(field[i])
+        i += 1
+    return "".join(out)
+
+
+def escape(text):
+    back = {value: "\\" + name for name, value in ESCAPES.items()}
+    return "".join(back.get(ch, ch) for ch in text)
+
+
+def argument(field):
+    kind, colon, value = field.partition(":")
+    literal = quote(unescape(value) if colon else None)
+    return f"({literal})" if kind == "?" else f"({literal}::{kind})"
+
+
+def expression(name, fields):
+    args = [argument(field) for field in fields]
+    if name.startswith("cast "):
+        return f"cast({args[0]} as {name[5:]})"
+    if name.startswith("agg "):
+        rows = ", ".join(f"({arg})" for arg in args)
+        call = name[4:] if name.endswith("(*)") else f"{name[4:]}(v)"
+        return f"(select {call} from (values {rows}) r(v))"
+    if name == "in":
+        return f"{args[0]} in ({', '.join(args[1:])})"
+    if name in SPECIAL:
+        form = SPECIAL[name]
+        return form.format(", ".join(args)) if "{}" in form else form.format(*args)
+    if not (name[0].isalpha() or name[0] == "_"):
+        return f"{args[0]} {name} {args[1]}" if len(args) == 2 else f"{name} {args[0]}"
+    return f"{name}({', '.join(args)})"
+
+
+def expected(answer):
+    words = json.loads(answer)
+    if len(words) == 1:
+        return escape(words[0])
+    kind, value = words
+    return kind if value is None else escape(f"{kind}:{value}")
+
+
+def rows_of(path):
+    for line in path.read_text(encoding="utf-8").splitlines():
+        fields = line.split("\t")
+        yield line, (None if line.startswith("#") or not line.strip() else fields)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", default="/usr/lib/postgresql/15/bin")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    files = sorted(path for path in HERE.glob("*.tsv") if path.name != "differences.tsv")
+    questions = [expression(f[0], f[2:]) for path in files for _, f in rows_of(path) if f]
+    with Postgres(options.bin) as server:
+        server.ask(EVALUATE)
+        sql = "\\pset format unaligned\n\\pset tuples_only on\n"
+        sql += "".join(f"select evaluate({quote(q)});\n" for q in questions)
+        answers = iter(server.ask(sql).splitlines())
+    wrong = 0
+    for path in files:
+        out = []
+        for line, fields in rows_of(path):
+            if not fields:
+                out.append(line)
+                continue
+            new = expected(next(answers))
+            if new != fields[1]:
+                wrong += 1
+                if options.check:
+                    print(f"{path.name}: {fields[0]} {fields[2:]}: recorded {fields[1]}, PostgreSQL says {new}")
+            out.append("\t".join([fields[0], new, *fields[2:]]))
+        if not options.check:
+            path.write_text("\n".join(out) + "\n", encoding="utf-8")
+    print(f"{len(questions)} rows, {wrong} {'wrong' if options.check else 'changed'}")
+    return 1 if options.check and wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+-- case: syntax errors of PostgreSQL, several statements, several errors; columns count characters
+SELEC 1;
+INSERT INTO log SELECT 'é', FROM payments;
+INSERT INTO log SELECT 'é', amonut FROM payments;
+-- case: an unterminated string
+INSERT INTO log SELECT 'abc
+-- case: JOIN
+INSERT INTO log SELECT event_id, v, NULL FROM payments p JOIN untimed u ON u.id = p.user_id;
+-- case: several tables in FROM
+INSERT INTO log SELECT event_id, v, NULL FROM payments, untimed;
+-- case: window functions
+INSERT INTO log SELECT event_id, row_number() OVER (PARTITION BY user_id), NULL FROM payments;
+-- case: windows in FROM
+INSERT INTO log SELECT event_id, 1, NULL FROM tumble(payments, event_time, '1 minute');
+-- case: a function in FROM
+INSERT INTO log SELECT 'a', x, NULL FROM generate_series(1, 2) AS x;
+-- case: words that PostgreSQL takes for an alias
+INSERT INTO log SELECT id, v, NULL FROM untimed ASOF;
+-- case: materialized views
+CREATE MATERIALIZED VIEW v AS SELECT * FROM payments;
+-- case: recursive queries
+INSERT INTO log WITH RECURSIVE r AS (SELECT id FROM untimed) SELECT id, 1, NULL FROM r;
+-- case: UPDATE, DELETE, COPY, MERGE, DROP, transactions
+UPDATE log SET v = 1; DELETE FROM log; COPY log FROM 'x.csv'; DROP TABLE log; BEGIN;
+CREATE TABLE ref (a integer);
+CREATE INDEX ON log (id);
+EXPLAIN SELECT 1;
+-- case: subqueries in expressions
+INSERT INTO log SELECT id, (SELECT max(v) FROM untimed), NULL FROM untimed;
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE EXISTS (SELECT 1);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v IN (SELECT 1);
+-- case: arrays, rows, subscripts, parameters, ANY
+INSERT INTO log SELECT id, ARRAY[1], NULL FROM untimed;
+INSERT INTO log SELECT id, ROW(1, 2), NULL FROM untimed;
+INSERT INTO log SELECT id[1], 1, NULL FROM untimed;
+INSERT INTO log SELECT $1, 1, NULL FROM untimed;
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = ANY ('{1}');
+-- case: a bare SELECT
+SELECT * FROM payments;
+-- case: INTERSECT, EXCEPT, GROUPING SETS
+INSERT INTO out SELECT id, name FROM finite INTERSECT SELECT 1, 'a';
+INSERT INTO out SELECT id, name FROM finite EXCEPT SELECT 1, 'a';
+INSERT INTO out SELECT id, name FROM finite GROUP BY ROLLUP (id, name);
+-- case: a subquery without alias
+INSERT INTO out SELECT * FROM (SELECT id, name FROM finite);
+-- case: unknown column, table, function, type, relation, server: did you mean
+INSERT INTO log SELECT amonut, 1, NULL FROM payments;
+INSERT INTO log SELECT p.amonut, 1, NULL FROM payments p;
+INSERT INTO log SELECT payments.amount, 1, NULL FROM payments p;
+INSERT INTO log SELECT event_id, 1, NULL FROM payment;
+INSERT INTO logs SELECT event_id, 1, NULL FROM payments;
+INSERT INTO log (idd) SELECT event_id FROM payments;
+INSERT INTO log SELECT nosuchfunction(event_id), 1, NULL FROM payments;
+INSERT INTO log SELECT event_id::txet, 1, NULL FROM payments;
+INSERT INTO dead SELECT source, rules, raw FROM bourn.rejectd;
+INSERT INTO out SELECT 1, 'a' FROM bourn.ledger;
+CREATE FOREIGN TABLE t1 (a integer) SERVER event;
+CREATE SERVER x FOREIGN DATA WRAPPER consol;
+-- case: an ambiguous column
+INSERT INTO out SELECT id, 'a' FROM (SELECT id, v AS id FROM finite) x;
+-- case: types that do not fit
+INSERT INTO out SELECT name, id FROM finite;
+INSERT INTO out SELECT id, name FROM finite WHERE v;
+INSERT INTO out SELECT id, name FROM finite WHERE name > 1;
+INSERT INTO out SELECT id, name FROM finite UNION ALL SELECT name, name FROM finite;
+INSERT INTO out SELECT id, name FROM finite UNION ALL SELECT id FROM finite;
+INSERT INTO out VALUES (1, 'a'), ('x', 'b');
+INSERT INTO out VALUES (1, 'a'), (2);
+INSERT INTO out SELECT 1, 2, 3;
+INSERT INTO out (id, name) SELECT 1;
+INSERT INTO out (id, id) SELECT 1, 2;
+INSERT INTO one_row (total) SELECT sum(amount) FROM payments;
+-- case: aggregates where none may stand
+INSERT INTO log SELECT event_id, 1, NULL FROM payments WHERE count(*) > 1;
+INSERT INTO totals SELECT user_id, sum(sum(amount)), 1, NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, amount, count(*), NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, count(), 1, NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, 1, count(DISTINCT note), NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, 1, lower(DISTINCT note), NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, 1, sum(*), NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, 1, sum(note), NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, 1, 1, NULL FROM payments GROUP BY 7;
+INSERT INTO totals SELECT count(*), 1, 1, NULL FROM payments GROUP BY 1;
+-- case: now() elsewhere than in the last projection before an upsert sink
+INSERT INTO log SELECT event_id, 1, now() FROM payments;
+INSERT INTO log SELECT event_id, 1, NULL FROM payments WHERE event_time > now();
+INSERT INTO totals SELECT user_id, 1, count(*), max(now()) FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT DISTINCT ON (user_id) user_id, 1, 1, now() FROM payments;
+CREATE FOREIGN TABLE future (t timestamptz, CHECK (t < now())) SERVER events;
+CREATE FOREIGN TABLE by_time (t timestamptz PRIMARY KEY, n bigint) SERVER lake;
+INSERT INTO by_time SELECT now(), count(*) FROM payments;
+-- case: casts that read the clock
+INSERT INTO log SELECT event_id, 1, 'now'::timestamptz FROM payments;
+-- case: updating rows into a sink without primary key
+INSERT INTO log SELECT user_id, count(*), NULL FROM payments GROUP BY user_id;
+-- case: upsert without a unique key
+INSERT INTO totals SELECT user_id, amount, 1, NULL FROM payments;
+-- case: DISTINCT ON within a watermark is no key for ever
+INSERT INTO totals SELECT DISTINCT ON (user_id) user_id, amount, 1, event_time FROM payments;
+-- case: upsert by another key than the rows'
+INSERT INTO totals SELECT user_id, sum(amount), 1, NULL FROM payments GROUP BY user_id, channel;
+INSERT INTO one_row SELECT count(*), sum(amount) FROM payments GROUP BY user_id;
+-- case: a key through a cast that loses values
+CREATE FOREIGN TABLE by_amount (amount integer PRIMARY KEY, n bigint) SERVER lake;
+INSERT INTO by_amount SELECT amount, count(*) FROM payments GROUP BY amount;
+-- case: two INSERTs into one upsert sink
+INSERT INTO one_row SELECT 1, sum(amount) FROM payments;
+INSERT INTO one_row SELECT 2, sum(v) FROM untimed;
+-- case: PRIMARY KEY on a sink that only appends
+CREATE FOREIGN TABLE shown (id text PRIMARY KEY, n bigint) SERVER console;
+INSERT INTO shown SELECT user_id, count(*) FROM payments GROUP BY user_id;
+-- case: reading and writing one table; reading a sink's connector; writing a source's
+CREATE FOREIGN TABLE twoway (id integer, name text) SERVER folder;
+INSERT INTO twoway SELECT id, name FROM finite;
+INSERT INTO out SELECT id, name FROM twoway;
+INSERT INTO log SELECT id, 1, NULL FROM out;
+INSERT INTO untimed SELECT id, v FROM untimed;
+-- case: a source with a primary key
+CREATE FOREIGN TABLE keyed (id text PRIMARY KEY) SERVER events;
+INSERT INTO log (id) SELECT id FROM keyed;
+-- case: a sink of bourn.rejected carries no contract
+CREATE FOREIGN TABLE dlq (rules text NOT NULL) SERVER lake;
+INSERT INTO dlq SELECT rules FROM bourn.rejected;
+-- case: ORDER BY and LIMIT on a stream
+INSERT INTO log SELECT id, v, NULL FROM untimed ORDER BY id;
+INSERT INTO log SELECT id, v, NULL FROM untimed LIMIT 1;
+INSERT INTO out SELECT id, name FROM finite LIMIT name;
+INSERT INTO out SELECT id, name FROM finite ORDER BY 3;
+INSERT INTO out SELECT DISTINCT id, name FROM finite ORDER BY v;
+INSERT INTO out SELECT id, name FROM finite UNION ALL SELECT id, name FROM finite ORDER BY v;
+-- case: DISTINCT ON with ORDER BY; over rows that change
+INSERT INTO log SELECT DISTINCT ON (id) id, v, NULL FROM untimed ORDER BY id, v DESC;
+INSERT INTO log SELECT DISTINCT ON (n) user_id, n, NULL FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY 1) x;
+-- case: writing to a view, to the system, ON CONFLICT, RETURNING
+CREATE VIEW w AS SELECT 1 AS a;
+INSERT INTO w SELECT 1;
+INSERT INTO bourn.rejected SELECT 1;
+INSERT INTO log SELECT id, v, NULL FROM untimed ON CONFLICT DO NOTHING;
+INSERT INTO log SELECT id, v, NULL FROM untimed RETURNING id;
+CREATE VIEW w AS SELECT 2 AS b;
+CREATE VIEW x AS SELECT 1 AS a, 2 AS a;
+-- case: what follows from an error is not reported again
+CREATE FOREIGN TABLE broken (a integer, a text) SERVER events;
+CREATE VIEW from_broken AS SELECT a FROM broken;
+INSERT INTO log SELECT a, 1, NULL FROM from_broken;
+INSERT INTO log SELECT a, 1, NULL FROM broken;
+-- case: nothing to do
+CREATE VIEW idle AS SELECT 1 AS a;
+-- case: SQL of other systems
+CREATE STREAM s;
+INSERT INTO log SELECT id, v, NULL FROM untimed EMIT CHANGES;
+-- case: DISTINCT aggregates, FILTER and stars out of place
+INSERT INTO log SELECT upper(id) FILTER (WHERE v > 1), 1, NULL FROM untimed;
+INSERT INTO log SELECT *;
+INSERT INTO log SELECT x.* FROM untimed;
+INSERT INTO log SELECT count(untimed.*), 1, NULL FROM untimed;
