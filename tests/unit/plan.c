@@ -140,6 +140,94 @@ static void test_cases(void **state)
     assert_true(files >= 5);
 }
 
+/* ---- the payments pipeline ---- */
+
+static struct plan_text example(const char *name, struct buf *into)
+{
+    char path[5000];
+    snprintf(path, sizeof path, "%s/../../../examples/payments/%s", folder(), name);
+    return (struct plan_text){name, slurp(path, into, true)};
+}
+
+static struct plan *payments(const char *connection, const char *more)
+{
+    AUTO(buf) first = {0}, second = {0}, third = {0};
+    struct plan_text texts[] = {example(connection, &first), example("payments.sql", &second),
+                                more ? example(more, &third) : (struct plan_text){0}};
+    struct plan *plan = NULL;
+    struct error err = {0};
+    char text[2000];
+    if (plan_make(texts, more ? 3 : 2, plan_test_world(), &plan, &err) != OK)
+        fail_msg("%s", error_print(&err, text, sizeof text));
+    return plan;
+}
+
+static void test_payments(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = payments("local.sql", "curated.sql");
+    AUTO(buf) text = BUF(MIB(1)), got = BUF(MIB(1));
+    plan_explain(p, &text);
+    text.len -= 70;
+    plan_check_report(p, &text);
+    put_without_ids(&got, buf_slice(&text));
+    char path[5000];
+    snprintf(path, sizeof path, "%s/payments.expected", folder());
+    compare("payments.sql", &got, path);
+
+    static const char *const rules[] = {"R010", "R020", "R030", "R040", "R050", "R060",
+                                        "R070", "R080", "R090", "R100", "R110", "R120"};
+    assert_int_equal(p->tables[0].nrules, ARRAY_LEN(rules));
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        assert_string_equal(p->tables[0].rules[i].id, rules[i]);
+}
+
+/* State belongs to the pipeline, not to where its events come from. */
+static void test_payments_mean_the_same_everywhere(void **state)
+{
+    (void)state;
+    static const char *const connections[] = {"file.sql", "kafka.sql", "eventhubs.sql"};
+    AUTO(plan) *local = payments("local.sql", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(connections); i++) {
+        AUTO(plan) *p = payments(connections[i], NULL);
+        assert_string_equal(p->fingerprint, local->fingerprint);
+    }
+}
+
+static enum status published_schema(void *arg, const char *name, struct arena *a, struct schema *ret,
+                                    struct error *err)
+{
+    const struct plan *p = arg;
+    (void)a;
+    for (uint32_t i = 0; i < p->ntables; i++)
+        if (p->tables[i].is_sink && strcmp(p->tables[i].name, name) == 0) {
+            *ret = p->tables[i].schema;
+            return OK;
+        }
+    return error_set(err, ERR_NOT_FOUND, "no such table");
+}
+
+static void test_payments_evidence(void **state)
+{
+    (void)state;
+    AUTO(plan) *p = payments("local.sql", NULL);
+    AUTO(buf) sql = {0};
+    struct plan_text text = example("evidence.sql", &sql);
+    struct plan_lookup lookup = {.relation = published_schema, .arg = p};
+    AUTO(plan) *evidence = NULL;
+    struct error err = {0};
+    char message[2000];
+    if (plan_query(&text, plan_test_world(), &lookup, &evidence, &err) != OK)
+        fail_msg("%s", error_print(&err, message, sizeof message));
+    uint32_t proofs = 0;
+    for (uint32_t i = 0; i < evidence->nnodes; i++)
+        if (evidence->nodes[i].kind == NODE_RESULT) {
+            assert_non_null(evidence->nodes[i].name);
+            proofs++;
+        }
+    assert_true(proofs >= 10);
+}
+
 /* ---- properties that explain does not show ---- */
 
 static struct plan *plan_of(const char *sql)
@@ -309,6 +397,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_payments),
+        cmocka_unit_test(test_payments_mean_the_same_everywhere),
+        cmocka_unit_test(test_payments_evidence),
         cmocka_unit_test(test_layout_is_no_part_of_the_plan),
         cmocka_unit_test(test_state_ids_survive_edits_elsewhere),
         cmocka_unit_test(test_equal_steps_are_one),

@@ -20,6 +20,7 @@ static const struct option_spec plan_test_delta[] = {
     {"path", OPT_TEXT, .help = "folder of the tables"},
     {"partition_by", OPT_TEXT, .on_table = true},
     {0}};
+static const struct option_spec plan_test_any[] = {{"*", OPT_TEXT, .on_server = true, .on_mapping = true, .on_table = true}, {0}};
 static const struct option_spec plan_test_none[] = {{0}};
 static const struct option_spec plan_test_csv[] = {{"header", OPT_BOOL, .value = "true", .on_table = true}, {0}};
 static const struct option_spec plan_test_settings[] = {
@@ -46,7 +47,11 @@ static struct type plan_test_rejected_types[] = {
 static inline const char *plan_test_environment(void *arg, const char *name)
 {
     (void)arg;
-    return strcmp(name, "SET") == 0 ? "value" : NULL;
+    static const char *const set[] = {"SET", "EVENTS", "KAFKA"};
+    for (size_t i = 0; i < ARRAY_LEN(set); i++)
+        if (strcmp(name, set[i]) == 0)
+            return "value";
+    return NULL;
 }
 
 static inline const struct plan_world *plan_test_world(void)
@@ -57,6 +62,8 @@ static inline const struct plan_world *plan_test_world(void)
          .bounded = plan_test_file_ends},
         {.name = "delta", .can_read = true, .can_write = true, .can_upsert = true, .options = plan_test_delta},
         {.name = "lake", .can_write = true, .can_upsert = true, .options = plan_test_delta},
+        {.name = "generator", .can_read = true, .options = plan_test_any},
+        {.name = "kafka", .can_read = true, .options = plan_test_any, .metadata = plan_test_metadata},
         {.name = "console", .can_write = true, .options = plan_test_none},
     };
     static const struct plan_format formats[] = {{"json", plan_test_none}, {"csv", plan_test_csv}};
