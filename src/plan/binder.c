@@ -2,6 +2,7 @@
 
 #include "plan/bind.h"
 
+__attribute__((format(printf, 4, 0)))
 static void set_error(struct binder *b, int32_t location, enum error_code code, const char *format, va_list args)
 {
     char text[sizeof b->err->text];
