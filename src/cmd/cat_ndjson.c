@@ -1,7 +1,9 @@
 /* NDJSON without a schema: the columns are the keys of the first thousand lines, in order of appearance. A column that held
  * nothing but strings so far is text; any other keeps its values as the JSON they are, so that no digit is lost. */
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/os.h"
 #include "cmd/cat_rows.h"
 #include "format/json_read.h"
 #include "source/stream.h"
@@ -18,7 +20,7 @@ struct ndjson_rows {
     struct cat_rows base;
     struct arena memory; /* names, sample */
     char *path;
-    struct stream *stream;
+    struct stream *stream; /* NULL: stdin */
     struct buf line;
     char *chunk;
     size_t at, filled;
@@ -36,6 +38,13 @@ static struct ndjson_rows *rows_of(struct cat_rows *base) { return (struct ndjso
 
 /* ---- lines ---- */
 
+static enum status read_chunk(struct ndjson_rows *r, struct error *err)
+{
+    if (r->stream)
+        return stream_read(r->stream, r->chunk, READ_SIZE, &r->filled, err);
+    return os_file_read(STDIN_FILENO, r->chunk, READ_SIZE, &r->filled, err);
+}
+
 /* The next line that is not blank; *ret_end at the end. Valid until the next call. */
 static enum status next_line(struct ndjson_rows *r, struct slice *ret, bool *ret_end, struct error *err)
 {
@@ -46,7 +55,7 @@ static enum status next_line(struct ndjson_rows *r, struct slice *ret, bool *ret
             if (r->at == r->filled) {
                 r->at = r->filled = 0;
                 if (!r->ended)
-                    TRY(stream_read(r->stream, r->chunk, READ_SIZE, &r->filled, err));
+                    TRY(read_chunk(r, err));
                 r->ended = r->ended || r->filled == 0;
                 if (r->ended)
                     break;
@@ -252,7 +261,8 @@ static void ndjson_free(struct cat_rows *base)
 
 static enum status begin(struct ndjson_rows *r, const struct cat_choice *choice, struct error *err)
 {
-    TRY(stream_open(r->path, COMPRESSION_AUTO, &r->stream, err));
+    if (strcmp(r->path, "-") != 0)
+        TRY(stream_open(r->path, COMPRESSION_AUTO, &r->stream, err));
     TRY(take_sample(r, err));
     struct schema all = {.ncols = r->nkeys, .names = arena_array(&r->memory, r->nkeys + 1, sizeof *all.names),
                          .types = arena_array(&r->memory, r->nkeys + 1, sizeof *all.types)};

@@ -274,7 +274,7 @@ enum status cat_open(const char *path, const struct cat_choice *choice, struct c
     struct os_stat s;
     bool yes = false;
     if (strcmp(path, "-") == 0)
-        return cat_open_ndjson("/dev/stdin", choice, ret, err);
+        return cat_open_ndjson(path, choice, ret, err);
     TRY(os_stat(path, &s, err));
     if (s.kind == OS_MISSING)
         return error_set(err, ERR_NOT_FOUND, "there is no %s", path);

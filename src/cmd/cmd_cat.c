@@ -65,14 +65,15 @@ static enum status printer_add(struct printer *p, struct batch *b, struct error 
 static enum status printer_begin(struct printer *p, const struct schema *schema, bool csv, bool json,
                                  struct error *err)
 {
-    static const struct options none = {0};
+    static struct option header[] = {{.name = "header", .value = "true"}};
+    static const struct options with_header = {.count = 1, .items = header}, none = {0};
     p->out = (struct buf)BUF(OUTPUT_LIMIT);
     if (!csv && !json) {
         p->table = table_writer_new(schema, terminal_width());
         return OK;
     }
     const struct format *format = csv ? &format_csv : &format_json;
-    TRY(format->encoder_new(schema, &none, &p->encoder, err));
+    TRY(format->encoder_new(schema, csv ? &with_header : &none, &p->encoder, err));
     p->encoder->ops->begin(p->encoder, &p->out);
     return OK;
 }
@@ -112,6 +113,26 @@ static int by_key(const void *a, const void *b)
     return x->descending ? -order : order;
 }
 
+/* rowkey bytes; of JSON without a schema, numbers come first and by their value. */
+static struct slice sort_key(const struct column *c, uint32_t row, struct buf *key, struct arena *a)
+{
+    const uint32_t first = 0;
+    buf_clear(key);
+    if (c->type.id == TYPE_JSONB && !column_is_null(c, row)) {
+        struct slice text = view_slice(column_view(c, row));
+        const char *terminated = arena_strndup(a, text.data, text.len);
+        char *end;
+        double number = strtod(terminated, &end);
+        const struct column as_number = {.type = TYPE(TYPE_FLOAT8), .data = &number};
+        if (!*end)
+            rowkey_put(key, &as_number, &first, 1, 0);
+        else
+            buf_put_u8(key, 1), buf_put_u8(key, 0xff), buf_put_slice(key, text);
+    } else
+        rowkey_put(key, c, &first, 1, row);
+    return (struct slice){arena_dup(a, key->data, key->len), key->len};
+}
+
 /* "amount" or "amount desc": which column, and which way. */
 static enum status parse_order(const struct schema *schema, const char *text, uint32_t *ret, bool *ret_descending,
                                struct error *err)
@@ -145,9 +166,8 @@ static enum status print_sorted(struct cat_rows *rows, struct printer *p, const 
         if (!b)
             break;
         for (uint32_t i = 0; i < batch_live(b); i++) {
-            buf_clear(&key);
-            rowkey_put(&key, b->cols, &column, 1, batch_row(b, i));
-            struct sorted_row row = {{arena_dup(&a, key.data, key.len), key.len}, b, batch_row(b, i), descending};
+            uint32_t at = batch_row(b, i);
+            struct sorted_row row = {sort_key(&b->cols[column], at, &key, &a), b, at, descending};
             buf_put(&all, &row, sizeof row);
         }
     }

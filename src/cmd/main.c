@@ -41,7 +41,9 @@ static const struct verb {
      "over the published tables as of the newest epoch that all of them have (each must give no row), and prints the\n"
      "account: in, accepted, rejected per rule, late and duplicate. Exit 1 if anything fails.\n"},
     {"cat", cmd_cat, "print a Delta table, a Parquet file or NDJSON",
-     "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--version N]\n"},
+     "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
+     "\n"
+     "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or not; - is NDJSON from stdin.\n"},
     {"query", cmd_query, "SELECT over published tables",
      "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"},
     {"status", cmd_status, "what a state has done, or a running process is doing",
