@@ -13,7 +13,7 @@ char *buf_reserve(struct buf *b, size_t n)
         b->overflow = true;
         return NULL;
     }
-    if (need > b->cap) {
+    if (need > b->cap || !b->data) {
         size_t cap = MAX(MAX(b->cap + b->cap / 2, need), (size_t)64);
         b->cap = MIN(cap, b->max);
         b->data = mem_realloc(b->data, b->cap);

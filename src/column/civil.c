@@ -9,7 +9,8 @@ enum { DAYS_MIN = -719162, DAYS_MAX = 2932896 }; /* 0001-01-01, 9999-12-31 */
 #define MICROS_PER_MINUTE (60 * MICROS_PER_SECOND)
 #define MICROS_PER_HOUR (3600 * MICROS_PER_SECOND)
 
-static bool is_leap(int32_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
+/* Of the years that 4 divides, 25 divides those that 100 does, and 16 those of them that 400 does. */
+static bool is_leap(int32_t year) { return (year & 3) == 0 && (year % 25 != 0 || (year & 15) == 0); }
 
 static unsigned days_in_month(int32_t year, unsigned month)
 {
@@ -21,9 +22,10 @@ int32_t civil_to_days(int32_t year, unsigned month, unsigned day)
 {
     static const uint16_t before[] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     /* Counted from a year so early that every term is positive and division truncates downwards. */
-    int32_t y = year - 1 + 400 * 100;
-    int32_t leap_day = month > 2 && is_leap(year);
-    return y * 365 + y / 4 - y / 100 + y / 400 + before[month] + leap_day + (int32_t)day - 1 - 719162 - 146097 * 100;
+    uint32_t y = (uint32_t)(year - 1 + 400 * 100), centuries = y / 100;
+    uint32_t leap_day = month > 2 && is_leap(year);
+    uint32_t days = y * 365 + y / 4 - centuries + centuries / 4 + before[month] + leap_day + day - 1;
+    return (int32_t)(days - 719162 - 146097 * 100);
 }
 
 /* Years that begin in March put the leap day last, so that the month follows from the day by a straight line:
@@ -77,10 +79,23 @@ int64_t civil_to_micros(const struct civil *c)
 
 bool civil_is_date(int32_t year, unsigned month, unsigned day)
 {
-    return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, month);
+    return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 &&
+           (day <= 28 || day <= days_in_month(year, month));
 }
 
 /* ---- reading ---- */
+
+/* Eight bytes at once: XOR with the form ("0000-00-") leaves 0..9 where a digit must be and 0 where a separator must be;
+ * `slack` is 0x7f minus the most that each byte may be, so that whatever is more sets the top bit of its byte. */
+static inline bool has_form(uint64_t *bytes, uint64_t form, uint64_t slack)
+{
+    *bytes ^= form;
+    return ((*bytes | (*bytes + slack)) & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* From digits 0..9 in bytes: byte i becomes the number of digits i and i + 1. */
+static inline uint64_t pair_up(uint64_t digits) { return digits * 10 + (digits >> 8); }
+static inline unsigned byte_of(uint64_t bytes, unsigned i) { return (unsigned)(bytes >> (i * 8)) & 0xff; }
 
 /* Two digits; 100 or more when they are not. */
 static unsigned two(const char *p)
@@ -89,15 +104,18 @@ static unsigned two(const char *p)
     return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
 }
 
+/* The ten bytes of YYYY-MM-DD. */
 static bool parse_days(const char *p, int32_t *ret_days)
 {
-    unsigned century = two(p), year = two(p + 2), month = two(p + 5), day = two(p + 8);
-    if (century > 99 || year > 99 || p[4] != '-' || p[7] != '-')
+    uint64_t bytes = load_u64(p);
+    if (!has_form(&bytes, UINT64_C(0x2d30302d30303030), UINT64_C(0x7f76767f76767676)))
         return false;
-    int32_t y = (int32_t)(century * 100 + year);
-    if (!civil_is_date(y, month, day))
+    bytes = pair_up(bytes);
+    int32_t year = (int32_t)(byte_of(bytes, 0) * 100 + byte_of(bytes, 2));
+    unsigned month = byte_of(bytes, 5), day = two(p + 8);
+    if (!civil_is_date(year, month, day))
         return false;
-    *ret_days = civil_to_days(y, month, day);
+    *ret_days = civil_to_days(year, month, day);
     return true;
 }
 
@@ -147,11 +165,23 @@ bool civil_parse_timestamp(struct slice text, int64_t *ret_micros, bool *ret_has
     int32_t days;
     if (text.len < 19 || !parse_days(p, &days))
         return false;
-    unsigned hour = two(p + 11), minute = two(p + 14), second = two(p + 17);
-    if ((p[10] != 'T' && p[10] != ' ') || p[13] != ':' || p[16] != ':' || hour > 23 || minute > 59 || second > 59)
+    uint64_t bytes = load_u64(p + 11);
+    if ((p[10] != 'T' && p[10] != ' ') || !has_form(&bytes, UINT64_C(0x30303a30303a3030), UINT64_C(0x76767f76767f7676)))
+        return false;
+    bytes = pair_up(bytes);
+    unsigned hour = byte_of(bytes, 0), minute = byte_of(bytes, 3), second = byte_of(bytes, 6);
+    if (hour > 23 || minute > 59 || second > 59)
         return false;
     int64_t micros = (int64_t)days * MICROS_PER_DAY + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND;
     p += 19;
+    if (end - p == 5 && p[0] == '.' && p[4] == 'Z') { /* the form that most producers write */
+        unsigned first = two(p + 1), last = (unsigned char)(p[3] - '0');
+        if (first > 99 || last > 9)
+            return false;
+        *ret_micros = micros + (first * 10 + last) * 1000;
+        *ret_has_zone = true;
+        return true;
+    }
     if (p < end && *p == '.') {
         uint32_t fraction;
         p = parse_fraction(p + 1, end, &fraction);
@@ -175,16 +205,19 @@ bool civil_parse_timestamp(struct slice text, int64_t *ret_micros, bool *ret_has
 
 /* ---- printing ---- */
 
+/* v below 100. */
 static char *put_two(char *p, unsigned v)
 {
-    p[0] = (char)('0' + v / 10 % 10);
-    p[1] = (char)('0' + v % 10);
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    memcpy(p, pairs + v * 2, 2);
     return p + 2;
 }
 
 static char *put_date(char *p, int32_t year, unsigned month, unsigned day)
 {
-    p = put_two(p, (unsigned)year / 100);
+    p = put_two(p, (unsigned)year / 100 % 100);
     p = put_two(p, (unsigned)year % 100);
     *p++ = '-';
     p = put_two(p, month);
@@ -201,10 +234,12 @@ static char *put_time(char *p, const struct civil *c)
     return put_two(p, c->second);
 }
 
-static char *put_digits(char *p, uint32_t v, unsigned digits)
+/* The first `digits` digits of six. */
+static char *put_micros(char *p, uint32_t micros, unsigned digits)
 {
-    for (unsigned i = digits; i--; v /= 10)
-        p[i] = (char)('0' + v % 10);
+    char six[6];
+    put_two(put_two(put_two(six, micros / 10000), micros / 100 % 100), micros % 100);
+    memcpy(p, six, digits);
     return p + digits;
 }
 
@@ -214,7 +249,7 @@ static char *put_fraction(char *p, uint32_t micros)
     if (!micros)
         return p;
     *p++ = '.';
-    p = put_digits(p, micros, 6);
+    p = put_micros(p, micros, 6);
     while (p[-1] == '0')
         p--;
     return p;
@@ -236,7 +271,6 @@ size_t civil_print_timestamp(int64_t micros, bool zone, char out[static 40])
 
 size_t civil_print_iso(int64_t micros, unsigned digits, char out[static 40])
 {
-    static const uint32_t units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
     assert(digits <= 6);
     struct civil c = civil_from_micros(micros);
     char *p = put_date(out, c.year, c.month, c.day);
@@ -244,7 +278,7 @@ size_t civil_print_iso(int64_t micros, unsigned digits, char out[static 40])
     p = put_time(p, &c);
     if (digits) {
         *p++ = '.';
-        p = put_digits(p, c.micros / units[digits], digits);
+        p = put_micros(p, c.micros, digits);
     }
     *p++ = 'Z';
     *p = 0;

@@ -89,6 +89,23 @@ static struct digits shortest(double v)
     return round_to(v, DBL_DECIMAL_DIG);
 }
 
+/* The quick way for numbers that came from few decimal digits, 1e-4 <= v < 1e15: m / 10^k, both exact, rounds once, so it
+ * is what the text reads back as; with m of at most fifteen digits it is the shortest, and never halfway. */
+static bool few_digits(double v, struct digits *ret)
+{
+    static const double powers[] = {1,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    for (size_t k = 0; k < ARRAY_LEN(powers) && v * powers[k] < 1e15 - 1; k++) {
+        int64_t m = (int64_t)(v * powers[k] + 0.5);
+        if ((double)m / powers[k] != v)
+            continue;
+        ret->count = sprintf(ret->digit, "%lld", (long long)m);
+        ret->exponent = ret->count - 1 - (int)k;
+        return true;
+    }
+    return false;
+}
+
 static char *put_scientific(char *p, const struct digits *d)
 {
     *p++ = d->digit[0];
@@ -122,15 +139,15 @@ size_t float8_print(double v, char out[static 32])
         return (size_t)sprintf(out, "NaN");
     if (isinf(v))
         return (size_t)sprintf(out, v < 0 ? "-Infinity" : "Infinity");
-    if (fabs(v) < 1e15 && v == (double)(int64_t)v && (v != 0 || !signbit(v)))
-        return (size_t)sprintf(out, "%lld", (long long)v);
     char *p = out;
     if (signbit(v))
         *p++ = '-';
     if (v == 0) {
         *p++ = '0';
     } else {
-        struct digits d = shortest(fabs(v));
+        struct digits d;
+        if (fabs(v) < 1e-4 || !few_digits(fabs(v), &d))
+            d = shortest(fabs(v));
         p = d.exponent < -4 || d.exponent >= 15 ? put_scientific(p, &d) : put_plain(p, &d);
     }
     *p = 0;
