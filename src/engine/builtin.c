@@ -16,11 +16,13 @@ static const struct source_connector *const sources[] = {
 
 static const struct sink_connector *const sinks[] = {
     &sink_delta_connector,
+    &sink_console_connector,
 };
 
 static const struct format *const formats[] = {
     &format_json,
     &format_csv,
+    &format_table,
     &format_table,
 };
 
@@ -61,6 +63,16 @@ const struct format *builtin_format(const char *name)
     if (!name)
         return NULL;
     FIND(formats, name);
+}
+
+const struct format *builtin_table_format(const struct plan *plan, const struct plan_table *t)
+{
+    if (t->format)
+        return builtin_format(t->format);
+    const char *connector = plan->servers[t->server].connector;
+    const struct source_connector *source = t->is_source ? builtin_source(connector) : NULL;
+    const struct sink_connector *sink = t->is_sink ? builtin_sink(connector) : NULL;
+    return builtin_format(source ? source->default_format : sink ? sink->default_format : NULL);
 }
 
 /* ---- the planner's world ---- */

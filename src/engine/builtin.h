@@ -10,6 +10,9 @@ const struct source_connector *builtin_source(const char *name);
 const struct sink_connector *builtin_sink(const char *name);
 const struct format *builtin_format(const char *name);
 
+/* The format of a table's bytes: the one it names, else its connector's. NULL: rows are typed. */
+const struct format *builtin_table_format(const struct plan *plan, const struct plan_table *t);
+
 /* Walking the lists, for `bourn connectors` and the docs; NULL past the end. */
 const struct source_connector *builtin_source_at(size_t i);
 const struct sink_connector *builtin_sink_at(size_t i);

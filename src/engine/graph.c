@@ -51,7 +51,7 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
     switch (p->kind) {
     case NODE_SCAN: {
         const struct plan_table *t = &g->config.plan->tables[p->table];
-        struct scan_config c = {t, p->table, g->config.format(t->format), g->config.max_ahead_us, g->nworkers};
+        struct scan_config c = {t, p->table, g->config.format(g->config.plan, t), g->config.max_ahead_us, g->nworkers};
         return scan_new(&c, &n->scan, err);
     }
     case NODE_FILTER: n->op = filter_new(p, input, g->nworkers); return OK;

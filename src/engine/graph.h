@@ -19,7 +19,7 @@ struct graph_config {
     struct pool *pool;
     uint64_t hash_seed;
     int64_t max_ahead_us;
-    const struct format *(*format)(const char *name); /* of a table; NULL: typed */
+    const struct format *(*format)(const struct plan *plan, const struct plan_table *t); /* NULL: typed */
 };
 
 enum status graph_new(const struct graph_config *config, struct graph **ret, struct error *err);

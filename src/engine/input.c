@@ -77,7 +77,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .mapping = &server->mapping,
                                      .options = &t->options,
                                      .schema = &t->schema,
-                                     .format = builtin_format(t->format),
+                                     .format = builtin_table_format(all->plan, t),
                                      .decode = decode,
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
                                      .now_us = now_us};

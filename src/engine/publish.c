@@ -188,7 +188,7 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
                                  .schema = &s->table->schema,
                                  .key = s->table->key,
                                  .nkey = s->table->nkey,
-                                 .format = builtin_format(s->table->format),
+                                 .format = builtin_table_format(p->config.plan, s->table),
                                  .adopt = p->config.adopt,
                                  .cancelled = &p->cancelled};
     struct sink_position found = {0};

@@ -52,9 +52,10 @@ static enum status take(void *arg, struct batch *b)
     return OK;
 }
 
-static const struct format *no_format(const char *name)
+static const struct format *no_format(const struct plan *plan, const struct plan_table *t)
 {
-    (void)name;
+    (void)plan;
+    (void)t;
     return NULL;
 }
 

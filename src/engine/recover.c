@@ -149,8 +149,6 @@ static enum status load_state(struct engine *e, struct error *err)
     return OK;
 }
 
-static const struct format *format_named(const char *name) { return builtin_format(name); }
-
 enum status engine_recover(struct engine *e, struct error *err)
 {
     e->store = store_local_new(e->config.state);
@@ -161,7 +159,7 @@ enum status engine_recover(struct engine *e, struct error *err)
                                  .pool = e->pool,
                                  .hash_seed = m->hash_seed,
                                  .max_ahead_us = e->settings.max_ahead_us,
-                                 .format = format_named};
+                                 .format = builtin_table_format};
     TRY(graph_new(&graph, &e->graph, err));
     TRY(load_state(e, err));
     struct publish_config publish = {.plan = e->plan,

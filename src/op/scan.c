@@ -50,6 +50,8 @@ static enum status open_worker(struct scan *s, struct worker *w, struct error *e
     w->rules = (struct buf)BUF(SCRATCH_MAX);
     w->details = (struct buf)BUF(SCRATCH_MAX);
     w->broken_counts = mem_zalloc(s->nrules * sizeof *w->broken_counts);
+    if (s->config.format && !s->config.format->decoder_new)
+        return error_set(err, ERR_SQL, "format \"%s\" can only be written", s->config.format->name);
     if (s->config.format)
         TRY(s->config.format->decoder_new(&t->schema, s->decode, &t->options, &w->decoder, err));
     return OK;
