@@ -1,0 +1,54 @@
+/* The inside of the file sink: one file, appended to (file_append.c) or replaced whole (file_table.c), and beside it a
+ * mark that says which epochs are in it (file_mark.c). */
+#pragma once
+
+#include "flow/sink.h"
+
+/* The file after one apply. */
+struct file_version {
+    int64_t epoch;   /* last epoch in it */
+    uint64_t length; /* bytes of it */
+    uint32_t crc;    /* CRC-32C: of a replaced file all of it, of an appended one what the last apply added */
+};
+
+struct file_mark {
+    char owner[160]; /* "uuid/sink" */
+    struct file_version now, next; /* next: about to be made when the mark was written */
+};
+
+/* The mark of the file at path. OK with an empty owner: there is none. ERR_CORRUPT: there is one that cannot be read. */
+enum status file_mark_load(const char *path, struct file_mark *ret, struct error *err);
+/* Durable when it returns. */
+enum status file_mark_store(const char *path, const struct file_mark *m, struct error *err);
+
+/* "folder/.name.suffix" beside "folder/name", in the arena. */
+char *file_beside(const char *path, const char *suffix, struct arena *a);
+/* Make names in the folder of path durable. */
+enum status file_sync_folder(const char *path, struct error *err);
+/* Rename `temporary` (synced) over path, durably. */
+enum status file_replace(const char *temporary, const char *path, struct error *err);
+
+struct file_sink {
+    struct sink base;
+    struct arena own;
+    const char *path, *temporary;
+    const char *identity;
+    const struct format *format;
+    struct options options;
+    struct schema schema;
+    struct encoder *encoder;
+    const atomic_bool *cancelled;
+    const uint32_t *key;
+    uint32_t nkey;
+    struct file_mark mark;
+    struct file_table *table; /* nkey > 0 */
+};
+
+/* Finish or undo what an earlier process began, so that mark.now is the file. */
+enum status file_append_settle(struct file_sink *s, struct error *err);
+enum status file_append_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);
+
+enum status file_table_settle(struct file_sink *s, struct error *err);
+enum status file_table_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);
+enum status file_table_resync(struct sink *base, struct change_set *all_rows, struct error *err);
+void file_table_free(struct file_table *t);

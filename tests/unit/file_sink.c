@@ -1,0 +1,315 @@
+/* The file sink: appended once and upserted once, whatever was interrupted; foreign changes are refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/os.h"
+#include "format/formats.h"
+#include "sink/connectors.h"
+
+static char folder[64], path[128], mark[128];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/bourn-test-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/new/out", folder);
+    snprintf(mark, sizeof mark, "%s/new/.out.bourn", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static struct schema schema = {.ncols = 2,
+                               .names = (const char *[]){"k", "v"},
+                               .types = (struct type[]){{TYPE_INT4}, {TYPE_TEXT}}};
+static atomic_bool cancelled;
+
+static enum status try_open(const char *identity, bool upsert, const struct format *format, bool adopt,
+                            struct sink **ret, struct sink_position *position, struct error *err)
+{
+    static const uint32_t key[] = {0};
+    struct option items[] = {{.name = "path", .value = path}, {.name = "header", .value = "true"}};
+    struct options options = {format == &format_csv ? 2 : 1, items};
+    struct sink_config config = {.table = "t",
+                                 .identity = identity,
+                                 .options = &options,
+                                 .schema = &schema,
+                                 .key = key,
+                                 .nkey = upsert,
+                                 .format = format,
+                                 .adopt = adopt,
+                                 .cancelled = &cancelled};
+    return sink_file_connector.open(&config, ret, position, err);
+}
+
+static struct sink *open_sink(bool upsert, const struct format *format, int64_t applied)
+{
+    struct sink *s = NULL;
+    struct sink_position position;
+    struct error err = {0};
+    if (try_open("uuid/my sink", upsert, format, false, &s, &position, &err) != OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(position.applied, applied);
+    assert_string_equal(position.other_owner, "");
+    return s;
+}
+
+/* Changes as text: "+1=one -2= " . */
+struct fake_changes {
+    struct change_set base;
+    const char *text, *at;
+};
+
+static enum status fake_next(struct change_set *c, struct arena *a, struct batch **ret, struct error *err)
+{
+    (void)err;
+    struct fake_changes *f = (struct fake_changes *)c;
+    char sign, value[32];
+    int key, used;
+    if (sscanf(f->at, " %c%d=%31[^ ]%n", &sign, &key, value, &used) != 3)
+        return AGAIN;
+    f->at += used;
+    struct batch *b = batch_make(a, schema.types, 2, 1);
+    b->rows = b->live = 1;
+    ((int32_t *)b->cols[0].data)[0] = key;
+    ((struct view *)b->cols[1].data)[0] = view_copy(view_of(value, strlen(value)), a);
+    int64_t *weight = arena_alloc(a, sizeof *weight);
+    *weight = sign == '+' ? 1 : -1;
+    b->weight = weight;
+    *ret = b;
+    return OK;
+}
+
+static enum status fake_rewind(struct change_set *c, struct error *err)
+{
+    (void)err;
+    struct fake_changes *f = (struct fake_changes *)c;
+    f->at = f->text;
+    return OK;
+}
+
+static struct sink_result apply(struct sink *s, int64_t from, int64_t to, const char *text)
+{
+    struct fake_changes c = {{.from = from, .to = to, .next = fake_next, .rewind = fake_rewind}, text, text};
+    struct sink_result result;
+    struct error err = {0};
+    if (s->ops->apply(s, &c.base, &result, &err) != OK)
+        fail_msg("%s", err.text);
+    return result;
+}
+
+static void assert_file(const char *want)
+{
+    AUTO(buf) text = BUF(KIB(64));
+    struct error err;
+    assert_int_equal(os_file_slurp(path, &text, &err), OK);
+    assert_string_equal(buf_cstr(&text), want);
+}
+
+static void put(const char *name, const char *how, const char *text)
+{
+    FILE *f = fopen(name, how);
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void keep_copy(const char *from, struct buf *into)
+{
+    struct error err;
+    buf_clear(into);
+    assert_int_equal(os_file_slurp(from, into, &err), OK);
+}
+
+static void start_over(void)
+{
+    remove(path);
+    remove(mark);
+}
+
+static void appends_once(void **state)
+{
+    (void)state;
+    start_over();
+    struct sink *s = open_sink(false, &format_json, 0);
+    assert_int_equal(apply(s, 1, 2, "+1=a +2=b").inserted, 2);
+    assert_int_equal(apply(s, 1, 2, "+1=a +2=b").inserted, 0);
+    apply(s, 3, 7, "+3=c");
+    s->ops->free(s);
+    s = open_sink(false, &format_json, 7);
+    apply(s, 3, 7, "+3=c");
+    apply(s, 8, 8, "");
+    apply(s, 9, 9, "+4=d");
+    s->ops->free(s);
+    s = open_sink(false, &format_json, 9);
+    s->ops->free(s);
+    assert_file("{\"k\":1,\"v\":\"a\"}\n{\"k\":2,\"v\":\"b\"}\n{\"k\":3,\"v\":\"c\"}\n{\"k\":4,\"v\":\"d\"}\n");
+}
+
+/* Every way to be interrupted between the mark and the end of the append. */
+static void torn_appends_are_cut(void **state)
+{
+    (void)state;
+    static const char first[] = "{\"k\":1,\"v\":\"a\"}\n", second[] = "{\"k\":2,\"v\":\"b\"}\n";
+    for (size_t torn = 0; torn <= strlen(second); torn++) {
+        start_over();
+        struct sink *s = open_sink(false, &format_json, 0);
+        apply(s, 1, 1, "+1=a");
+        apply(s, 2, 2, "+2=b"); /* the mark now says: first, then second */
+        s->ops->free(s);
+        char text[64];
+        snprintf(text, sizeof text, "%s%.*s", first, (int)torn, second);
+        put(path, "w", text);
+        bool whole = torn == strlen(second);
+        s = open_sink(false, &format_json, whole ? 2 : 1);
+        assert_file(whole ? text : first);
+        apply(s, 2, 2, "+2=b");
+        s->ops->free(s);
+        snprintf(text, sizeof text, "%s%s", first, second);
+        assert_file(text);
+    }
+    put(path, "w", "{\"k\":1,\"v\":\"a\"}\n{\"k\":2,\"\0\0\0\0\0\0\0\0");
+    struct error err;
+    AUTO(buf) text = BUF(KIB(1));
+    buf_puts(&text, first);
+    for (size_t i = 0; i < strlen(second); i++)
+        buf_putc(&text, 0); /* the length is there, the bytes are not: a power loss */
+    int fd;
+    assert_int_equal(os_file_open(path, OS_REPLACE, &fd, &err), OK);
+    assert_int_equal(os_file_write(fd, text.data, text.len, &err), OK);
+    os_file_close(fd);
+    struct sink *s = open_sink(false, &format_json, 1);
+    s->ops->free(s);
+    assert_file(first);
+}
+
+static void upserts_by_key(void **state)
+{
+    (void)state;
+    const struct format *const formats[] = {&format_json, &format_csv};
+    static const char *const want[][2] = {
+        {"{\"k\":-1,\"v\":\"z\"}\n{\"k\":1,\"v\":\"a,1\"}\n{\"k\":2,\"v\":\"b\"}\n", "{\"k\":1,\"v\":\"A\"}\n{\"k\":3,\"v\":\"c\"}\n"},
+        {"k,v\n-1,z\n1,\"a,1\"\n2,b\n", "k,v\n1,A\n3,c\n"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        start_over();
+        struct sink *s = open_sink(true, formats[i], 0);
+        struct sink_result r = apply(s, 1, 4, "+2=b +1=a,1 +-1=z");
+        assert_int_equal(r.inserted, 3);
+        assert_file(want[i][0]);
+        s->ops->free(s);
+        s = open_sink(true, formats[i], 4);
+        r = apply(s, 1, 4, "+2=b +1=a,1 +-1=z");
+        assert_int_equal(r.inserted + r.updated + r.unchanged, 0);
+        r = apply(s, 5, 5, "+1=A --1=z +3=c -2=b -9=x");
+        assert_int_equal(r.inserted, 1);
+        assert_int_equal(r.updated, 1);
+        assert_int_equal(r.deleted, 2);
+        assert_file(want[i][1]);
+        assert_int_equal(apply(s, 6, 6, "+3=c").unchanged, 1);
+        s->ops->free(s);
+        s = open_sink(true, formats[i], 6);
+        struct fake_changes all = {{.from = 1, .to = 6, .next = fake_next, .rewind = fake_rewind}, "+7=x", "+7=x"};
+        struct error err;
+        assert_int_equal(s->ops->resync(s, &all.base, &err), OK);
+        s->ops->free(s);
+        assert_file(i ? "k,v\n7,x\n" : "{\"k\":7,\"v\":\"x\"}\n");
+    }
+}
+
+/* The mark is written before the rename: with either file in place the state is known. */
+static void upsert_interrupted_before_the_rename(void **state)
+{
+    (void)state;
+    start_over();
+    struct sink *s = open_sink(true, &format_json, 0);
+    apply(s, 1, 1, "+1=a");
+    AUTO(buf) before = BUF(KIB(4));
+    keep_copy(path, &before);
+    apply(s, 2, 2, "+1=b");
+    s->ops->free(s);
+    put(path, "w", buf_cstr(&before));
+    s = open_sink(true, &format_json, 1);
+    apply(s, 2, 2, "+1=b");
+    s->ops->free(s);
+    assert_file("{\"k\":1,\"v\":\"b\"}\n");
+}
+
+static void expect_refused(const char *identity, bool upsert, bool adopt, const char *text)
+{
+    struct sink *s = NULL;
+    struct sink_position position;
+    struct error err = {0};
+    assert_int_equal(try_open(identity, upsert, &format_json, adopt, &s, &position, &err), FAILED);
+    if (!strstr(err.text, text))
+        fail_msg("says \"%s\", not \"%s\"", err.text, text);
+}
+
+static void foreign_files_are_refused(void **state)
+{
+    (void)state;
+    for (int upsert = 0; upsert < 2; upsert++) {
+        start_over();
+        put(path, "w", "{\"k\":5,\"v\":\"mine\"}\n");
+        expect_refused("uuid/my sink", upsert, false, "was not written by bourn");
+        remove(path);
+        struct sink *s = open_sink(upsert, &format_json, 0);
+        apply(s, 1, 1, "+1=a");
+        apply(s, 2, 2, "+2=b");
+        s->ops->free(s);
+        put(path, "a", "{\"k\":5,\"v\":\"mine\"}\n");
+        expect_refused("uuid/my sink", upsert, false, "changed by somebody else");
+        put(path, "w", "");
+        expect_refused("uuid/my sink", upsert, false, "changed by somebody else");
+        put(mark, "w", "bourn-file 1\nowner me\n");
+        expect_refused("uuid/my sink", upsert, false, "cannot be read");
+    }
+}
+
+static void another_owner_is_told_and_adopted(void **state)
+{
+    (void)state;
+    for (int upsert = 0; upsert < 2; upsert++) {
+        start_over();
+        struct sink *s = open_sink(upsert, &format_json, 0);
+        apply(s, 1, 9, "+1=a");
+        s->ops->free(s);
+        struct sink_position position;
+        struct error err;
+        assert_int_equal(try_open("other/sink", upsert, &format_json, false, &s, &position, &err), OK);
+        assert_string_equal(position.other_owner, "uuid/my sink");
+        s->ops->free(s);
+        assert_int_equal(try_open("other/sink", upsert, &format_json, true, &s, &position, &err), OK);
+        assert_string_equal(position.other_owner, "");
+        assert_int_equal(position.applied, 0);
+        apply(s, 1, 1, "+2=b");
+        s->ops->free(s);
+        assert_file("{\"k\":1,\"v\":\"a\"}\n{\"k\":2,\"v\":\"b\"}\n");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(appends_once),
+        cmocka_unit_test(torn_appends_are_cut),
+        cmocka_unit_test(upserts_by_key),
+        cmocka_unit_test(upsert_interrupted_before_the_rename),
+        cmocka_unit_test(foreign_files_are_refused),
+        cmocka_unit_test(another_owner_is_told_and_adopted),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
