@@ -34,7 +34,10 @@ struct ndjson_rows {
     uint32_t nlate;
 };
 
-static struct ndjson_rows *rows_of(struct cat_rows *base) { return (struct ndjson_rows *)base; }
+static struct ndjson_rows *rows_of(struct cat_rows *base)
+{
+    return (struct ndjson_rows *)base;
+}
 
 /* ---- lines ---- */
 
@@ -264,7 +267,8 @@ static enum status begin(struct ndjson_rows *r, const struct cat_choice *choice,
     if (strcmp(r->path, "-") != 0)
         TRY(stream_open(r->path, COMPRESSION_AUTO, &r->stream, err));
     TRY(take_sample(r, err));
-    struct schema all = {.ncols = r->nkeys, .names = arena_array(&r->memory, r->nkeys + 1, sizeof *all.names),
+    struct schema all = {.ncols = r->nkeys,
+                         .names = arena_array(&r->memory, r->nkeys + 1, sizeof *all.names),
                          .types = arena_array(&r->memory, r->nkeys + 1, sizeof *all.types)};
     for (uint32_t i = 0; i < r->nkeys; i++) {
         all.names[i] = r->keys[i].name;
@@ -273,8 +277,7 @@ static enum status begin(struct ndjson_rows *r, const struct cat_choice *choice,
     return cat_choose(&all, choice->columns, &r->memory, &r->base.schema, err);
 }
 
-enum status cat_open_ndjson(const char *path, const struct cat_choice *choice, struct cat_rows **ret,
-                            struct error *err)
+enum status cat_open_ndjson(const char *path, const struct cat_choice *choice, struct cat_rows **ret, struct error *err)
 {
     struct ndjson_rows *r = mem_zalloc(sizeof *r);
     r->base = (struct cat_rows){.next = ndjson_next, .remarks = ndjson_remarks, .free = ndjson_free};

@@ -22,7 +22,11 @@ struct cat_rows {
 
 /* A path: the folder of a Delta table, a Parquet file, or NDJSON (compressed or not); "-": NDJSON from stdin. */
 enum status cat_open(const char *path, const struct cat_choice *choice, struct cat_rows **ret, struct error *err);
-static inline void cat_rows_autofree(struct cat_rows **r) { if (*r) (*r)->free(*r); }
+static inline void cat_rows_autofree(struct cat_rows **r)
+{
+    if (*r)
+        (*r)->free(*r);
+}
 
 /* The columns of a choice, in its order, out of those there are; those without a type are left out unless named.
  * ERR_USAGE: no such column. Names and types are in the arena. */

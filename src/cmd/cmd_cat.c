@@ -62,8 +62,7 @@ static enum status printer_add(struct printer *p, struct batch *b, struct error 
     return p->out.len >= OUTPUT_CHUNK || p->out.overflow ? printer_write(p, err) : OK;
 }
 
-static enum status printer_begin(struct printer *p, const struct schema *schema, bool csv, bool json,
-                                 struct error *err)
+static enum status printer_begin(struct printer *p, const struct schema *schema, bool csv, bool json, struct error *err)
 {
     static struct option header[] = {{.name = "header", .value = "true"}};
     static const struct options with_header = {.count = 1, .items = header}, none = {0};

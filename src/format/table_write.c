@@ -32,10 +32,14 @@ static uint32_t code_point(const char *p, unsigned len)
 {
     const unsigned char *u = (const unsigned char *)p;
     switch (len) {
-    case 1: return u[0];
-    case 2: return (u[0] & 31u) << 6 | (u[1] & 63u);
-    case 3: return (u[0] & 15u) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
-    default: return (u[0] & 7u) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
+    case 1:
+        return u[0];
+    case 2:
+        return (u[0] & 31u) << 6 | (u[1] & 63u);
+    case 3:
+        return (u[0] & 15u) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
+    default:
+        return (u[0] & 7u) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
     }
 }
 
@@ -56,8 +60,8 @@ static uint32_t cells_of(uint32_t code)
 {
     static const struct range none[] = {{0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x200b, 0x200d},
                                         {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}};
-    static const struct range two[] = {{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xac00, 0xd7a3},
-                                       {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6},
+    static const struct range two[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},   {0xac00, 0xd7a3},
+                                       {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
                                        {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
     if (code < 0x300)
         return 1;
@@ -76,10 +80,17 @@ static bool is_control(uint32_t code)
 static void put_escaped(struct buf *out, uint32_t code)
 {
     switch (code) {
-    case '\n': buf_puts(out, "\\n"); break;
-    case '\r': buf_puts(out, "\\r"); break;
-    case '\t': buf_puts(out, "\\t"); break;
-    default: buf_printf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
+    case '\n':
+        buf_puts(out, "\\n");
+        break;
+    case '\r':
+        buf_puts(out, "\\r");
+        break;
+    case '\t':
+        buf_puts(out, "\\t");
+        break;
+    default:
+        buf_printf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
     }
 }
 

@@ -12,20 +12,22 @@ static const uint64_t KEY_CACHE_BYTES = MIB(32);
 
 static const struct option_spec delta_options[] = {
     {"path", OPT_TEXT, .on_server = true, .on_table = true,
-     .help = "server: the lake's folder, by default the working folder; table: its folder below that, by default its name"},
-    {"partition_by", OPT_TEXT, .on_table = true,
-     .help = "columns a new table is partitioned by, separated by commas"},
+     .help =
+         "server: the lake's folder, by default the working folder; table: its folder below that, by default its name"},
+    {"partition_by", OPT_TEXT, .on_table = true, .help = "columns a new table is partitioned by, separated by commas"},
     {"target_file_size", OPT_BYTES, .value = "128 MB", .min = 64 << 10, .max = INT64_C(1) << 30, .on_table = true,
      .help = "a data file is closed at this size"},
-    {"compression", OPT_CHOICE, .value = "zstd", .choices = "zstd snappy", .on_table = true,
-     .help = "of data files"},
+    {"compression", OPT_CHOICE, .value = "zstd", .choices = "zstd snappy", .on_table = true, .help = "of data files"},
     {"compact_files", OPT_INT, .value = "32", .min = 0, .max = 100000, .on_table = true,
      .help = "this many small files of about one size are merged into one (0: never)"},
     {"merge_schema", OPT_BOOL, .value = "false", .on_table = true,
      .help = "add columns to the table that it does not have yet"},
     {0}};
 
-static struct delta_sink *sink_of(struct sink *base) { return (struct delta_sink *)base; }
+static struct delta_sink *sink_of(struct sink *base)
+{
+    return (struct delta_sink *)base;
+}
 
 /* ---- looking at the table ---- */
 
@@ -122,9 +124,10 @@ static enum status check_position(struct delta_sink *s, const struct change_set 
         return error_set(err, ERR_STATE, "%s holds epochs to %lld only, after %lld had been published to it", s->place,
                          (long long)applied, (long long)s->applied);
     if (!s->nkey && applied >= c->from && applied < c->to)
-        return error_set(err, ERR_FENCED, "%s holds epochs to %lld, within those to be published, %lld to %lld: "
-                         "another instance of this pipeline wrote them", s->place, (long long)applied,
-                         (long long)c->from, (long long)c->to);
+        return error_set(err, ERR_FENCED,
+                         "%s holds epochs to %lld, within those to be published, %lld to %lld: "
+                         "another instance of this pipeline wrote them",
+                         s->place, (long long)applied, (long long)c->from, (long long)c->to);
     if (applied > 0 && !s->absence_checked) {
         TRY(delta_check_absence(s, err));
         TRY(guard_check_newest(s, err));
@@ -190,16 +193,13 @@ static enum status commit_staged(struct delta_sink *s, enum apply_mode mode, str
 {
     static const char *const output_mode[] = {"Append", "Update", "Complete"};
     struct arena *a = &u->memory;
-    const struct delta_pair parameters[] = {{"outputMode", output_mode[mode]},
-                                            {"queryId", s->identity},
-                                            number_pair(a, "epochId", (uint64_t)c->to),
-                                            number_pair(a, "fromEpoch", (uint64_t)c->from),
-                                            number_pair(a, "toEpoch", (uint64_t)c->to),
-                                            {"ledger", c->info}};
-    const struct delta_pair metrics[] = {number_pair(a, "numAddedFiles", u->stage.nadds),
-                                         number_pair(a, "numRemovedFiles", u->nremoves),
-                                         number_pair(a, "numOutputRows", u->stage.rows),
-                                         number_pair(a, "numOutputBytes", u->stage.bytes)};
+    const struct delta_pair parameters[] = {
+        {"outputMode", output_mode[mode]},          {"queryId", s->identity},
+        number_pair(a, "epochId", (uint64_t)c->to), number_pair(a, "fromEpoch", (uint64_t)c->from),
+        number_pair(a, "toEpoch", (uint64_t)c->to), {"ledger", c->info}};
+    const struct delta_pair metrics[] = {
+        number_pair(a, "numAddedFiles", u->stage.nadds), number_pair(a, "numRemovedFiles", u->nremoves),
+        number_pair(a, "numOutputRows", u->stage.rows), number_pair(a, "numOutputBytes", u->stage.bytes)};
     struct delta_commit commit = {.operation = "STREAMING UPDATE",
                                   .parameters = parameters,
                                   .nparameters = ARRAY_LEN(parameters) - (c->info ? 0 : 1),
@@ -253,8 +253,7 @@ static enum status finish(struct delta_sink *s, struct upsert *u, const struct c
 
 /* One round: OK with DELTA_LOST in *ret means that somebody else was faster. */
 static enum status attempt(struct delta_sink *s, enum apply_mode mode, struct upsert *u, bool *prepared,
-                           struct change_set *c, struct sink_result *result, enum delta_outcome *ret,
-                           struct error *err)
+                           struct change_set *c, struct sink_result *result, enum delta_outcome *ret, struct error *err)
 {
     bool complete = false;
     if (!*prepared)

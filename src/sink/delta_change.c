@@ -121,8 +121,12 @@ enum status changes_read(struct changes *c, const struct delta_sink *s, struct c
             buf_clear(&key);
             rowkey_put(&key, b->cols, s->key, s->nkey, row);
             struct slice bytes = {arena_dup(&c->memory, key.data, key.len), key.len};
-            add_change(c, (struct change){.hash = hash64(bytes.data, bytes.len, 0), .key = bytes, .batch = b,
-                                          .row = row, .remove = weight && weight[row] < 0, .file = NO_FILE});
+            add_change(c, (struct change){.hash = hash64(bytes.data, bytes.len, 0),
+                                          .key = bytes,
+                                          .batch = b,
+                                          .row = row,
+                                          .remove = weight && weight[row] < 0,
+                                          .file = NO_FILE});
             widen(c, s, b, row, &value);
         }
     }

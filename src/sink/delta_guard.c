@@ -66,8 +66,10 @@ static enum status look_for(const struct delta_table *t, const char *path, struc
 
 static enum status file_is_gone(const struct delta_sink *s, const char *path, struct error *err)
 {
-    (void)error_set(err, ERR_STATE, "%s has lost its data file %s: a VACUUM without retention deletes files while they "
-                    "are being written", s->place, path);
+    (void)error_set(err, ERR_STATE,
+                    "%s has lost its data file %s: a VACUUM without retention deletes files while they "
+                    "are being written",
+                    s->place, path);
     return error_hint(err, s->nkey ? "--resync writes the table anew from the state"
                                    : "bring the file back; --adopt goes on without its rows");
 }

@@ -24,7 +24,10 @@ struct key_cache *key_cache_new(uint64_t max_bytes)
     return k;
 }
 
-static uint64_t entry_bytes(const struct key_entry *e) { return ((uint64_t)e->mask + 1) * sizeof *e->slots; }
+static uint64_t entry_bytes(const struct key_entry *e)
+{
+    return ((uint64_t)e->mask + 1) * sizeof *e->slots;
+}
 
 static void drop_entry(struct key_cache *k, uint32_t i)
 {
@@ -53,8 +56,14 @@ static struct key_entry *find_entry(const struct key_cache *k, const char *path)
     return NULL;
 }
 
-static uint32_t tag_of(uint64_t hash) { return (uint32_t)hash | 1; }
-static uint32_t slot_of(uint64_t hash) { return (uint32_t)(hash >> 32); }
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)hash | 1;
+}
+static uint32_t slot_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
 
 static bool entry_has(const struct key_entry *e, uint64_t hash)
 {
@@ -100,8 +109,10 @@ void key_cache_put(struct key_cache *k, const char *path, const uint64_t *hashes
         k->entries = mem_realloc(k->entries, k->cap * sizeof *k->entries);
     }
     struct key_entry *e = &k->entries[k->count++];
-    *e = (struct key_entry){.path = mem_strdup(path), .slots = mem_zalloc(size * sizeof *e->slots),
-                            .mask = (uint32_t)(size - 1), .used = ++k->clock};
+    *e = (struct key_entry){.path = mem_strdup(path),
+                            .slots = mem_zalloc(size * sizeof *e->slots),
+                            .mask = (uint32_t)(size - 1),
+                            .used = ++k->clock};
     k->bytes += entry_bytes(e);
     for (size_t i = 0; i < n; i++) {
         uint32_t at = slot_of(hashes[i]) & e->mask;
@@ -111,7 +122,10 @@ void key_cache_put(struct key_cache *k, const char *path, const uint64_t *hashes
     }
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 void key_cache_trim(struct key_cache *k, const struct delta_table *t)
 {

@@ -41,9 +41,10 @@ static enum status check_other(const struct delta_sink *s, int64_t version, cons
     bool restored = strcmp(operation, "RESTORE") == 0;
     if (!restored && !(s->nkey && commit->removes))
         return OK;
-    (void)error_set(err, ERR_STATE, "version %lld of %s, another writer's %s, %s", (long long)version, s->place, operation,
-              restored ? "put the table back to an older version: rows that were published are gone from it"
-                       : "changed or removed rows of a table that is kept up to date by key");
+    (void)error_set(err, ERR_STATE, "version %lld of %s, another writer's %s, %s", (long long)version, s->place,
+                    operation,
+                    restored ? "put the table back to an older version: rows that were published are gone from it"
+                             : "changed or removed rows of a table that is kept up to date by key");
     return error_hint(err, "--resync writes the table anew from the state; --adopt goes on from what is in it now");
 }
 
@@ -89,7 +90,7 @@ enum status delta_check_retention(const struct delta_sink *s, struct error *err)
     int64_t ms = delta_property_ms(s->table, property, -1);
     if (ms < 0 || ms >= WEEK_MS)
         return OK;
-    (void)error_set(err, ERR_STATE, "%s has %s = \"%s\": after a longer pause epochs would be published twice", s->place,
-              property, delta_property(s->table, property));
+    (void)error_set(err, ERR_STATE, "%s has %s = \"%s\": after a longer pause epochs would be published twice",
+                    s->place, property, delta_property(s->table, property));
     return error_hint(err, "set the property to 7 days or more, or remove it");
 }

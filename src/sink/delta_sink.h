@@ -34,16 +34,16 @@ struct guard {
 struct delta_sink {
     struct sink base;
     struct store *store;
-    struct arena memory;       /* what follows up to `table` */
-    const char *root;          /* of the table inside the store */
-    const char *place;         /* folder of the table, for messages */
-    const char *identity;      /* "uuid/sink" */
+    struct arena memory;  /* what follows up to `table` */
+    const char *root;     /* of the table inside the store */
+    const char *place;    /* folder of the table, for messages */
+    const char *identity; /* "uuid/sink" */
     struct schema schema;
     uint32_t *key, nkey;       /* 0: append */
     const char **partition_by; /* NULL: as the table is; for a new one: not partitioned */
     uint32_t npartition_by;
-    uint64_t target_bytes;     /* of a data file */
-    uint32_t compact_files;    /* this many small ones are made one; 0: never */
+    uint64_t target_bytes;  /* of a data file */
+    uint32_t compact_files; /* this many small ones are made one; 0: never */
     enum parquet_codec codec;
     bool adopt; /* take the table as it is, until our first commit */
     bool merge_schema, absence_checked;
@@ -106,7 +106,10 @@ enum status stage_check(const struct stage *st, bool *ret_complete, struct error
 /* Delete what was put: only when it is certain that no commit names it. Failing leaves garbage for VACUUM. */
 void stage_discard(struct stage *st);
 void stage_release(struct stage *st);
-static inline void stage_autofree(struct stage *st) { stage_release(st); }
+static inline void stage_autofree(struct stage *st)
+{
+    stage_release(st);
+}
 
 /* ---- delta_guard.c ---- */
 
@@ -145,7 +148,7 @@ struct changes {
     struct arena memory;
     struct change *items;
     uint32_t count, cap;
-    uint32_t *slots, mask; /* hash -> index + 1 */
+    uint32_t *slots, mask;      /* hash -> index + 1 */
     struct slice *least, *most; /* per key column: the range of its rowkey bytes */
 };
 
@@ -155,7 +158,10 @@ struct change *changes_find(const struct changes *c, uint64_t hash, struct slice
 /* Index of the first change whose key is >= the given bytes. */
 uint32_t changes_lower_bound(const struct changes *c, struct slice key);
 void changes_release(struct changes *c);
-static inline void changes_autofree(struct changes *c) { changes_release(c); }
+static inline void changes_autofree(struct changes *c)
+{
+    changes_release(c);
+}
 
 /* <0, 0, >0: bytewise, the shorter first. */
 int key_compare(struct slice a, struct slice b);
@@ -188,7 +194,10 @@ struct upsert {
 enum status upsert_prepare(struct upsert *u, struct delta_sink *s, struct change_set *from, struct sink_result *result,
                            struct error *err);
 void upsert_release(struct upsert *u);
-static inline void upsert_autofree(struct upsert *u) { upsert_release(u); }
+static inline void upsert_autofree(struct upsert *u)
+{
+    upsert_release(u);
+}
 
 /* Open a file of the table for rows with the sink's columns; those that the table does not have yet are left out (see
  * delta_sink_missing). only: the columns wanted, NULL: all. */

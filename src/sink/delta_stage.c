@@ -163,7 +163,8 @@ static struct stage_writer *writer_of(struct stage *st, const struct batch *b, u
     if (st->nwriters == st->writers_cap)
         grow_writers(st);
     struct stage_writer *w = &st->writers[st->nwriters++];
-    *w = (struct stage_writer){.hash = hash, .key = {arena_dup(&st->memory, key.data, key.len), key.len},
+    *w = (struct stage_writer){.hash = hash,
+                               .key = {arena_dup(&st->memory, key.data, key.len), key.len},
                                .partition = partition_values(st, b, row)};
     index_writer(st, st->nwriters - 1);
     return w;

@@ -28,7 +28,7 @@ struct file_plan {
     uint64_t *drop;         /* bit per row in reading order */
     size_t drop_words;
     uint64_t rows, drops;
-    struct batch **kept;    /* its rows, NULL: read again */
+    struct batch **kept; /* its rows, NULL: read again */
     uint32_t nkept, kept_cap;
     bool rewrite;
     uint32_t first, placed; /* changes written to it: order[first..first+placed) */
@@ -53,8 +53,8 @@ enum status sink_reader_open(const struct delta_sink *s, const struct delta_file
                              uint32_t nonly, struct arena *a, struct delta_reader **ret, struct error *err)
 {
     uint32_t n = only ? nonly : s->schema.ncols - delta_sink_missing(s);
-    struct schema want = {.ncols = n, .names = arena_array(a, n, sizeof *want.names),
-                          .types = arena_array(a, n, sizeof *want.types)};
+    struct schema want = {
+        .ncols = n, .names = arena_array(a, n, sizeof *want.names), .types = arena_array(a, n, sizeof *want.types)};
     for (uint32_t i = 0; i < n; i++) {
         uint32_t column = only ? only[i] : i;
         want.names[i] = s->schema.names[column];
@@ -353,8 +353,7 @@ static uint32_t small_file(struct upsert_run *r, struct slice partition)
         const struct delta_file *f = delta_file_at(t, i);
         if (f->bytes > most || (best && f->bytes >= best->bytes))
             continue;
-        if (t->metadata.npartition &&
-            !slice_equal(partition_key(r, delta_file_bounds(t, f, &r->memory), 0), partition))
+        if (t->metadata.npartition && !slice_equal(partition_key(r, delta_file_bounds(t, f, &r->memory), 0), partition))
             continue;
         best = f;
     }

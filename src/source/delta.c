@@ -18,7 +18,8 @@ static const int64_t MAX_VERSION = INT64_C(1) << (62 - ORDINAL_BITS), MAX_ORDINA
 
 static const struct option_spec delta_options[] = {
     {"path", OPT_TEXT, .on_server = true, .on_table = true,
-     .help = "server: the lake's folder, by default the working folder; table: its folder below that, by default its name"},
+     .help =
+         "server: the lake's folder, by default the working folder; table: its folder below that, by default its name"},
     {"version", OPT_INT, .min = 0, .max = (INT64_C(1) << 22) - 1, .on_table = true,
      .help = "read this version of the table, by default the newest"},
     {"timestamp", OPT_TEXT, .on_table = true,
@@ -43,7 +44,10 @@ struct delta_source {
     bool announced;
 };
 
-static struct delta_source *source_of(struct source *base) { return (struct delta_source *)base; }
+static struct delta_source *source_of(struct source *base)
+{
+    return (struct delta_source *)base;
+}
 
 /* ---- one version ---- */
 
@@ -130,8 +134,8 @@ static enum status open_newest(struct delta_source *s, const struct source_confi
         }
         status = delta_open_timestamp(s->store, s->root, us, &s->table, err);
     } else if (version)
-        status = delta_open_version(s->store, s->root, option_int(config->options, delta_options, "version"),
-                                    &s->table, err);
+        status = delta_open_version(s->store, s->root, option_int(config->options, delta_options, "version"), &s->table,
+                                    err);
     else
         status = delta_open(s->store, s->root, &s->table, err);
     if (status != OK)
@@ -149,8 +153,7 @@ static enum status skip_rows(struct delta_source *s, int64_t ordinal, struct err
         delta_reader_free(s->reader);
         s->reader = NULL;
     }
-    while (s->file < s->nfiles && delta_file_rows(s->files[s->file], &rows) &&
-           (int64_t)rows <= ordinal - s->ordinal) {
+    while (s->file < s->nfiles && delta_file_rows(s->files[s->file], &rows) && (int64_t)rows <= ordinal - s->ordinal) {
         s->ordinal += (int64_t)rows;
         s->file++;
     }
@@ -253,8 +256,12 @@ static enum status delta_poll(struct source *base, uint32_t split, uint32_t max_
     for (uint32_t i = 0; i < n; i++)
         offset[i] = first + i;
     s->ordinal += n;
-    *ret = (struct source_batch){.rows = n, .typed = typed, .owner = owner, .bytes = owner->total,
-                                 .origin = {.topic = s->place, .offset = offset}, .next_position = first + n};
+    *ret = (struct source_batch){.rows = n,
+                                 .typed = typed,
+                                 .owner = owner,
+                                 .bytes = owner->total,
+                                 .origin = {.topic = s->place, .offset = offset},
+                                 .next_position = first + n};
     return OK;
 }
 

@@ -23,7 +23,10 @@ struct test_set {
 static struct type types[2] = {{.id = TYPE_TEXT}, {.id = TYPE_INT8}};
 static const char *names[2] = {"k", "v"};
 
-static int64_t key_number(int batch, int row) { return (int64_t)(batch * ROWS + row) * 7 % (ROWS * BATCHES); }
+static int64_t key_number(int batch, int row)
+{
+    return (int64_t)(batch * ROWS + row) * 7 % (ROWS * BATCHES);
+}
 
 static enum status next_batch(struct change_set *c, struct arena *a, struct batch **ret, struct error *err)
 {
@@ -122,7 +125,7 @@ static void keys_of_files(void **state)
     items[50].hash = hash_mix(3);
     assert_true(key_cache_ask(k, "a", &c, 0, c.count, &holds) && holds);
     assert_true(key_cache_ask(k, "a", &c, 0, 50, &holds) && !holds); /* only the range asked for */
-    key_cache_put(k, "b", hashes, KEYS); /* both do not fit: the older goes */
+    key_cache_put(k, "b", hashes, KEYS);                             /* both do not fit: the older goes */
     assert_true(key_cache_ask(k, "b", &c, 0, c.count, &holds) && holds);
     assert_false(key_cache_ask(k, "a", &c, 0, c.count, &holds));
     key_cache_free(k);
@@ -134,8 +137,15 @@ static void paths(void **state)
     (void)state;
     static const struct {
         const char *written, *name;
-    } cases[] = {{"metrics/net_flow", "metrics/net_flow"}, {"./metrics//net_flow/", "metrics/net_flow"}, {".", ""},
-                 {"a/./b", "a/b"}, {"..a", "..a"}, {"/lake/t", NULL}, {"../t", NULL}, {"a/../b", NULL}, {"a/..", NULL}};
+    } cases[] = {{"metrics/net_flow", "metrics/net_flow"},
+                 {"./metrics//net_flow/", "metrics/net_flow"},
+                 {".", ""},
+                 {"a/./b", "a/b"},
+                 {"..a", "..a"},
+                 {"/lake/t", NULL},
+                 {"../t", NULL},
+                 {"a/../b", NULL},
+                 {"a/..", NULL}};
     AUTO(arena) a = {0};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *name = NULL;

@@ -88,7 +88,8 @@ static void no_rows(void **state)
 static void controls_are_shown(void **state)
 {
     (void)state;
-    const char *const rows[][COLUMNS] = {{"a\nb\t\x1b[31m", "1", "1", "2"}, {"\xc2\x9b\xe2\x80\xae\x7f", "1", "1", "2"}};
+    const char *const rows[][COLUMNS] = {{"a\nb\t\x1b[31m", "1", "1", "2"},
+                                         {"\xc2\x9b\xe2\x80\xae\x7f", "1", "1", "2"}};
     must_print(0, rows, 2,
                "    user_id     | n | amount | doc\n"
                "----------------+---+--------+-----\n"
@@ -111,7 +112,8 @@ static void later_rows_keep_the_columns(void **state)
     (void)state;
     AUTO(arena) a = {0};
     AUTO(buf) out = BUF(MIB(1));
-    const char *const narrow[][COLUMNS] = {{"a", "1", "1", "1"}}, *const wide[][COLUMNS] = {{"abcdefgh", "1", "1", "1"}};
+    const char *const narrow[][COLUMNS] = {{"a", "1", "1", "1"}}, *const wide[][COLUMNS] = {
+                                                                      {"abcdefgh", "1", "1", "1"}};
     struct encoder *e;
     struct error err;
     assert_int_equal(format_table.encoder_new(&schema, NULL, &e, &err), OK);
@@ -119,10 +121,11 @@ static void later_rows_keep_the_columns(void **state)
     e->ops->encode(e, make(&a, narrow, 1), &out);
     e->ops->encode(e, make(&a, wide, 1), &out);
     encoder_free(e);
-    assert_string_equal(buf_cstr(&out), " user_id | n | amount | doc\n"
-                                        "---------+---+--------+-----\n"
-                                        " a       | 1 |   1.00 |   1\n"
-                                        " abcdefgh | 1 |   1.00 |   1\n");
+    assert_string_equal(buf_cstr(&out),
+                        " user_id | n | amount | doc\n"
+                        "---------+---+--------+-----\n"
+                        " a       | 1 |   1.00 |   1\n"
+                        " abcdefgh | 1 |   1.00 |   1\n");
 }
 
 int main(void)

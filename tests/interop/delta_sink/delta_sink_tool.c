@@ -148,8 +148,14 @@ static void make_set(int64_t from, int64_t to)
     struct decoder *d;
     uint64_t all[BITMAP_WORDS(COLUMNS_MAX)];
     memset(all, 0xff, sizeof all);
-    set.base = (struct change_set){.from = from, .to = to, .now_us = os_now_us(), .rows = nlines, .next = next_batch,
-                                   .rewind = rewind_set, .bytes = set.base.bytes, .info = "{\"polled\":7}"};
+    set.base = (struct change_set){.from = from,
+                                   .to = to,
+                                   .now_us = os_now_us(),
+                                   .rows = nlines,
+                                   .next = next_batch,
+                                   .rewind = rewind_set,
+                                   .bytes = set.base.bytes,
+                                   .info = "{\"polled\":7}"};
     if (nlines == 0)
         return;
     must(format_json.decoder_new(&schema, all, &none, &d, &err), &err);
@@ -177,14 +183,29 @@ static void fill(struct column *c, uint32_t row, int64_t n, bool can_be_null, st
     bit_set(c->valid, row);
     char *text = arena_printf(a, "user-%08lld", (long long)(n % 500));
     switch ((enum type_id)c->type.id) {
-    case TYPE_BOOL: ((uint8_t *)c->data)[row] = n & 1; break;
-    case TYPE_INT4: case TYPE_DATE: ((int32_t *)c->data)[row] = (int32_t)n; break;
-    case TYPE_FLOAT8: ((double *)c->data)[row] = (double)n / 7; break;
-    case TYPE_NUMERIC: column_set_numeric(c, row, n * 37 % 50000); break;
-    case TYPE_UUID: store_u64((char *)c->data + 16 * row, hash_mix((uint64_t)n)),
-                    store_u64((char *)c->data + 16 * row + 8, hash_mix((uint64_t)~n)); break;
-    case TYPE_TEXT: ((struct view *)c->data)[row] = view_of(text, strlen(text)); break;
-    default: ((int64_t *)c->data)[row] = n * 1000003; break;
+    case TYPE_BOOL:
+        ((uint8_t *)c->data)[row] = n & 1;
+        break;
+    case TYPE_INT4:
+    case TYPE_DATE:
+        ((int32_t *)c->data)[row] = (int32_t)n;
+        break;
+    case TYPE_FLOAT8:
+        ((double *)c->data)[row] = (double)n / 7;
+        break;
+    case TYPE_NUMERIC:
+        column_set_numeric(c, row, n * 37 % 50000);
+        break;
+    case TYPE_UUID:
+        store_u64((char *)c->data + 16 * row, hash_mix((uint64_t)n)),
+            store_u64((char *)c->data + 16 * row + 8, hash_mix((uint64_t)~n));
+        break;
+    case TYPE_TEXT:
+        ((struct view *)c->data)[row] = view_of(text, strlen(text));
+        break;
+    default:
+        ((int64_t *)c->data)[row] = n * 1000003;
+        break;
     }
 }
 
@@ -216,7 +237,8 @@ static void publish(struct sink *sink, bool resync, int64_t from, int64_t to)
     set.base.from = from, set.base.to = to;
     set.base.next = next_batch, set.base.rewind = rewind_set;
     int64_t start = os_mono_us();
-    enum status status = resync ? sink->ops->resync(sink, &set.base, &err) : sink->ops->apply(sink, &set.base, &r, &err);
+    enum status status =
+        resync ? sink->ops->resync(sink, &set.base, &err) : sink->ops->apply(sink, &set.base, &r, &err);
     if (status != OK) {
         say_error(&err);
         return;
@@ -226,9 +248,8 @@ static void publish(struct sink *sink, bool resync, int64_t from, int64_t to)
     else
         printf("applied %lld %llu %llu %llu %llu %llu %llu %llu %lld\n", (long long)r.version,
                (unsigned long long)r.inserted, (unsigned long long)r.updated, (unsigned long long)r.deleted,
-               (unsigned long long)r.unchanged, (unsigned long long)r.files_added,
-               (unsigned long long)r.files_removed, (unsigned long long)r.bytes_written,
-               (long long)(os_mono_us() - start));
+               (unsigned long long)r.unchanged, (unsigned long long)r.files_added, (unsigned long long)r.files_removed,
+               (unsigned long long)r.bytes_written, (long long)(os_mono_us() - start));
     fflush(stdout);
     clear_set();
 }
@@ -257,8 +278,8 @@ int main(int argc, char **argv)
     static struct option items[OPTIONS_MAX], lake[1];
     struct options options = {.items = items}, server = {.count = 1, .items = lake};
     lake[0] = (struct option){.name = "path", .value = argv[1]};
-    struct sink_config config = {.table = argv[2], .identity = argv[3], .server = &server, .options = &options,
-                                 .schema = &schema, .key = key};
+    struct sink_config config = {
+        .table = argv[2], .identity = argv[3], .server = &server, .options = &options, .schema = &schema, .key = key};
     parse_columns(argv[4]);
     for (int i = 5; i < argc; i++) {
         char *equals = strchr(argv[i], '=');
