@@ -131,8 +131,15 @@ enum status journal_verify(struct store *store,
  * new term. From then on any other writer is fenced. Segments that no record names and that belong to older terms are removed. */
 enum status journal_open(struct store *store, struct journal **ret, struct error *err);
 const struct manifest *journal_manifest(const struct journal *j);
-/* Append a record: durable and committed when OK. ERR_FENCED: somebody else won the slot, or N-1 is gone: stop at once.
+/* Append a record: durable and committed when OK. Its ledger is balanced and its progress checked first (ERR_VERIFY, nothing was
+ * written). ERR_FENCED: somebody else won the slot, or N-1 is gone: stop at once. After any other error too the journal takes no
+ * more records, and only recovery can tell whether this one was committed.
+ *
+ * Kind "epoch" or "end": epoch is the manifest's plus one; other kinds: the manifest's. Nothing goes back: not positions,
+ * watermarks, confirmations, nor now_us.
+ *
  * Updates the manifest; outbox segments at or below every sink's `confirmed` lose has_outbox, and segments with neither flag and
- * slots below the last full record are deleted afterwards (never before). */
+ * slots below the last full record are deleted afterwards (never before), a few with every append. Every sink means those that a
+ * record has named: the record that adds the first outbox must name all sinks, also those at epoch 0. */
 enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err);
 void journal_close(struct journal *j);
