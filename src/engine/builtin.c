@@ -16,6 +16,7 @@ static const struct source_connector *const sources[] = {
 
 static const struct sink_connector *const sinks[] = {
     &sink_delta_connector,
+    &sink_file_connector,
     &sink_console_connector,
 };
 

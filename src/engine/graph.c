@@ -327,6 +327,7 @@ static void end_step(struct graph *g, struct node *n)
 static struct batch *values_batch(struct graph *g, const struct plan_node *p)
 {
     struct batch *b = batch_make(&g->epoch_arena, p->schema.types, p->schema.ncols, p->nrows);
+    b->rows = b->live = p->nrows;
     struct batch one = {.rows = 1, .live = 1};
     for (uint32_t r = 0; r < p->nrows; r++) {
         const struct program *program = program_compile(&g->epoch_arena, p->rows[r], p->schema.ncols);

@@ -174,12 +174,12 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     struct publisher *p = s->owner;
     const struct plan_server *server = &p->config.plan->servers[s->table->server];
     snprintf(s->identity, sizeof s->identity, "%s/%s", p->config.uuid, s->table->name);
-    s->now = (struct sink_state){0};
-    for (uint32_t i = 0; i < m->nsinks; i++)
-        if (!strcmp(m->sinks[i].name, s->table->name))
-            s->now = m->sinks[i];
     snprintf(s->now.name, sizeof s->now.name, "%s", s->table->name);
     s->logged = s->now;
+    s->logged.confirmed = -1; /* the log must name every sink before it keeps an outbox for it */
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (!strcmp(m->sinks[i].name, s->table->name))
+            s->now = s->logged = m->sinks[i];
     struct sink_config config = {.table = s->table->name,
                                  .identity = s->identity,
                                  .server = &server->options,

@@ -187,6 +187,7 @@ struct batch *rejections_batch(struct rejections *const *collectors, uint32_t n,
     qsort(all, total, sizeof *all, compare_rejections);
 
     struct batch *b = batch_make(a, column_types, COL_COUNT, total);
+    b->rows = b->live = total;
     for (uint32_t row = 0; row < total; row++) {
         fill_row(b, row, all[row], a);
         ((int64_t *)b->cols[COL_EPOCH].data)[row] = epoch;

@@ -294,6 +294,7 @@ void scan_push(struct scan *s, struct op_context *c, const struct source_batch *
     struct batch *b = in->typed;
     if (!b) {
         b = batch_make(c->arena, t->schema.types, t->schema.ncols, in->rows);
+        b->rows = b->live = in->rows;
         w->decoder->ops->decode(w->decoder, in->origin.raw, in->rows, b, c->arena, &d);
     }
     b->origin = &in->origin;

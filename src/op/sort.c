@@ -104,6 +104,7 @@ static struct batch *sort_emit(struct operator *op, struct op_context *c)
     if (n == 0)
         return NULL;
     struct batch *out = batch_make(&s->arena, s->node->schema.types, s->node->schema.ncols, (uint32_t)n);
+    out->rows = out->live = (uint32_t)n;
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t col = 0; col < out->ncols; col++)
             copy_value(&out->cols[col], i, &s->rows[first + i].batch->cols[col], s->rows[first + i].row, out->rows,
