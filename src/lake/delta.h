@@ -125,6 +125,8 @@ bool delta_txn_at(const struct delta_table *t, uint32_t i, const char **ret_app_
 /* The live files: delta_file_at(t, 0..delta_file_count-1), in no particular order. */
 uint32_t delta_file_count(const struct delta_table *t);
 const struct delta_file *delta_file_at(const struct delta_table *t, uint32_t i);
+/* The live file at a path, or NULL: to find a file again after a refresh. */
+const struct delta_file *delta_file_find(const struct delta_table *t, const char *path);
 /* Rows in the file as the log knows them (deleted ones subtracted); false: not said. */
 bool delta_file_rows(const struct delta_file *f, uint64_t *ret);
 /* What the log knows of the file's values, as a batch of two rows with the table's columns: every value v that is not NULL has
@@ -205,7 +207,7 @@ struct delta_changes {
     bool recreated;     /* metaData.id is another: this is not the table that was read */
     bool all_blind;     /* every commit said isBlindAppend */
     struct delta_change *files;
-    uint32_t nfiles;
+    uint32_t nfiles, capacity;
     struct arena arena;
 };
 /* Was a file with this path removed by one of these commits? */

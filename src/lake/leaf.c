@@ -476,7 +476,14 @@ void leaf_put(struct leaf *l, struct leaf_tools *t, const uint8_t *def, const ui
             l->hopeless = true;
         }
     }
-    if (l->entries == LEAF_PAGE_ENTRIES || l->plain.len >= LEAF_PAGE_BYTES)
+    /* where values repeat, a page ends between rows, so leaf_end_row decides, unless a row is larger than a page */
+    if (l->entries == LEAF_PAGE_ENTRIES || (l->plain.len >= LEAF_PAGE_BYTES && !l->node->max_rep))
+        end_page(l, t);
+}
+
+void leaf_end_row(struct leaf *l, struct leaf_tools *t)
+{
+    if (l->entries > LEAF_PAGE_ENTRIES / 2 || l->plain.len >= LEAF_PAGE_BYTES)
         end_page(l, t);
 }
 

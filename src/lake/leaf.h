@@ -76,9 +76,10 @@ void leaf_release(struct leaf *l);
 /* How many more entries this page takes. At least 1. */
 static inline uint32_t leaf_room(const struct leaf *l) { return LEAF_PAGE_ENTRIES - l->entries; }
 /* Add n entries (at most leaf_room), of which nvalues have a value. def NULL: all have; rep NULL: none repeats. The page is
- * closed when it is full, so the last entry must end a row. */
+ * closed when it is full. Where values repeat, the caller also says where a row ends. */
 void leaf_put(struct leaf *l, struct leaf_tools *t, const uint8_t *def, const uint8_t *rep, uint32_t n,
               const void *values, uint32_t nvalues);
+void leaf_end_row(struct leaf *l, struct leaf_tools *t);
 /* Encoded bytes of the chunk so far, about. */
 size_t leaf_bytes(const struct leaf *l);
 /* End the chunk: *ret takes its bytes; bounds are left in l->chunk, which the caller resets with leaf_merge_bounds. */
