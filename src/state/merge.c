@@ -1,0 +1,360 @@
+#include "state/merge.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/os.h"
+#include "state/expiring.h"
+#include "state/keyed.h"
+
+enum { WINDOW = 128 << 10, PIECE = 256 << 10 };
+
+bool merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t *ret_first, uint32_t *ret_count)
+{
+    uint32_t first = 0, run = 0, last = 0;
+    for (uint32_t i = 0; i < count && run < MERGE_MAX; i++) {
+        if (!refs[i].has_state)
+            continue;
+        if (run > 0 && refs[i].level == refs[first].level) {
+            run++;
+        } else {
+            if (run >= MERGE_FANOUT)
+                break;
+            first = i;
+            run = 1;
+        }
+        last = i;
+    }
+    if (run < MERGE_FANOUT)
+        return false;
+    *ret_first = first;
+    *ret_count = last - first + 1;
+    return true;
+}
+
+/* ---- one section, read through a window ---- */
+
+struct cursor {
+    struct segment *segment;
+    const struct section *section;
+    struct buf window;
+    uint64_t fetched; /* bytes of the section that have been in the window */
+    uint32_t crc;     /* of those */
+    size_t at, next;  /* in the window: the current item, and what follows it */
+    bool done;
+    struct keyed_change change; /* the current item of a keyed section */
+    bool has_change;
+    uint32_t block_left; /* of a set: records left in the block */
+    int64_t horizon_us;
+};
+
+static enum status cursor_odd(const struct cursor *c, const char *what, struct error *err)
+{
+    return segment_corrupt(c->segment, c->section, what, err);
+}
+
+/* Fetch more behind what is from `at` on in the window. AGAIN: the section has no more, and its checksum is right. */
+static enum status cursor_fetch(struct cursor *c, struct error *err)
+{
+    uint64_t left = c->section->bytes - c->fetched;
+    if (left == 0) {
+        TRY(segment_checked(c->segment, c->section, c->crc, err));
+        return AGAIN;
+    }
+    if (c->at) {
+        c->window.len -= c->at;
+        memmove(c->window.data, c->window.data + c->at, c->window.len);
+        c->next -= c->at;
+        c->at = 0;
+    }
+    /* An item that does not fit doubles the window, so that a large one costs no more than its size. */
+    size_t n = (size_t)MIN(left, (uint64_t)MAX(c->window.len, (size_t)WINDOW));
+    char *into = buf_reserve(&c->window, n);
+    assert(into);
+    TRY(segment_read_part(c->segment, c->section, c->fetched, into, n, err));
+    c->crc = crc32c(c->crc, into, n);
+    c->window.len += n;
+    c->fetched += n;
+    return OK;
+}
+
+static bool parse_change(struct cursor *c, size_t at, struct keyed_change *ret)
+{
+    struct slice rest = {c->window.data + at, c->window.len - at};
+    struct reader r = reader_of(rest);
+    if (!keyed_read_change(&r, ret))
+        return false;
+    c->next = (size_t)((const char *)r.p - c->window.data);
+    return true;
+}
+
+/* On to the next change of a keyed section, or done. */
+static enum status cursor_step(struct cursor *c, struct error *err)
+{
+    size_t length = c->next - c->at; /* of the current change, which stays for the comparison */
+    struct keyed_change change;
+    while (!parse_change(c, c->at + length, &change)) {
+        enum status status = cursor_fetch(c, err);
+        if (status == AGAIN && c->at + length == c->window.len) {
+            c->done = true;
+            return OK;
+        }
+        if (status == AGAIN)
+            return cursor_odd(c, "it ends within an entry", err);
+        TRY(status);
+    }
+    if (c->has_change) {
+        size_t next = c->next;
+        bool whole = parse_change(c, c->at, &c->change); /* the window may have moved */
+        assert(whole);
+        c->next = next;
+        if (keyed_compare_changes(&c->change, &change) >= 0)
+            return cursor_odd(c, "its keys are not in order", err);
+    }
+    c->at += length;
+    c->change = change;
+    c->has_change = true;
+    return OK;
+}
+
+/* n bytes of a set section in place. AGAIN: it ends here. */
+static enum status cursor_take(struct cursor *c, size_t n, const char **ret, struct error *err)
+{
+    while (c->window.len - c->next < n) {
+        c->at = c->next;
+        enum status status = cursor_fetch(c, err);
+        if (status == AGAIN && c->next < c->window.len)
+            return cursor_odd(c, "it ends within an entry", err);
+        TRY(status);
+    }
+    *ret = c->window.data + c->next;
+    c->next += n;
+    return OK;
+}
+
+/* ---- merging ---- */
+
+/* The sections of one table in all inputs, oldest first; they become one section. */
+struct group {
+    struct section section;
+    struct cursor *cursors;
+    uint32_t count;
+    bool other_version; /* another group has the same table in another version */
+};
+
+struct merge {
+    struct segment **segments;
+    uint32_t nsegments;
+    struct group *groups;
+    uint32_t ngroups;
+    uint32_t current; /* group */
+    bool begun;       /* its first change was read */
+    bool named;       /* its first piece was given out */
+    bool is_oldest, drop_newest;
+    int64_t evict_us;
+    struct buf out;
+};
+
+static bool same_table(const struct section *a, const struct section *b)
+{
+    return a->kind == b->kind && strcmp(a->name, b->name) == 0;
+}
+
+static void merge_add(struct merge *m, struct segment *segment, const struct section *section)
+{
+    struct group *g = NULL;
+    bool other_version = false;
+    for (uint32_t i = 0; i < m->ngroups; i++) {
+        if (!same_table(&m->groups[i].section, section))
+            continue;
+        if (m->groups[i].section.version == section->version)
+            g = &m->groups[i];
+        else
+            m->groups[i].other_version = other_version = true;
+    }
+    if (!g) {
+        m->groups = mem_realloc(m->groups, (m->ngroups + 1) * sizeof *m->groups);
+        g = &m->groups[m->ngroups++];
+        *g = (struct group){.section = *section};
+    }
+    g->other_version |= other_version;
+    g->cursors = mem_realloc(g->cursors, (g->count + 1) * sizeof *g->cursors);
+    g->cursors[g->count++] = (struct cursor){.segment = segment, .section = section, .window = BUF(SIZE_MAX / 2)};
+}
+
+static void group_release(struct group *g)
+{
+    for (uint32_t i = 0; i < g->count; i++)
+        buf_release(&g->cursors[i].window);
+    free(g->cursors);
+    g->cursors = NULL;
+    g->count = 0;
+}
+
+static void merge_release(struct merge *m)
+{
+    for (uint32_t i = 0; i < m->ngroups; i++)
+        group_release(&m->groups[i]);
+    free(m->groups);
+    for (uint32_t i = 0; i < m->nsegments; i++)
+        segment_close(m->segments[i]);
+    free(m->segments);
+    buf_release(&m->out);
+}
+
+static enum status merge_open(struct merge *m, struct store *store, const struct segment_ref *refs, uint32_t count,
+                              struct error *err)
+{
+    m->segments = mem_zalloc(count * sizeof(struct segment *));
+    for (; m->nsegments < count; m->nsegments++) {
+        struct segment *s;
+        TRY(segment_open(store, &refs[m->nsegments], &s, err));
+        m->segments[m->nsegments] = s;
+        uint32_t n;
+        const struct section *sections = segment_sections(s, &n);
+        for (uint32_t i = 0; i < n; i++)
+            if (sections[i].kind == SECTION_KEYED || sections[i].kind == SECTION_SET)
+                merge_add(m, s, &sections[i]);
+    }
+    return OK;
+}
+
+/* The least key's newest change; every cursor on that key moves on. NULL at the end. */
+static const struct cursor *least(const struct group *g)
+{
+    const struct cursor *best = NULL;
+    for (uint32_t i = 0; i < g->count; i++) {
+        const struct cursor *c = &g->cursors[i];
+        if (!c->done && (!best || keyed_compare_changes(&c->change, &best->change) <= 0))
+            best = c;
+    }
+    return best;
+}
+
+static const struct cursor *oldest_alike(const struct group *g, const struct cursor *best)
+{
+    for (uint32_t i = 0; i < g->count; i++)
+        if (!g->cursors[i].done && keyed_compare_changes(&g->cursors[i].change, &best->change) == 0)
+            return &g->cursors[i];
+    return best;
+}
+
+static enum status merge_keyed(struct merge *m, struct group *g, bool *ret_done, struct error *err)
+{
+    if (!m->begun)
+        for (uint32_t i = 0; i < g->count; i++)
+            TRY(cursor_step(&g->cursors[i], err));
+    m->begun = true;
+    bool drop_tombstones = m->is_oldest && !g->other_version;
+    while (m->out.len < PIECE) {
+        const struct cursor *best = least(g);
+        *ret_done = !best;
+        if (!best)
+            return OK;
+        const struct cursor *winner = m->drop_newest ? oldest_alike(g, best) : best;
+        if (!winner->change.is_delete || !drop_tombstones)
+            keyed_put_change(&m->out, &winner->change);
+        /* `best` last: the others are compared with it. */
+        for (uint32_t i = 0; i < g->count; i++) {
+            struct cursor *c = &g->cursors[i];
+            if (c != best && !c->done && keyed_compare_changes(&c->change, &best->change) == 0)
+                TRY(cursor_step(c, err));
+        }
+        TRY(cursor_step(&g->cursors[best - g->cursors], err));
+    }
+    return OK;
+}
+
+/* Copy a cursor's unexpired records into one block at the end of `out`; *ret_done when the section ends. */
+static enum status copy_records(struct merge *m, struct cursor *c, bool *ret_done, struct error *err)
+{
+    const char *p;
+    if (c->block_left == 0) {
+        enum status status = cursor_take(c, EXPIRING_BLOCK_HEAD, &p, err);
+        *ret_done = status == AGAIN;
+        if (status != OK)
+            return status == AGAIN ? OK : status;
+        struct expiring_block block;
+        if (!expiring_read_block(p, &block))
+            return cursor_odd(c, "a block does not begin as it should", err);
+        c->block_left = block.count;
+        c->horizon_us = block.horizon_us;
+    }
+    size_t head = m->out.len;
+    struct expiring_block block = {.horizon_us = c->horizon_us};
+    expiring_put_block(&m->out, &block);
+    for (; c->block_left > 0 && m->out.len < PIECE; c->block_left--) {
+        enum status status = cursor_take(c, EXPIRING_RECORD, &p, err);
+        if (status == AGAIN)
+            return cursor_odd(c, "a block ends early", err);
+        TRY(status);
+        if (expiring_is_expired(expiring_record_time(p), c->horizon_us, m->evict_us))
+            continue;
+        buf_put(&m->out, p, EXPIRING_RECORD);
+        block.count++;
+    }
+    size_t end = block.count ? m->out.len : head;
+    m->out.len = head;
+    expiring_put_block(&m->out, &block);
+    m->out.len = end;
+    return OK;
+}
+
+static enum status merge_set(struct merge *m, struct group *g, bool *ret_done, struct error *err)
+{
+    for (uint32_t i = 0; i < g->count; i++) {
+        struct cursor *c = &g->cursors[i];
+        while (!c->done) {
+            if (m->out.len + EXPIRING_BLOCK_HEAD + EXPIRING_RECORD > PIECE)
+                return OK;
+            TRY(copy_records(m, c, &c->done, err));
+        }
+    }
+    *ret_done = true;
+    return OK;
+}
+
+static enum status merge_next(void *arg, struct segment_piece *ret, struct error *err)
+{
+    struct merge *m = arg;
+    buf_clear(&m->out);
+    while (m->current < m->ngroups) {
+        struct group *g = &m->groups[m->current];
+        bool done = false;
+        if (g->section.kind == SECTION_KEYED)
+            TRY(merge_keyed(m, g, &done, err));
+        else
+            TRY(merge_set(m, g, &done, err));
+        assert(!m->out.overflow);
+        *ret = (struct segment_piece){.kind = g->section.kind, .version = g->section.version,
+                                      .name = m->named ? NULL : g->section.name, .bytes = buf_slice(&m->out)};
+        m->named = true;
+        if (done) {
+            m->current++;
+            m->begun = m->named = false;
+            group_release(g);
+        }
+        if (m->out.len)
+            return OK;
+    }
+    return AGAIN;
+}
+
+enum status merge_segments(struct store *store, const struct segment_ref *refs, uint32_t count, bool is_oldest,
+                           int64_t evict_us, uint64_t term, struct segment_ref *ret, struct error *err)
+{
+    assert(count > 0);
+    struct merge m = {.is_oldest = is_oldest,
+                      .drop_newest = os_planted_bug("merge-drops-newest"),
+                      .evict_us = evict_us,
+                      .out = BUF(SIZE_MAX / 2)};
+    uint32_t level = 0;
+    for (uint32_t i = 0; i < count; i++)
+        level = MAX(level, refs[i].level);
+    enum status status = merge_open(&m, store, refs, count, err);
+    struct segment_feed feed = {merge_next, &m};
+    if (status == OK)
+        status = segment_put_feed(&feed, store, refs[0].from, refs[count - 1].to, term, level + 1, ret, err);
+    merge_release(&m);
+    return status;
+}
