@@ -93,11 +93,12 @@ _given: set[int] = set()
 
 
 def unprivileged() -> list[str]:
-    """Words to put before a command that refuses to run as root; none where we are not root."""
+    """Words to put before a command that refuses to run as root; none where we are not root. A change of user makes the
+    kernel forget die_with_parent, so it is asked for again."""
     if os.geteuid() != 0:
         return []
     user = pwd.getpwnam("nobody")
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=KILL", "--"]
 
 
 def give_to_unprivileged(folder: Path) -> None:
