@@ -191,6 +191,19 @@ static uint64_t share(uint64_t used, int64_t limit, uint32_t left)
     return used + ((uint64_t)limit - MIN(used, (uint64_t)limit)) / left;
 }
 
+/* A source may know where it stands without a row to show for it: an empty partition has an end, too. */
+static void note_position(struct input *in, uint32_t index)
+{
+    if (!in->source->ops->position)
+        return;
+    struct input_split *split = &in->splits[index];
+    int64_t position = in->source->ops->position(in->source, index);
+    if (position > split->position) {
+        split->position = position;
+        split->moved = true;
+    }
+}
+
 /* A split gets its share of what is left of the epoch's limits, so that the first ones leave something for the rest. */
 static enum status read_split(struct reading *r, struct input *in, uint32_t index, uint32_t left, struct error *err)
 {
@@ -206,6 +219,7 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
             break;
         take_batches(r, in, split, batches, n);
     } while (r->rows < row_limit && r->bytes < byte_limit && os_mono_us() < until);
+    note_position(in, index);
     if (!split->finished && in->source->ops->finished(in->source, index))
         split->finished = split->moved = true;
     return OK;

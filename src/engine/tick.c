@@ -187,6 +187,8 @@ static enum status drain(struct engine *e, int64_t patience_us, struct error *er
             log_warn("some results are not published yet; they are safe in the state and follow at the next start");
             break;
         }
+        if (publisher_has_news(e->publisher))
+            TRY(engine_confirm(e, err));
         publisher_wait(e->publisher, 20 * 1000);
         answer_control(e);
         report(e, false);
