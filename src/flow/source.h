@@ -46,6 +46,9 @@ struct source_ops {
     enum status (*poll)(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
                         struct error *err);
     void (*release)(struct source *s, struct source_batch *b);
+    /* Where the next poll goes on, once that is known: where "earliest" is, or past what holds no rows (the markers of
+     * transactions). -1: not known yet. NULL: positions move by batches only. */
+    int64_t (*position)(struct source *s, uint32_t split);
     /* The end as far as is known now: position one past the last message. -1: not known. */
     int64_t (*end_position)(struct source *s, uint32_t split);
     /* The split is finite and position is its true end: nothing will ever follow. */

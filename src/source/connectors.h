@@ -6,4 +6,5 @@
 
 extern const struct source_connector source_generator_connector;
 extern const struct source_connector source_file_connector;
+extern const struct source_connector source_kafka_connector;
 extern const struct source_connector source_delta_connector;

@@ -1,0 +1,411 @@
+/* The source "kafka": the partitions of one topic, of Apache Kafka, Azure Event Hubs and whatever speaks the protocol.
+ *
+ * A split is a partition, its position the offset that comes next. Positions live in bourn's log; offsets are committed to
+ * the group only so that lag tools see how far we are. A message without a payload (a tombstone) is an empty message.
+ *
+ * Event Hubs: the mapping has `connection_string`, which says broker, user, password and (EntityPath) hub; the settings that
+ * endpoint needs are set by link/event_hubs.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "column/civil.h"
+#include "link/event_hubs.h"
+#include "source/connectors.h"
+
+enum { SECRET_BYTES = 64 * 1024 };
+
+static const char *const connect_hint = "\"bootstrap.servers\" on the server, or connection_string in a user mapping";
+
+static const struct option_spec kafka_options[] = {
+    {"topic", OPT_TEXT, .help = "the topic to read"},
+    {"event_hub", OPT_TEXT, .help = "Event Hubs: the hub, where the connection string has no EntityPath"},
+    {"start", OPT_CHOICE, .value = "earliest", .choices = "earliest latest timestamp",
+     .help = "where a new state begins"},
+    {"start_timestamp", OPT_TEXT, .help = "start 'timestamp': the first message at or after this time, with a zone"},
+    {"on_lost_offsets", OPT_CHOICE, .value = "error", .choices = "error earliest",
+     .help = "messages were deleted before we read them: stop, or say so and go on with the oldest there is"},
+    {"bootstrap.servers", OPT_TEXT, .help = "brokers, host:port with commas between"},
+    {"group.id", OPT_TEXT, .help = "the group in which lag tools see how far we are; by default bourn-TABLE"},
+    {"connection_string", OPT_SECRET, .on_mapping = true, .help = "Event Hubs: the connection string"},
+    {"sasl.username", OPT_SECRET, .on_mapping = true, .help = "a librdkafka option"},
+    {"sasl.password", OPT_SECRET, .on_mapping = true, .help = "a librdkafka option"},
+    {"ssl.key.password", OPT_SECRET, .on_mapping = true, .help = "a librdkafka option"},
+    {"ssl.keystore.password", OPT_SECRET, .on_mapping = true, .help = "a librdkafka option"},
+    {"ssl.key.pem", OPT_SECRET, .on_mapping = true, .help = "a librdkafka option"},
+    {"ssl.*", OPT_TEXT, .help = "librdkafka's options, under their own names"},
+    {"sasl.*", OPT_TEXT, .help = "likewise"},
+    {"security.*", OPT_TEXT, .help = "likewise"},
+    {"client.*", OPT_TEXT, .help = "likewise"},
+    {"socket.*", OPT_TEXT, .help = "likewise"},
+    {"broker.*", OPT_TEXT, .help = "likewise"},
+    {"reconnect.*", OPT_TEXT, .help = "likewise"},
+    {"metadata.*", OPT_TEXT, .help = "likewise"},
+    {"topic.*", OPT_TEXT, .help = "likewise"},
+    {"fetch.*", OPT_TEXT, .help = "likewise"},
+    {"queued.*", OPT_TEXT, .help = "likewise"},
+    {"receive.*", OPT_TEXT, .help = "likewise"},
+    {"message.*", OPT_TEXT, .help = "likewise"},
+    {"max.*", OPT_TEXT, .help = "likewise"},
+    {"isolation.*", OPT_TEXT, .help = "likewise"},
+    {"api.*", OPT_TEXT, .help = "likewise"},
+    {"check.*", OPT_TEXT, .help = "likewise"},
+    {0},
+};
+
+/* What source_batch.owner points to. */
+struct kafka_rows {
+    struct kafka_rows *next; /* in the pool */
+    struct kafka_batch batch;
+    struct arena headers_memory;
+    struct view raw[BATCH_ROWS], key[BATCH_ROWS], headers[BATCH_ROWS];
+    int64_t offset[BATCH_ROWS], timestamp[BATCH_ROWS];
+};
+
+struct kafka_source {
+    struct source base;
+    struct kafka_consumer *consumer;
+    char *topic;
+    enum kafka_start start;
+    int64_t start_us;
+    bool lost_is_error;
+    bool resumed; /* some split went on where a log says: then a split the log does not know is new */
+    uint32_t nsplits, first_splits; /* first_splits: at the first answer; later ones are new */
+    struct kafka_rows *pool;
+};
+
+static struct kafka_source *kafka_source_of(struct source *s)
+{
+    return (struct kafka_source *)s;
+}
+
+/* ---- splits and positions ---- */
+
+static enum status kafka_splits(struct source *s, struct split *ret, uint32_t max, uint32_t *ret_count,
+                                struct error *err)
+{
+    struct kafka_source *k = kafka_source_of(s);
+    uint32_t partitions = 0, n = 0;
+    enum status status = kafka_consumer_partitions(k->consumer, &partitions, err);
+    if (status == FAILED)
+        return FAILED;
+    if (status == OK && k->first_splits == 0)
+        k->first_splits = partitions;
+    for (; k->nsplits < partitions && n < max; k->nsplits++, n++) {
+        ret[n] = (struct split){.number = k->nsplits};
+        snprintf(ret[n].name, sizeof ret[n].name, "%.180s/%u", k->topic, k->nsplits);
+    }
+    *ret_count = n;
+    return OK;
+}
+
+static enum status kafka_seek(struct source *s, uint32_t split, int64_t position, struct error *err)
+{
+    struct kafka_source *k = kafka_source_of(s);
+    enum kafka_start start = position >= 0 ? KAFKA_OFFSET : k->start;
+    k->resumed |= position >= 0;
+    /* A partition that came later holds only messages that came later: none of them may be left out. */
+    if (position < 0 && (k->resumed || split >= k->first_splits))
+        start = KAFKA_EARLIEST;
+    return kafka_consumer_start(k->consumer, split, start, position >= 0 ? position : k->start_us, err);
+}
+
+/* Where the next poll goes on: also past what holds no rows, such as the markers of transactions. */
+static int64_t kafka_position(struct source *s, uint32_t split)
+{
+    return kafka_consumer_position(kafka_source_of(s)->consumer, split);
+}
+
+static int64_t kafka_end_position(struct source *s, uint32_t split)
+{
+    int64_t low, high;
+    return kafka_consumer_watermarks(kafka_source_of(s)->consumer, split, &low, &high) ? high : -1;
+}
+
+static bool kafka_finished(struct source *s, uint32_t split)
+{
+    (void)s;
+    (void)split;
+    return false;
+}
+
+static void kafka_pause(struct source *s, uint32_t split, bool paused)
+{
+    kafka_consumer_pause(kafka_source_of(s)->consumer, split, paused);
+}
+
+static void kafka_acknowledge(struct source *s, uint32_t split, int64_t position)
+{
+    kafka_consumer_commit(kafka_source_of(s)->consumer, split, position);
+}
+
+/* ---- messages ---- */
+
+static struct kafka_rows *rows_take(struct kafka_source *k)
+{
+    struct kafka_rows *r = k->pool;
+    if (r)
+        k->pool = r->next;
+    else
+        r = mem_zalloc(sizeof *r);
+    return r;
+}
+
+static void rows_drop(struct kafka_source *k, struct kafka_rows *r)
+{
+    arena_reset(&r->headers_memory);
+    r->next = k->pool;
+    k->pool = r;
+}
+
+/* Headers as a JSON object; {0} where there are none. */
+static struct view headers_of(const struct kafka_message *m, struct arena *a)
+{
+    const char *name;
+    struct slice value;
+    if (!kafka_message_header(m, 0, &name, &value))
+        return (struct view){0};
+    AUTO(buf) text = BUF(MIB(16));
+    for (size_t i = 0; kafka_message_header(m, i, &name, &value); i++) {
+        buf_putc(&text, i == 0 ? '{' : ',');
+        buf_put_json(&text, slice_of(name));
+        buf_putc(&text, ':');
+        if (value.data)
+            buf_put_json(&text, value);
+        else
+            buf_puts(&text, "null");
+    }
+    buf_putc(&text, '}');
+    if (text.overflow)
+        return (struct view){0};
+    return view_of(arena_dup(a, text.data, text.len), text.len);
+}
+
+static void fill_rows(struct kafka_rows *r)
+{
+    for (uint32_t i = 0; i < r->batch.count; i++) {
+        const struct kafka_message *m = &r->batch.messages[i];
+        r->raw[i] = view_of(m->payload.data ? m->payload.data : "", m->payload.len);
+        r->key[i] = view_of(m->key.data ? m->key.data : "", m->key.len);
+        r->offset[i] = m->offset;
+        r->timestamp[i] = m->timestamp_us;
+        r->headers[i] = headers_of(m, &r->headers_memory);
+    }
+}
+
+/* The position has left the log: messages are gone that we never saw. */
+static enum status lost_offsets(struct kafka_source *k, uint32_t split, struct error *err)
+{
+    if (k->lost_is_error) {
+        err->code = ERR_SOURCE;
+        err->retriable = false;
+        return error_hint(err, "messages were deleted before they were read; on_lost_offsets 'earliest' goes on with the "
+                               "oldest there is");
+    }
+    struct error ignored;
+    if (kafka_consumer_start(k->consumer, split, KAFKA_EARLIEST, 0, &ignored) != OK)
+        return FAILED;
+    err->code = ERR_SOURCE;
+    err->retriable = true;
+    return error_hint(err, "going on with the oldest message there is, as on_lost_offsets says");
+}
+
+static enum status kafka_poll(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
+                              struct error *err)
+{
+    struct kafka_source *k = kafka_source_of(s);
+    struct kafka_rows *r = rows_take(k);
+    enum status status =
+        kafka_consumer_poll(k->consumer, split, MIN(max_rows, (uint32_t)BATCH_ROWS), 0, &r->batch, err);
+    if (status != OK) {
+        rows_drop(k, r);
+        return status == FAILED && err->code == ERR_NOT_FOUND ? lost_offsets(k, split, err) : status;
+    }
+    fill_rows(r);
+    *ret = (struct source_batch){
+        .rows = r->batch.count,
+        .origin = {.split = split,
+                   .topic = k->topic,
+                   .offset = r->offset,
+                   .timestamp = r->timestamp,
+                   .raw = r->raw,
+                   .key = r->key,
+                   .headers = r->headers},
+        .bytes = r->batch.bytes,
+        .next_position = r->batch.next_offset,
+        .owner = r,
+    };
+    return OK;
+}
+
+static void kafka_release(struct source *s, struct source_batch *batch)
+{
+    struct kafka_rows *r = batch->owner;
+    kafka_batch_release(&r->batch);
+    rows_drop(kafka_source_of(s), r);
+}
+
+static void kafka_free(struct source *s)
+{
+    struct kafka_source *k = kafka_source_of(s);
+    kafka_consumer_close(k->consumer);
+    while (k->pool) {
+        struct kafka_rows *next = k->pool->next;
+        arena_release(&k->pool->headers_memory);
+        free(k->pool);
+        k->pool = next;
+    }
+    free(k->topic);
+    free(k);
+}
+
+/* ---- opening ---- */
+
+/* What goes to librdkafka, gathered; its strings live in the arena. Secrets are wiped after the client was made. */
+struct client_options {
+    struct kafka_option *items;
+    size_t count;
+    const char *topic;
+    struct event_hubs *hubs;
+    struct buf *secrets;
+    size_t nsecrets;
+    struct arena arena;
+};
+
+static void client_options_release(struct client_options *c)
+{
+    for (size_t i = 0; i < c->nsecrets; i++) {
+        secret_wipe(&c->secrets[i]);
+        buf_release(&c->secrets[i]);
+    }
+    event_hubs_free(c->hubs);
+    arena_release(&c->arena);
+}
+
+static enum status resolve_into(struct client_options *c, const char *reference, const char **ret, struct error *err)
+{
+    struct buf *secret = &c->secrets[c->nsecrets++];
+    *secret = (struct buf)BUF(SECRET_BYTES);
+    TRY(secret_resolve(reference, secret, err));
+    *ret = buf_cstr(secret);
+    return OK;
+}
+
+static bool is_own(const char *name)
+{
+    static const char *const own[] = {"topic", "event_hub", "start", "start_timestamp", "on_lost_offsets",
+                                      "connection_string"};
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (strcmp(own[i], name) == 0)
+            return true;
+    return strchr(name, '.') == NULL; /* the format's, the engine's; librdkafka's all have a dot */
+}
+
+static enum status add_event_hubs(struct client_options *c, const struct options *o, const struct options *mapping,
+                                  struct error *err)
+{
+    const char *connection, *hub = option_text(o, kafka_options, "event_hub");
+    if (!hub || !*hub)
+        hub = option_text(o, kafka_options, "topic");
+    TRY(resolve_into(c, option_text(mapping, kafka_options, "connection_string"), &connection, err));
+    TRY(event_hubs_new(slice_of(connection), hub && *hub ? hub : NULL, option_text(o, kafka_options, "bootstrap.servers"),
+                       false, &c->hubs, err));
+    memcpy(c->items, c->hubs->options, c->hubs->noptions * sizeof *c->items);
+    c->count = c->hubs->noptions;
+    c->topic = c->hubs->hub;
+    return OK;
+}
+
+static enum status gather(struct client_options *c, const struct source_config *config, const struct options *o,
+                          struct error *err)
+{
+    const struct options *mapping = config->mapping;
+    size_t given = o->count + (mapping ? mapping->count : 0);
+    c->items = arena_array(&c->arena, given + EVENT_HUBS_OPTIONS + 1, sizeof *c->items);
+    c->secrets = arena_array(&c->arena, given + 1, sizeof *c->secrets);
+    c->topic = option_text(o, kafka_options, "topic");
+    if (mapping && option_given(mapping, "connection_string"))
+        TRY(add_event_hubs(c, o, mapping, err));
+    else if (!option_given(o, "bootstrap.servers")) {
+        (void)error_set(err, ERR_SQL, "table \"%s\": no broker is named", config->table);
+        return error_hint(err, "%s", connect_hint);
+    }
+    if (!c->topic || !*c->topic)
+        return error_set(err, ERR_SQL, "table \"%s\": option topic is missing", config->table);
+    if (!option_given(o, "group.id"))
+        c->items[c->count++] = (struct kafka_option){"group.id", arena_printf(&c->arena, "bourn-%s", config->table), false};
+    for (uint32_t i = o->count; i-- > 0;) { /* the nearest last: it wins */
+        const char *name = o->items[i].name;
+        if (!is_own(name) && !(c->hubs && strcmp(name, "bootstrap.servers") == 0))
+            c->items[c->count++] = (struct kafka_option){name, o->items[i].value, kafka_option_is_secret(name)};
+    }
+    for (uint32_t i = 0; mapping && i < mapping->count; i++) {
+        if (is_own(mapping->items[i].name))
+            continue;
+        struct kafka_option *item = &c->items[c->count++];
+        *item = (struct kafka_option){.name = mapping->items[i].name, .secret = true};
+        TRY(resolve_into(c, mapping->items[i].value, &item->value, err));
+    }
+    return OK;
+}
+
+static enum status read_start(struct kafka_source *k, const struct options *o, struct error *err)
+{
+    const char *start = option_text(o, kafka_options, "start"), *at = option_text(o, kafka_options, "start_timestamp");
+    k->start = strcmp(start, "latest") == 0      ? KAFKA_LATEST
+               : strcmp(start, "timestamp") == 0 ? KAFKA_TIMESTAMP
+                                                 : KAFKA_EARLIEST;
+    k->lost_is_error = strcmp(option_text(o, kafka_options, "on_lost_offsets"), "error") == 0;
+    if (k->start != KAFKA_TIMESTAMP)
+        return OK;
+    bool zone;
+    if (at && civil_parse_timestamp(slice_of(at), &k->start_us, &zone) && zone)
+        return OK;
+    (void)error_set(err, ERR_SQL, "start 'timestamp' wants start_timestamp '2026-11-21T06:00:00Z'");
+    return option_blame(o, at ? "start_timestamp" : "start", err);
+}
+
+static enum status kafka_open(const struct source_config *config, struct source **ret, struct error *err)
+{
+    static const struct source_ops ops = {
+        .splits = kafka_splits,
+        .seek = kafka_seek,
+        .poll = kafka_poll,
+        .release = kafka_release,
+        .position = kafka_position,
+        .end_position = kafka_end_position,
+        .finished = kafka_finished,
+        .pause = kafka_pause,
+        .acknowledge = kafka_acknowledge,
+        .free = kafka_free,
+    };
+    struct kafka_source *k = mem_zalloc(sizeof *k);
+    k->base.ops = &ops;
+    struct client_options client = {0};
+    const struct options joined = options_join(config->options, config->server, &client.arena);
+    enum status status = read_start(k, &joined, err);
+    if (status == OK)
+        status = gather(&client, config, &joined, err);
+    if (status == OK) {
+        k->topic = mem_strdup(client.topic);
+        status = kafka_consumer_open(client.items, client.count, k->topic, &k->consumer, err);
+    }
+    client_options_release(&client);
+    if (status != OK) {
+        kafka_free(&k->base);
+        return status;
+    }
+    *ret = &k->base;
+    return OK;
+}
+
+static const char *const kafka_metadata[] = {"topic", "partition", "offset", "timestamp", "key", "headers", NULL};
+
+const struct source_connector source_kafka_connector = {
+    .name = "kafka",
+    .options = kafka_options,
+    .metadata = kafka_metadata,
+    .help = "a topic of Kafka or Event Hubs",
+    .default_format = "json",
+    .open = kafka_open,
+};
