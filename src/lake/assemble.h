@@ -1,8 +1,8 @@
-/* Nested columns as JSON: structs are objects, lists arrays, maps objects with their keys as text. Lists and maps are taken
- * in their 3-level and 2-level spellings (LogicalTypes.md, "Nested Types").
+/* Nested columns as JSON: structs are objects, lists arrays, maps objects with their keys as text. Lists and maps are
+ * taken in their 3-level and 2-level spellings (LogicalTypes.md, "Nested Types").
  *
- * A column's leaves are read side by side. A value is there at a node when the leaf's definition level reaches the node's;
- * a repeated node goes on while the next entry's repetition level equals the node's.
+ * A column's leaves are read side by side. A value is there at a node when the leaf's definition level reaches the
+ * node's; a repeated node goes on while the next entry's repetition level equals the node's.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct leaf_cursor {
     uint32_t entry, value; /* in the block */
 };
 
-/* One top-level value of node n, appended to out; cursors: per leaf below n. *ret_null: it is NULL (nothing appended). */
+/* One top-level value of node n, appended to out; cursors: per leaf below n. *ret_null: it is NULL (nothing appended).
+ */
 enum status assemble_value(const struct parquet_node *n, struct leaf_cursor *cursors, struct buf *out, bool *ret_null,
                            struct error *err);

@@ -73,8 +73,8 @@ enum status codec_check_size(size_t compressed, size_t size, struct error *err)
 
 static bool gunzip(struct slice in, char *into, size_t size)
 {
-    z_stream z = {.next_in = (Bytef *)in.data, .avail_in = (uInt)in.len, .next_out = (Bytef *)into,
-                  .avail_out = (uInt)size};
+    z_stream z = {
+        .next_in = (Bytef *)in.data, .avail_in = (uInt)in.len, .next_out = (Bytef *)into, .avail_out = (uInt)size};
     if (inflateInit2(&z, 15 + 32) != Z_OK)
         return false;
     int result = inflate(&z, Z_FINISH);

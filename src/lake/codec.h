@@ -3,7 +3,14 @@
 
 #include "base/buf.h"
 
-enum codec { CODEC_NONE = 0, CODEC_SNAPPY = 1, CODEC_GZIP = 2, CODEC_LZ4_HADOOP = 5, CODEC_ZSTD = 6, CODEC_LZ4_RAW = 7 };
+enum codec {
+    CODEC_NONE = 0,
+    CODEC_SNAPPY = 1,
+    CODEC_GZIP = 2,
+    CODEC_LZ4_HADOOP = 5,
+    CODEC_ZSTD = 6,
+    CODEC_LZ4_RAW = 7
+};
 
 /* No page of ours comes near; foreign ones beyond it are refused, whatever they claim. */
 #define CODEC_MAX_PAGE MIB(256)

@@ -25,14 +25,14 @@ enum form form_of(const struct parquet_node *n)
     case PHYSICAL_DOUBLE:
         return FORM_DOUBLE;
     case PHYSICAL_BYTES:
-        return a == ANNOTATION_DECIMAL                                  ? FORM_DECIMAL_BYTES
+        return a == ANNOTATION_DECIMAL                          ? FORM_DECIMAL_BYTES
                : a == ANNOTATION_STRING || a == ANNOTATION_JSON ? FORM_STRING
-                                                                        : FORM_BYTES;
+                                                                : FORM_BYTES;
     case PHYSICAL_FIXED:
-        return a == ANNOTATION_DECIMAL                        ? FORM_DECIMAL_BYTES
-               : a == ANNOTATION_UUID && n->length == 16  ? FORM_UUID
+        return a == ANNOTATION_DECIMAL                     ? FORM_DECIMAL_BYTES
+               : a == ANNOTATION_UUID && n->length == 16   ? FORM_UUID
                : a == ANNOTATION_FLOAT16 && n->length == 2 ? FORM_HALF
-                                                              : FORM_BYTES;
+                                                           : FORM_BYTES;
     }
     return FORM_UNKNOWN;
 }
@@ -302,8 +302,8 @@ static enum status string_value(const struct leaf_reader *l, uint32_t k, struct 
     return OK;
 }
 
-static enum status uuid_value(const struct leaf_reader *l, uint32_t k, struct column *c, uint32_t row,
-                              struct arena *a, struct error *err)
+static enum status uuid_value(const struct leaf_reader *l, uint32_t k, struct column *c, uint32_t row, struct arena *a,
+                              struct error *err)
 {
     struct slice s = l->values.s[k];
     if (form_of(l->node) != FORM_UUID) {

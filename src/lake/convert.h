@@ -5,19 +5,19 @@
 #include "lake/leaf_read.h"
 
 enum form { /* what the annotations make of the physical type */
-    FORM_UNKNOWN,
-    FORM_BOOL,
-    FORM_INT,
-    FORM_UINT,
-    FORM_DOUBLE,
-    FORM_HALF,          /* 2 bytes, IEEE binary16 */
-    FORM_DECIMAL_INT,
-    FORM_DECIMAL_BYTES, /* big-endian two's complement of any length */
-    FORM_STRING,
-    FORM_BYTES,
-    FORM_UUID, /* 16 bytes */
-    FORM_DATE,
-    FORM_TIMESTAMP,
+            FORM_UNKNOWN,
+            FORM_BOOL,
+            FORM_INT,
+            FORM_UINT,
+            FORM_DOUBLE,
+            FORM_HALF, /* 2 bytes, IEEE binary16 */
+            FORM_DECIMAL_INT,
+            FORM_DECIMAL_BYTES, /* big-endian two's complement of any length */
+            FORM_STRING,
+            FORM_BYTES,
+            FORM_UUID, /* 16 bytes */
+            FORM_DATE,
+            FORM_TIMESTAMP,
 };
 
 enum form form_of(const struct parquet_node *leaf);

@@ -149,8 +149,12 @@ enum status decoder_start(struct decoder *d, const struct parquet_node *n, int32
     struct buf last = d->last;
     if (!encoding_fits(n->physical, encoding))
         return error_set(err, ERR_UNSUPPORTED, "encoding %d is not supported for this type", encoding);
-    *d = (struct decoder){.physical = n->physical, .length = n->length, .encoding = encoding, .in = reader_of(bytes),
-                          .made = made, .last = last};
+    *d = (struct decoder){.physical = n->physical,
+                          .length = n->length,
+                          .encoding = encoding,
+                          .in = reader_of(bytes),
+                          .made = made,
+                          .last = last};
     d->last.max = MADE_MAX;
     buf_clear(&d->last);
     bool good = true;
@@ -281,8 +285,7 @@ static bool next_delta_bytes(struct decoder *d, struct slice *ret, uint32_t n)
         buf_put_slice(&d->last, suffix);
         buf_put_slice(d->made, buf_slice(&d->last));
         ret[k].len = d->last.len;
-        if (d->made->overflow || d->last.overflow ||
-            (d->physical == PHYSICAL_FIXED && ret[k].len != (size_t)d->length))
+        if (d->made->overflow || d->last.overflow || (d->physical == PHYSICAL_FIXED && ret[k].len != (size_t)d->length))
             return false;
     }
     const char *p = d->made->data;

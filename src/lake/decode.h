@@ -1,10 +1,12 @@
-/* Values of one data page, by encoding. Integers, booleans and INT96 (as microseconds) come as int64_t, floats as double,
- * byte arrays as slices into the page, or into `made` where the encoding puts them together.
+/* Values of one data page, by encoding. Integers, booleans and INT96 (as microseconds) come as int64_t, floats as
+ * double, byte arrays as slices into the page, or into `made` where the encoding puts them together.
  *
- * DELTA_BINARY_PACKED:  varint values in a block (B), miniblocks in a block (M), values in all; zigzag first value; per block:
- *                       zigzag smallest delta, M bytes of bit widths, per miniblock B/M deltas less the smallest, packed
+ * DELTA_BINARY_PACKED:  varint values in a block (B), miniblocks in a block (M), values in all; zigzag first value;
+ *                       per block: zigzag smallest delta, M bytes of bit widths, per miniblock B/M deltas less the
+ *                       smallest, packed
  * DELTA_LENGTH_BYTES:   lengths as DELTA_BINARY_PACKED, then all bytes
- * DELTA_BYTES:          lengths of prefixes shared with the value before as DELTA_BINARY_PACKED, suffixes as DELTA_LENGTH_BYTES
+ * DELTA_BYTES:          lengths of prefixes shared with the value before as DELTA_BINARY_PACKED, suffixes as
+ *                       DELTA_LENGTH_BYTES
  * BYTE_STREAM_SPLIT:    first bytes of all values, second bytes of all values, ...
  */
 #pragma once

@@ -1,12 +1,14 @@
 /* Checkpoints: the whole state as one Parquet file, so that readers need not replay every commit.
  *
- * Each row is one action: a column per kind of action, of which one is not NULL. Inside, fields as in the JSON commits (top of
- * delta_log.c); maps and lists are Parquet's. We write the classic kind, %020d.checkpoint.parquet, and then _last_checkpoint:
+ * Each row is one action: a column per kind of action, of which one is not NULL. Inside, fields as in the JSON commits
+ * (top of delta_log.c); maps and lists are Parquet's. We write the classic kind, %020d.checkpoint.parquet, and then
+ * _last_checkpoint:
  *
  *   {"version":V,"size":ACTIONS,"sizeInBytes":B,"numOfAddFiles":N}
  *
- * Read are: classic, one part of many, and V2 (Parquet, or JSON lines), whose add and remove actions may lie in sidecars, files
- * of the same form in _delta_log/_sidecars. A checkpoint may have stats_parsed (a struct) in place of stats (text).
+ * Read are: classic, one part of many, and V2 (Parquet, or JSON lines), whose add and remove actions may lie in
+ * sidecars, files of the same form in _delta_log/_sidecars. A checkpoint may have stats_parsed (a struct) in place of
+ * stats (text).
  *
  * Reading turns a row back into JSON and takes the same way as a commit's line.
  */
@@ -34,7 +36,8 @@ static const char checkpoint_schema[] =
 static const char *const first_pass[] = {"protocol", "metaData"};
 static const char *const second_pass[] = {"txn", "domainMetadata", "sidecar", "add", "remove"};
 
-static enum status put_sidecar(const struct delta_table *t, const struct json *j, struct buf *sidecars, struct error *err)
+static enum status put_sidecar(const struct delta_table *t, const struct json *j, struct buf *sidecars,
+                               struct error *err)
 {
     const char *path = json_text(j, "path");
     if (!path || strchr(path, '/') || strchr(path, '\n') || !store_name_ok(path))
@@ -188,8 +191,8 @@ static enum status put_hint(struct delta_table *t, uint64_t actions, uint64_t by
     AUTO(buf) text = BUF(KIB(4));
     delta_log_name(t, &name, "_last_checkpoint");
     delta_log_name(t, &crc, "._last_checkpoint.crc");
-    buf_printf(&text, "{\"version\":%lld,\"size\":%llu,\"sizeInBytes\":%llu,\"numOfAddFiles\":%u}", (long long)t->version,
-               (unsigned long long)actions, (unsigned long long)bytes, t->log->nlive);
+    buf_printf(&text, "{\"version\":%lld,\"size\":%llu,\"sizeInBytes\":%llu,\"numOfAddFiles\":%u}",
+               (long long)t->version, (unsigned long long)actions, (unsigned long long)bytes, t->log->nlive);
     /* Hadoop's checksum of the file that Spark wrote there would no longer fit */
     TRY(t->store->ops->remove(t->store, buf_cstr(&crc), err));
     return store_put(t->store, buf_cstr(&name), buf_slice(&text), err);

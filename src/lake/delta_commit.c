@@ -37,8 +37,8 @@ static enum status check_partition(const struct schema *s, const char *const *pa
         if (c == s->ncols)
             return error_set(err, ERR_USAGE, "the partition column \"%s\" is no column of the table", partition[i]);
         if (s->types[c].id == TYPE_JSONB || s->types[c].id == TYPE_BYTEA)
-            return error_set(err, ERR_USAGE, "a table cannot be partitioned by \"%s\": jsonb and bytea are not possible",
-                             partition[i]);
+            return error_set(err, ERR_USAGE,
+                             "a table cannot be partitioned by \"%s\": jsonb and bytea are not possible", partition[i]);
     }
     return n < s->ncols ? OK : error_set(err, ERR_USAGE, "every column of the table is a partition column");
 }
@@ -84,7 +84,8 @@ static enum status describe_new(struct delta_table *t, const struct schema *sche
     char uuid[37];
     os_uuid(uuid);
     delta_put_schema(&fields, NULL, schema, 0);
-    buf_printf(&metadata, "{\"id\":\"%s\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":", uuid);
+    buf_printf(&metadata,
+               "{\"id\":\"%s\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":", uuid);
     buf_put_json(&metadata, buf_slice(&fields));
     buf_puts(&metadata, ",\"partitionColumns\":[");
     for (uint32_t i = 0; i < npartition; i++) {
@@ -178,7 +179,8 @@ static enum status put_metadata(struct buf *out, const struct delta_table *t, co
     for (uint32_t i = 0; i < t->protocol.reader_features.n; i++)
         has_ntz |= strcmp(t->protocol.reader_features.items[i], "timestampNtz") == 0;
     if (has_local_timestamp(c->schema, t->metadata.schema.ncols) && !has_ntz)
-        return error_set(err, ERR_UNSUPPORTED, "a timestamp without time zone cannot be added to a table without the "
+        return error_set(err, ERR_UNSUPPORTED,
+                         "a timestamp without time zone cannot be added to a table without the "
                          "Delta feature timestampNtz");
     put_evolved(out, t, c->schema);
     return OK;
@@ -198,7 +200,10 @@ static enum status put_lines(struct buf *out, const struct delta_table *t, const
     for (uint32_t i = 0; i < c->nadds; i++) {
         const struct delta_add *a = &c->adds[i];
         assert(store_name_ok(a->path)); /* else our own commit could not be read back */
-        struct delta_file f = {.path = a->path, .partition = a->partition, .bytes = a->bytes, .stats = a->stats,
+        struct delta_file f = {.path = a->path,
+                               .partition = a->partition,
+                               .bytes = a->bytes,
+                               .stats = a->stats,
                                .modified_ms = a->modified_ms ? a->modified_ms : now_ms};
         buf_puts(out, "{\"add\":");
         delta_put_add(out, t, &f, c->data_change);
@@ -270,7 +275,8 @@ static enum status put_commit(struct delta_table *t, const char *name, struct sl
     return OK;
 }
 
-enum status delta_commit(struct delta_table *t, const struct delta_commit *c, enum delta_outcome *ret, struct error *err)
+enum status delta_commit(struct delta_table *t, const struct delta_commit *c, enum delta_outcome *ret,
+                         struct error *err)
 {
     AUTO(buf) text = BUF(DELTA_MAX_COMMIT);
     AUTO(buf) name = BUF(KIB(64));

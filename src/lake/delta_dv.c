@@ -6,7 +6,8 @@
  * A file: byte 1, then per vector, at its offset: BE u32 size, the bitmap, BE u32 CRC-32 of it.
  * Bitmap: LE u32 magic 1681511377, LE u64 n, n times { LE u32 high half of the row number, a 32-bit Roaring bitmap }.
  * Roaring (portable, https://github.com/RoaringBitmap/RoaringFormatSpec), all little-endian:
- *         u32 cookie: 12346, then u32 containers; or 12347 | (containers - 1) << 16, then a bit per container: is it runs?
+ *         u32 cookie: 12346, then u32 containers;
+ *             or 12347 | (containers - 1) << 16, then a bit per container: is it runs?
  *         per container u16 key, u16 cardinality - 1
  *         u32 offsets per container, unless there are runs and fewer than 4 containers
  *         container: runs: u16 n, n times {u16 start, u16 length - 1}; cardinality <= 4096: sorted u16s; else 8192 bytes
@@ -25,7 +26,8 @@ enum { MAGIC = 1681511377, COOKIE = 12346, COOKIE_RUNS = 12347, ARRAY_MAX = 4096
 
 static int z85_digit(char c)
 {
-    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    static const char digits[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
     const char *at = c ? strchr(digits, c) : NULL;
     return at ? (int)(at - digits) : -1;
 }
@@ -123,8 +125,8 @@ static bool take_roaring(struct reader *in, uint64_t high, struct rows *r)
         uint64_t base = high << 32 | (uint64_t)load_u16(heads + i * 4) << 16;
         unsigned cardinality = load_u16(heads + i * 4 + 2) + 1u;
         bool good = runs && (unsigned char)runs[i / 8] >> (i % 8) & 1 ? take_runs(in, base, r)
-                    : cardinality <= ARRAY_MAX                          ? take_array(in, cardinality, base, r)
-                                                                        : take_bitset(in, base, r);
+                    : cardinality <= ARRAY_MAX                        ? take_array(in, cardinality, base, r)
+                                                                      : take_bitset(in, base, r);
         if (!good)
             return false;
     }

@@ -8,11 +8,13 @@
  *   metaData    {id, format{provider, options{}}, schemaString, partitionColumns[], configuration{}, createdTime}
  *   txn         {appId, version, lastUpdated}
  *   add         {path, partitionValues{}, size, modificationTime, dataChange, stats [, tags{}, deletionVector{}]}
- *   remove      {path, deletionTimestamp, dataChange, extendedFileMetadata, partitionValues{}, size [, deletionVector{}]}
+ *   remove      {path, deletionTimestamp, dataChange, extendedFileMetadata, partitionValues{}, size
+ *               [, deletionVector{}]}
  *   domainMetadata {domain, configuration, removed}
  *   cdc, checkpointMetadata, sidecar and unknown ones: no part of the state
  *
- * path is percent-encoded. The newest action for a (path, deletion vector) wins. partitionValues are strings, "" = null.
+ * path is percent-encoded. The newest action for a (path, deletion vector) wins. partitionValues are strings, "" =
+ * null.
  * (https://github.com/delta-io/delta/blob/master/PROTOCOL.md)
  */
 #include "lake/delta_log.h"
@@ -184,8 +186,7 @@ static void note_file(struct delta_log *log, int64_t version, bool added, bool d
             memcpy(bigger, c->files, c->nfiles * sizeof *bigger);
         c->files = bigger;
     }
-    c->files[c->nfiles++] =
-        (struct delta_change){version, added, data_change, arena_strdup(&c->arena, path)};
+    c->files[c->nfiles++] = (struct delta_change){version, added, data_change, arena_strdup(&c->arena, path)};
 }
 
 /* ---- actions ---- */
@@ -195,8 +196,11 @@ static void read_dv(const struct json *j, struct delta_dv *dv)
     const char *storage = json_text(j, "storageType"), *where = json_text(j, "pathOrInlineDv");
     if (!storage || !where)
         return;
-    *dv = (struct delta_dv){.storage = storage[0], .path_or_inline = where, .offset = json_int(j, "offset", -1),
-                            .bytes = json_int(j, "sizeInBytes", -1), .cardinality = json_int(j, "cardinality", -1)};
+    *dv = (struct delta_dv){.storage = storage[0],
+                            .path_or_inline = where,
+                            .offset = json_int(j, "offset", -1),
+                            .bytes = json_int(j, "sizeInBytes", -1),
+                            .cardinality = json_int(j, "cardinality", -1)};
 }
 
 static void put_key(struct buf *out, const struct delta_file *f)
@@ -236,7 +240,9 @@ static enum status apply_file(struct delta_table *t, const struct json *j, bool 
         partition[i] = v && *v ? v : NULL;
     }
     int64_t bytes = json_int(j, "size", 0);
-    struct delta_file f = {.path = buf_cstr(&path), .partition = partition, .bytes = bytes < 0 ? 0 : (uint64_t)bytes,
+    struct delta_file f = {.path = buf_cstr(&path),
+                           .partition = partition,
+                           .bytes = bytes < 0 ? 0 : (uint64_t)bytes,
                            .modified_ms = json_int(j, "modificationTime", 0)};
     if (add) {
         f.stats = json_text(j, "stats");
@@ -469,8 +475,8 @@ void delta_put_remove(struct buf *out, const struct delta_table *t, const struct
 {
     buf_putc(out, '{');
     put_path(out, f->path);
-    buf_printf(out, "\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,", (long long)deleted_ms,
-               data_change ? "true" : "false");
+    buf_printf(out, "\"deletionTimestamp\":%lld,\"dataChange\":%s,\"extendedFileMetadata\":true,",
+               (long long)deleted_ms, data_change ? "true" : "false");
     put_partition(out, t, f);
     buf_printf(out, ",\"size\":%llu", (unsigned long long)f->bytes);
     put_dv(out, &f->dv);

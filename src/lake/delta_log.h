@@ -7,15 +7,15 @@
 #define DELTA_MAX_COMMIT MIB(256) /* bytes of one commit file */
 #define DELTA_MAX_RETENTION_MS (INT64_C(7) * 86400 * 1000)
 
-/* A file the log speaks of: live (its last action is add), or removed (a tombstone, kept so that checkpoints carry it and
- * VACUUM of others waits). One malloc'ed block with all strings behind it. */
+/* A file the log speaks of: live (its last action is add), or removed (a tombstone, kept so that checkpoints carry it
+ * and VACUUM of others waits). One malloc'ed block with all strings behind it. */
 struct delta_entry {
     struct delta_file file;
     uint64_t hash;
     const char *key; /* path, and the deletion vector's id behind a newline */
     bool live;
-    uint32_t at;             /* in log->live */
-    int64_t deleted_ms;      /* tombstones; 0: not said */
+    uint32_t at;        /* in log->live */
+    int64_t deleted_ms; /* tombstones; 0: not said */
 };
 
 struct delta_txn {
@@ -37,11 +37,11 @@ struct delta_log {
     uint32_t ntxns;
     struct delta_domain *domains;
     uint32_t ndomains;
-    struct arena metadata, protocol; /* what table->metadata and table->protocol point into */
+    struct arena metadata, protocol;     /* what table->metadata and table->protocol point into */
     char *metadata_json, *protocol_json; /* the actions' values as they were read; NULL: none yet */
-    int64_t commit_ms; /* inCommitTimestamp of the newest commit; 0: none */
-    struct delta_changes *changes; /* where a refresh collects; NULL: nowhere */
-    bool read_only; /* time travel */
+    int64_t commit_ms;                   /* inCommitTimestamp of the newest commit; 0: none */
+    struct delta_changes *changes;       /* where a refresh collects; NULL: nowhere */
+    bool read_only;                      /* time travel */
 };
 
 /* ---- delta_log.c: actions ---- */

@@ -6,7 +6,8 @@
  *   %020d.checkpoint.UUID.json / .parquet       one whose files may lie in _delta_log/_sidecars
  *   _last_checkpoint                            {"version":N,...}: where to start looking; never trusted
  *
- * The state is the newest checkpoint that can be read, and every commit after it without a gap. Other names are passed over.
+ * The state is the newest checkpoint that can be read, and every commit after it without a gap. Other names are passed
+ * over.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,10 @@ static void listing_release(struct listing *l)
         free(l->items[i].name);
     free(l->items);
 }
-static inline void listing_autofree(struct listing *l) { listing_release(l); }
+static inline void listing_autofree(struct listing *l)
+{
+    listing_release(l);
+}
 
 static bool parse_version(const char *name, int64_t *ret)
 {
@@ -164,8 +168,8 @@ static enum status load_checkpoint(struct delta_table *t, const struct listing *
     return OK;
 }
 
-/* The newest readable checkpoint at or below `target`; none: an empty state at version -1. A broken one is passed over, since
- * an older one or the commits may still tell everything. */
+/* The newest readable checkpoint at or below `target`; none: an empty state at version -1. A broken one is passed over,
+ * since an older one or the commits may still tell everything. */
 static enum status load_newest_checkpoint(struct delta_table *t, const struct listing *list, int64_t target,
                                           struct error *err)
 {
@@ -357,8 +361,10 @@ static enum status look_further(struct delta_table *t, bool *ret_reload, struct 
     TRY(list_log(t, MAX(t->version, INT64_C(0)), &list, err));
     *ret_reload = list.n && list.items[list.n - 1].version > t->version;
     if (t->version >= 0 && list.n == 0)
-        return error_set(err, ERR_STATE, "%s/%s: the Delta log has lost its version %lld: the table was deleted or "
-                         "replaced", t->store->ops->describe(t->store), t->root, (long long)t->version);
+        return error_set(err, ERR_STATE,
+                         "%s/%s: the Delta log has lost its version %lld: the table was deleted or "
+                         "replaced",
+                         t->store->ops->describe(t->store), t->root, (long long)t->version);
     return OK;
 }
 
@@ -479,7 +485,6 @@ const struct delta_file *delta_file_find(const struct delta_table *t, const char
             return &t->log->live[i]->file;
     return NULL;
 }
-
 
 static void summarize(const struct json *line, struct arena *a, struct delta_commit_summary *s)
 {

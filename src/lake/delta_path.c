@@ -1,8 +1,8 @@
 /* Paths of data files: what the log says, what the folder says, and partition values in both.
  *
- * In the log a path is a URI reference: percent-encoded once; relative to the table's root, or absolute. In a partitioned
- * table writers put files into folders column=value (Hive's habit), where value has its own escapes, %XX of a few characters;
- * readers take values from partitionValues alone. So "a/b=c%" in column p is
+ * In the log a path is a URI reference: percent-encoded once; relative to the table's root, or absolute. In a
+ * partitioned table writers put files into folders column=value (Hive's habit), where value has its own escapes, %XX of
+ * a few characters; readers take values from partitionValues alone. So "a/b=c%" in column p is
  *
  *   object  p=a%2Fb%3Dc%25/part-....parquet        path  p=a%252Fb%253Dc%2525/part-....parquet
  */
@@ -17,7 +17,10 @@ enum { MAX_FOLDER = 200 }; /* of 255 bytes a name may have; a longer value is on
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static bool has_scheme(const char *uri)
@@ -77,8 +80,8 @@ enum status delta_path_decode(const struct delta_table *t, const char *uri, stru
 void delta_path_encode(const char *path, struct buf *out)
 {
     for (const unsigned char *p = (const unsigned char *)path; *p; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                     strchr("-_.~/=", *p);
+        bool plain =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-_.~/=", *p);
         if (plain)
             buf_putc(out, (char)*p);
         else
@@ -132,7 +135,8 @@ static void put_folder(struct buf *out, const char *column, const char *value)
     }
 }
 
-void delta_new_path(const struct delta_table *t, const char *const *partition, enum parquet_codec codec, struct buf *out)
+void delta_new_path(const struct delta_table *t, const char *const *partition, enum parquet_codec codec,
+                    struct buf *out)
 {
     char uuid[37];
     const struct delta_metadata *m = &t->metadata;

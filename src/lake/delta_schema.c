@@ -1,7 +1,8 @@
 /* What a Delta table is made of: its schemaString, its protocol, and what they allow us.
  *
  * schemaString: {"type":"struct","fields":[{"name","type","nullable","metadata":{}},...]}; type is a word (string long
- * integer short byte float double boolean binary date timestamp timestamp_ntz decimal(p,s)) or an object (struct, array, map).
+ * integer short byte float double boolean binary date timestamp timestamp_ntz decimal(p,s)) or an object (struct,
+ * array, map).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,17 @@ static struct type type_of_word(const char *word)
         const char *word;
         uint8_t id;
     } words[] = {
-        {"string", TYPE_TEXT},          {"long", TYPE_INT8},        {"integer", TYPE_INT4},     {"short", TYPE_INT4},
-        {"byte", TYPE_INT4},            {"float", TYPE_FLOAT8},     {"double", TYPE_FLOAT8},    {"boolean", TYPE_BOOL},
-        {"binary", TYPE_BYTEA},         {"date", TYPE_DATE},        {"timestamp", TYPE_TIMESTAMPTZ},
+        {"string", TYPE_TEXT},
+        {"long", TYPE_INT8},
+        {"integer", TYPE_INT4},
+        {"short", TYPE_INT4},
+        {"byte", TYPE_INT4},
+        {"float", TYPE_FLOAT8},
+        {"double", TYPE_FLOAT8},
+        {"boolean", TYPE_BOOL},
+        {"binary", TYPE_BYTEA},
+        {"date", TYPE_DATE},
+        {"timestamp", TYPE_TIMESTAMPTZ},
         {"timestamp_ntz", TYPE_TIMESTAMP},
     };
     unsigned p, s;
@@ -37,10 +46,17 @@ static struct type type_of_word(const char *word)
 static void put_word(struct buf *out, struct type t)
 {
     static const char *const words[TYPE_COUNT] = {
-        [TYPE_BOOL] = "boolean", [TYPE_INT4] = "integer",  [TYPE_INT8] = "long",
-        [TYPE_FLOAT8] = "double", [TYPE_TEXT] = "string",   [TYPE_BYTEA] = "binary",
-        [TYPE_UUID] = "string",  [TYPE_DATE] = "date",     [TYPE_TIMESTAMP] = "timestamp_ntz",
-        [TYPE_JSONB] = "string", [TYPE_TIMESTAMPTZ] = "timestamp",
+        [TYPE_BOOL] = "boolean",
+        [TYPE_INT4] = "integer",
+        [TYPE_INT8] = "long",
+        [TYPE_FLOAT8] = "double",
+        [TYPE_TEXT] = "string",
+        [TYPE_BYTEA] = "binary",
+        [TYPE_UUID] = "string",
+        [TYPE_DATE] = "date",
+        [TYPE_TIMESTAMP] = "timestamp_ntz",
+        [TYPE_JSONB] = "string",
+        [TYPE_TIMESTAMPTZ] = "timestamp",
     };
     if (t.id == TYPE_NUMERIC)
         buf_printf(out, "decimal(%u,%u)", t.precision, t.scale);
@@ -188,8 +204,8 @@ int64_t delta_property_ms(const struct delta_table *t, const char *name, int64_t
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"week", 604800000}, {"day", 86400000}, {"hour", 3600000}, {"minute", 60000}, {"second", 1000},
-                 {"millisecond", 1}};
+    } units[] = {{"week", 604800000}, {"day", 86400000}, {"hour", 3600000},
+                 {"minute", 60000},   {"second", 1000},  {"millisecond", 1}};
     const char *value = delta_property(t, name);
     char unit[16];
     long long n;
@@ -233,8 +249,8 @@ static bool is_one_of(const char *name, const char *const *list)
 
 enum status delta_check_read(const struct delta_table *t, struct error *err)
 {
-    static const char *const known[] = {"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint",
-                                        "vacuumProtocolCheck", NULL};
+    static const char *const known[] = {"columnMapping", "deletionVectors",     "timestampNtz",
+                                        "v2Checkpoint",  "vacuumProtocolCheck", NULL};
     const struct delta_protocol *p = &t->protocol;
     if (p->min_reader > 3)
         return error_set(err, ERR_UNSUPPORTED, "the table asks for Delta reader version %d; 3 is supported",
@@ -244,7 +260,8 @@ enum status delta_check_read(const struct delta_table *t, struct error *err)
             return error_set(err, ERR_UNSUPPORTED, "the table uses the Delta feature %.60s, which is not supported",
                              p->reader_features.items[i]);
     if (uses_column_mapping(t))
-        return error_set(err, ERR_UNSUPPORTED, "the table uses the Delta feature columnMapping, which is not supported");
+        return error_set(err, ERR_UNSUPPORTED,
+                         "the table uses the Delta feature columnMapping, which is not supported");
     return OK;
 }
 
@@ -261,18 +278,23 @@ static enum status check_fields(const struct delta_table *t, struct error *err)
     for (const struct json *f = fields ? fields->first : NULL; f; f = f->next)
         for (size_t i = 0; i < ARRAY_LEN(keys); i++)
             if (json_get(json_get(f, "metadata"), keys[i].key))
-                return error_set(err, ERR_UNSUPPORTED, "column \"%.60s\" uses the Delta feature %s, which a writer here "
-                                 "does not support", json_text(f, "name"), keys[i].feature);
+                return error_set(err, ERR_UNSUPPORTED,
+                                 "column \"%.60s\" uses the Delta feature %s, which a writer here "
+                                 "does not support",
+                                 json_text(f, "name"), keys[i].feature);
     return OK;
 }
 
 enum status delta_check_append(const struct delta_table *t, struct error *err)
 {
     /* the last three are harmless while nothing uses them, which is checked below */
-    static const char *const known[] = {
-        "appendOnly",       "invariants",        "checkConstraints", "changeDataFeed",   "timestampNtz",
-        "deletionVectors",  "v2Checkpoint",      "domainMetadata",   "inCommitTimestamp", "vacuumProtocolCheck",
-        "generatedColumns", "identityColumns", "columnMapping",    NULL};
+    static const char *const known[] = {"appendOnly",        "invariants",
+                                        "checkConstraints",  "changeDataFeed",
+                                        "timestampNtz",      "deletionVectors",
+                                        "v2Checkpoint",      "domainMetadata",
+                                        "inCommitTimestamp", "vacuumProtocolCheck",
+                                        "generatedColumns",  "identityColumns",
+                                        "columnMapping",     NULL};
     const struct delta_protocol *p = &t->protocol;
     TRY(delta_check_read(t, err));
     if (t->log->read_only)
@@ -282,13 +304,15 @@ enum status delta_check_append(const struct delta_table *t, struct error *err)
                          p->min_writer);
     for (uint32_t i = 0; i < p->writer_features.n; i++)
         if (!is_one_of(p->writer_features.items[i], known))
-            return error_set(err, ERR_UNSUPPORTED, "the table uses the Delta feature %.60s, which a writer here does not "
-                             "support", p->writer_features.items[i]);
+            return error_set(err, ERR_UNSUPPORTED,
+                             "the table uses the Delta feature %.60s, which a writer here does not "
+                             "support",
+                             p->writer_features.items[i]);
     for (uint32_t i = 0; i < t->metadata.nconfiguration; i++) {
         const char *name = t->metadata.configuration[i].name;
         if (strncmp(name, "delta.constraints.", 18) == 0)
-            return error_set(err, ERR_UNSUPPORTED, "the table has the constraint %.60s, which a writer here does not check",
-                             name + 18);
+            return error_set(err, ERR_UNSUPPORTED,
+                             "the table has the constraint %.60s, which a writer here does not check", name + 18);
     }
     return check_fields(t, err);
 }
@@ -299,7 +323,8 @@ enum status delta_check_rewrite(const struct delta_table *t, struct error *err)
     if (is_on(t, "delta.appendOnly"))
         return error_set(err, ERR_UNSUPPORTED, "the table is append-only (delta.appendOnly)");
     if (is_on(t, "delta.enableChangeDataFeed"))
-        return error_set(err, ERR_UNSUPPORTED, "the table keeps a change data feed (delta.enableChangeDataFeed), which "
+        return error_set(err, ERR_UNSUPPORTED,
+                         "the table keeps a change data feed (delta.enableChangeDataFeed), which "
                          "is supported for appends only");
     return OK;
 }

@@ -2,11 +2,11 @@
  *
  *   {"numRecords":N,"minValues":{COLUMN:VALUE,...},"maxValues":{...},"nullCount":{COLUMN:N,...}}
  *
- * Of the first 32 columns. A column has no minimum and maximum when it is boolean or binary, has only NULLs, or has a NaN.
- * Numbers and decimals are JSON numbers, dates "2026-11-21", timestamps "2026-11-21T06:00:00.123Z" (without Z when they have
- * no zone), the minimum rounded down to milliseconds and the maximum up. A string of more than 32 characters is cut to its
- * first 32; a maximum cut so gets a character after them that keeps it above the value, U+007F or U+10FFFF, and is left out
- * where there is none. (PROTOCOL.md, "Per-file Statistics"; Spark's StatisticsCollection)
+ * Of the first 32 columns. A column has no minimum and maximum when it is boolean or binary, has only NULLs, or has a
+ * NaN. Numbers and decimals are JSON numbers, dates "2026-11-21", timestamps "2026-11-21T06:00:00.123Z" (without Z when
+ * they have no zone), the minimum rounded down to milliseconds and the maximum up. A string of more than 32 characters
+ * is cut to its first 32; a maximum cut so gets a character after them that keeps it above the value, U+007F or
+ * U+10FFFF, and is left out where there is none. (PROTOCOL.md, "Per-file Statistics"; Spark's StatisticsCollection)
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* JSON as a tree in an arena, for the Delta log. Numbers stay text: a decimal(38,10) minimum or a 64-bit version never
  * passes through a double. (The decoders of format/ are for event streams: they know the schema and build columns.)
  *
- * RFC 8259; nesting up to JSON_MAX_DEPTH; of a repeated key the first one counts. \u0000 is refused: names and paths are
- * handled as C strings. Bytes inside strings are not held against UTF-8.
+ * RFC 8259; nesting up to JSON_MAX_DEPTH; of a repeated key the first one counts. \u0000 is refused: names and paths
+ * are handled as C strings. Bytes inside strings are not held against UTF-8.
  */
 #pragma once
 

@@ -8,7 +8,10 @@
 
 void leaf_tools_init(struct leaf_tools *t, enum codec codec, int level)
 {
-    *t = (struct leaf_tools){.codecs = codec_state_new(), .codec = codec, .level = level, .body = BUF(UINT32_MAX),
+    *t = (struct leaf_tools){.codecs = codec_state_new(),
+                             .codec = codec,
+                             .level = level,
+                             .body = BUF(UINT32_MAX),
                              .packed = BUF(UINT32_MAX)};
     t->levels = mem_array(LEAF_PAGE_ENTRIES, sizeof *t->levels);
 }
@@ -29,12 +32,16 @@ static void bounds_init(struct leaf_bounds *b)
 
 void leaf_init(struct leaf *l, const struct parquet_node *node, enum leaf_kind kind, uint64_t max_bytes)
 {
-    *l = (struct leaf){.node = node, .kind = kind, .plain = BUF(UINT32_MAX), .pages = BUF(max_bytes),
-                       .dict_page = BUF(max_bytes), .use_dict = kind != LEAF_BOOL};
+    *l = (struct leaf){.node = node,
+                       .kind = kind,
+                       .plain = BUF(UINT32_MAX),
+                       .pages = BUF(max_bytes),
+                       .dict_page = BUF(max_bytes),
+                       .use_dict = kind != LEAF_BOOL};
     l->chunk.smin = l->chunk.smax = l->file.smin = l->file.smax = (struct buf)BUF(UINT32_MAX);
-    dict_init(&l->dict, kind == LEAF_BYTES                             ? DICT_BYTES
+    dict_init(&l->dict, kind == LEAF_BYTES                          ? DICT_BYTES
                         : kind == LEAF_DECIMAL || kind == LEAF_UUID ? DICT_128
-                                                                     : DICT_64);
+                                                                    : DICT_64);
     l->hopeless = kind == LEAF_BOOL;
 }
 
@@ -91,7 +98,8 @@ static void bounds_number(struct leaf_bounds *b, int128 v, bool any)
 /* The bytes of a uuid as a number that orders alike; its top bit is flipped to fit a signed one. */
 static int128 uuid_number(const void *bytes)
 {
-    uint128 v = (uint128)__builtin_bswap64(load_u64(bytes)) << 64 | __builtin_bswap64(load_u64((const char *)bytes + 8));
+    uint128 v =
+        (uint128)__builtin_bswap64(load_u64(bytes)) << 64 | __builtin_bswap64(load_u64((const char *)bytes + 8));
     return (int128)(v ^ (uint128)1 << 127);
 }
 
@@ -509,8 +517,11 @@ void leaf_finish_chunk(struct leaf *l, struct leaf_tools *t, struct leaf_chunk *
     end_page(l, t);
     if (l->dict_pages)
         put_dict_page(l, t);
-    *ret = (struct leaf_chunk){.dict_page = l->dict_page, .pages = l->pages, .values = l->chunk_values,
-                               .uncompressed = l->uncompressed, .dict_pages = l->dict_pages,
+    *ret = (struct leaf_chunk){.dict_page = l->dict_page,
+                               .pages = l->pages,
+                               .values = l->chunk_values,
+                               .uncompressed = l->uncompressed,
+                               .dict_pages = l->dict_pages,
                                .plain_pages = l->plain_pages};
     l->dict_page = (struct buf)BUF(l->dict_page.max);
     l->pages = (struct buf)BUF(l->pages.max);

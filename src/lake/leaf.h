@@ -3,8 +3,9 @@
  * Values come dense (NULLs have none), as one array per call, its element chosen by the leaf's kind. A page ends at
  * LEAF_PAGE_ENTRIES entries or about LEAF_PAGE_BYTES; a chunk (all pages of a row group) ends at leaf_finish_chunk.
  *
- * A chunk starts with a dictionary. It is dropped at the first page if it does not pay there, and no longer added to once it
- * holds LEAF_DICT_BYTES; from then on pages are PLAIN. A column whose dictionary did not pay is not tried again in the file.
+ * A chunk starts with a dictionary. It is dropped at the first page if it does not pay there, and no longer added to
+ * once it holds LEAF_DICT_BYTES; from then on pages are PLAIN. A column whose dictionary did not pay is not tried again
+ * in the file.
  */
 #pragma once
 
@@ -74,9 +75,12 @@ void leaf_init(struct leaf *l, const struct parquet_node *node, enum leaf_kind k
 void leaf_release(struct leaf *l);
 
 /* How many more entries this page takes. At least 1. */
-static inline uint32_t leaf_room(const struct leaf *l) { return LEAF_PAGE_ENTRIES - l->entries; }
-/* Add n entries (at most leaf_room), of which nvalues have a value. def NULL: all have; rep NULL: none repeats. The page is
- * closed when it is full. Where values repeat, the caller also says where a row ends. */
+static inline uint32_t leaf_room(const struct leaf *l)
+{
+    return LEAF_PAGE_ENTRIES - l->entries;
+}
+/* Add n entries (at most leaf_room), of which nvalues have a value. def NULL: all have; rep NULL: none repeats. The
+ * page is closed when it is full. Where values repeat, the caller also says where a row ends. */
 void leaf_put(struct leaf *l, struct leaf_tools *t, const uint8_t *def, const uint8_t *rep, uint32_t n,
               const void *values, uint32_t nvalues);
 void leaf_end_row(struct leaf *l, struct leaf_tools *t);

@@ -113,8 +113,7 @@ static bool cut_levels(struct reader *in, bool v2, uint32_t bytes, uint8_t max, 
     return true;
 }
 
-static enum status read_data(struct leaf_reader *l, const struct parquet_page *p, struct slice bytes,
-                             struct error *err)
+static enum status read_data(struct leaf_reader *l, const struct parquet_page *p, struct slice bytes, struct error *err)
 {
     bool v2 = p->type == PAGE_DATA_V2;
     size_t levels = 0;
@@ -126,8 +125,8 @@ static enum status read_data(struct leaf_reader *l, const struct parquet_page *p
     if (!cut_levels(&in, v2, p->rep_bytes, l->node->max_rep, &l->rep_levels) ||
         !cut_levels(&in, v2, p->def_bytes, l->node->max_def, &l->def_levels))
         return error_set(err, ERR_CORRUPT, "a page's levels are broken");
-    TRY(decoder_start(&l->decoder, l->node, p->encoding, (struct slice){(const char *)in.p, reader_left(&in)},
-                      &l->made, err));
+    TRY(decoder_start(&l->decoder, l->node, p->encoding, (struct slice){(const char *)in.p, reader_left(&in)}, &l->made,
+                      err));
     if (decoder_is_dictionary(&l->decoder) && !l->has_dict)
         return error_set(err, ERR_CORRUPT, "a page without its dictionary");
     if (p->values > l->entries_left || p->values > MAX_PAGE_VALUES)

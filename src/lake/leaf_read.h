@@ -15,8 +15,8 @@ struct leaf_reader {
     /* its dictionary */
     uint32_t ndict;
     bool has_dict;
-    int64_t *dict_i;         /* or doubles */
-    struct slice *dict_s;    /* into dict_bytes */
+    int64_t *dict_i;      /* or doubles */
+    struct slice *dict_s; /* into dict_bytes */
     struct buf dict_bytes, dict_made;
     /* the page */
     struct buf page;
@@ -28,7 +28,7 @@ struct leaf_reader {
     uint32_t n, nvalues;
     uint8_t def[DECODE_BLOCK], rep[DECODE_BLOCK];
     union decoded values;
-    uint32_t index[DECODE_BLOCK]; /* of each value in the dictionary; UINT32_MAX in [0]: not from one */
+    uint32_t index[DECODE_BLOCK];  /* of each value in the dictionary; UINT32_MAX in [0]: not from one */
     uint32_t levels[DECODE_BLOCK]; /* scratch */
 };
 
@@ -36,6 +36,6 @@ void leaf_reader_init(struct leaf_reader *l, const struct parquet_node *node, st
 void leaf_reader_release(struct leaf_reader *l);
 /* Where the caller puts the chunk's bytes: chunk->bytes of them; then leaf_reader_fill. */
 char *leaf_reader_start(struct leaf_reader *l, const struct parquet_chunk *chunk);
-/* The next block of 1..max entries (max <= DECODE_BLOCK), fewer at the end of a page; n = 0: end of the chunk. Slices are
- * valid until the next call. */
+/* The next block of 1..max entries (max <= DECODE_BLOCK), fewer at the end of a page; n = 0: end of the chunk. Slices
+ * are valid until the next call. */
 enum status leaf_reader_fill(struct leaf_reader *l, uint32_t max, struct error *err);

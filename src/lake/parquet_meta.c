@@ -147,8 +147,8 @@ static void read_integer(struct thrift_reader *r, struct parquet_node *n)
 static void read_logical(struct thrift_reader *r, struct parquet_node *n)
 {
     static const uint8_t plain[] = {
-        [LOGICAL_STRING] = ANNOTATION_STRING, [LOGICAL_MAP] = ANNOTATION_MAP,   [LOGICAL_LIST] = ANNOTATION_LIST,
-        [LOGICAL_ENUM] = ANNOTATION_STRING,   [LOGICAL_DATE] = ANNOTATION_DATE, [LOGICAL_JSON] = ANNOTATION_JSON,
+        [LOGICAL_STRING] = ANNOTATION_STRING, [LOGICAL_MAP] = ANNOTATION_MAP,         [LOGICAL_LIST] = ANNOTATION_LIST,
+        [LOGICAL_ENUM] = ANNOTATION_STRING,   [LOGICAL_DATE] = ANNOTATION_DATE,       [LOGICAL_JSON] = ANNOTATION_JSON,
         [LOGICAL_UUID] = ANNOTATION_UUID,     [LOGICAL_FLOAT16] = ANNOTATION_FLOAT16,
     };
     int16_t id = 0;
@@ -567,9 +567,9 @@ static int32_t converted_of(const struct parquet_node *n)
 
 static void put_logical(const struct parquet_node *n, struct buf *out, int16_t *last)
 {
-    static const int16_t ids[] = {[ANNOTATION_STRING] = LOGICAL_STRING,   [ANNOTATION_MAP] = LOGICAL_MAP,
-                                  [ANNOTATION_LIST] = LOGICAL_LIST,       [ANNOTATION_DECIMAL] = LOGICAL_DECIMAL,
-                                  [ANNOTATION_DATE] = LOGICAL_DATE,       [ANNOTATION_TIMESTAMP] = LOGICAL_TIMESTAMP};
+    static const int16_t ids[] = {[ANNOTATION_STRING] = LOGICAL_STRING, [ANNOTATION_MAP] = LOGICAL_MAP,
+                                  [ANNOTATION_LIST] = LOGICAL_LIST,     [ANNOTATION_DECIMAL] = LOGICAL_DECIMAL,
+                                  [ANNOTATION_DATE] = LOGICAL_DATE,     [ANNOTATION_TIMESTAMP] = LOGICAL_TIMESTAMP};
     int16_t choice = 0, inner = 0, unit = 0;
     thrift_put_struct(out, last, 10);
     thrift_put_struct(out, &choice, ids[n->annotation]);

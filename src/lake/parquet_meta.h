@@ -22,8 +22,8 @@
  *   LogicalType   1 STRING 2 MAP 3 LIST 4 ENUM 5 DECIMAL{1 scale 2 precision} 6 DATE 7 TIME 8 TIMESTAMP{1 utc 2 unit}
  *                 10 INTEGER{1 width 2 signed} 12 JSON 13 BSON 14 UUID 15 FLOAT16; unit = {1 ms | 2 us | 3 ns}
  *
- * A page of a column with levels begins, v1, with [u32 length, RLE repetition levels] where the column repeats, then the
- * same for definition levels where it can be NULL; v2: the levels without lengths and never compressed.
+ * A page of a column with levels begins, v1, with [u32 length, RLE repetition levels] where the column repeats, then
+ * the same for definition levels where it can be NULL; v2: the levels without lengths and never compressed.
  * (https://github.com/apache/parquet-format: src/main/thrift/parquet.thrift, LogicalTypes.md, Encodings.md)
  */
 #pragma once
@@ -48,19 +48,19 @@ enum physical {
 enum repetition { REQUIRED, OPTIONAL, REPEATED };
 
 enum annotation { /* ConvertedType and LogicalType as one */
-    ANNOTATION_NONE,
-    ANNOTATION_STRING,
-    ANNOTATION_MAP,
-    ANNOTATION_LIST,
-    ANNOTATION_DECIMAL,
-    ANNOTATION_DATE,
-    ANNOTATION_TIME,
-    ANNOTATION_TIMESTAMP,
-    ANNOTATION_INTEGER,
-    ANNOTATION_JSON,
-    ANNOTATION_UUID,
-    ANNOTATION_FLOAT16,
-    ANNOTATION_OTHER, /* stored, not understood */
+                  ANNOTATION_NONE,
+                  ANNOTATION_STRING,
+                  ANNOTATION_MAP,
+                  ANNOTATION_LIST,
+                  ANNOTATION_DECIMAL,
+                  ANNOTATION_DATE,
+                  ANNOTATION_TIME,
+                  ANNOTATION_TIMESTAMP,
+                  ANNOTATION_INTEGER,
+                  ANNOTATION_JSON,
+                  ANNOTATION_UUID,
+                  ANNOTATION_FLOAT16,
+                  ANNOTATION_OTHER, /* stored, not understood */
 };
 
 enum time_unit { UNIT_MS = 1, UNIT_US = 2, UNIT_NS = 3 };
@@ -140,6 +140,9 @@ uint32_t parquet_tree_number(struct parquet_node *root);
 uint32_t parquet_tree_put(const struct parquet_node *root, struct buf *out);
 void parquet_page_put(const struct parquet_page *page, struct buf *out);
 
-static inline bool parquet_is_leaf(const struct parquet_node *n) { return n->nchildren == 0; }
+static inline bool parquet_is_leaf(const struct parquet_node *n)
+{
+    return n->nchildren == 0;
+}
 /* Bytes of a DECIMAL's FIXED_LEN_BYTE_ARRAY as Spark chooses them, for 19 <= precision <= 38. */
 int32_t parquet_decimal_bytes(unsigned precision);

@@ -27,11 +27,11 @@ static enum codec codec_of(enum parquet_codec codec)
     return codec == PARQUET_ZSTD ? CODEC_ZSTD : codec == PARQUET_SNAPPY ? CODEC_SNAPPY : CODEC_NONE;
 }
 
-void parquet_out_init(struct parquet_out *o, struct arena arena, struct parquet_node *root,
-                      const enum leaf_kind *kinds, const bool *numeric, const struct parquet_options *options)
+void parquet_out_init(struct parquet_out *o, struct arena arena, struct parquet_node *root, const enum leaf_kind *kinds,
+                      const bool *numeric, const struct parquet_options *options)
 {
-    *o = (struct parquet_out){.arena = arena, .root = root, .groups = BUF(PARQUET_MAX_FOOTER),
-                              .max_bytes = options->max_bytes};
+    *o = (struct parquet_out){
+        .arena = arena, .root = root, .groups = BUF(PARQUET_MAX_FOOTER), .max_bytes = options->max_bytes};
     o->nleaves = parquet_tree_number(root);
     o->leaves = mem_array(o->nleaves, sizeof *o->leaves);
     leaf_tools_init(&o->tools, codec_of(options->codec), options->level);

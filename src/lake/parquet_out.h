@@ -1,5 +1,5 @@
-/* A Parquet file being written, below the question where values come from: parquet_write.c fills its leaves from batches,
- * parquet_shred.c from nested values. */
+/* A Parquet file being written, below the question where values come from: parquet_write.c fills its leaves from
+ * batches, parquet_shred.c from nested values. */
 #pragma once
 
 #include "lake/leaf.h"
@@ -16,15 +16,15 @@ struct parquet_out {
     uint64_t max_bytes;
     struct slice *parts; /* every one malloc'ed */
     size_t nparts, parts_capacity;
-    uint64_t offset;        /* bytes in parts = where the next one begins in the file */
-    struct buf groups;      /* RowGroups so far */
+    uint64_t offset;   /* bytes in parts = where the next one begins in the file */
+    struct buf groups; /* RowGroups so far */
     uint32_t ngroups;
     uint64_t rows, group_rows;
 };
 
 /* The tree, its arena included, becomes the file's; kinds and numeric: per leaf. */
-void parquet_out_init(struct parquet_out *o, struct arena arena, struct parquet_node *root,
-                      const enum leaf_kind *kinds, const bool *numeric, const struct parquet_options *options);
+void parquet_out_init(struct parquet_out *o, struct arena arena, struct parquet_node *root, const enum leaf_kind *kinds,
+                      const bool *numeric, const struct parquet_options *options);
 void parquet_out_release(struct parquet_out *o);
 /* Encoded bytes of the row group so far. */
 size_t parquet_out_group_bytes(const struct parquet_out *o);

@@ -3,8 +3,8 @@
 #include "lake/assemble.h"
 #include "lake/parquet.h"
 
-enum { TAIL = 1 << 16 };             /* bytes read at the end of a file at first: most footers are shorter */
-#define BATCH_STRINGS_MAX GIB(1)     /* bytes of strings in one batch */
+enum { TAIL = 1 << 16 };         /* bytes read at the end of a file at first: most footers are shorter */
+#define BATCH_STRINGS_MAX GIB(1) /* bytes of strings in one batch */
 
 struct read_column {
     const struct parquet_node *node; /* NULL: not in the file */

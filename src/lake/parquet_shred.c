@@ -9,7 +9,8 @@ struct spec {
     uint32_t nleaves;
 };
 
-static struct parquet_node *make_node(struct spec *s, const char *name, size_t len, enum repetition r, uint32_t nchildren)
+static struct parquet_node *make_node(struct spec *s, const char *name, size_t len, enum repetition r,
+                                      uint32_t nchildren)
 {
     struct parquet_node *n = arena_zalloc(s->arena, sizeof *n);
     n->name = arena_strndup(s->arena, name, len);

@@ -1,8 +1,8 @@
-/* Nested values into Parquet: a JSON object a row, cut into the leaves of a schema (the other way round than assemble.h).
- * Meant for Delta checkpoints, not for speed.
+/* Nested values into Parquet: a JSON object a row, cut into the leaves of a schema (the other way round than
+ * assemble.h). Meant for Delta checkpoints, not for speed.
  *
- * A schema is written as text: fields separated by spaces; name:TYPE, or name{fields} for a struct; TYPE is s string, l INT64,
- * i INT32, b BOOLEAN, a list of strings, m map of strings. Everything is nullable.
+ * A schema is written as text: fields separated by spaces; name:TYPE, or name{fields} for a struct; TYPE is s string, l
+ * INT64, i INT32, b BOOLEAN, a list of strings, m map of strings. Everything is nullable.
  *
  *     "txn{appId:s version:l lastUpdated:l} protocol{minReaderVersion:i readerFeatures:a}"
  */

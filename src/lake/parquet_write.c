@@ -271,7 +271,11 @@ enum status parquet_writer_finish(struct parquet_writer *w, struct parquet_file 
     w->texts = mem_array(w->schema.ncols, sizeof *w->texts);
     for (uint32_t i = 0; i < w->schema.ncols; i++)
         w->stats[i] = leaf_stats(&w->out.leaves[i], &w->out.leaves[i].file, w->texts[i]);
-    *ret = (struct parquet_file){.parts = w->out.parts, .nparts = w->out.nparts, .bytes = w->out.offset,
-                                 .rows = w->out.rows, .schema = &w->schema, .stats = w->stats};
+    *ret = (struct parquet_file){.parts = w->out.parts,
+                                 .nparts = w->out.nparts,
+                                 .bytes = w->out.offset,
+                                 .rows = w->out.rows,
+                                 .schema = &w->schema,
+                                 .stats = w->stats};
     return OK;
 }

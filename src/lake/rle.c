@@ -70,7 +70,8 @@ static uint64_t load_tail(const unsigned char *p, const unsigned char *end)
     return v;
 }
 
-void bits_unpack(const unsigned char *p, const unsigned char *end, uint64_t bit, unsigned width, uint64_t *ret, size_t n)
+void bits_unpack(const unsigned char *p, const unsigned char *end, uint64_t bit, unsigned width, uint64_t *ret,
+                 size_t n)
 {
     uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
     uint64_t size = (uint64_t)(end - p);

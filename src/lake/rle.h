@@ -19,10 +19,10 @@ static inline unsigned rle_width(uint32_t largest)
 struct rle {
     struct reader in;
     unsigned width;
-    uint32_t run, value;        /* values left of a run */
-    uint64_t literals;          /* values left of bit-packed groups */
+    uint32_t run, value; /* values left of a run */
+    uint64_t literals;   /* values left of bit-packed groups */
     const unsigned char *bits, *bits_end;
-    uint64_t bit;               /* of the next literal, from `bits` */
+    uint64_t bit; /* of the next literal, from `bits` */
 };
 
 /* width 0..32 (asserted); width 0 is an endless run of 0. */
@@ -30,5 +30,7 @@ void rle_init(struct rle *r, struct slice bytes, unsigned width);
 /* The next n values; false: there are fewer, or the bytes are broken. */
 bool rle_next(struct rle *r, uint32_t *ret, size_t n);
 
-/* n values of `width` (1..64) bits, least significant bit first, starting at bit `bit` of p..end; bits past the end are 0. */
-void bits_unpack(const unsigned char *p, const unsigned char *end, uint64_t bit, unsigned width, uint64_t *ret, size_t n);
+/* n values of `width` (1..64) bits, least significant bit first, starting at bit `bit` of p..end; bits past the end are
+ * 0. */
+void bits_unpack(const unsigned char *p, const unsigned char *end, uint64_t bit, unsigned width, uint64_t *ret,
+                 size_t n);

@@ -2,9 +2,9 @@
  *
  * A struct is a sequence of fields and a stop byte 0. A field's head is one byte, (id - previous id) << 4 | type; a
  * difference of 0 means that the id follows as a zigzag varint. Types: 1 true, 2 false, 3 i8, 4 i16, 5 i32, 6 i64
- * (integers as zigzag varints), 7 double (8 bytes), 8 binary (varint length, bytes), 9 list, 10 set (size << 4 | element
- * type; size 15 = a varint follows), 11 map (varint size, then key type << 4 | value type unless empty), 12 struct.
- * In a list a bool is one byte, 1 true, 2 false (0 is taken as false too).
+ * (integers as zigzag varints), 7 double (8 bytes), 8 binary (varint length, bytes), 9 list, 10 set (size << 4 |
+ * element type; size 15 = a varint follows), 11 map (varint size, then key type << 4 | value type unless empty), 12
+ * struct. In a list a bool is one byte, 1 true, 2 false (0 is taken as false too).
  *
  * Reading never fails at once: the first bad byte sets `bad`, from then on fields end and values are 0, and the caller
  * looks once. Nothing is allocated. Lists are bounded by the bytes that are left, nesting by THRIFT_MAX_DEPTH.
@@ -47,8 +47,8 @@ static inline struct thrift_reader thrift_reader_of(struct slice bytes)
 {
     return (struct thrift_reader){.in = reader_of(bytes)};
 }
-/* The type of the next field, THRIFT_STOP after the last one. *id is the previous field's id, 0 before the first; becomes
- * this field's. */
+/* The type of the next field, THRIFT_STOP after the last one. *id is the previous field's id, 0 before the first;
+ * becomes this field's. */
 enum thrift_type thrift_field(struct thrift_reader *r, int16_t *id);
 /* The value of a field of any integer or bool type; another type is bad. */
 int64_t thrift_int(struct thrift_reader *r, enum thrift_type type);

@@ -1,5 +1,6 @@
-/* Tables as text between lake_tool and its Python side: a first line "name:type[:notnull]" per column, then a line a row;
- * values separated by tabs and printed as PostgreSQL's COPY does: \N is NULL, tab, newline, return and backslash are \t \n \r
+/* Tables as text between lake_tool and its Python side: a first line "name:type[:notnull]" per column, then a line a
+ * row; values separated by tabs and printed as PostgreSQL's COPY does: \N is NULL, tab, newline, return and backslash
+ * are \t \n \r
  * \\. Types by PostgreSQL's names, "numeric(18,2)" with its modifiers. */
 #pragma once
 

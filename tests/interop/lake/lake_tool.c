@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "copytext.h"
 #include "base/os.h"
+#include "copytext.h"
 #include "lake/delta.h"
 #include "link/local.h"
 
@@ -140,8 +140,8 @@ static enum status open_table(struct store *store, int argc, char **argv, struct
 }
 
 /* partition=a,b and every delta.* argument describe a new table. */
-static enum status open_or_new(struct store *store, int argc, char **argv, const struct schema *schema,
-                               struct arena *a, struct delta_table **ret, struct error *err)
+static enum status open_or_new(struct store *store, int argc, char **argv, const struct schema *schema, struct arena *a,
+                               struct delta_table **ret, struct error *err)
 {
     enum status status = delta_open(store, argv[0], ret, err);
     if (status == OK || err->code != ERR_NOT_FOUND)
@@ -264,7 +264,8 @@ static enum status put_parts(struct delta_table *t, struct parts *p, struct delt
         delta_new_path(t, p->items[i].values, p->options.codec, &path);
         delta_stats_json(&file, &stats);
         TRY(delta_put_file(t, buf_cstr(&path), &file, err));
-        adds[i] = (struct delta_add){.path = arena_strdup(&p->arena, buf_cstr(&path)), .bytes = file.bytes,
+        adds[i] = (struct delta_add){.path = arena_strdup(&p->arena, buf_cstr(&path)),
+                                     .bytes = file.bytes,
                                      .partition = p->items[i].values,
                                      .stats = arena_strdup(&p->arena, buf_cstr(&stats))};
     }
@@ -292,8 +293,12 @@ static enum status append_rows(struct delta_table *t, const struct schema *schem
                                char **argv, struct parts *parts, struct error *err)
 {
     struct delta_pair parameters[] = {{"mode", "Append"}};
-    struct delta_commit c = {.operation = "WRITE", .parameters = parameters, .nparameters = 1, .blind_append = true,
-                             .data_change = true, .schema = schema};
+    struct delta_commit c = {.operation = "WRITE",
+                             .parameters = parameters,
+                             .nparameters = 1,
+                             .blind_append = true,
+                             .data_change = true,
+                             .schema = schema};
     char app[100] = "";
     long long version = 0;
     for (struct batch *b;;) {
@@ -394,8 +399,12 @@ static enum status rewrite_rows(struct delta_table *t, int argc, char **argv, st
     struct delta_add *adds;
     TRY(put_parts(t, parts, &adds, err));
     bool change = argument(argc, argv, "change") != NULL;
-    struct delta_commit c = {.operation = change ? "MERGE" : "OPTIMIZE", .data_change = change, .adds = adds,
-                             .nadds = parts->n, .removes = removes, .nremoves = n};
+    struct delta_commit c = {.operation = change ? "MERGE" : "OPTIMIZE",
+                             .data_change = change,
+                             .adds = adds,
+                             .nadds = parts->n,
+                             .removes = removes,
+                             .nremoves = n};
     return commit(t, &c, err);
 }
 
