@@ -272,6 +272,21 @@ static bool check_utf8_name(struct call *c, uint32_t row, const char *which)
     return false;
 }
 
+/* The bytes of the first character that is none, as PostgreSQL shows them. */
+static void fail_utf8(struct call *c, uint32_t row, struct slice s)
+{
+    const char *p = s.data, *end = s.data + s.len;
+    unsigned n;
+    while (*p && (n = utf8_char(p, end)))
+        p += n;
+    unsigned char first = (unsigned char)*p;
+    size_t shown = first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc0 && first < 0xe0 ? 2 : 1;
+    char text[32] = "";
+    for (size_t i = 0; i < shown && p + i < end; i++)
+        snprintf(text + strlen(text), 8, "%s0x%02x", i ? " " : "", (unsigned char)p[i]);
+    call_fail(c, row, "22021", "invalid byte sequence for encoding \"UTF8\": %s", text);
+}
+
 static void kernel_convert_from(struct call *c)
 {
     CALL_ROWS(c, r) {
@@ -279,7 +294,7 @@ static void kernel_convert_from(struct call *c)
         if (!check_utf8_name(c, r, "source"))
             continue;
         if (!utf8_valid(s) || memchr(s.data, 0, s.len))
-            call_fail(c, r, "22021", "invalid byte sequence for encoding \"UTF8\"");
+            fail_utf8(c, r, s);
         else
             OUT(c, struct view, r) = ARG(c, 0, struct view, r);
     }
@@ -317,7 +332,7 @@ static void kernel_chr(struct call *c)
         int32_t code = ARG(c, 0, int32_t, r);
         char out[4];
         if (code < 0)
-            call_fail(c, r, "54000", "character number must be positive");
+            call_fail(c, r, "22023", "character number must be positive");
         else if (code == 0)
             call_fail(c, r, "54000", "null character not permitted");
         else if (code > 0x10ffff)

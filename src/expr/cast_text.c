@@ -7,6 +7,10 @@ static bool contains(const char *text, const char *what) { return strstr(text, w
 static const char *parse_sqlstate(uint8_t type, const char *message)
 {
     bool date = type == TYPE_DATE || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ || type == TYPE_INTERVAL;
+    if (contains(message, "hexadecimal"))
+        return "22023";
+    if (contains(message, "invalid byte sequence"))
+        return "22021";
     if (contains(message, "out of range"))
         return date ? "22008" : "22003";
     if (contains(message, "overflow"))

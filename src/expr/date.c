@@ -273,7 +273,8 @@ static void kernel_make_timestamp(struct call *c)
         }
         bool midnight = hour == 24 && minute == 0 && second == 0;
         if (hour < 0 || minute < 0 || minute > 59 || !(second >= 0 && second <= 60) || (hour > 23 && !midnight)) {
-            call_fail(c, r, OUT_OF_RANGE, "time field value out of range: %d:%02d:%02g", hour, minute, second);
+            call_fail(c, r, OUT_OF_RANGE, isnan(second) ? "time field value out of range: %d:%02d:NaN"
+                                                        : "time field value out of range: %d:%02d:%02g", hour, minute, second);
             continue;
         }
         int64_t micros = (int64_t)rint(second * 1e6) + (hour * INT64_C(60) + minute) * 60 * MICROS_PER_SECOND;

@@ -1,23 +1,18 @@
 /* EXTRACT, date_part and date_trunc. */
 #include "expr/calendar.h"
 
-static const char *source_name(uint8_t id)
-{
-    return id == TYPE_DATE ? "date" : id == TYPE_INTERVAL ? "interval"
-           : id == TYPE_TIMESTAMPTZ ? "timestamp with time zone" : "timestamp";
-}
-
 static enum field field_of(const struct call *c, uint32_t row)
 {
     return c->extra ? *(const enum field *)c->extra : field_parse(arg_text(c, 0, row));
 }
 
-static void complain(struct call *c, uint32_t row, enum field f, uint32_t source)
+static void complain(struct call *c, uint32_t row, bool recognized)
 {
     struct slice name = arg_text(c, 0, row);
-    call_fail(c, row, f == FIELD_UNKNOWN ? "22023" : "0A000", "%s units \"%.*s\" not %s",
-              source_name(c->args[source].col.type.id), (int)MIN(name.len, (size_t)60), name.data,
-              f == FIELD_UNKNOWN ? "recognized" : "supported");
+    char type[40];
+    call_fail(c, row, recognized ? "0A000" : "22023", "unit \"%.*s\" not %s for type %s",
+              (int)MIN(name.len, (size_t)60), name.data, recognized ? "supported" : "recognized",
+              type_name(c->args[1].col.type, type));
 }
 
 /* The field's value times 10^scale; false: the lane has failed. */
@@ -34,7 +29,7 @@ static bool field_value(struct call *c, uint32_t row, enum field f, int128 *ret)
         *ret = narrow;
     }
     if (!known)
-        complain(c, row, f, 1);
+        complain(c, row, f != FIELD_UNKNOWN);
     return known;
 }
 
@@ -68,6 +63,15 @@ static enum status bind_field(struct binding *b, struct error *err)
         b->extra = arena_dup(b->arena, &f, sizeof f);
     }
     return OK;
+}
+
+/* date_part knows no dates: it takes one as the midnight it starts with. */
+static enum status bind_part(struct binding *b, struct error *err)
+{
+    if (b->args[1]->type.id == TYPE_DATE)
+        TRY(expr_cast(b->arena, b->args[1], TYPE(TYPE_TIMESTAMP), CAST_IMPLICIT, b->args[1]->location, &b->args[1],
+                      err));
+    return bind_field(b, err);
 }
 
 /* The field decides the scale of the result, so it must be known. */
@@ -123,6 +127,12 @@ static int64_t time_unit(enum field f)
     }
 }
 
+/* Known as a unit, though there is nothing to truncate to. */
+static bool is_known_unit(enum field f)
+{
+    return f == FIELD_WEEK || f == FIELD_TIMEZONE || f == FIELD_TIMEZONE_HOUR || f == FIELD_TIMEZONE_MINUTE;
+}
+
 static void kernel_trunc(struct call *c)
 {
     CALL_ROWS(c, r) {
@@ -130,7 +140,7 @@ static void kernel_trunc(struct call *c)
         int64_t rest, unit = time_unit(f);
         int32_t days = split_days(ARG(c, 1, int64_t, r), &rest);
         if (f > FIELD_MILLENNIUM) {
-            complain(c, r, f, 1);
+            complain(c, r, is_known_unit(f));
             continue;
         }
         int64_t day = unit ? days : truncated_day(f, days);
@@ -149,7 +159,7 @@ static void kernel_trunc_interval(struct call *c)
         enum field f = field_of(c, r);
         struct interval v = ARG(c, 1, struct interval, r);
         if (f > FIELD_MILLENNIUM || f == FIELD_WEEK) {
-            complain(c, r, f, 1);
+            complain(c, r, is_known_unit(f));
             continue;
         }
         int64_t unit = time_unit(f);
@@ -182,7 +192,7 @@ static enum status bind_trunc_zone(struct binding *b, struct error *err)
      .bind = bind_extract, .help = "EXTRACT(field FROM x), exact; second and epoch have scale 6"},                     \
     {                                                                                                                  \
         .name = "date_part", .result = TYPE_FLOAT8, .nargs = 2, .args = {TEXT, SOURCE}, .kernel = kernel_date_part,    \
-        .bind = bind_field, .help = "as extract, in double precision"                                                  \
+        .bind = bind_part, .help = "as extract, in double precision"                                                  \
     }
 #define TRUNC(SOURCE, KERNEL)                                                                                          \
     {.name = "date_trunc", .result = SOURCE, .nargs = 2, .args = {TEXT, SOURCE}, .kernel = KERNEL, .bind = bind_field, \

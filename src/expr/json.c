@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "column/decimal.h"
+#include "column/float8.h"
 #include "column/jsonb.h"
 #include "expr/function.h"
 
@@ -57,7 +58,7 @@ static bool step(struct slice *doc, struct slice key)
     if (doc->len && doc->data[0] == '{')
         return jsonb_field(*doc, key, doc);
     char number[24], *end;
-    if (key.len == 0 || key.len >= sizeof number)
+    if (doc->data[0] != '[' || key.len == 0 || key.len >= sizeof number)
         return false;
     memcpy(number, key.data, key.len);
     number[key.len] = 0;
@@ -185,9 +186,8 @@ static void jsonb_to_number(struct call *c)
             continue;
         }
         if (to.id == TYPE_FLOAT8) {
-            struct error err;
-            if (column_parse(&c->out->col, r, doc, c->arena, &err) != OK)
-                call_fail(c, r, "22003", "%s", err.text);
+            if (float8_parse(doc, &OUT(c, double, r)) != FLOAT8_OK)
+                call_fail(c, r, "22003", "\"%.*s\" is out of range for type double precision", (int)doc.len, doc.data);
             continue;
         }
         bool fits = decimal_parse(doc, &value, &scale, &overflow);
@@ -284,7 +284,7 @@ static void kernel_build_object(struct call *c)
         for (uint32_t i = 0; i < c->nargs; i += 2) {
             null_key |= arg_is_null(c, i, r);
             buf_putc(&json, i ? ',' : '{');
-            buf_put_json(&json, arg_text(c, i, r));
+            put_json(c, i, r, &json);
             buf_putc(&json, ':');
             put_json(c, i + 1, r, &json);
         }
@@ -302,8 +302,11 @@ static enum status bind_object(struct binding *b, struct error *err)
         (void)error_set(err, ERR_SQL, "argument list must have even number of elements");
         return error_hint(err, "jsonb_build_object takes keys and values in turn");
     }
+    /* Keys are strings; dates already are, in their JSON form. */
     for (uint32_t i = 0; i < b->nargs; i += 2)
-        TRY(expr_cast(b->arena, b->args[i], TYPE(TYPE_TEXT), CAST_EXPLICIT, b->args[i]->location, &b->args[i], err));
+        if (b->args[i]->type.id != TYPE_TIMESTAMP && b->args[i]->type.id != TYPE_TIMESTAMPTZ)
+            TRY(expr_cast(b->arena, b->args[i], TYPE(TYPE_TEXT), CAST_EXPLICIT, b->args[i]->location, &b->args[i],
+                          err));
     return OK;
 }
 
@@ -331,7 +334,7 @@ const struct function fn_json[] = {
      .help = "as JSON: numbers and booleans as they are, dates in ISO 8601, else a string"},
     {.name = "jsonb_build_array", .result = J, .nargs = 1, .args = {ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
      .kernel = kernel_build_array, .help = "an array of the arguments"},
-    {.name = "jsonb_build_object", .result = J, .nargs = 2, .args = {ARG_ANY, ARG_ANY},
+    {.name = "jsonb_build_object", .result = J, .nargs = 1, .args = {ARG_ANY},
      .flags = FN_VARIADIC | FN_NULLS, .kernel = kernel_build_object, .bind = bind_object,
      .help = "an object of keys and values in turn"},
     {0},

@@ -99,7 +99,7 @@ FLOAT_FUNCTION(ceil_float8, ceil(x))
 FLOAT_FUNCTION(floor_float8, floor(x))
 FLOAT_FUNCTION(round_float8, rint(x))
 FLOAT_FUNCTION(trunc_float8, trunc(x))
-FLOAT_FUNCTION(sign_float8, x > 0 ? 1.0 : x < 0 ? -1.0 : x == 0 ? 0.0 : x)
+FLOAT_FUNCTION(sign_float8, x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0)
 FLOAT_FUNCTION(cbrt_float8, cbrt(x))
 FLOAT_FUNCTION(atan_float8, atan(x))
 FLOAT_FUNCTION(tanh_float8, tanh(x))
@@ -160,7 +160,7 @@ static void kernel_power(struct call *c)
         double x = ARG(c, 0, double, r), y = ARG(c, 1, double, r);
         if (x == 0 && y < 0) {
             call_fail(c, r, BAD_POWER, "zero raised to a negative power is undefined");
-        } else if (x < 0 && isfinite(x) && isfinite(y) && floor(y) != y) {
+        } else if (x < 0 && isfinite(y) && floor(y) != y) {
             call_fail(c, r, BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
         } else {
             double z = pow(x, y);

@@ -68,14 +68,31 @@ static void div_numeric(struct call *c)
     }
 }
 
+/* x * 10^shift modulo y, for 0 <= x and 0 < y < 10^38, without ever holding more than 2 * 10^38. */
+static uint128 shifted_mod(uint128 x, unsigned shift, uint128 y)
+{
+    x %= y;
+    for (; shift; shift--) {
+        uint128 twice = (x + x) % y, four = (twice + twice) % y;
+        x = ((four + four) % y + twice) % y;
+    }
+    return x;
+}
+
+/* The operands may be of different scales: the one brought to the other's could need more than 38 digits. */
 static void mod_numeric(struct call *c)
 {
+    unsigned sx = c->args[0].col.type.scale, sy = c->args[1].col.type.scale;
     CALL_ROWS(c, r) {
-        int128 divisor = arg_numeric(c, 1, r);
+        int128 x = arg_numeric(c, 0, r), divisor = arg_numeric(c, 1, r), aligned;
         if (divisor == 0)
             call_fail(c, r, "22012", "division by zero");
-        else
-            column_set_numeric(&c->out->col, r, arg_numeric(c, 0, r) % divisor);
+        else if (sx < sy) {
+            int128 rest = (int128)shifted_mod((uint128)(x < 0 ? -x : x), sy - sx,
+                                              (uint128)(divisor < 0 ? -divisor : divisor));
+            column_set_numeric(&c->out->col, r, x < 0 ? -rest : rest);
+        } else /* a divisor that does not fit is larger than x */
+            column_set_numeric(&c->out->col, r, decimal_rescale(divisor, sy, sx, &aligned) ? x % aligned : x);
     }
 }
 
@@ -213,7 +230,13 @@ static enum status bind_quotient(struct binding *b, struct error *err)
     return OK;
 }
 
-static enum status bind_remainder(struct binding *b, struct error *err) { return align(b, err); }
+static enum status bind_remainder(struct binding *b, struct error *err)
+{
+    (void)err;
+    struct type x = b->args[0]->type, y = b->args[1]->type;
+    b->result = clamped(MIN(whole_digits(x), whole_digits(y)), MAX(x.scale, y.scale));
+    return OK;
+}
 
 static enum status bind_whole_quotient(struct binding *b, struct error *err)
 {

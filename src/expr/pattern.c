@@ -15,19 +15,35 @@ struct pattern {
     bool open_start, open_end; /* begins, ends with '%' */
     bool plain;                /* no '_' anywhere */
     bool fold;                 /* ILIKE: ASCII letters match either case */
-    bool broken;               /* ends in a lone escape character */
+    bool broken;               /* ends in a lone escape character: an error for texts that get that far */
 };
 
 /* ---- compiling ---- */
 
 static char lower(char ch) { return ch >= 'A' && ch <= 'Z' ? (char)(ch | 0x20) : ch; }
 
+static bool ends_in_escape(struct slice text)
+{
+    size_t i = 0;
+    while (i < text.len)
+        i += text.data[i] == '\\' ? 2 : 1;
+    return i > text.len;
+}
+
 static struct pattern *compile(struct arena *a, struct slice text, bool fold)
 {
+    bool broken = ends_in_escape(text);
+    if (broken) {
+        /* It is reached by a text that has a character left there. */
+        char *reached = arena_strndup(a, text.data, text.len + 1);
+        memcpy(reached + text.len - 1, "_%", 2);
+        text = (struct slice){reached, text.len + 1};
+    }
     struct pattern *p = arena_zalloc(a, sizeof *p);
     p->pieces = arena_array(a, text.len + 1, sizeof *p->pieces);
     p->fold = fold;
     p->plain = true;
+    p->broken = broken;
     char *bytes = arena_alloc(a, text.len + 1);
     bool *any = arena_zalloc(a, text.len + 1);
     uint32_t used = 0, start = 0;
@@ -41,10 +57,7 @@ static struct pattern *compile(struct arena *a, struct slice text, bool fold)
             start = used;
             continue;
         }
-        if (ch == '\\' && ++i == text.len) {
-            p->broken = true;
-            return p;
-        }
+        i += ch == '\\';
         any[used] = ch == '_';
         p->plain &= ch != '_';
         bytes[used++] = fold ? lower(text.data[i]) : text.data[i];
@@ -138,10 +151,11 @@ static void like(struct call *c, bool fold, bool flip)
 {
     CALL_ROWS(c, r) {
         const struct pattern *p = c->extra ? c->extra : compile(c->arena, arg_text(c, 1, r), fold);
-        if (p->broken)
+        bool match = matches(p, arg_text(c, 0, r));
+        if (match && p->broken)
             call_fail(c, r, "22025", "LIKE pattern must not end with escape character");
         else
-            OUT(c, uint8_t, r) = matches(p, arg_text(c, 0, r)) ^ flip;
+            OUT(c, uint8_t, r) = match ^ flip;
     }
 }
 static void kernel_like(struct call *c) { like(c, false, false); }

@@ -96,7 +96,7 @@ def expected(answer):
 def rows_of(path):
     for line in path.read_text(encoding="utf-8").splitlines():
         fields = line.split("\t")
-        yield line, (None if line.startswith("#") or not line.strip() else fields)
+        yield line, (None if line.startswith("# ") or not line.strip() else fields)
 
 
 def main():
