@@ -21,6 +21,8 @@
  *         4     CRC-32C of the directory and the trailer's 52 bytes before this
  *         8     magic "bournEND"
  *
+ * Whatever a later version looks like, its trailer keeps this layout.
+ *
  * The directory follows the payloads so that a segment can be written without knowing its sizes first. Every byte is
  * under a CRC or compared with a constant, and the log holds the trailer's CRC and the file's length, so that no other
  * file, however well formed, can take a segment's place.
@@ -285,14 +287,8 @@ static enum status check_trailer(const struct segment *s, const char *trailer, s
     const struct segment_ref *ref = &s->ref;
     if (memcmp(trailer + TRAILER - 8, tail_magic, 8) != 0)
         return corrupt(s, err, "it does not end as a segment does");
-    uint32_t format = load_u32(trailer + 48);
     if (load_u32(trailer + TRAILER_CHECKED) != ref->crc)
         return corrupt(s, err, "its trailer is not the one that the log names");
-    if (format != FORMAT) {
-        (void)error_set(err, ERR_STATE, "the segment %s in %s has format %u, this bourn reads format %d", ref->name,
-                  s->store->ops->describe(s->store), format, FORMAT);
-        return error_hint(err, "it was written by another version of bourn: run that version");
-    }
     if (load_u64(trailer + 32) != ref->bytes || (int64_t)load_u64(trailer) != ref->from ||
         (int64_t)load_u64(trailer + 8) != ref->to || load_u32(trailer + 44) != ref->level)
         return corrupt(s, err, "its length, epochs or level differ from the log's");
@@ -359,6 +355,11 @@ static enum status load_directory(struct segment *s, struct error *err)
     bytes.len = (size_t)(end - directory);
     if (crc32c(crc32c(0, bytes.data, bytes.len), trailer, TRAILER_CHECKED) != ref->crc)
         return corrupt(s, err, "the checksum of its directory is wrong");
+    if (load_u32(trailer + 48) != FORMAT) {
+        (void)error_set(err, ERR_STATE, "the segment %s in %s has format %u, this bourn reads format %d", ref->name,
+                        s->store->ops->describe(s->store), load_u32(trailer + 48), FORMAT);
+        return error_hint(err, "it was written by another version of bourn: run that version");
+    }
     return read_directory(s, buf_slice(&bytes), load_u32(trailer + 40), directory, err);
 }
 

@@ -1,0 +1,238 @@
+/* state/segment: round trips, and every flipped byte and every truncation is found. */
+#include "state/segment.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "memory_store.h"
+
+static struct segment_ref put_sample(struct store *store)
+{
+    struct segment_writer *w = segment_writer_new();
+    struct buf handed = BUF(MIB(1));
+    struct segment_ref ref;
+    struct error err;
+    buf_puts(segment_section(w, SECTION_KEYED, "aggregate-1", 3), "the groups");
+    segment_section(w, SECTION_SET, "empty", 1);
+    buf_put(&handed, "\0\1\2 binary", 10);
+    segment_add(w, SECTION_OUTBOX, "metrics.users", 1, &handed);
+    assert_int_equal(handed.len, 0);
+    assert_false(segment_is_empty(w));
+    assert_int_equal(segment_put(w, store, 7, 9, 4, 2, &ref, &err), OK);
+    segment_writer_reset(w);
+    assert_true(segment_is_empty(w));
+    segment_writer_free(w);
+    buf_release(&handed);
+    return ref;
+}
+
+/* Open, read every section, close. */
+static enum status read_all(struct store *store, const struct segment_ref *ref, struct buf *into, struct error *err)
+{
+    struct segment *s;
+    TRY(segment_open(store, ref, &s, err));
+    uint32_t n;
+    const struct section *sections = segment_sections(s, &n);
+    enum status status = OK;
+    for (uint32_t i = 0; i < n && status == OK; i++) {
+        buf_printf(into, "%d %s v%u: ", sections[i].kind, sections[i].name, sections[i].version);
+        status = segment_read(s, &sections[i], into, err);
+        buf_puts(into, ";");
+    }
+    segment_close(s);
+    return status;
+}
+
+static const char sample[] = "1 aggregate-1 v3: the groups;3 metrics.users v1: \0\1\2 binary;";
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref ref = put_sample(store);
+    assert_int_equal(ref.from, 7);
+    assert_int_equal(ref.to, 9);
+    assert_int_equal(ref.level, 2);
+    assert_true(ref.has_state && ref.has_outbox);
+    assert_memory_equal(ref.name, "seg/00000000000000000007-00000000000000000009-00000000000000000004-", 67);
+    assert_int_equal(strlen(ref.name), 83);
+    AUTO(buf) all = BUF(MIB(1));
+    struct error err;
+    assert_int_equal(read_all(store, &ref, &all, &err), OK);
+    assert_int_equal(all.len, sizeof sample - 1);
+    assert_memory_equal(all.data, sample, all.len);
+    store_free(store);
+}
+
+/* Read into another program's terms: the offsets of the format's description. */
+static void test_format(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref ref = put_sample(store);
+    struct buf *b = &memory_find(memory_of(store), ref.name)->bytes;
+    assert_int_equal(ref.bytes, b->len);
+    assert_memory_equal(b->data, "bournSEG" "the groups" "\0\1\2 binary", 28);
+    const char *end = b->data + b->len;
+    assert_memory_equal(end - 8, "bournEND", 8);
+    assert_int_equal(load_u32(end - 12), ref.crc);
+    assert_int_equal(load_u32(end - 16), 1);                    /* version */
+    assert_int_equal(load_u32(end - 24), 2);                    /* sections */
+    assert_int_equal(load_u64(end - 32), b->len);
+    assert_int_equal(load_u64(end - 40), 28);                   /* directory */
+    assert_int_equal(load_u64(end - 48), 4);                    /* term */
+    assert_int_equal(load_u64(b->data + 28 + 8), 8);            /* the first section's offset, bytes */
+    assert_int_equal(load_u64(b->data + 28 + 16), 10);
+    assert_memory_equal(b->data + 28 + 28, "\13aggregate-1", 12);
+    store_free(store);
+}
+
+static void test_every_flip(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref ref = put_sample(store);
+    struct buf *b = &memory_find(memory_of(store), ref.name)->bytes;
+    AUTO(buf) all = BUF(MIB(1));
+    for (size_t i = 0; i < b->len; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            struct error err;
+            b->data[i] ^= (char)(1 << bit);
+            buf_clear(&all);
+            assert_int_equal(read_all(store, &ref, &all, &err), FAILED);
+            assert_int_equal(err.code, ERR_CORRUPT);
+            assert_non_null(strstr(err.text, ref.name));
+            b->data[i] ^= (char)(1 << bit);
+        }
+    buf_clear(&all);
+    struct error err;
+    assert_int_equal(read_all(store, &ref, &all, &err), OK);
+    store_free(store);
+}
+
+static void test_every_length(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref ref = put_sample(store);
+    struct buf *b = &memory_find(memory_of(store), ref.name)->bytes;
+    AUTO(buf) all = BUF(MIB(1));
+    size_t whole = b->len;
+    struct error err;
+    for (b->len = 0; b->len < whole; b->len++) {
+        assert_int_equal(read_all(store, &ref, &all, &err), FAILED);
+        assert_int_equal(err.code, ERR_CORRUPT);
+    }
+    buf_putc(b, 0);
+    assert_int_equal(read_all(store, &ref, &all, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    store_free(store);
+}
+
+static void test_another_in_its_place(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref a = put_sample(store), b = a;
+    struct segment_writer *w = segment_writer_new();
+    struct error err;
+    buf_puts(segment_section(w, SECTION_KEYED, "aggregate-1", 3), "The groups");
+    struct buf other = BUF(100);
+    buf_put(&other, "\0\1\2 binary", 10);
+    segment_add(w, SECTION_OUTBOX, "metrics.users", 1, &other);
+    assert_int_equal(segment_put(w, store, 7, 9, 4, 2, &b, &err), OK);
+    assert_int_equal(a.bytes, b.bytes);
+    memcpy(b.name, a.name, sizeof b.name); /* the log says b, the file is a */
+    AUTO(buf) all = BUF(MIB(1));
+    assert_int_equal(read_all(store, &b, &all, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    memory_drop(memory_of(store), memory_find(memory_of(store), a.name));
+    assert_int_equal(read_all(store, &a, &all, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "missing"));
+    segment_writer_free(w);
+    store_free(store);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref ref = put_sample(store);
+    struct segment *s;
+    struct error err;
+    uint32_t n;
+    AUTO(buf) small = BUF(5);
+    assert_int_equal(segment_open(store, &ref, &s, &err), OK);
+    const struct section *sections = segment_sections(s, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(segment_read(s, &sections[0], &small, &err), FAILED);
+    assert_int_equal(err.code, ERR_LIMIT);
+    segment_close(s);
+
+    struct segment_writer *w = segment_writer_new();
+    struct buf *b = segment_section(w, SECTION_OUTBOX, "sink", 1);
+    b->overflow = true;
+    assert_false(segment_is_empty(w));
+    assert_int_equal(segment_put(w, store, 1, 1, 1, 0, &ref, &err), FAILED);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.text, "sink"));
+    segment_writer_free(w);
+    store_free(store);
+}
+
+struct pieces {
+    int next;
+};
+
+static enum status next_piece(void *arg, struct segment_piece *ret, struct error *err)
+{
+    struct pieces *p = arg;
+    static const struct segment_piece all[] = {
+        {SECTION_KEYED, "aggregate-1", 3, {"the ", 4}},
+        {.bytes = {"groups", 6}},
+        {SECTION_SET, "nothing", 1, {"", 0}},
+        {SECTION_OUTBOX, "metrics.users", 1, {"\0\1\2 bin", 7}},
+        {.bytes = {"ary", 3}},
+    };
+    if (p->next == -1)
+        return error_set(err, ERR_IO, "no more");
+    if (p->next == ARRAY_LEN(all))
+        return AGAIN;
+    *ret = all[p->next++];
+    return OK;
+}
+
+static void test_feed(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct pieces p = {0};
+    struct segment_ref ref, same = put_sample(store);
+    struct error err;
+    assert_int_equal(segment_put_feed(&(struct segment_feed){next_piece, &p}, store, 7, 9, 4, 2, &ref, &err), OK);
+    assert_int_equal(ref.crc, same.crc);
+    assert_int_equal(ref.bytes, same.bytes);
+    assert_true(ref.has_state && ref.has_outbox);
+    AUTO(buf) all = BUF(MIB(1));
+    assert_int_equal(read_all(store, &ref, &all, &err), OK);
+    assert_memory_equal(all.data, sample, sizeof sample - 1);
+    p.next = -1;
+    uint32_t before = memory_of(store)->count;
+    assert_int_equal(segment_put_feed(&(struct segment_feed){next_piece, &p}, store, 7, 9, 4, 2, &ref, &err), FAILED);
+    assert_int_equal(memory_of(store)->count, before);
+    store_free(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_format),
+        cmocka_unit_test(test_every_flip),   cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_another_in_its_place), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_feed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
