@@ -73,6 +73,7 @@ enum {
     BIND_MAX_EXPRESSIONS = 100000, /* in one statement */
     BIND_MAX_INLINE = 64,          /* a view's column of more nodes than this is computed in a step of its own */
     BIND_MAX_COLUMNS = 1600,       /* as in PostgreSQL */
+    BIND_MAX_NODES = 10000,
 };
 
 /* ---- errors: all return FAILED ---- */

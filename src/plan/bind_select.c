@@ -651,6 +651,8 @@ static enum status bind_ctes(struct binder *b, struct cte *outer, const struct a
 enum status bind_select(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret)
 {
     struct relation r;
+    if (b->nnodes > BIND_MAX_NODES)
+        return bind_error(b, s->location, "the plan has more than %d steps", BIND_MAX_NODES);
     TRY(bind_ctes(b, ctes, s, &ctes));
     if (s->kind == AST_SELECT_PLAIN)
         return bind_plain(b, ctes, s, ret);

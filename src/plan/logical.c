@@ -14,6 +14,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/hash.h"
 #include "plan/bind.h"
@@ -496,6 +497,18 @@ static uint32_t add_results(struct binder *b, const uint32_t *moved, uint32_t co
     return count;
 }
 
+static int compare_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The order of INSERTs means nothing. */
+static void fingerprint_roots(const char **roots, size_t n, char ret[static 65])
+{
+    AUTO(buf) all = BUF(CANONICAL_MAX);
+    qsort(roots, n, sizeof *roots, compare_text);
+    for (size_t i = 0; i < n; i++)
+        buf_puts(&all, roots[i]);
+    sha256_hex(all.data, all.len, ret);
+}
+
 void nodes_finish(struct binder *b)
 {
     bool *needed = arena_zarray(b->arena, b->nnodes, sizeof *needed);
@@ -506,13 +519,14 @@ void nodes_finish(struct binder *b)
             needed[b->nodes[i]->inputs[k]] = true;
     }
     struct plan *p = b->plan;
-    AUTO(buf) roots = BUF(CANONICAL_MAX);
+    const char **roots = arena_array(b->arena, b->nnodes, sizeof *roots);
+    size_t nroots = 0;
     p->nodes = arena_zarray(b->arena, (size_t)b->nnodes + b->nresults, sizeof *p->nodes);
     uint32_t count = 0;
     for (uint32_t i = 0; i < b->nnodes; i++) {
         struct plan_node *n = b->nodes[i];
         if (is_root(n))
-            buf_puts(&roots, b->fingerprints[i]);
+            roots[nroots++] = b->fingerprints[i];
         if (!needed[i] || n->kind == NODE_RESULT)
             continue;
         moved[i] = count;
@@ -521,5 +535,5 @@ void nodes_finish(struct binder *b)
         p->nodes[count++] = *n;
     }
     p->nnodes = add_results(b, moved, count);
-    sha256_hex(roots.data, roots.len, p->fingerprint);
+    fingerprint_roots(roots, nroots, p->fingerprint);
 }

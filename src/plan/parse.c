@@ -10,7 +10,12 @@
 /* Tokens between two commas, on the way down from the statement to the innermost parenthesis: an upper bound of how deep
  * PostgreSQL's parser and its serializer recurse on what they built (1+1+1+... is one level a sign), which they do not
  * bound themselves. */
-enum { TOKENS_MAX_DEPTH = 6000, TOKENS_MAX_PARENTHESES = 1000 };
+enum {
+    TOKENS_MAX_DEPTH = 6000,
+    TOKENS_MAX_PARENTHESES = 1000,
+    TOKENS_MAX_WORK = 200000000, /* the serializer measures a tree again at each of its levels */
+    STATEMENTS_MAX = 10000,
+};
 
 /* ---- what the parse*.c files share ---- */
 
@@ -417,6 +422,7 @@ static void statement_add(struct splitter *s, struct ast_statement *statement)
 static bool too_deep(PgQuery__ScanToken *const *tokens, size_t n)
 {
     uint32_t run[TOKENS_MAX_PARENTHESES + 1] = {0}, sum = 0, depth = 0, joins = 0;
+    uint64_t work = 0;
     for (size_t i = 0; i < n; i++) {
         switch (tokens[i]->token) {
         case PG_QUERY__TOKEN__ASCII_40:
@@ -439,7 +445,8 @@ static bool too_deep(PgQuery__ScanToken *const *tokens, size_t n)
         default: break;
         }
         run[depth]++;
-        if (++sum > TOKENS_MAX_DEPTH || joins > PARSE_MAX_DEPTH)
+        work += ++sum;
+        if (sum > TOKENS_MAX_DEPTH || joins > PARSE_MAX_DEPTH || work > TOKENS_MAX_WORK)
             return true;
     }
     return false;
@@ -447,7 +454,7 @@ static bool too_deep(PgQuery__ScanToken *const *tokens, size_t n)
 
 static void split_statement(struct splitter *s, PgQuery__ScanToken *const *tokens, size_t n)
 {
-    if (n == 0)
+    if (n == 0 || s->problems->count == PROBLEMS_MAX)
         return;
     struct error err = {0};
     int32_t first = tokens[0]->start, last = tokens[n - 1]->end;
@@ -455,10 +462,14 @@ static void split_statement(struct splitter *s, PgQuery__ScanToken *const *token
     struct parser p = {.arena = s->arena, .text = s->text, .base = s->base + first, .start = s->base + first,
                        .sql = slice_of(sql), .err = &err};
     struct ast_statement *statement = NULL;
-    enum status status =
-        too_deep(tokens, n)
-            ? problem_at(s->text, p.start, &err, ERR_LIMIT, "the statement nests too deeply or chains too many operators")
-            : parse_one(&p, &statement);
+    enum status status;
+    if (s->out->count == STATEMENTS_MAX)
+        status = problem_at(s->text, p.start, &err, ERR_LIMIT, "there are more than %d statements", STATEMENTS_MAX);
+    else if (too_deep(tokens, n))
+        status = problem_at(s->text, p.start, &err, ERR_LIMIT,
+                            "the statement nests too deeply or chains too many operators");
+    else
+        status = parse_one(&p, &statement);
     if (status == OK)
         statement_add(s, statement);
     else
@@ -527,14 +538,6 @@ void parse_text(const struct text *text, struct arena *a, struct problems *probl
 {
     struct splitter s = {.arena = a, .text = text, .problems = problems, .out = ret};
     *ret = (struct ast_statements){0};
-    size_t total = 0;
-    for (size_t i = 0; i < text->nfiles; i++)
-        if (__builtin_add_overflow(total, text->files[i].text.len, &total) || total > TEXT_MAX_BYTES) {
-            struct error err;
-            (void)error_set(&err, ERR_LIMIT, "the pipeline's text is longer than %d MiB", TEXT_MAX_BYTES >> 20);
-            problems_add(problems, &err);
-            return;
-        }
     for (size_t i = 0; i < text->nfiles; i++) {
         s.file = text->files[i].text;
         s.base = text_base(text, i);

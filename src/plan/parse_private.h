@@ -5,7 +5,10 @@
 
 #include "plan/parse.h"
 
-enum { PARSE_MAX_DEPTH = 500 /* levels of a tree: all that walk it recurse */ };
+enum {
+    PARSE_MAX_DEPTH = 500, /* levels of a tree: all that walk it recurse */
+    PARSE_MAX_CTES = 1000,
+};
 
 struct parser {
     struct arena *arena;

@@ -255,6 +255,9 @@ static enum status parse_ctes(struct parser *p, const PgQuery__WithClause *with,
 {
     if (with->recursive)
         return parser_refuse(p, with->location, NULL, "WITH RECURSIVE");
+    if (with->n_ctes > PARSE_MAX_CTES)
+        return problem_at(p->text, parser_location(p, with->location), p->err, ERR_LIMIT,
+                          "WITH has more than %d queries", PARSE_MAX_CTES);
     into->nctes = (uint32_t)with->n_ctes;
     into->ctes = arena_zarray(p->arena, with->n_ctes, sizeof *into->ctes);
     for (size_t i = 0; i < with->n_ctes; i++) {

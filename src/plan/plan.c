@@ -54,7 +54,7 @@ static void bind_all(struct binder *b, const struct ast_statements *statements, 
             struct error err = {0};
             const struct ast_statement *s = statements->items[i];
             b->err = &err;
-            if (phase_of(s) != phase || bind_statement(b, s) == OK)
+            if (phase_of(s) != phase || problems->count == PROBLEMS_MAX || bind_statement(b, s) == OK)
                 continue;
             problems_add(problems, &err);
             statement_broken(b, s);
@@ -123,14 +123,17 @@ static enum status tell(struct problems *problems, struct plan_errors *ret_other
 
 /* ---- the two ways in ---- */
 
-static enum status make(const struct text *text, const struct plan_world *world, const struct plan_lookup *lookup,
-                        struct plan **ret, struct plan_errors *ret_others, struct error *err)
+static enum status make(const struct plan_text *texts, size_t ntexts, const struct plan_world *world,
+                        const struct plan_lookup *lookup, struct plan **ret, struct plan_errors *ret_others,
+                        struct error *err)
 {
     AUTO(plan) *p = mem_zalloc(sizeof *p);
-    struct problems problems = {.text = text};
-    struct binder b = {.arena = &p->arena, .plan = p, .world = world, .lookup = lookup, .text = text};
+    struct text text;
+    TRY(text_init(&text, texts, ntexts, &p->arena, err));
+    struct problems problems = {.text = &text};
+    struct binder b = {.arena = &p->arena, .plan = p, .world = world, .lookup = lookup, .text = &text};
     struct ast_statements statements;
-    parse_text(text, &p->arena, &problems, &statements);
+    parse_text(&text, &p->arena, &problems, &statements);
     b.unread = statements.nfailed > 0;
     bind_all(&b, &statements, &problems);
     if (!lookup)
@@ -152,22 +155,19 @@ static enum status make(const struct text *text, const struct plan_world *world,
 enum status plan_make(const struct plan_text *texts, size_t ntexts, const struct plan_world *world, struct plan **ret,
                       struct error *err)
 {
-    struct text text = {texts, ntexts};
-    return make(&text, world, NULL, ret, NULL, err);
+    return make(texts, ntexts, world, NULL, ret, NULL, err);
 }
 
 enum status plan_check(const struct plan_text *texts, size_t ntexts, const struct plan_world *world,
                        struct plan **ret, struct plan_errors *ret_others, struct error *err)
 {
-    struct text text = {texts, ntexts};
-    return make(&text, world, NULL, ret, ret_others, err);
+    return make(texts, ntexts, world, NULL, ret, ret_others, err);
 }
 
 enum status plan_query(const struct plan_text *text, const struct plan_world *world, const struct plan_lookup *lookup,
                        struct plan **ret, struct error *err)
 {
-    struct text one = {text, 1};
-    return make(&one, world, lookup, ret, NULL, err);
+    return make(text, 1, world, lookup, ret, NULL, err);
 }
 
 void plan_free(struct plan *p)

@@ -10,24 +10,56 @@ int32_t text_base(const struct text *t, size_t file)
     return (int32_t)base;
 }
 
-struct place text_place(const struct text *t, int32_t location)
+static void step_over(char c, struct text_mark *at)
 {
-    struct place place = {.line = 1, .column = 1};
-    if (location < 0 || t->nfiles == 0)
-        return (struct place){0};
-    size_t file = 0, offset = (size_t)location;
-    while (file + 1 < t->nfiles && offset >= t->files[file].text.len)
-        offset -= t->files[file++].text.len;
-    struct slice text = t->files[file].text;
-    snprintf(place.file, sizeof place.file, "%s", t->files[file].name);
-    for (size_t i = 0; i < MIN(offset, text.len); i++) {
-        if (text.data[i] == '\n') {
-            place.line++;
-            place.column = 1;
-        } else if (((unsigned char)text.data[i] & 0xC0) != 0x80) { /* the first byte of a character */
-            place.column++;
+    if (c == '\n')
+        *at = (struct text_mark){at->line + 1, 1};
+    else if (((unsigned char)c & 0xC0) != 0x80) /* the first byte of a character */
+        at->column++;
+}
+
+enum status text_init(struct text *t, const struct plan_text *files, size_t nfiles, struct arena *a,
+                      struct error *err)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < nfiles; i++)
+        if (__builtin_add_overflow(total, files[i].text.len, &total) || total > TEXT_MAX_BYTES)
+            return error_set(err, ERR_LIMIT, "the text of the pipeline is longer than %d MiB", TEXT_MAX_BYTES >> 20);
+    struct text_mark *marks = arena_array(a, total / TEXT_MARK_BYTES + 1, sizeof *marks), at = {1, 1};
+    size_t offset = 0;
+    for (size_t i = 0; i < nfiles; i++) {
+        at = (struct text_mark){1, 1};
+        for (size_t k = 0; k < files[i].text.len; k++, offset++) {
+            if (offset % TEXT_MARK_BYTES == 0)
+                marks[offset / TEXT_MARK_BYTES] = at;
+            step_over(files[i].text.data[k], &at);
         }
     }
+    if (offset % TEXT_MARK_BYTES == 0)
+        marks[offset / TEXT_MARK_BYTES] = at;
+    *t = (struct text){files, nfiles, marks};
+    return OK;
+}
+
+struct place text_place(const struct text *t, int32_t location)
+{
+    if (location < 0 || t->nfiles == 0)
+        return (struct place){0};
+    size_t file = 0, base = 0, offset = (size_t)location;
+    while (file + 1 < t->nfiles && offset - base >= t->files[file].text.len)
+        base += t->files[file++].text.len;
+    struct slice text = t->files[file].text;
+    offset = MIN(offset, base + text.len);
+    size_t from = offset - offset % TEXT_MARK_BYTES;
+    struct text_mark at = t->marks[from / TEXT_MARK_BYTES];
+    if (from < base) {
+        from = base;
+        at = (struct text_mark){1, 1};
+    }
+    for (; from < offset; from++)
+        step_over(text.data[from - base], &at);
+    struct place place = {.line = at.line, .column = at.column};
+    snprintf(place.file, sizeof place.file, "%s", t->files[file].name);
     return place;
 }
 

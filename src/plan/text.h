@@ -6,14 +6,22 @@
 #include "plan/plan.h"
 
 enum {
-    TEXT_MAX_BYTES = 16 << 20, /* of all files together */
-    PROBLEMS_MAX = 21,         /* the first error and 20 further ones */
+    TEXT_MAX_BYTES = 4 << 20, /* of all files together */
+    TEXT_MARK_BYTES = 4096,
+    PROBLEMS_MAX = 21, /* the first error and 20 further ones */
 };
 
 struct text {
     const struct plan_text *files;
     size_t nfiles;
+    struct text_mark { /* line and column at every TEXT_MARK_BYTES-th byte */
+        uint32_t line, column;
+    } *marks;
 };
+
+/* The marks lie in the arena. FAILED: too much text. */
+enum status text_init(struct text *t, const struct plan_text *files, size_t nfiles, struct arena *a,
+                      struct error *err);
 
 /* Location of the first byte of a file. */
 int32_t text_base(const struct text *t, size_t file);

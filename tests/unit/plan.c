@@ -259,6 +259,11 @@ static void test_layout_is_no_part_of_the_plan(void **state)
     AUTO(plan) *a = plan_of(TABLES AGGREGATE);
     AUTO(plan) *b = plan_of("/* a comment */ " AGGREGATE " ;\n\n" TABLES);
     AUTO(plan) *other = plan_of(TABLES "INSERT INTO s SELECT id, sum(v + 1) FROM t GROUP BY id");
+    AUTO(plan) *swapped = plan_of(TABLES "CREATE FOREIGN TABLE u (n bigint) SERVER lake;"
+                                         "INSERT INTO u SELECT 1;" AGGREGATE);
+    AUTO(plan) *in_order = plan_of(TABLES "CREATE FOREIGN TABLE u (n bigint) SERVER lake;" AGGREGATE
+                                          ";INSERT INTO u SELECT 1;");
+    assert_string_equal(swapped->fingerprint, in_order->fingerprint);
     AUTO(plan) *contract = plan_of("CREATE FOREIGN TABLE t (id text NOT NULL, v numeric(18,2), ts timestamptz OPTIONS "
                                    "(watermark '1 day')) SERVER stream; CREATE FOREIGN TABLE s (id text PRIMARY KEY, "
                                    "total numeric(30,2)) SERVER lake;" AGGREGATE);
@@ -363,7 +368,8 @@ static void test_hostile_text(void **state)
         {"SELECT * FROM ", "(SELECT * FROM ", "t", 10000}, {"SELECT ", "1,", "1", 5000},
         {"", "SELECT 1;", "", 20000},     {"SELECT ", "CASE WHEN true THEN ", "1", 20000},
         {"SELECT ", "nullif(", "1", 400}, {"SELECT * FROM a", " JOIN b ON true", "", 20000},
-        {"SELECT ", "a[", "1", 50000},    {"SELECT 1", " BETWEEN 0 AND 1", "", 3000},
+        {"SELECT ", "a[", "1", 50000},    {"", "SELECT 1;", "", 400000},    {"SELECT ", "x ", "", 1000000},
+        {"", "SELECT 1 AS a,'", "", 200000}, {"", "\n", "SELECT", 4000000}, {"SELECT ", "a,", "b", 1000000},    {"SELECT 1", " BETWEEN 0 AND 1", "", 3000},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO(buf) sql = BUF(MIB(16));
