@@ -5,7 +5,7 @@
  *     arena_reset(&a);                          // keeps the largest block for the next round
  *
  * Not thread-safe: one arena, one owner. Blocks double from 4 KiB to 1 MiB; larger pieces get a block of their own.
- * Everything is aligned to 16 bytes and NOT zeroed unless the name says so. Nothing is NULL, pieces of 0 bytes included.
+ * Everything is aligned to 16 bytes and NOT zeroed unless the name says so. Pieces of 0 bytes are not NULL either.
  */
 #pragma once
 

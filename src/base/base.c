@@ -8,8 +8,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "on-disk formats are wr
 static void *checked(void *p, size_t size)
 {
     if (unlikely(!p && size != 0)) {
-        fprintf(stderr, "bourn: out of memory asking for %zu bytes; nothing is lost, the log has every finished epoch\n",
-                size);
+        fprintf(stderr, "bourn: out of memory asking for %zu bytes; every finished epoch is in the log\n", size);
         abort();
     }
     return p;

@@ -6,7 +6,7 @@
  *       stop:[CALL:]N               SIGSTOP before it
  *       fail:[CALL:]N[+][:ERRNO]    it fails with EIO or the errno named; N+ = every one from N on
  *       short:N[+]                  write N writes half of its bytes and fails with ENOSPC
- *   BOURN_FAULT_COUNT=FILE          lines "CALL NUMBER", first "total", right at any moment and however the process ends
+ *   BOURN_FAULT_COUNT=FILE          lines "CALL NUMBER", first "total"; right however the process ends
  *   BOURN_STOP_AT=NAME:N:kill|stop  the signal when the program passes os_test_point(NAME) the Nth time; more by ';'
  *   BOURN_BUG=NAME[,NAME...]        os_planted_bug(NAME) is true
  *   BOURN_CLOCK=[+-]N(s|m|h|d)      the wall clock is that far off
@@ -437,8 +437,9 @@ static const struct rule *strike(const char *name)
     }
     for (unsigned i = 0; i < s.nrules && !found; i++) {
         const struct rule *r = &s.rules[i];
-        bool mine = (r->call == ANY_CALL || r->call == call) && s.count[r->call] >= r->from && s.count[r->call] <= r->to;
-        found = mine ? r : NULL;
+        uint64_t n = s.count[r->call];
+        if ((r->call == ANY_CALL || r->call == call) && n >= r->from && n <= r->to)
+            found = r;
     }
     pthread_mutex_unlock(&s.lock);
     if (found && found->action == KILL)

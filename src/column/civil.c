@@ -85,8 +85,8 @@ bool civil_is_date(int32_t year, unsigned month, unsigned day)
 
 /* ---- reading ---- */
 
-/* Eight bytes at once: XOR with the form ("0000-00-") leaves 0..9 where a digit must be and 0 where a separator must be;
- * `slack` is 0x7f minus the most that each byte may be, so that whatever is more sets the top bit of its byte. */
+/* Eight bytes at once: XOR with the form ("0000-00-") leaves 0..9 where a digit must be and 0 where a separator must
+ * be; `slack` is 0x7f minus the most that each byte may be, so that whatever is more sets the top bit of its byte. */
 static inline bool has_form(uint64_t *bytes, uint64_t form, uint64_t slack)
 {
     *bytes ^= form;
@@ -166,7 +166,8 @@ bool civil_parse_timestamp(struct slice text, int64_t *ret_micros, bool *ret_has
     if (text.len < 19 || !parse_days(p, &days))
         return false;
     uint64_t bytes = load_u64(p + 11);
-    if ((p[10] != 'T' && p[10] != ' ') || !has_form(&bytes, UINT64_C(0x30303a30303a3030), UINT64_C(0x76767f76767f7676)))
+    if ((p[10] != 'T' && p[10] != ' ') ||
+        !has_form(&bytes, UINT64_C(0x30303a30303a3030), UINT64_C(0x76767f76767f7676)))
         return false;
     bytes = pair_up(bytes);
     unsigned hour = byte_of(bytes, 0), minute = byte_of(bytes, 3), second = byte_of(bytes, 6);

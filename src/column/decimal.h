@@ -34,8 +34,8 @@ int decimal_compare(int128 a, unsigned sa, int128 b, unsigned sb);
 bool decimal_parse(struct slice text, int128 *ret, unsigned *ret_scale, bool *ret_overflow);
 
 enum decimal_outcome { DECIMAL_OK, DECIMAL_SYNTAX, DECIMAL_OVERFLOW };
-/* The same text, rounded half away from zero to `scale` digits after the point, however many digits it has: PostgreSQL's
- * input of a numeric(p,scale). Overflow: more than 38 digits are left. */
+/* The same text, rounded half away from zero to `scale` digits after the point, however many digits it has:
+ * PostgreSQL's input of a numeric(p,scale). Overflow: more than 38 digits are left. */
 enum decimal_outcome decimal_parse_rounded(struct slice text, unsigned scale, int128 *ret);
 /* Digits with exactly `scale` after the point; at most 41 characters and a NUL; returns the length. */
 size_t decimal_print(int128 v, unsigned scale, char out[static 48]);

@@ -34,8 +34,8 @@ static const char *as_text(const struct digits *d, char out[static 40])
     return out;
 }
 
-/* A number exactly between v and a neighbour reads back as v when v is even, but PostgreSQL's shortest output (Ryu without
- * the bounds of the interval) does not take it: 1e23 is printed 9.999999999999999e+22. */
+/* A number exactly between v and a neighbour reads back as v when v is even, but PostgreSQL's shortest output (Ryu
+ * without the bounds of the interval) does not take it: 1e23 is printed 9.999999999999999e+22. */
 static bool is_halfway(const struct digits *d, double v)
 {
     char text[40], exact[800]; /* a midpoint has at most 768 digits */
@@ -89,8 +89,8 @@ static struct digits shortest(double v)
     return round_to(v, DBL_DECIMAL_DIG);
 }
 
-/* The quick way for numbers that came from few decimal digits, 1e-4 <= v < 1e15: m / 10^k, both exact, rounds once, so it
- * is what the text reads back as; with m of at most fifteen digits it is the shortest, and never halfway. */
+/* The quick way for numbers that came from few decimal digits, 1e-4 <= v < 1e15: m / 10^k, both exact, rounds once, so
+ * it is what the text reads back as; with m of at most fifteen digits it is the shortest, and never halfway. */
 static bool few_digits(double v, struct digits *ret)
 {
     static const double powers[] = {1,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
@@ -99,7 +99,7 @@ static bool few_digits(double v, struct digits *ret)
         int64_t m = (int64_t)(v * powers[k] + 0.5);
         if ((double)m / powers[k] != v)
             continue;
-        ret->count = sprintf(ret->digit, "%lld", (long long)m);
+        ret->count = snprintf(ret->digit, sizeof ret->digit, "%lld", (long long)m);
         ret->exponent = ret->count - 1 - (int)k;
         return true;
     }
@@ -114,7 +114,7 @@ static char *put_scientific(char *p, const struct digits *d)
         memcpy(p, d->digit + 1, (size_t)d->count - 1);
         p += d->count - 1;
     }
-    return p + sprintf(p, "e%+03d", d->exponent);
+    return p + snprintf(p, 6, "e%+03d", d->exponent); /* e-324 */
 }
 
 static char *put_plain(char *p, const struct digits *d)
@@ -136,9 +136,9 @@ static char *put_plain(char *p, const struct digits *d)
 size_t float8_print(double v, char out[static 32])
 {
     if (isnan(v))
-        return (size_t)sprintf(out, "NaN");
+        return (size_t)snprintf(out, 32, "NaN");
     if (isinf(v))
-        return (size_t)sprintf(out, v < 0 ? "-Infinity" : "Infinity");
+        return (size_t)snprintf(out, 32, "%sInfinity", v < 0 ? "-" : "");
     char *p = out;
     if (signbit(v))
         *p++ = '-';

@@ -381,13 +381,16 @@ enum status interval_parse(struct slice text, struct interval *ret, struct error
     return OK;
 }
 
+/* "-178956970 years -8 mons -2147483648 days -2562047788:00:54.775808" is the longest and shorter than this. */
+enum { INTERVAL_TEXT = 96 };
+
 /* " 2 mons": a field that follows a negative one shows its own sign. */
 static char *put_field(char *p, char *start, int32_t value, const char *unit, bool *after_negative)
 {
     if (value == 0)
         return p;
-    p += sprintf(p, "%s%s%d %s%s", p > start ? " " : "", *after_negative && value > 0 ? "+" : "", value, unit,
-                 value == 1 ? "" : "s");
+    p += snprintf(p, (size_t)(start + INTERVAL_TEXT - p), "%s%s%d %s%s", p > start ? " " : "",
+                  *after_negative && value > 0 ? "+" : "", value, unit, value == 1 ? "" : "s");
     *after_negative = value < 0;
     return p;
 }
@@ -403,10 +406,11 @@ size_t interval_print(struct interval v, char out[static 96])
         uint64_t m = v.micros < 0 ? -(uint64_t)v.micros : (uint64_t)v.micros;
         uint64_t seconds = m / 1000000;
         unsigned fraction = (unsigned)(m % 1000000);
-        p += sprintf(p, "%s%s%02llu:%02u:%02u", p > out ? " " : "", v.micros < 0 ? "-" : after_negative ? "+" : "",
-                     (unsigned long long)(seconds / 3600), (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+        p += snprintf(p, (size_t)(out + INTERVAL_TEXT - p), "%s%s%02llu:%02u:%02u", p > out ? " " : "",
+                      v.micros < 0 ? "-" : after_negative ? "+" : "", (unsigned long long)(seconds / 3600),
+                      (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
         if (fraction) {
-            p += sprintf(p, ".%06u", fraction);
+            p += snprintf(p, (size_t)(out + INTERVAL_TEXT - p), ".%06u", fraction);
             while (p[-1] == '0')
                 p--;
             *p = 0;

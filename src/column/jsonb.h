@@ -2,10 +2,10 @@
  *
  *     {"bb":1, "a" : 1e2, "a":[1.50,-0]}   ->   {"a": [1.50, 0], "bb": 1}
  *
- * Keys in order of length, then bytes; of equal keys the last wins; ", " and ": "; numbers written out without exponent,
- * with the digits after the point that they had; strings with \b \f \n \r \t \" \\ and \u00xx for other control characters,
- * everything else as UTF-8. Refused, as in PostgreSQL: \u0000, lone surrogates, bytes that are no UTF-8, numbers of more
- * than 131072 digits before or 16383 after the point. Nesting goes to JSONB_DEPTH.
+ * Keys in order of length, then bytes; of equal keys the last wins; ", " and ": "; numbers written out without
+ * exponent, with the digits after the point that they had; strings with \b \f \n \r \t \" \\ and \u00xx for other
+ * control characters, everything else as UTF-8. Refused, as in PostgreSQL: \u0000, lone surrogates, bytes that are no
+ * UTF-8, numbers of more than 131072 digits before or 16383 after the point. Nesting goes to JSONB_DEPTH.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ enum status jsonb_normalise(struct slice json, size_t max, struct arena *a, stru
 
 /* The value of a key of an object; false: no object, or no such key. */
 bool jsonb_field(struct slice doc, struct slice key, struct slice *ret);
-/* Element `index` of an array, from the end if negative; a scalar counts as an array of one. false: an object, or no such
- * element. */
+/* Element `index` of an array, from the end if negative; a scalar counts as an array of one. false: an object, or no
+ * such element. */
 bool jsonb_element(struct slice doc, int64_t index, struct slice *ret);
 /* A string without its quotes and escapes (in the arena), anything else as it is; false: the value is null. */
 bool jsonb_text(struct slice value, struct arena *a, struct slice *ret);

@@ -1,5 +1,5 @@
-/* column_parse: text to one value, as PostgreSQL's input functions read it, with these differences: dates and times in the
- * ISO forms below only (no month names, no "today"); NaN and infinity in double precision only; years 0001 to 9999.
+/* column_parse: text to one value, as PostgreSQL's input functions read it, with these differences: dates and times in
+ * the ISO forms below only (no month names, no "today"); NaN and infinity in double precision only; years 0001 to 9999.
  *
  *   date        YYYY-MM-DD (month and day may have one digit), YYYYMMDD
  *   time        H:MM[:SS[.f]] behind T or blanks; 24:00:00 and second 60 carry over

@@ -35,15 +35,10 @@ static enum status local_path(const struct local_store *l, const char *name, cha
 static void parent_of(const char *path, char out[static PATH_LIMIT])
 {
     const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
     if (!slash)
-        strcpy(out, ".");
-    else if (len == 0)
-        strcpy(out, "/");
-    else {
-        memcpy(out, path, len);
-        out[len] = 0;
-    }
+        snprintf(out, PATH_LIMIT, ".");
+    else
+        snprintf(out, PATH_LIMIT, "%.*s", (int)MAX(slash - path, 1), path); /* of "/x" it is "/" */
 }
 
 /* ---- folders ---- */

@@ -82,7 +82,8 @@ static void test_json_strings(void **unused)
     (void)unused;
     AUTO(buf) b = BUF(256);
     buf_put_json(&b, SLICE("a\"b\\c\n\t\x01\x7f é \xff\xed\xa0\x80"));
-    assert_string_equal(buf_cstr(&b), "\"a\\\"b\\\\c\\n\\t\\u0001\\u007f é \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    assert_string_equal(buf_cstr(&b),
+                        "\"a\\\"b\\\\c\\n\\t\\u0001\\u007f é \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
 static void test_errors(void **unused)
@@ -95,7 +96,8 @@ static void test_errors(void **unused)
     (void)error_prefix(&err, "file %d", 7);
     (void)error_hint(&err, "try %s", "again");
     err.place = (struct place){"p.sql", 12, 14};
-    assert_string_equal(error_print(&err, out, sizeof out), "p.sql:12:14: error: file 7: bad a?[2J?b\n  hint: try again");
+    assert_string_equal(error_print(&err, out, sizeof out),
+                        "p.sql:12:14: error: file 7: bad a?[2J?b\n  hint: try again");
     (void)error_errno(&err, ENOSPC, "cannot write x");
     assert_int_equal(err.code, ERR_NO_SPACE);
     assert_string_equal(err.text, "cannot write x: No space left on device");
@@ -153,10 +155,14 @@ static void test_hashes_never_change(void **unused)
 static void test_utf8(void **unused)
 {
     (void)unused;
-    static const char *const good[] = {"", "plain ascii of more than sixteen bytes", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-                                       "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe0\xa0", "\xed\xa0\x80",
-                                      "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "sixteen ascii bytes then \xfe"};
+    static const char *const good[] = {"", "plain ascii of more than sixteen bytes", "\xc2\x80", "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe0\xa0",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff",
+                                      "sixteen ascii bytes then \xfe"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         assert_true(utf8_valid(slice_of(good[i])));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -187,7 +193,8 @@ static void test_log_lines_cannot_be_forged(void **unused)
     int year, month, day, hour, minute, second, milli, at = 0;
     log_set_hook(keep_line, NULL);
     log_info("%s", "one\n2026 error two\x1b[2J");
-    assert_int_equal(sscanf(last_line, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second, &milli,
+    assert_int_equal(sscanf(last_line, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second,
+                            &milli,
                             &at), 7);
     assert_string_equal(last_line + at, " info one\\x0a2026 error two\\x1b[2J");
     last_line[0] = 0;
@@ -209,7 +216,8 @@ static void test_names_of_objects(void **unused)
     part[255] = 'x';
     part[256] = 0;
     assert_false(store_name_ok(part));
-    static const char *const good[] = {"a", "a/b", "a b/ü", "...", ".a", "a..b", "_delta_log/00000000000000000000.json"};
+    static const char *const good[] = {"a", "a/b", "a b/ü", "...", ".a", "a..b",
+                                       "_delta_log/00000000000000000000.json"};
     static const char *const bad[] = {"", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", "./a"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         assert_true(store_name_ok(good[i]));

@@ -47,7 +47,8 @@ static void test_arithmetic_as_python_has_it(void **unused)
         else if (slice_is(f[0], "rescale"))
             check_result(&t, decimal_rescale(a, small_of(f[2]), small_of(f[3]), &got), &got, f[4]);
         else if (slice_is(f[0], "div"))
-            check_result(&t, decimal_div(a, small_of(f[2]), wide_of(f[3]), small_of(f[4]), small_of(f[5]), &got), &got, f[6]);
+            check_result(&t, decimal_div(a, small_of(f[2]), wide_of(f[3]), small_of(f[4]), small_of(f[5]), &got), &got,
+                         f[6]);
         else if (slice_is(f[0], "compare"))
             assert_int_equal(decimal_compare(a, small_of(f[2]), wide_of(f[3]), small_of(f[4])), atoi(f[5].data));
         else
@@ -121,7 +122,8 @@ static void test_every_power_of_ten_prints(void **unused)
 static void test_what_is_no_number(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"", "+", "-", ".", "e5", "1e", "1e+", "1x", "1.2.3", " 1", "1 ", "--1", "0x1", "NaN", "1,5"};
+    static const char *const bad[] = {"", "+", "-", ".", "e5", "1e", "1e+", "1x", "1.2.3", " 1", "1 ", "--1", "0x1",
+                                      "NaN", "1,5"};
     int128 v = 77;
     unsigned scale = 7;
     bool overflow;
@@ -129,7 +131,8 @@ static void test_what_is_no_number(void **unused)
         assert_false(decimal_parse(slice_of(bad[i]), &v, &scale, &overflow));
         assert_false(overflow);
     }
-    static const char *const wide[] = {"100000000000000000000000000000000000000", "-1e38", "1e99999999999999999999", "1e-39",
+    static const char *const wide[] = {"100000000000000000000000000000000000000", "-1e38", "1e99999999999999999999",
+                                       "1e-39",
                                        "0.123456789012345678901234567890123456789"};
     for (size_t i = 0; i < ARRAY_LEN(wide); i++) {
         assert_false(decimal_parse(slice_of(wide[i]), &v, &scale, &overflow));

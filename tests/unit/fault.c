@@ -184,7 +184,7 @@ static void test_points_and_bugs(void **unused)
     assert_int_equal(WEXITSTATUS(run_child(pass_points, "BOURN_BUG=one,two", NULL)), 1 + 4);
 }
 
-static int clock_is_a_day_early(void) { return llabs(os_now_us() / 1000000 + 86400 - (int64_t)time(NULL)) < 10 ? 1 : 0; }
+static int clock_is_a_day_early(void) { return llabs(os_now_us() / 1000000 + 86400 - (int64_t)time(NULL)) < 10; }
 static int clock_stands(void) { return os_now_us() == INT64_C(1700000000000000) && os_now_us() == os_now_us(); }
 static int clock_begins_in_2038(void) { return llabs(os_now_us() / 1000000 - INT64_C(2147483647)) < 10; }
 
@@ -202,7 +202,8 @@ static void test_nonsense_stops_the_process(void **unused)
     (void)unused;
     static const char *const bad[] = {"BOURN_FAULT=kill",       "BOURN_FAULT=kill:0",     "BOURN_FAULT=kill:fsync:1",
                                       "BOURN_FAULT=fail:1:EWHAT", "BOURN_FAULT=fail:1x",  "BOURN_STOP_AT=a:1",
-                                      "BOURN_CLOCK=tomorrow",   "BOURN_RECORD=/nowhere", "BOURN_FAULT_COUNT=/nowhere/x"};
+                                      "BOURN_CLOCK=tomorrow",   "BOURN_RECORD=/nowhere",
+                                      "BOURN_FAULT_COUNT=/nowhere/x"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int status = run_child(write_one_file, bad[i], NULL);
         assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);

@@ -3,7 +3,8 @@
 
     tests/unit/record_values.py [--bin /usr/lib/postgresql/15/bin]
 
-Starts a PostgreSQL of its own in a temporary folder (never as root), asks it, and rewrites tests/unit/data/*.tsv. The rows
+Starts a PostgreSQL of its own in a temporary folder (never as root), asks it,
+and rewrites tests/unit/data/*.tsv. The rows
 are in COPY's text format: tab between fields, \\t \\n \\\\ escaped, \\N for no value.
 
   values.tsv      type, input, SQLSTATE or 00000, output      PostgreSQL: input and output functions
@@ -42,7 +43,8 @@ class Postgres:
             names = {entry.pw_name for entry in pwd.getpwall()}
             self.user = "postgres" if "postgres" in names else "nobody"
             shutil.chown(self.folder, self.user)
-        self.run("initdb", "-D", f"{self.folder}/data", "-U", "recorder", "-E", "UTF8", "--locale=C", "-A", "trust", "-N")
+        self.run("initdb", "-D", f"{self.folder}/data", "-U", "recorder", "-E", "UTF8", "--locale=C", "-A", "trust",
+                 "-N")
         options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c timezone=UTC"
         self.run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-o", options, "-w", "start")
         return self
@@ -87,18 +89,24 @@ def integers():
 def floats():
     return ["0", "-0", "1", "1.5", ".5", "5.", "-.5e1", "1e15", "1e14", "123456789012345", "1234567890123456",
             "0.0001", "0.00001", "1e-5", "1e22", "1e23", "5e-324", "2.2250738585072014e-308", "2.2250738585072011e-308",
-            "1.7976931348623157e308", "1.8e308", "1e400", "1e-400", "-1e400", "0e400", "NaN", "nan", "Infinity", "-infinity",
-            "inf", "+inf", "-Inf", "infinit", "", " ", " 1 ", "1e", "e1", ".", "1.2.3", "1_0", "0.1", "0.3", "100", "1e2",
+            "1.7976931348623157e308", "1.8e308", "1e400", "1e-400", "-1e400", "0e400", "NaN", "nan", "Infinity",
+            "-infinity",
+            "inf", "+inf", "-Inf", "infinit", "", " ", " 1 ", "1e", "e1", ".", "1.2.3", "1_0", "0.1", "0.3", "100",
+            "1e2",
             "9007199254740993", "4.35", "0.30000000000000004", "1e+2", "+1", "--1"]
 
 
 def numerics(random_):
-    fixed = ["0", "-0", "0.00", "1", "-1", "1.005", "1.0049999", "-1.005", "10.995", "0.5", "0.05", "0.005", "0.0049", "1e3",
-             "1.5e2", "1e-1", "1e-50", "1e50", "-1e-3", ".5", "5.", "+.5", " 1 ", "", " ", ".", "+", "1e", "1e+", "1.2.3", "abc",
+    fixed = ["0", "-0", "0.00", "1", "-1", "1.005", "1.0049999", "-1.005", "10.995", "0.5", "0.05", "0.005", "0.0049",
+             "1e3",
+             "1.5e2", "1e-1", "1e-50", "1e50", "-1e-3", ".5", "5.", "+.5", " 1 ", "", " ", ".", "+", "1e", "1e+",
+             "1.2.3", "abc",
              "1 2", "9999999999.99", "9999999999.994", "9999999999.995", "99999999999", "-9999999999.995",
-             "0.00000000000000000000000000000000000000000000000000000001", "1.00000000000000000000000000000000000000000001",
+             "0.00000000000000000000000000000000000000000000000000000001",
+             "1.00000000000000000000000000000000000000000001",
              "1.99999999999999999999999999999999999999999999", "12345678901234567890123456789012345678",
-             "123456789012345678901234567890123456789", "0e99999", "1e-99999", "000000000000000000000000000000000000000000001.5"]
+             "123456789012345678901234567890123456789", "0e99999", "1e-99999",
+             "000000000000000000000000000000000000000000001.5"]
     for _ in range(300):
         digits = "".join(random_.choice("0123456789") for _ in range(random_.randint(1, 45)))
         point = random_.randint(0, len(digits))
@@ -108,20 +116,33 @@ def numerics(random_):
 
 
 def intervals(random_):
-    fixed = ["1 day", "1 days", "-1 day", "1 day ago", "2 weeks 3 days ago", "1 year 2 mons 3 days 04:05:06.789", "1-2", "-1-2",
-             "+1-2", "1-12", "1 -02:03", "1 +02:03", "1 02:03:04", "10:20", "10:20:30.5", "20:30.5", "-10:20", "1:2:3", "1:60:00",
-             "1:00:61", "1:00:60", "100:00:00", "-0:00:01", "00:00:00.0000005", "00:00:00.0000015", "00:00:00.9999995", "1d",
-             "1d2h", "1day2h", "1h30m", "1h 30m 5s", "1 h", "5 m", "1 mon", "1 month", "1 min", "1.5 months", "1.5 days",
-             "1.5 weeks", "1.5 years", "0.7 mons", "1.23456789 days", "-1.5 months", "1.5 decades", "1 century", "2 millennia",
-             "1 dec", "1 mil", "1 c", "1 us", "1 usec", "1 microsecond", "1.4 us", "1.6 us", "5 ms", "1.5 ms", "1.5 s", "1.5",
-             "3", "-3", "3 4", "1 hour 1 hour", "1.5 sec 3 ms", "1 sec 3 ms", "1 day 24 hours", "", " ", "day", "1 foo", "ago",
+    fixed = ["1 day", "1 days", "-1 day", "1 day ago", "2 weeks 3 days ago", "1 year 2 mons 3 days 04:05:06.789",
+             "1-2", "-1-2",
+             "+1-2", "1-12", "1 -02:03", "1 +02:03", "1 02:03:04", "10:20", "10:20:30.5", "20:30.5", "-10:20", "1:2:3",
+             "1:60:00",
+             "1:00:61", "1:00:60", "100:00:00", "-0:00:01", "00:00:00.0000005", "00:00:00.0000015", "00:00:00.9999995",
+             "1d",
+             "1d2h", "1day2h", "1h30m", "1h 30m 5s", "1 h", "5 m", "1 mon", "1 month", "1 min", "1.5 months",
+             "1.5 days",
+             "1.5 weeks", "1.5 years", "0.7 mons", "1.23456789 days", "-1.5 months", "1.5 decades", "1 century",
+             "2 millennia",
+             "1 dec", "1 mil", "1 c", "1 us", "1 usec", "1 microsecond", "1.4 us", "1.6 us", "5 ms", "1.5 ms", "1.5 s",
+             "1.5",
+             "3", "-3", "3 4", "1 hour 1 hour", "1.5 sec 3 ms", "1 sec 3 ms", "1 day 24 hours", "", " ", "day",
+             "1 foo", "ago",
              "1 day, 2 hours", "@ 1 minute", "@ 1 minute ago", "1 quarter", "P1Y2M3DT4H5M6S", "PT10M", "P1W", "P", "PT",
-             "P1H", "PT1D", "P-1Y", "PT-1.5S", "PT1.5H", "P1.5M", "P1.5Y", "PT0.0000005S", "P1Y1Y", "p1d", "P1DT", "P1D2M", "P+1D",
-             "1 year ago 2 days", "178956970 years 7 mons", "178956970 years 8 mons", "2147483647 days", "2147483648 days",
-             "99999999999999999999 days", "2562047788:00:54.775807", "2562047788:00:54.775808", "-2562047788:00:54.775808",
-             "1 day -2:30", "-1 day 2:30", "-1 mon +2 days -3:00", "1 mon -2 days", "0", "0 days", "1 millisecond", "1 milliseconds",
-             "1 MILLENNIUM", "1 Day", "1 hrs 2 mins 3 secs", "1 y 2 mon 3 w 4 d", "- 1 day", "1.", ".5 day", "1. day", "1.5-2",
-             "now", "1 dayz", "10 minutes", "30 s", "1 w", "01:02:03.123456789", "1e3 s", "1:2:3:4", "12:", ":30", "1,5 day"]
+             "P1H", "PT1D", "P-1Y", "PT-1.5S", "PT1.5H", "P1.5M", "P1.5Y", "PT0.0000005S", "P1Y1Y", "p1d", "P1DT",
+             "P1D2M", "P+1D",
+             "1 year ago 2 days", "178956970 years 7 mons", "178956970 years 8 mons", "2147483647 days",
+             "2147483648 days",
+             "99999999999999999999 days", "2562047788:00:54.775807", "2562047788:00:54.775808",
+             "-2562047788:00:54.775808",
+             "1 day -2:30", "-1 day 2:30", "-1 mon +2 days -3:00", "1 mon -2 days", "0", "0 days", "1 millisecond",
+             "1 milliseconds",
+             "1 MILLENNIUM", "1 Day", "1 hrs 2 mins 3 secs", "1 y 2 mon 3 w 4 d", "- 1 day", "1.", ".5 day", "1. day",
+             "1.5-2",
+             "now", "1 dayz", "10 minutes", "30 s", "1 w", "01:02:03.123456789", "1e3 s", "1:2:3:4", "12:", ":30",
+             "1,5 day"]
     units = ["us", "ms", "s", "seconds", "m", "minutes", "hours", "days", "weeks", "mons", "years", "decades"]
     for _ in range(300):
         parts = []
@@ -138,19 +159,28 @@ def moments(random_):
     fixed = ["2026-11-21", "2026-11-21 06:00:00", "2026-11-21T06:00:00", "2026-11-21t06:00:00", "2026-11-21 06:00",
              "2026-11-21 6:5:4", "2026-1-2", "2026-1-2 3:04", "20261121", "2026-11-21 06:00:00Z",
              "2026-11-21 06:00:00z", "2026-11-21 06:00:00 Z", "2026-11-21 06:00:00+02", "2026-11-21 06:00:00 +02",
-             "2026-11-21 06:00:00-0330", "2026-11-21 06:00:00+05:45", "2026-11-21 06:00:00+05:45:30", "2026-11-21 06:00:00+2",
-             "2026-11-21 06:00:00+15:59", "2026-11-21 06:00:00+16", "2026-11-21 06:00:00 UTC", "2026-11-21 06:00:00 gmt",
-             "2026-11-21 06:00:00.1", "2026-11-21 06:00:00.123456", "2026-11-21 06:00:00.1234565", "2026-11-21 06:00:00.1234575",
+             "2026-11-21 06:00:00-0330", "2026-11-21 06:00:00+05:45", "2026-11-21 06:00:00+05:45:30",
+             "2026-11-21 06:00:00+2",
+             "2026-11-21 06:00:00+15:59", "2026-11-21 06:00:00+16", "2026-11-21 06:00:00 UTC",
+             "2026-11-21 06:00:00 gmt",
+             "2026-11-21 06:00:00.1", "2026-11-21 06:00:00.123456", "2026-11-21 06:00:00.1234565",
+             "2026-11-21 06:00:00.1234575",
              "2026-11-21 06:00:00.12345649999", "2026-11-21 06:00:00.9999995", "2026-11-21 23:59:59.9999999",
-             "2026-12-31 23:59:60", "2026-12-31 23:59:61", "2026-12-31 24:00:00", "2026-12-31 24:00:01", "2026-12-31 25:00:00",
-             "2026-12-31 23:60:00", "2026-02-28", "2026-02-29", "2024-02-29", "2000-02-29", "1900-02-29", "2026-13-01", "2026-00-10",
-             "2026-04-31", "2026-01-00", "0001-01-01", "0001-01-01 00:00:00", "9999-12-31", "9999-12-31 23:59:59.999999",
-             "1969-12-31 23:59:59.999999", "1970-01-01", "1582-10-10", " 2026-11-21 ", "\t2026-11-21 06:00:00\n", "", " ", "x",
-             "2026-11", "2026-11-21x", "2026-11-21 06", "2026-11-21 06:0x", "2026-11-21 06:00:00+", "2026-11-21 06:00:00++02",
+             "2026-12-31 23:59:60", "2026-12-31 23:59:61", "2026-12-31 24:00:00", "2026-12-31 24:00:01",
+             "2026-12-31 25:00:00",
+             "2026-12-31 23:60:00", "2026-02-28", "2026-02-29", "2024-02-29", "2000-02-29", "1900-02-29", "2026-13-01",
+             "2026-00-10",
+             "2026-04-31", "2026-01-00", "0001-01-01", "0001-01-01 00:00:00", "9999-12-31",
+             "9999-12-31 23:59:59.999999",
+             "1969-12-31 23:59:59.999999", "1970-01-01", "1582-10-10", " 2026-11-21 ", "\t2026-11-21 06:00:00\n", "",
+             " ", "x",
+             "2026-11", "2026-11-21x", "2026-11-21 06", "2026-11-21 06:0x", "2026-11-21 06:00:00+",
+             "2026-11-21 06:00:00++02",
              "2026-11-21T", "2026-11-21 06:00:00 +02 x", "2026-11-21 06:00:00.", "2026-11-21 06:00:00.5Z", "2026/11-21"]
     for _ in range(150):
         text = (f"{random_.randint(1, 9998):04}-{random_.randint(1, 12):02}-{random_.randint(1, 28):02}"
-                f"{random_.choice(' T')}{random_.randint(0, 23):02}:{random_.randint(0, 59):02}:{random_.randint(0, 59):02}")
+                f"{random_.choice(' T')}{random_.randint(0, 23):02}:{random_.randint(0, 59):02}"
+               f":{random_.randint(0, 59):02}")
         if random_.random() < .7:
             text += "." + "".join(random_.choice("0123456789") for _ in range(random_.randint(1, 9)))
         fixed.append(text + random_.choice(["", "Z", "+01", "-0430", "+13:45"]))
@@ -158,26 +188,38 @@ def moments(random_):
 
 
 def bytes_():
-    return ["", "\\x", "\\x00ff", "\\xDEADbeef", "\\x0", "\\xzz", "\\x 00 ff ", "abc", "a\\\\b", "a\\000b", "\\377", "\\400", "\\",
+    return ["", "\\x", "\\x00ff", "\\xDEADbeef", "\\x0", "\\xzz", "\\x 00 ff ", "abc", "a\\\\b", "a\\000b", "\\377",
+            "\\400", "\\",
             "a\\", "\\12", "é", " x "]
 
 
 def uuids():
-    return ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc999c0b4ef8bb6d6bb9bd380a11}",
-            "a0eebc999c0b4ef8bb6d6bb9bd380a11", "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11", "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
-            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a111", "{a0eebc999c0b4ef8bb6d6bb9bd380a11",
-            "a0eebc999c0b4ef8bb6d6bb9bd380a11}", "", " a0eebc999c0b4ef8bb6d6bb9bd380a11", "g0eebc999c0b4ef8bb6d6bb9bd380a11",
-            "a-0eebc999c0b4ef8bb6d6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11-", "a0--eebc999c0b4ef8bb6d6bb9bd380a11"]
+    return ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+            "{a0eebc999c0b4ef8bb6d6bb9bd380a11}",
+            "a0eebc999c0b4ef8bb6d6bb9bd380a11", "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+            "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a111",
+            "{a0eebc999c0b4ef8bb6d6bb9bd380a11",
+            "a0eebc999c0b4ef8bb6d6bb9bd380a11}", "", " a0eebc999c0b4ef8bb6d6bb9bd380a11",
+            "g0eebc999c0b4ef8bb6d6bb9bd380a11",
+            "a-0eebc999c0b4ef8bb6d6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11-",
+            "a0--eebc999c0b4ef8bb6d6bb9bd380a11"]
 
 
 def documents(random_):
-    fixed = ["null", "true", "false", "0", "-0", "-0.0", "1e2", "1E-3", "1.50", "1.50e1", "1.5e-10", "-12.3400", "0.00", "0e5", "0e-5",
-             "1e30", "123456789012345678901234567890.123456789", '"x"', '"\\u0041\\u00e9\\ud83d\\ude00"', '"\\b\\f\\n\\r\\t\\"\\\\\\/"',
+    fixed = ["null", "true", "false", "0", "-0", "-0.0", "1e2", "1E-3", "1.50", "1.50e1", "1.5e-10", "-12.3400",
+             "0.00", "0e5", "0e-5",
+             "1e30", "123456789012345678901234567890.123456789", '"x"', '"\\u0041\\u00e9\\ud83d\\ude00"',
+             '"\\b\\f\\n\\r\\t\\"\\\\\\/"',
              '"\\u0001\\u001f\\u007f"', '"é 😀"', "[]", "{}", "[ ]", " { } ", "[1,2,3]", "[1, [2, [3]]]",
-             '{"b":1,"a":2}', '{"bb":1,"c":2,"a":3,"aaa":4}', '{"a":1,"a":2,"b":{"z":1,"y":2,"z":3}}', '{"é":1,"zz":2,"z":3,"":4}',
-             '{"a\\"b":1, "a\\u0062":2}', '{"ab":1,"a\\u0062":2}', "", " ", "nul", "truex", "[1,]", "[,1]", "[1 2]", '{"a"}', '{"a":}',
-             '{"a":1,}', '{a:1}', "{'a':1}", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x1", '"', '"\\', '"\\x"', '"\\u00"', '"\\u0000"',
-             '"\\ud83d"', '"\\ude00"', '"\\ud83d\\u0041"', '"a\nb"', "[", "{", "]", "}", "[1}", '{"a":1]', "1 2", '"a" "b"', "NaN",
+             '{"b":1,"a":2}', '{"bb":1,"c":2,"a":3,"aaa":4}', '{"a":1,"a":2,"b":{"z":1,"y":2,"z":3}}',
+             '{"é":1,"zz":2,"z":3,"":4}',
+             '{"a\\"b":1, "a\\u0062":2}', '{"ab":1,"a\\u0062":2}', "", " ", "nul", "truex", "[1,]", "[,1]", "[1 2]",
+             '{"a"}', '{"a":}',
+             '{"a":1,}', '{a:1}', "{'a':1}", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x1", '"', '"\\', '"\\x"',
+             '"\\u00"', '"\\u0000"',
+             '"\\ud83d"', '"\\ude00"', '"\\ud83d\\u0041"', '"a\nb"', "[", "{", "]", "}", "[1}", '{"a":1]', "1 2",
+             '"a" "b"', "NaN",
              "Infinity", "1e400", "1e131072", "1e-16384", "[[[[[[[[[[1]]]]]]]]]]"]
 
     def value(depth):
@@ -187,20 +229,24 @@ def documents(random_):
         if kind < .75:
             return "[" + ",".join(value(depth + 1) for _ in range(random_.randint(0, 4))) + "]"
         keys = ["a", "b", "ab", "ba", "", "é", "zzz", "\\n"]
-        return "{" + " , ".join(f'"{random_.choice(keys)}" :{value(depth + 1)}' for _ in range(random_.randint(0, 6))) + "}"
+        members = [f'"{random_.choice(keys)}" :{value(depth + 1)}' for _ in range(random_.randint(0, 6))]
+        return "{" + " , ".join(members) + "}"
 
     return fixed + [value(0) for _ in range(100)]
 
 
 def record_values(postgres, random_):
-    booleans = ["t", "true", "TRUE", "tr", "f", "fals", "false", "y", "yes", "n", "no", "on", "of", "off", "o", "1", "0", "2", "", " t ",
+    booleans = ["t", "true", "TRUE", "tr", "f", "fals", "false", "y", "yes", "n", "no", "on", "of", "off", "o", "1",
+                "0", "2", "", " t ",
                 "truee", "\tFalse\n", "10", "ye", "yess"]
-    texts = ["", "x", " padded ", "é", "tab\there", "new\nline", "back\\slash", "a'b", "😀", "twelve bytes", "thirteen bytes"]
+    texts = ["", "x", " padded ", "é", "tab\there", "new\nline", "back\\slash", "a'b", "😀", "twelve bytes",
+             "thirteen bytes"]
     times = moments(random_)
     cases = [("boolean", v) for v in booleans]
     cases += [(t, v) for t in ("integer", "bigint") for v in integers()]
     cases += [("double precision", v) for v in floats()]
-    cases += [(t, v) for t in ("numeric(12,2)", "numeric(38,10)", "numeric(18,0)", "numeric(38,38)") for v in numerics(random_)]
+    cases += [(t, v) for t in ("numeric(12,2)", "numeric(38,10)", "numeric(18,0)",
+                               "numeric(38,38)") for v in numerics(random_)]
     cases += [("text", v) for v in texts] + [("bytea", v) for v in bytes_()] + [("uuid", v) for v in uuids()]
     cases += [(t, v) for t in ("date", "timestamp", "timestamptz") for v in times]
     cases += [("interval", v) for v in intervals(random_)] + [("jsonb", v) for v in documents(random_)]
@@ -220,9 +266,13 @@ def record_values(postgres, random_):
 # ---- doubles by their bits ----
 
 def record_float8(postgres, random_):
-    doubles = [2.0 ** e for e in range(-1074, 1024, 7)] + [10.0 ** e for e in range(-30, 31)] + [1e23, 9e22, 5e-324, 1.5e-323]
-    doubles += [math.nextafter(d, math.inf) for d in doubles[:120]] + [math.nextafter(2.0 ** e, 0) for e in range(-1021, 1023, 31)]
-    doubles += [i / 8 for i in range(-20, 20)] + [i / 100 for i in range(0, 2000, 37)] + [9007199254740993.0, 2.0 ** 63, 1e15 - 0.5]
+    doubles = [2.0 ** e for e in range(-1074, 1024, 7)] + [10.0 ** e for e in range(-30, 31)] + [1e23, 9e22, 5e-324,
+                                                                                                 1.5e-323]
+    doubles += [math.nextafter(d, math.inf) for d in doubles[:120]] + [math.nextafter(2.0 ** e,
+                                                                                      0) for e in range(-1021, 1023,
+                                                                                                        31)]
+    doubles += [i / 8 for i in range(-20, 20)] + [i / 100 for i in range(0, 2000, 37)] + [9007199254740993.0,
+                                                                                          2.0 ** 63, 1e15 - 0.5]
     while len(doubles) < 2000:
         d = struct.unpack("<d", random_.randbytes(8))[0]
         if math.isfinite(d):
@@ -244,11 +294,13 @@ def record_float8(postgres, random_):
 
 def record_moments(postgres, random_):
     cases = [("2026-01-31 00:00:00", "1 mon"), ("2024-01-31 12:00:00", "1 mon"), ("2024-02-29 00:00:00", "1 year"),
-             ("2024-02-29 00:00:00", "-1 year"), ("2026-03-31 00:00:00", "-1 mon"), ("2026-01-01 00:00:00", "-1 mon -1 day -00:00:01"),
+             ("2024-02-29 00:00:00", "-1 year"), ("2026-03-31 00:00:00", "-1 mon"), ("2026-01-01 00:00:00",
+                                                                                     "-1 mon -1 day -00:00:01"),
              ("1970-01-01 00:00:00", "-00:00:00.000001"), ("9999-12-31 00:00:00", "23:59:59.999999"),
              ("0001-01-01 00:00:00", "0"), ("2026-10-31 01:02:03.000004", "1 mon 1 day 01:00:00")]
     for _ in range(400):
-        start = f"{random_.randint(1000, 8000):04}-{random_.randint(1, 12):02}-{random_.randint(1, 28):02} 0{random_.randint(0, 9)}:00:00"
+        start = (f"{random_.randint(1000, 8000):04}-{random_.randint(1, 12):02}-{random_.randint(1, 28):02} "
+                 f"0{random_.randint(0, 9)}:00:00")
         cases.append((start, f"{random_.randint(-3000, 3000)} mons {random_.randint(-40000, 40000)} days "
                              f"{random_.randint(-10 ** 13, 10 ** 13)} us"))
     write("moments.tsv", postgres.ask(f"""
@@ -269,20 +321,25 @@ def record_order(postgres, random_):
     add("boolean", "t", "f")
     for type_, bits in (("integer", 31), ("bigint", 63)):
         add(type_, "0", "-1", "1", str(-2 ** bits), str(2 ** bits - 1), "255", "256", "-256", "65536")
-    add("double precision", "0", "-0", "1", "-1", "NaN", "Infinity", "-Infinity", "5e-324", "-5e-324", "1e308", "-1e308", "1.5", "-1.5")
+    add("double precision", "0", "-0", "1", "-1", "NaN", "Infinity", "-Infinity", "5e-324", "-5e-324", "1e308",
+        "-1e308", "1.5", "-1.5")
     add("numeric(12,2)", "0", "1", "1.00", "-1", "0.01", "-0.01", "9999999999.99", "-9999999999.99")
     add("numeric(38,4)", "0", "1", "1.00", "-1", "0.0001", "9999999999999999999999999999999999.9999",
         "-9999999999999999999999999999999999.9999", "1e20", "-1e20")
-    add("text", "", "a", "ab", "abc", "b", "B", "é", "ü", "zz", "abcdefghijkl", "abcdefghijklm", "abcdefghijklmn", "a b", "😀", "~")
-    add("bytea", "\\x", "\\x00", "\\x0000", "\\x00ff", "\\x0001", "\\x01", "\\xff", "\\xffff", "\\x61", "\\x6100", "\\x610001", "\\x6101",
+    add("text", "", "a", "ab", "abc", "b", "B", "é", "ü", "zz", "abcdefghijkl", "abcdefghijklm", "abcdefghijklmn",
+        "a b", "😀", "~")
+    add("bytea", "\\x", "\\x00", "\\x0000", "\\x00ff", "\\x0001", "\\x01", "\\xff", "\\xffff", "\\x61", "\\x6100",
+        "\\x610001", "\\x6101",
         "\\x000000000000000000000000000000", "\\x0000000000000000000000000000ff")
     add("uuid", *(random_.randbytes(16).hex() for _ in range(6)), "00000000-0000-0000-0000-000000000000",
         "ffffffff-ffff-ffff-ffff-ffffffffffff")
     add("date", "0001-01-01", "1969-12-31", "1970-01-01", "1970-01-02", "9999-12-31")
     for type_ in ("timestamp", "timestamptz"):
         add(type_, "0001-01-01", "1969-12-31 23:59:59.999999", "1970-01-01", "1970-01-01 00:00:00.000001", "9999-12-31")
-    add("interval", "0", "1 mon", "30 days", "720:00:00", "31 days", "1 day", "24:00:00", "-1 day", "-24:00:00", "1 mon -1 day",
-        "29 days", "00:00:00.000001", "1 year", "12 mons", "360 days", "365 days", "-1 mon", "178956970 years", "-178956970 years")
+    add("interval", "0", "1 mon", "30 days", "720:00:00", "31 days", "1 day", "24:00:00", "-1 day", "-24:00:00",
+        "1 mon -1 day",
+        "29 days", "00:00:00.000001", "1 year", "12 mons", "360 days", "365 days", "-1 mon", "178956970 years",
+        "-178956970 years")
     write("order.tsv", postgres.ask("".join(f"""
         create temp table cases{i} (n serial, v {type_});
         insert into cases{i} (v) values {rows(*[(v,) for t, v in cases if t == type_])};
@@ -293,7 +350,8 @@ def record_order(postgres, random_):
 # ---- jsonb: equality and access ----
 
 def record_jsonb(postgres, random_):
-    docs = ['{"a": 1, "b": {"c": [10, 20, {"d": null}]}, "é\\n": "x\\"y", "t": "plain"}', '[1, "two", [3], {"k": "v,]}"}]', '"scalar"',
+    docs = ['{"a": 1, "b": {"c": [10, 20, {"d": null}]}, "é\\n": "x\\"y", "t": "plain"}',
+            '[1, "two", [3], {"k": "v,]}"}]', '"scalar"',
             "{}", "[]", "null", '{"a": "{\\"a\\": 2}", "]": true}']
     keys = ["a", "b", "é\n", "t", "zz", "", "]"]
     places = ["0", "1", "2", "3", "4", "-1", "-4", "-5", "100"]
@@ -302,8 +360,10 @@ def record_jsonb(postgres, random_):
     write("jsonb.tsv", postgres.ask(f"""
         create temp table cases (n serial, doc text, op text, operand text);
         insert into cases (doc, op, operand) values {rows(*asks)};
-        copy (select doc::jsonb, op, operand, case op when '->' then (doc::jsonb -> operand)::text when '->>' then doc::jsonb ->> operand
-              when '#' then (doc::jsonb -> operand::int)::text else doc::jsonb ->> operand::int end from cases order by n) to stdout;
+        copy (select doc::jsonb, op, operand,
+              case op when '->' then (doc::jsonb -> operand)::text when '->>' then doc::jsonb ->> operand
+              when '#' then (doc::jsonb -> operand::int)::text else doc::jsonb ->> operand::int end
+              from cases order by n) to stdout;
         """))
 
 

@@ -44,7 +44,8 @@ static void check_group(const struct keyed *k, struct arena *a)
     for (size_t i = 0; i < k->rows; i++) {
         for (size_t j = 0; j < k->rows; j++)
             if (compare_keys(&k->keys[i], &k->keys[j]) != sign(k->ranks[i] - k->ranks[j]))
-                fail_msg("%s: rows %zu and %zu are ordered otherwise than PostgreSQL does", type_name(k->type, name), i, j);
+                fail_msg("%s: rows %zu and %zu are ordered otherwise than PostgreSQL does", type_name(k->type, name),
+                         i, j);
         /* Read back and put again: an equal value has the same key. */
         struct column back = column_make(a, k->type, 1, true);
         struct reader in = reader_of(buf_slice(&k->keys[i]));
@@ -127,7 +128,8 @@ static void test_equal_jsonb_has_equal_keys(void **unused)
         const char *a, *b;
         bool equal; /* as PostgreSQL's = has it */
     } cases[] = {
-        {"1.0", "1.00", true},     {"1", "1.000", true},     {"10", "1.0", false},     {"{\"a\": 1.50}", "{\"a\":1.5}", true},
+        {"1.0", "1.00", true},     {"1", "1.000", true},     {"10", "1.0", false},     {"{\"a\": 1.50}", "{\"a\":1.5}",
+                                                                                        true},
         {"\"1.0\"", "\"1.00\"", false}, {"[1.10, 2]", "[1.1, 2.0]", true}, {"\"a\\\"1.0\"", "\"a\\\"1.00\"", false},
         {"null", "\"null\"", false}, {"100", "1e2", true},   {"0.0", "-0", true},
     };

@@ -140,7 +140,8 @@ static void test_racers(void **unused)
 static void test_listing(void **unused)
 {
     (void)unused;
-    static const char *const names[] = {"l/00", "l/01", "l/10", "l/B", "l/a", "l/sub/x", "l/_tmp1", "l/.hidden", "l/_delta"};
+    static const char *const names[] = {"l/00", "l/01", "l/10", "l/B", "l/a", "l/sub/x", "l/_tmp1", "l/.hidden",
+                                        "l/_delta"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         assert_int_equal(store_put(store, names[i], SLICE("x"), &err), OK);
     assert_listing("l/", NULL, "l/00:1 l/01:1 l/10:1 l/B:1 l/_delta:1 l/a:1 ");

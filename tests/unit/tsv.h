@@ -61,7 +61,8 @@ static inline bool tsv_next(struct tsv *t)
         if (tab)
             *tab = 0;
         bool none = strcmp(field, "\\N") == 0;
-        t->field[t->fields] = none ? (struct slice){0} : (struct slice){field, (size_t)(tsv_unescape(field, field) - field)};
+        t->field[t->fields] = none ? (struct slice){0} : (struct slice){field, (size_t)(tsv_unescape(field,
+                                                                                                     field) - field)};
         field = tab ? tab + 1 : NULL;
     }
     return true;

@@ -43,8 +43,10 @@ static void test_values_as_postgresql_has_them(void **unused)
         if (status == OK)
             assert_true(column_print(&c, 0, &out));
         if (accept != (status == OK) || (accept && !slice_equal(buf_slice(&out), t.field[3]))) {
-            print_error("line %zu: %s '%.100s': PostgreSQL says %s '%.100s', we say '%.*s' %s\n", t.line, t.field[0].data,
-                        t.field[1].data, t.field[2].data, accept ? t.field[3].data : "", (int)out.len, out.data, err.text);
+            print_error("line %zu: %s '%.100s': PostgreSQL says %s '%.100s', we say '%.*s' %s\n", t.line,
+                        t.field[0].data,
+                        t.field[1].data, t.field[2].data, accept ? t.field[3].data : "", (int)out.len, out.data,
+                        err.text);
             wrong++;
         }
         arena_reset(&a);
