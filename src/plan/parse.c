@@ -11,6 +11,7 @@
  * PostgreSQL's parser and its serializer recurse on what they built (1+1+1+... is one level a sign), which they do not
  * bound themselves. */
 enum {
+    TOKENS_MAX = 200000, /* in one statement: each costs half a kilobyte on the way */
     TOKENS_MAX_DEPTH = 6000,
     TOKENS_MAX_PARENTHESES = 1000,
     TOKENS_MAX_WORK = 200000000, /* the serializer measures a tree again at each of its levels */
@@ -465,6 +466,8 @@ static void split_statement(struct splitter *s, PgQuery__ScanToken *const *token
     enum status status;
     if (s->out->count == STATEMENTS_MAX)
         status = problem_at(s->text, p.start, &err, ERR_LIMIT, "there are more than %d statements", STATEMENTS_MAX);
+    else if (n > TOKENS_MAX)
+        status = problem_at(s->text, p.start, &err, ERR_LIMIT, "the statement has more than %d words", TOKENS_MAX);
     else if (too_deep(tokens, n))
         status = problem_at(s->text, p.start, &err, ERR_LIMIT,
                             "the statement nests too deeply or chains too many operators");
