@@ -11,6 +11,7 @@
 static const struct source_connector *const sources[] = {
     &source_generator_connector,
     &source_file_connector,
+    &source_kafka_connector,
     &source_delta_connector,
 };
 
@@ -23,7 +24,6 @@ static const struct sink_connector *const sinks[] = {
 static const struct format *const formats[] = {
     &format_json,
     &format_csv,
-    &format_table,
     &format_table,
 };
 
