@@ -43,13 +43,23 @@ static void kernel_extract(struct call *c)
     }
 }
 
+static double julian_date(int64_t micros)
+{
+    int64_t rest, day = 0;
+    bool known = field_of_days(FIELD_JULIAN, split_days(micros, &rest), &day);
+    assert(known);
+    return (double)day + (double)rest / (double)MICROS_PER_DAY;
+}
+
 static void kernel_date_part(struct call *c)
 {
     static const double powers[] = {[0] = 1, [3] = 1e3, [6] = 1e6};
     CALL_ROWS(c, r) {
         enum field f = field_of(c, r);
         int128 value;
-        if (field_value(c, r, f, &value))
+        if (f == FIELD_JULIAN && c->args[1].col.type.id != TYPE_INTERVAL)
+            OUT(c, double, r) = julian_date(ARG(c, 1, int64_t, r));
+        else if (field_value(c, r, f, &value))
             OUT(c, double, r) = (double)value / powers[field_scale(f)];
     }
 }
