@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "memory_store.h"
+#include "faulty_store.h"
 #include "state/merge.h"
 
 /* ---- a value that owns memory ---- */
