@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""A local store keeps what it acknowledged through power losses, and is never half there.
+
+    store_power.py PROGRAM      PROGRAM is store_tool, built with faults
+
+A run of puts and removes is recorded at the seam; at every cut of the record, disks are built that a power loss could
+have left there (harness/disk.py). In each, every object must be whole, and what was acknowledged last or is being
+written. The same is done with planted bugs, which must be found: the model can fail.
+"""
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness.disk import Event, everything, read_events, worlds  # noqa: E402
+
+SCRIPT = """
+put a one 1
+put deep/er/b two 700
+absent log/1 three 1
+put a four 900
+absent log/2 five 400
+put deep/er/b six 1
+remove a
+absent log/3 seven 2
+put deep/c eight 600
+remove deep/er/b
+absent deep/er/b nine 1
+""".strip().split("\n")
+
+
+def contents(line: str) -> tuple[str, bytes | None]:
+    words = line.split()
+    return words[1], None if words[0] == "remove" else words[2].encode() * int(words[3])
+
+
+def record(program: str, folder: Path, bugs: str) -> list[Event]:
+    env = os.environ | {"BOURN_RECORD": str(folder), "BOURN_BUG": bugs}
+    subprocess.run([program, folder / "the store"], input="\n".join(SCRIPT) + "\n", env=env, text=True, check=True)
+    return read_events(folder / "os.rec")
+
+
+def violations(events: list[Event], root: str, rng: random.Random) -> list[str]:
+    """What is wrong in some disk, at some cut."""
+    wrong = []
+    acknowledged: dict[str, bytes | None] = {}
+    done = 0
+    for cut in range(1, len(events) + 1):
+        if events[cut - 1].kind == "point":
+            name, content = contents(SCRIPT[done])
+            acknowledged[name] = content
+            done += 1
+        underway = contents(SCRIPT[done]) if done < len(SCRIPT) else (None, None)
+        for number, world in enumerate(worlds(events[:cut], rng)):
+            found = {path.removeprefix(root + "/"): content for path, content in world.files.items()
+                     if "/.tmp-" not in path}
+            for name in acknowledged.keys() | found.keys():
+                allowed = [acknowledged.get(name)] + ([underway[1]] if name == underway[0] else [])
+                if found.get(name) not in allowed:
+                    wrong.append(f"cut {cut}, disk {number}: {name}")
+    return wrong
+
+
+def main() -> int:
+    program, failed = sys.argv[1], 0
+    seed = int(os.environ.get("BOURN_SEED") or 1)
+    print(f"# seed {seed}")
+    for bugs, must_break in (("", False), ("no-sync", True), ("no-folder-sync", True)):
+        with tempfile.TemporaryDirectory(prefix="store-power-") as folder:
+            events = record(program, Path(folder), bugs)
+            root = f"{folder}/the store"
+            there = {str(path): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+            kept = everything(events).files == there
+            wrong = violations(events, root, random.Random(seed))
+        ok = kept and bool(wrong) == must_break
+        for line in wrong[:5] if not ok else []:
+            print(f"# {line}")
+        if not kept:
+            print("# the record does not give the disk that is there")
+        print(f"{'ok' if ok else 'not ok'} - {len(events)} events, " +
+              (f"planted bug {bugs} is found" if must_break else "nothing acknowledged is lost, nothing is half there"))
+        failed += not ok
+    print("1..3")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
