@@ -4,12 +4,18 @@
     tests/sql/functions/record.py            fill in the expected field of every row
     tests/sql/functions/record.py --check    is every recorded answer still what PostgreSQL says?
 
+Also writes tests/unit/data/exact_sums.tsv: doubles (hex, blanks between) and their exact sum rounded once, as Python's
+math.fsum computes it.
+
 Starts a PostgreSQL of its own in a temporary folder (UTF8, locale C, TimeZone UTC). The form of the rows is at the top of
 expr_tool.c. To add a row, write its name, anything as the expected field, and the arguments; then run this.
 """
 import argparse
 import json
+import math
 import pathlib
+import random
+import struct
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -99,6 +105,25 @@ def rows_of(path):
         yield line, (None if line.startswith("# ") or not line.strip() else fields)
 
 
+def hexadecimal(value):
+    return struct.pack(">d", value).hex()
+
+
+def write_sums(path):
+    """Cancellation, ties, subnormals, and the widest range of exponents."""
+    rng = random.Random(21)
+    cases = [[1e308, 1.0, -1e308], [1.0, 2.0**-53], [1.0, 2.0**-53, 5e-324], [1.0 + 2.0**-52, 2.0**-53],
+             [5e-324] * 7, [2.0**53, 1.0], [2.0**53, 1.0, 1.0], [-0.0], [2.2250738585072014e-308, -5e-324],
+             [1.7976931348623157e308, -1.7976931348623157e308, 5e-324], [0.1] * 10]
+    for size in (2, 3, 10, 100):
+        for spread in (2, 60, 900):
+            for _ in range(12):
+                values = [math.ldexp(rng.uniform(-1, 1), rng.randint(-spread, spread)) for _ in range(size)]
+                cases.append(values + [-v for v in values[: size // 2]])
+    lines = [f"{' '.join(map(hexadecimal, values))}\t{hexadecimal(math.fsum(values))}" for values in cases]
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", default="/usr/lib/postgresql/15/bin")
@@ -126,6 +151,8 @@ def main():
             out.append("\t".join([fields[0], new, *fields[2:]]))
         if not options.check:
             path.write_text("\n".join(out) + "\n", encoding="utf-8")
+    if not options.check:
+        write_sums(HERE.parent.parent / "unit" / "data" / "exact_sums.tsv")
     print(f"{len(questions)} rows, {wrong} {'wrong' if options.check else 'changed'}")
     return 1 if options.check and wrong else 0
 
