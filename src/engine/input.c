@@ -112,14 +112,6 @@ void inputs_release(struct inputs *in)
     *in = (struct inputs){0};
 }
 
-enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err)
-{
-    for (uint32_t i = 0; i < in->count; i++)
-        if (add_splits(&in->items[i], m, err) != OK && !err->retriable)
-            return error_prefix(err, "source \"%s\"", in->items[i].table->name);
-    return OK;
-}
-
 /* ---- reading ---- */
 
 struct reading {
@@ -138,6 +130,27 @@ static void note_trouble(struct input *in, const struct error *err)
                  err->hint);
     in->trouble = *err;
     in->troubled = true;
+}
+
+/* A source that cannot say what splits it has is in trouble like one that cannot be read. */
+enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        if (add_splits(&in->items[i], m, err) == OK)
+            continue;
+        if (!err->retriable)
+            return error_prefix(err, "source \"%s\"", in->items[i].table->name);
+        note_trouble(&in->items[i], err);
+    }
+    return OK;
+}
+
+bool inputs_have_splits(const struct inputs *in)
+{
+    for (uint32_t i = 0; i < in->count; i++)
+        if (in->items[i].nsplits == 0)
+            return false;
+    return true;
 }
 
 static void note_health(struct input *in)

@@ -52,6 +52,8 @@ void inputs_release(struct inputs *in);
 
 /* Look for new splits; one that the log knows (its broker did not answer at the start) goes on where it was. */
 enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err);
+/* Has every source named a split? A broker answers some time after it was asked. */
+bool inputs_have_splits(const struct inputs *in);
 /* Time for the epoch that begins: fills times (per plan table). Changes nothing. */
 void inputs_times(const struct inputs *in, struct graph_time *times);
 

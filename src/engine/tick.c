@@ -9,6 +9,7 @@
 enum {
     PROGRESS_EVERY = 100 * 1000,
     DISCOVER_EVERY = 5 * 1000 * 1000,
+    DISCOVER_FIRST = 20 * 1000, /* while a source has named no split yet */
     QUIET_WAIT = 2 * 1000,          /* first wait of a quiet loop; doubles up to... */
     QUIET_WAIT_MAX = 10 * 1000,     /* ...this: what a quiet stream adds to latency at most */
     STOP_PATIENCE = 1500 * 1000,    /* Ctrl-C: how long sinks may take for what was held back */
@@ -142,7 +143,7 @@ static enum status housekeeping(struct engine *e, struct error *err)
     TRY(publisher_check(e->publisher, err));
     TRY(merger_check(e->merger, err));
     int64_t mono = os_mono_us();
-    if (mono - e->last_discovery_us < DISCOVER_EVERY)
+    if (mono - e->last_discovery_us < (inputs_have_splits(&e->inputs) ? DISCOVER_EVERY : DISCOVER_FIRST))
         return OK;
     e->last_discovery_us = mono;
     return inputs_discover(&e->inputs, journal_manifest(e->journal), err);
