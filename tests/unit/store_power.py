@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""A local store keeps what it acknowledged through power losses, and is never half there.
+"""A local store keeps what it acknowledged through power losses, kills and failing calls, and is never half there.
 
     store_power.py PROGRAM      PROGRAM is store_tool, built with faults
 
 A run of puts and removes is recorded at the seam; at every cut of the record, disks are built that a power loss could
 have left there (harness/disk.py). In each, every object must be whole, and what was acknowledged last or is being
-written. The same is done with planted bugs, which must be found: the model can fail.
+written. The same is done with planted bugs, which must be found: the model can fail. Then every call of the seam is, in
+turn, killed before, failed, and failed for ever.
 """
 from __future__ import annotations
 
@@ -39,10 +40,18 @@ def contents(line: str) -> tuple[str, bytes | None]:
     return words[1], None if words[0] == "remove" else words[2].encode() * int(words[3])
 
 
-def record(program: str, folder: Path, bugs: str) -> list[Event]:
-    env = os.environ | {"BOURN_RECORD": str(folder), "BOURN_BUG": bugs}
-    subprocess.run([program, folder / "the store"], input="\n".join(SCRIPT) + "\n", env=env, text=True, check=True)
-    return read_events(folder / "os.rec")
+def record(program: str, folder: Path, bugs: str = "", fault: str = "") -> tuple[list[Event], int]:
+    """What the run did, and how it ended."""
+    env = os.environ | {"BOURN_RECORD": str(folder), "BOURN_BUG": bugs, "BOURN_FAULT": fault,
+                        "BOURN_FAULT_COUNT": str(folder / "counts")}
+    done = subprocess.run([program, folder / "the store"], input="\n".join(SCRIPT) + "\n", env=env, text=True,
+                          stderr=subprocess.DEVNULL)
+    return read_events(folder / "os.rec"), done.returncode
+
+
+def objects(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
+            if path.is_file() and not path.name.startswith(".tmp-")}
 
 
 def violations(events: list[Event], root: str, rng: random.Random) -> list[str]:
@@ -66,13 +75,41 @@ def violations(events: list[Event], root: str, rng: random.Random) -> list[str]:
     return wrong
 
 
+def state_after(lines: int) -> dict[str, bytes]:
+    state = dict(contents(line) for line in SCRIPT[:lines])
+    return {name: content for name, content in state.items() if content is not None}
+
+
+def interrupted(program: str, rule: str) -> list[str]:
+    """With each call in turn struck by the rule: what was acknowledged is there, and the next step is done or not."""
+    with tempfile.TemporaryDirectory(prefix="store-power-") as folder:
+        record(program, Path(folder))
+        calls = int(Path(folder, "counts").read_text().split()[1])
+    wrong = []
+    for call in range(1, calls + 1):
+        with tempfile.TemporaryDirectory(prefix="store-power-") as folder:
+            events, end = record(program, Path(folder), fault=rule.format(call))
+            done = sum(event.kind == "point" for event in events)
+            if objects(Path(folder, "the store")) not in (state_after(done), state_after(done + 1)):
+                wrong.append(f"{rule.format(call)}: not the state after {done} or {done + 1} steps")
+        if end == 0 and done < len(SCRIPT):
+            wrong.append(f"{rule.format(call)}: ended early without saying so")
+    return wrong
+
+
 def main() -> int:
     program, failed = sys.argv[1], 0
     seed = int(os.environ.get("BOURN_SEED") or 1)
     print(f"# seed {seed}")
+    for rule in ("kill:{}", "fail:{}:EIO", "fail:{}+:ENOSPC"):
+        wrong = interrupted(program, rule)
+        for line in wrong[:5]:
+            print(f"# {line}")
+        print(f"{'not ok' if wrong else 'ok'} - {rule.format('N')} for every N")
+        failed += bool(wrong)
     for bugs, must_break in (("", False), ("no-sync", True), ("no-folder-sync", True)):
         with tempfile.TemporaryDirectory(prefix="store-power-") as folder:
-            events = record(program, Path(folder), bugs)
+            events, _ = record(program, Path(folder), bugs)
             root = f"{folder}/the store"
             there = {str(path): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
             kept = everything(events).files == there
@@ -85,7 +122,7 @@ def main() -> int:
         print(f"{'ok' if ok else 'not ok'} - {len(events)} events, " +
               (f"planted bug {bugs} is found" if must_break else "nothing acknowledged is lost, nothing is half there"))
         failed += not ok
-    print("1..3")
+    print("1..6")
     return failed
 
 
