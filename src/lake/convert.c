@@ -307,8 +307,10 @@ static enum status uuid_value(const struct leaf_reader *l, uint32_t k, struct co
 {
     struct slice s = l->values.s[k];
     if (form_of(l->node) != FORM_UUID) {
-        if (column_parse(c, row, s, a, err) != OK)
+        if (column_parse(c, row, s, a, err) != OK) {
+            err->code = ERR_STATE;
             return error_prefix(err, "column \"%s\"", l->node->name);
+        }
     } else
         memcpy((char *)c->data + (size_t)row * 16, s.data, 16);
     return OK;

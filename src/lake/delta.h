@@ -45,8 +45,7 @@ struct delta_metadata {
     /* All columns, partition columns too, in the table's order, as parquet_reader_schema maps types (string -> text,
      * array, map, struct -> jsonb ...); a type we do not know is TYPE_UNKNOWN. */
     struct schema schema;
-    const char *
-        *delta_types;    /* per column, as schemaString spells it: "string", "decimal(18,2)"; nested: "struct", ... */
+    const char **delta_types; /* per column, as schemaString spells it: "decimal(18,2)"; nested: "struct", ... */
     uint32_t *partition; /* indexes of the partition columns, in partitionColumns' order */
     uint32_t npartition;
     struct delta_pair *configuration;

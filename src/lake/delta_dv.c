@@ -10,7 +10,8 @@
  *             or 12347 | (containers - 1) << 16, then a bit per container: is it runs?
  *         per container u16 key, u16 cardinality - 1
  *         u32 offsets per container, unless there are runs and fewer than 4 containers
- *         container: runs: u16 n, n times {u16 start, u16 length - 1}; cardinality <= 4096: sorted u16s; else 8192 bytes
+ *         container: runs: u16 n, n times {u16 start, u16 length - 1};
+ *             cardinality <= 4096: sorted u16s; else 8192 bytes of bits
  *
  * Read by own code, since the library of the day trusts what is inside a container, and these bytes are a stranger's.
  */
