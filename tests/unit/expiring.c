@@ -1,0 +1,368 @@
+/* state/expiring: exact expiry against a model, memory an id, saves, loads and merges. */
+#include "state/expiring.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/os.h"
+#include "faulty_store.h"
+#include "state/merge.h"
+
+static const int64_t second = 1000000, day = 86400 * INT64_C(1000000);
+static struct error err;
+
+static uint64_t random_state = 88172645463325252u;
+static uint64_t random_u64(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static struct hash128 id_of(uint64_t n) { return hash128(&n, sizeof n, 42); }
+
+static void test_basics(void **state)
+{
+    (void)state;
+    struct expiring *s = expiring_new("dedup", 10 * second);
+    assert_true(expiring_insert(s, id_of(1), 100 * second, INT64_MIN));
+    assert_false(expiring_insert(s, id_of(1), 105 * second, INT64_MIN)); /* keeps the time of the first */
+    assert_false(expiring_insert(s, id_of(1), 105 * second, 110 * second - 1));
+    assert_true(expiring_insert(s, id_of(1), 111 * second, 110 * second)); /* exactly at time + horizon */
+    assert_false(expiring_insert(s, id_of(1), 112 * second, 120 * second));
+    assert_true(expiring_insert(s, id_of(2), 112 * second, 120 * second));
+    assert_int_equal(expiring_count(s), 2);
+    expiring_free(s);
+    expiring_free(NULL);
+}
+
+/* Ids that differ in one bit are different ids, in each of the bits. */
+static void test_every_bit(void **state)
+{
+    (void)state;
+    struct expiring *s = expiring_new("dedup", second);
+    struct hash128 base = id_of(7);
+    assert_true(expiring_insert(s, base, 0, INT64_MIN));
+    for (int bit = 0; bit < 128; bit++) {
+        struct hash128 x = base;
+        if (bit < 64)
+            x.lo ^= UINT64_C(1) << bit;
+        else
+            x.hi ^= UINT64_C(1) << (bit - 64);
+        assert_true(expiring_insert(s, x, 0, INT64_MIN));
+        assert_false(expiring_insert(s, x, 0, INT64_MIN));
+    }
+    assert_int_equal(expiring_count(s), 129);
+    expiring_free(s);
+}
+
+/* ---- against a model ---- */
+
+enum { IDS = 5000, STEPS = 400000 };
+
+struct model {
+    int64_t time[IDS];
+    bool there[IDS];
+};
+
+static bool model_insert(struct model *m, int i, int64_t time, int64_t horizon, int64_t evict)
+{
+    if (m->there[i] && (evict == INT64_MIN || m->time[i] + horizon > evict))
+        return false;
+    m->there[i] = true;
+    m->time[i] = time;
+    return true;
+}
+
+/* Saved sections, as segments would keep them. */
+static struct buf sections[256];
+static int nsections;
+
+static struct expiring *reload(struct expiring *s, int64_t horizon, int64_t evict)
+{
+    expiring_free(s);
+    s = expiring_new("dedup", horizon);
+    for (int i = 0; i < nsections; i++)
+        assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&sections[i]), evict, &err), OK);
+    struct buf nothing = BUF(100);
+    expiring_save(s, 0, SHARDS, &nothing);
+    assert_int_equal(nothing.len, 0); /* what was loaded is no news */
+    return s;
+}
+
+static void run_model(int64_t horizon, int64_t pace, bool sweep)
+{
+    static struct model m;
+    memset(&m, 0, sizeof m);
+    struct expiring *s = expiring_new("dedup", horizon);
+    int64_t clock = 1700000000 * second, evict = INT64_MIN;
+    nsections = 0;
+    for (int step = 1; step <= STEPS; step++) {
+        clock += (int64_t)(random_u64() % (uint64_t)pace);
+        if (step % 1000 == 0) { /* an epoch ends */
+            evict = MAX(evict, clock - 50 * pace);
+            if (sweep)
+                expiring_sweep(s, evict);
+            if (step % 4000 == 0) {
+                sections[nsections] = (struct buf)BUF(MIB(100));
+                unsigned cut = (unsigned)(random_u64() % SHARDS);
+                expiring_save(s, 0, cut, &sections[nsections]);
+                expiring_save(s, cut, SHARDS, &sections[nsections++]);
+            }
+            if (step % 100000 == 0)
+                s = reload(s, horizon, evict);
+        }
+        int i = (int)(random_u64() % IDS);
+        int64_t time = clock - (int64_t)(random_u64() % (uint64_t)(40 * pace));
+        assert_int_equal(expiring_insert(s, id_of((uint64_t)i), time, evict), model_insert(&m, i, time, horizon, evict));
+    }
+    while (nsections)
+        buf_release(&sections[--nsections]);
+    expiring_free(s);
+}
+
+static void test_model(void **state)
+{
+    (void)state;
+    run_model(20000 * second, second, true);  /* most ids expire and come back */
+    run_model(20000 * second, second, false); /* and the answers do not depend on sweeping */
+    run_model(INT64_MAX / 4, second, true);   /* nothing ever expires */
+    run_model(1, second, true);               /* everything does, at once */
+}
+
+/* ---- time beyond 48 bits ---- */
+
+static void test_distant_times(void **state)
+{
+    (void)state;
+    struct expiring *s = expiring_new("dedup", day);
+    int64_t year = 365 * day, start = 1577836800 * second;
+    /* Forty years of history pass through, a day at a time. */
+    for (int64_t d = 0; d < 40 * 365; d++) {
+        int64_t time = start + d * day, evict = time - day;
+        assert_true(expiring_insert(s, id_of((uint64_t)d + 2), time, evict));
+        assert_false(expiring_insert(s, id_of((uint64_t)d + 2), time + 1, evict));
+        if (d > 3) { /* of two days before: at the edge, exact */
+            assert_false(expiring_insert(s, id_of((uint64_t)d + 1), time, time - second));
+            assert_true(expiring_insert(s, id_of((uint64_t)d + 1), time, time));
+        }
+        assert_true(expiring_insert(s, id_of(1), time, time));
+    }
+    expiring_free(s);
+    /* One epoch without a watermark that holds 1970 and 2026: late to forget, never early. */
+    s = expiring_new("dedup", day);
+    assert_true(expiring_insert(s, id_of(1), 56 * year, INT64_MIN));
+    for (uint64_t i = 2; i < 2000; i++)
+        assert_true(expiring_insert(s, id_of(i), (int64_t)i * second, INT64_MIN));
+    for (uint64_t i = 2; i < 2000; i++)
+        assert_false(expiring_insert(s, id_of(i), 0, INT64_MIN));
+    assert_false(expiring_insert(s, id_of(1), 0, 56 * year));
+    assert_true(expiring_insert(s, id_of(1), 57 * year, 56 * year + day));
+    expiring_free(s);
+    s = expiring_new("dedup", day);
+    for (uint64_t i = 2; i < 2000; i++)
+        assert_true(expiring_insert(s, id_of(i), (int64_t)i * second, INT64_MIN));
+    assert_true(expiring_insert(s, id_of(1), 56 * year, INT64_MIN));
+    for (uint64_t i = 2; i < 2000; i++)
+        assert_false(expiring_insert(s, id_of(i), 0, INT64_MIN));
+    assert_true(expiring_insert(s, id_of(1), 57 * year, 56 * year + day)); /* the newest is exact */
+    expiring_free(s);
+}
+
+/* ---- memory ---- */
+
+static void check_memory(const struct expiring *s, uint64_t count, uint64_t resident_before)
+{
+    assert_int_equal(expiring_count(s), count);
+    double counted = (double)expiring_bytes(s) / (double)count;
+    double resident = ((double)os_memory_resident() - (double)resident_before) / (double)count;
+    print_message("%9llu ids: %.1f bytes an id, resident %.1f\n", (unsigned long long)count, counted, resident);
+    assert_true(counted <= 40);
+    assert_true(count < 1000000 || resident <= 40); /* below that the process's own noise shows */
+}
+
+/* At any size from 100 K to 10 M ids, at most 40 bytes each, as saved epochs of 10 K ids bring them. */
+static void test_memory(void **state)
+{
+    (void)state;
+    uint64_t before = os_memory_resident(), next = 100000;
+    struct expiring *s = expiring_new("dedup", day);
+    struct buf out = BUF(MIB(10));
+    for (uint64_t n = 1; n <= 10000000; n++) {
+        assert_true(expiring_insert(s, id_of(n), (int64_t)n, INT64_MIN));
+        if (n % 10000 == 0) {
+            buf_clear(&out);
+            expiring_save(s, 0, SHARDS, &out);
+            assert_int_equal(out.len, EXPIRING_BLOCK_HEAD + 10000 * EXPIRING_RECORD);
+        }
+        if (n == next) {
+            check_memory(s, n, before);
+            next = next * 23 / 20 / 10000 * 10000;
+        }
+    }
+    check_memory(s, 10000000, before);
+    buf_release(&out);
+    expiring_free(s);
+}
+
+/* A day's ids at a steady rate: memory follows what is unexpired within an eighth of the horizon, up and down. */
+static void test_sweep_bounds_memory(void **state)
+{
+    (void)state;
+    enum { RATE = 20000 }; /* an epoch */
+    struct expiring *s = expiring_new("dedup", 100 * second);
+    uint64_t n = 0, resident = 0;
+    struct buf out = BUF(MIB(10));
+    for (int64_t epoch = 1; epoch <= 400; epoch++) {
+        uint64_t rate = epoch <= 250 ? RATE : RATE / 20; /* then the stream dries up */
+        int64_t evict = (epoch - 2) * second;
+        for (uint64_t i = 0; i < rate; i++)
+            assert_true(expiring_insert(s, id_of(n++), epoch * second, evict));
+        expiring_sweep(s, evict);
+        buf_clear(&out);
+        expiring_save(s, 0, SHARDS, &out);
+        if (epoch > 130 && epoch < 250)
+            assert_true(expiring_count(s) <= (uint64_t)RATE * (102 + 100 / 8 + 2));
+        if (epoch == 250)
+            resident = expiring_bytes(s);
+    }
+    assert_true(expiring_count(s) <= RATE / 20 * (102 + 100 / 8 + 2));
+    assert_true(expiring_bytes(s) < resident / 8);
+    buf_release(&out);
+    expiring_free(s);
+}
+
+/* ---- payload ---- */
+
+static void test_bad_payloads(void **state)
+{
+    (void)state;
+    struct expiring *s = expiring_new("dedup", day);
+    struct buf good = BUF(MIB(1));
+    for (uint64_t i = 0; i < 20; i++)
+        assert_true(expiring_insert(s, id_of(i), second, INT64_MIN));
+    expiring_save(s, 0, SHARDS, &good);
+    expiring_free(s);
+    assert_memory_equal(good.data, "XSET\24\0\0\0", 8);
+    for (size_t n = 1; n < good.len; n++) {
+        s = expiring_new("dedup", day);
+        assert_int_equal(expiring_load(s, 1, (struct slice){good.data, n}, INT64_MIN, &err), FAILED);
+        assert_int_equal(err.code, ERR_CORRUPT);
+        expiring_free(s);
+    }
+    s = expiring_new("dedup", day);
+    assert_int_equal(expiring_load(s, 2, buf_slice(&good), INT64_MIN, &err), FAILED);
+    assert_int_equal(err.code, ERR_STATE);
+    good.data[0] = 'Y';
+    assert_int_equal(expiring_load(s, 1, buf_slice(&good), INT64_MIN, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    good.data[0] = 'X';
+    expiring_free(s);
+    s = expiring_new("dedup", 2 * day);
+    assert_int_equal(expiring_load(s, 1, buf_slice(&good), INT64_MIN, &err), FAILED);
+    assert_int_equal(err.code, ERR_STATE);
+    expiring_free(s);
+    buf_release(&good);
+}
+
+static struct segment_ref put_ids(struct store *store, struct expiring *s, int64_t epoch)
+{
+    struct segment_writer *w = segment_writer_new();
+    struct segment_ref ref;
+    expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION));
+    assert_int_equal(segment_put(w, store, epoch, epoch, 1, 0, &ref, &err), OK);
+    segment_writer_free(w);
+    return ref;
+}
+
+/* Merged segments remember what the parts did, less what is expired; damage in a part stops the merge. */
+static void test_merge(void **state)
+{
+    (void)state;
+    enum { EACH = 30000, PARTS = 8 };
+    struct store *store = memory_store_new();
+    struct expiring *s = expiring_new("dedup", 10 * second);
+    struct segment_ref refs[PARTS], merged;
+    for (int64_t e = 0; e < PARTS; e++) {
+        for (uint64_t i = 0; i < EACH; i++)
+            assert_true(expiring_insert(s, id_of((uint64_t)e * EACH + i), e * second, INT64_MIN));
+        refs[e] = put_ids(store, s, e + 1);
+    }
+    expiring_free(s);
+    int64_t evict = 12 * second; /* those of times 0, 1, 2 are expired */
+    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, &merged, &err), OK);
+    assert_int_equal(merged.level, 1);
+    uint64_t records = EACH * 5;
+    assert_in_range(merged.bytes, records * EXPIRING_RECORD, records * EXPIRING_RECORD * 101 / 100);
+    struct segment *g;
+    uint32_t n;
+    struct buf payload = BUF(MIB(100));
+    assert_int_equal(segment_open(store, &merged, &g, &err), OK);
+    const struct section *section = segment_sections(g, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(segment_read(g, section, &payload, &err), OK);
+    segment_close(g);
+    s = expiring_new("dedup", 10 * second);
+    assert_int_equal(expiring_load(s, section->version, buf_slice(&payload), evict, &err), OK);
+    assert_int_equal(expiring_count(s), records);
+    for (uint64_t i = 0; i < PARTS * EACH; i++)
+        assert_int_equal(expiring_insert(s, id_of(i), 20 * second, evict), i < 3 * EACH);
+    expiring_free(s);
+    buf_release(&payload);
+    /* All expired: nothing is left. */
+    assert_int_equal(merge_segments(store, refs, PARTS, true, 100 * second, 1, &merged, &err), OK);
+    assert_false(merged.has_state || merged.has_outbox);
+    memory_find(memory_of(store), refs[3].name)->bytes.data[EACH] ^= 1;
+    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, &merged, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, refs[3].name));
+    store_free(store);
+}
+
+static void test_merge_choice(void **state)
+{
+    (void)state;
+    struct segment_ref refs[60] = {0};
+    uint32_t first = 99, count = 99;
+    for (int i = 0; i < 60; i++)
+        refs[i].has_state = true;
+    assert_false(merge_choose(refs, MERGE_FANOUT - 1, &first, &count));
+    assert_int_equal(first, 99);
+    assert_true(merge_choose(refs, MERGE_FANOUT, &first, &count));
+    assert_int_equal(first, 0);
+    assert_int_equal(count, MERGE_FANOUT);
+    refs[0].level = refs[1].level = 1;
+    assert_false(merge_choose(refs, MERGE_FANOUT + 1, &first, &count));
+    assert_true(merge_choose(refs, MERGE_FANOUT + 2, &first, &count));
+    assert_int_equal(first, 2);
+    assert_int_equal(count, MERGE_FANOUT);
+    refs[5].has_state = false; /* kept for its outbox: does not count, does not part the others */
+    refs[5].level = 7;
+    assert_false(merge_choose(refs, MERGE_FANOUT + 2, &first, &count));
+    assert_true(merge_choose(refs, MERGE_FANOUT + 3, &first, &count));
+    assert_int_equal(first, 2);
+    assert_int_equal(count, MERGE_FANOUT + 1);
+    assert_true(merge_choose(refs, 60, &first, &count)); /* behind: more at once, but not all */
+    assert_int_equal(count, MERGE_MAX + 1);
+    for (int i = 0; i < MERGE_FANOUT; i++)
+        refs[i] = (struct segment_ref){.has_state = true, .level = 3};
+    assert_true(merge_choose(refs, MERGE_FANOUT + 4, &first, &count));
+    assert_int_equal(first, 0);
+    assert_int_equal(count, MERGE_FANOUT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_basics),         cmocka_unit_test(test_every_bit),
+        cmocka_unit_test(test_memory),         cmocka_unit_test(test_model),
+        cmocka_unit_test(test_distant_times),  cmocka_unit_test(test_sweep_bounds_memory),
+        cmocka_unit_test(test_bad_payloads),   cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_merge_choice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
