@@ -327,16 +327,26 @@ static enum status bind(struct arena *a, const struct function *f, struct expr *
     return OK;
 }
 
-/* x IN (list): one step when the list is constant, else x = a OR x = b ... */
-static enum status bind_in(struct arena *a, struct expr **args, uint32_t nargs, int32_t location, struct expr **ret,
-                           struct error *err)
+static bool all_constant(struct expr *const *args, uint32_t nargs)
 {
     bool constant = nargs > 1;
     for (uint32_t i = 1; i < nargs; i++)
         constant &= expr_is_const(args[i]);
-    if (constant && args[0]->type.id != TYPE_JSONB) {
-        TRY(expr_to_common(a, args, nargs, "IN", err));
-        return bind(a, &step_in, args, nargs, location, ret, err);
+    return constant;
+}
+
+/* x IN (list): one step when the list is constant, else x = a OR x = b ... */
+static enum status bind_in(struct arena *a, struct expr **args, uint32_t nargs, int32_t location, struct expr **ret,
+                           struct error *err)
+{
+    if (all_constant(args, nargs) && args[0]->type.id != TYPE_JSONB) {
+        struct expr **common = arena_dup(a, args, nargs * sizeof *args);
+        TRY(expr_to_common(a, common, nargs, "IN", err));
+        /* What does not fit the common type is left to the comparison, which needs none. */
+        struct type own = args[0]->type, to = common[0]->type;
+        bool fits = own.id != TYPE_NUMERIC || to.precision - to.scale >= own.precision - own.scale;
+        if (fits && all_constant(common, nargs))
+            return bind(a, &step_in, common, nargs, location, ret, err);
     }
     struct expr **equal = arena_array(a, nargs, sizeof *equal);
     for (uint32_t i = 1; i < nargs; i++)
