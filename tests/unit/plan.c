@@ -140,6 +140,47 @@ static void test_cases(void **state)
     assert_true(files >= 5);
 }
 
+/* ---- names and types of results, as PostgreSQL says (tests/sql/describe/record.py) ---- */
+
+static void describe(const char *query, struct buf *out)
+{
+    struct plan_text text = {"query.sql", slice_of(query)};
+    AUTO(plan) *plan = NULL;
+    struct error err = {0};
+    if (plan_query(&text, plan_test_world(), plan_test_lookup(), &plan, &err) != OK) {
+        buf_puts(out, "!");
+        return;
+    }
+    const struct schema *s = &plan->nodes[plan->nnodes - 1].schema;
+    for (uint32_t i = 0; i < s->ncols; i++) {
+        char type[40];
+        type_name(s->types[i], type);
+        buf_printf(out, "%s%s:%.*s", i ? "," : "", s->names[i], (int)strcspn(type, "("), type);
+    }
+}
+
+static void test_results_are_described_as_by_postgresql(void **state)
+{
+    (void)state;
+    AUTO(buf) file = {0}, differences = BUF(MIB(1));
+    char path[5000];
+    snprintf(path, sizeof path, "%s/../describe/queries.tsv", folder());
+    AUTO(arena) lines = {0};
+    char *line, *rest = arena_strdup(&lines, slurp(path, &file, true).data);
+    uint32_t queries = 0;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        const char *query = strsep(&line, "\t"), *want = strsep(&line, "\t");
+        AUTO(buf) got = BUF(KIB(64));
+        describe(query, &got);
+        if (strcmp(buf_cstr(&got), line ? "!" : want) != 0)
+            buf_printf(&differences, "%s\n  PostgreSQL: %s\n  bourn:      %s\n", query, want, buf_cstr(&got));
+        queries++;
+    }
+    if (differences.len)
+        fail_msg("\n%s", buf_cstr(&differences));
+    assert_true(queries > 100);
+}
+
 /* ---- the payments pipeline ---- */
 
 static struct plan_text example(const char *name, struct buf *into)
@@ -403,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_results_are_described_as_by_postgresql),
         cmocka_unit_test(test_payments),
         cmocka_unit_test(test_payments_mean_the_same_everywhere),
         cmocka_unit_test(test_payments_evidence),

@@ -78,7 +78,7 @@ static inline const struct plan_world *plan_test_world(void)
     return &world;
 }
 
-/* plan_query: the relations "metrics" and "bourn.ledger". */
+/* plan_query: the relations "metrics", "bourn.ledger", and "every", with a column of each type. */
 static inline enum status plan_test_relation(void *arg, const char *name, struct arena *a, struct schema *ret,
                                              struct error *err)
 {
@@ -86,6 +86,15 @@ static inline enum status plan_test_relation(void *arg, const char *name, struct
     (void)a;
     static const char *names[] = {"user_id", "total", "n"};
     static struct type types[] = {{TYPE_TEXT, 0, 0}, {TYPE_NUMERIC, 38, 2}, {TYPE_INT8, 0, 0}};
+    static const char *every_names[] = {"b", "i", "l", "f", "m", "t", "y", "u", "d", "ts", "tz", "v", "j"};
+    static struct type every_types[] = {
+        {TYPE_BOOL, 0, 0}, {TYPE_INT4, 0, 0}, {TYPE_INT8, 0, 0}, {TYPE_FLOAT8, 0, 0}, {TYPE_NUMERIC, 12, 2},
+        {TYPE_TEXT, 0, 0}, {TYPE_BYTEA, 0, 0}, {TYPE_UUID, 0, 0}, {TYPE_DATE, 0, 0}, {TYPE_TIMESTAMP, 0, 0},
+        {TYPE_TIMESTAMPTZ, 0, 0}, {TYPE_INTERVAL, 0, 0}, {TYPE_JSONB, 0, 0}};
+    if (strcmp(name, "every") == 0) {
+        *ret = (struct schema){ARRAY_LEN(every_types), every_names, every_types, NULL};
+        return OK;
+    }
     if (strcmp(name, "metrics") != 0 && strcmp(name, "bourn.ledger") != 0)
         return error_set(err, ERR_NOT_FOUND, "no such relation");
     *ret = (struct schema){3, names, types, NULL};
