@@ -106,11 +106,12 @@ static enum status hub_of(struct slice entity, const char *named, char *out, siz
     struct slice hub = named && *named ? trim(slice_of(named)) : entity;
     if (!hub.len) {
         (void)error_set(err, ERR_USAGE, "no event hub is named: the connection string has no EntityPath");
-        return error_hint(err, "set EVENT_HUB_NAME, or take the connection string of the hub instead of the namespace's");
+        return error_hint(err, "set EVENT_HUB_NAME, or take the connection string of the hub, not the namespace's");
     }
     if (entity.len && !slice_equal(hub, entity)) {
-        (void)error_set(err, ERR_USAGE, "two event hubs are named: \"%.*s\" and, as EntityPath of the connection string, \"%.*s\"",
-                  (int)MIN(hub.len, 256), hub.data, (int)MIN(entity.len, 256), entity.data);
+        (void)error_set(err, ERR_USAGE,
+                        "two event hubs are named: \"%.*s\" and, as EntityPath of the connection string, \"%.*s\"",
+                        (int)MIN(hub.len, 256), hub.data, (int)MIN(entity.len, 256), entity.data);
         return error_hint(err, "leave EVENT_HUB_NAME out, or take the namespace's connection string");
     }
     if (hub.len >= size)

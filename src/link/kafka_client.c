@@ -74,7 +74,7 @@ static enum status conf_fill(struct kafka_client *c, rd_kafka_conf_t *conf, cons
     bool has_brokers = false;
     for (size_t i = 0; i < noptions; i++) {
         TRY(conf_set(c, conf, &options[i], err));
-        has_brokers |= !strcmp(options[i].name, "bootstrap.servers") || !strcmp(options[i].name, "metadata.broker.list");
+        has_brokers |= !strcmp(options[i].name, "bootstrap.servers");
     }
     if (!has_brokers)
         return error_set(err, ERR_USAGE, "no broker is named: \"bootstrap.servers\" is missing");
@@ -139,23 +139,26 @@ struct trouble {
     const char *hint;
 };
 
+static const char check_user[] = "check the user (sasl.username), the secret (sasl.password) and sasl.mechanism; "
+                                 "for Event Hubs, the connection string";
+
 static const struct trouble troubles[] = {
-    {RD_KAFKA_RESP_ERR__AUTHENTICATION, NULL, ERR_AUTH, false,
-     "check the user (sasl.username), the secret (sasl.password) and sasl.mechanism; for Event Hubs, the connection string"},
-    {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, NULL, ERR_AUTH, false,
-     "check the user (sasl.username), the secret (sasl.password) and sasl.mechanism; for Event Hubs, the connection string"},
+    {RD_KAFKA_RESP_ERR__AUTHENTICATION, NULL, ERR_AUTH, false, check_user},
+    {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, NULL, ERR_AUTH, false, check_user},
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NULL, ERR_AUTH, false,
      "this user may not read or write the topic: grant it on the broker"},
     {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, NULL, ERR_AUTH, false,
      "this user may not use the consumer group: grant it, or name another in group.id"},
     {RD_KAFKA_RESP_ERR__SSL, "has expired", ERR_AUTH, false,
      "renew the broker's certificate, or correct this machine's clock"},
-    {RD_KAFKA_RESP_ERR__SSL, "not yet valid", ERR_AUTH, false, "correct this machine's clock, or the broker's certificate"},
+    {RD_KAFKA_RESP_ERR__SSL, "not yet valid", ERR_AUTH, false,
+     "correct this machine's clock, or the broker's certificate"},
     {RD_KAFKA_RESP_ERR__SSL, "mismatch", ERR_AUTH, false,
      "bootstrap.servers and the broker's advertised listeners must use a name that stands in the certificate"},
     {RD_KAFKA_RESP_ERR__SSL, "certificate", ERR_AUTH, false,
      "name the certificate of the CA that signed the broker's in ssl.ca.location"},
-    {RD_KAFKA_RESP_ERR__SSL, NULL, ERR_AUTH, false, "is this the broker's TLS listener? check security.protocol and the port"},
+    {RD_KAFKA_RESP_ERR__SSL, NULL, ERR_AUTH, false,
+     "is this the broker's TLS listener? check security.protocol and the port"},
     {RD_KAFKA_RESP_ERR__RESOLVE, NULL, ERR_NONE, true, "check the host in bootstrap.servers, and the name server"},
     {RD_KAFKA_RESP_ERR__TRANSPORT, "refused", ERR_NONE, true,
      "is the broker running? check host and port in bootstrap.servers"},
@@ -224,7 +227,8 @@ void kafka_client_confirm(struct kafka_client *c, const char *otherwise)
     if (!c->suspected) {
         c->suspicion = (struct error){0};
         (void)error_set(&c->suspicion, c->fault, "Kafka topic \"%s\": %s", c->topic, otherwise);
-        (void)error_hint(&c->suspicion, "check bootstrap.servers, and that security.protocol is what the listener speaks");
+        (void)error_hint(&c->suspicion,
+                         "check bootstrap.servers, and that security.protocol is what the listener speaks");
         c->suspicion.retriable = true;
         c->suspected = true;
     }

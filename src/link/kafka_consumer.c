@@ -408,8 +408,8 @@ static enum status fetch_start(struct kafka_consumer *c, struct partition *p, ui
         rd_kafka_pause_partitions(c->client.rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (e) {
-        (void)error_set(err, c->client.fault, "Kafka partition %s/%u: cannot fetch from offset %lld: %s", c->client.topic,
-                  number, (long long)offset, rd_kafka_error_string(e));
+        (void)error_set(err, c->client.fault, "Kafka partition %s/%u: cannot fetch from offset %lld: %s",
+                        c->client.topic, number, (long long)offset, rd_kafka_error_string(e));
         rd_kafka_error_destroy(e);
         rd_kafka_queue_destroy(p->queue);
         p->queue = NULL;
@@ -504,8 +504,9 @@ static enum status tell_lost(struct kafka_consumer *c, struct partition *p, uint
         return AGAIN;
     long long at = p->position;
     if (at < low) {
-        (void)error_set(err, ERR_NOT_FOUND, "Kafka partition %s/%u: offset %lld is gone, the oldest kept is %lld: %lld messages are lost",
-                  c->client.topic, number, at, (long long)low, (long long)low - at);
+        (void)error_set(err, ERR_NOT_FOUND,
+                        "Kafka partition %s/%u: offset %lld is gone, the oldest kept is %lld: %lld messages are lost",
+                        c->client.topic, number, at, (long long)low, (long long)low - at);
         return error_hint(err, "the topic's retention is shorter than this pipeline was down");
     }
     (void)error_set(err, ERR_NOT_FOUND, "Kafka partition %s/%u: offset %lld is past the end, which is at %lld",

@@ -93,8 +93,9 @@ static enum status health(struct kafka_producer *p, struct error *err)
 static rd_kafka_resp_err_t produce(struct kafka_producer *p, struct slice key, struct slice payload,
                                    int64_t timestamp_us)
 {
+    void *value = (void *)(uintptr_t)payload.data; /* copied, not changed */
     return rd_kafka_producev(p->client.rk, RD_KAFKA_V_RKT(p->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_KEY(key.data, key.len), RD_KAFKA_V_VALUE((void *)(uintptr_t)payload.data, payload.len),
+                             RD_KAFKA_V_KEY(key.data, key.len), RD_KAFKA_V_VALUE(value, payload.len),
                              RD_KAFKA_V_TIMESTAMP(timestamp_us / 1000), RD_KAFKA_V_END);
 }
 

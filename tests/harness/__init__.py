@@ -43,7 +43,8 @@ class Suite:
         self.seed = int(os.environ.get("BOURN_SEED") or random.SystemRandom().randrange(1 << 32))
         self.random = random.Random(self.seed)
         self.made_folder = "BOURN_TEST_FOLDER" not in os.environ
-        self.folder = Path(os.environ.get("BOURN_TEST_FOLDER") or tempfile.mkdtemp(prefix=f"bourn-{name.replace('/', '-')}-"))
+        prefix = f"bourn-{name.replace('/', '-')}-"
+        self.folder = Path(os.environ.get("BOURN_TEST_FOLDER") or tempfile.mkdtemp(prefix=prefix))
         self.folder.chmod(0o755)  # servers run as another user when we are root
         self.count = self.failures = 0
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -87,7 +88,8 @@ class Suite:
         print(f"# {time.monotonic() - begin:.2f} s")
         print(f"{'ok' if passed else 'not ok'} {self.count} - {name}{note}", flush=True)
 
-    def command(self, words: Sequence, *, limit: float = 60, check: int | None = 0, **more) -> subprocess.CompletedProcess:
+    def command(self, words: Sequence, *, limit: float = 60, check: int | None = 0,
+                **more) -> subprocess.CompletedProcess:
         """Run a program to its end with captured text output; `check` is the exit code it must have (None: any)."""
         words = [str(word) for word in words]
         more.setdefault("text", True)

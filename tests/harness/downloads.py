@@ -3,7 +3,7 @@
     jars("kafka")    the jars of tests/downloads/kafka.jars
     venv()           the Python of a virtual environment with tests/downloads/requirements.txt
 
-Both are made once per list (its hash is part of the folder's name), whole or not at all, and checked when they are made.
+Both are made once per list (its hash is part of the folder's name), whole or not at all, and checked then.
 `python3 tests/harness/downloads.py pin NAME GROUP:ARTIFACT:VERSION...` writes a new list of jars.
 """
 from __future__ import annotations

@@ -24,7 +24,8 @@ from harness.downloads import jars
 from .certificates import Authority
 from .kafka_protocol import Admin
 
-USER, PASSWORD = "$ConnectionString", "Endpoint=sb://tests.invalid/;SharedAccessKeyName=all;SharedAccessKey=c2VjcmV0LWtleQ=="
+USER = "$ConnectionString"
+PASSWORD = "Endpoint=sb://tests.invalid/;SharedAccessKeyName=all;SharedAccessKey=c2VjcmV0LWtleQ=="
 
 
 class Kafka:

@@ -1,5 +1,5 @@
-"""A real PostgreSQL, the oracle: locale C, UTF8, time zone UTC, on a socket and a port of its own, run as `nobody` where
-we are root.
+"""A real PostgreSQL, the oracle: locale C, UTF8, time zone UTC, on a socket and a port of its own, run as `nobody`
+where we are root.
 
     with Postgres(folder) as postgres:
         postgres.run("CREATE TABLE t (x int)")
@@ -74,8 +74,8 @@ class Postgres:
     def __exit__(self, *_) -> None:
         self.stop()
 
-    def _psql(self, sql: str, *words: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run([programs() / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", *words, self.url],
+    def _psql(self, sql: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run([programs() / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", self.url],
                               input=sql, text=True, capture_output=True, env=self.env, preexec_fn=die_with_parent)
         if check and done.returncode:
             raise RuntimeError(f"psql: {done.stderr.strip()}\n{sql[:2000]}")
@@ -101,4 +101,5 @@ class Postgres:
         copy = f"COPY ({query.rstrip().rstrip(';')}) TO STDOUT (FORMAT csv, NULL '{NULL}', FORCE_QUOTE *)"
         # Only fields that are NULL stand unquoted, and NULL is no text that a field would hold.
         text = self._psql(copy).stdout
-        return [[None if field == NULL else field for field in row] for row in csv.reader(io.StringIO(text, newline=""))]
+        found = csv.reader(io.StringIO(text, newline=""))
+        return [[None if field == NULL else field for field in row] for row in found]

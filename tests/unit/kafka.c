@@ -53,8 +53,8 @@ static void test_connection_string_spellings(void **state)
 {
     (void)state;
     /* Any order, any case of names, blanks and a newline around (a secret file has one), unknown parts. */
-    struct event_hubs *e = hubs(" \tsharedaccesskey=k==; EntityPath = h ;ENDPOINT=SB://a.b:5671;SharedAccessKeyName=n;New=1\n", NULL,
-                                NULL);
+    const char *text = " \tsharedaccesskey=k==; EntityPath = h ;ENDPOINT=SB://a.b:5671;SharedAccessKeyName=n;New=1\n";
+    struct event_hubs *e = hubs(text, NULL, NULL);
     assert_string_equal(e->hub, "h");
     assert_string_equal(e->bootstrap, "a.b:5671");
     event_hubs_free(e);
@@ -129,7 +129,8 @@ static void test_reasons(void **state)
     } cases[] = {
         {"127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 1ms in state CONNECT)",
          "127.0.0.1:1", "Connect to ipv4#127.0.0.1:1 failed: Connection refused"},
-        {"sasl_ssl://h.example:9093/1: SASL authentication error: no (after 3ms in state AUTH_REQ, 2 identical error(s) suppressed)",
+        {"sasl_ssl://h.example:9093/1: SASL authentication error: no (after 3ms in state AUTH_REQ, 2 identical error(s) "
+         "suppressed)",
          "h.example:9093", "SASL authentication error: no"},
         {"ssl://[::1]:9093/bootstrap: closed", "[::1]:9093", "closed"},
         {"Failed to write to a/b: full", "", "Failed to write to a/b: full"},

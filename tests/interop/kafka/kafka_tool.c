@@ -2,7 +2,7 @@
  * `secret:NAME=VALUE` marks a secret.
  *
  *   kafka_tool read TOPIC START SECONDS [NAME=VALUE...]   START: earliest latest time:US offset:N[,N...]
- *       prints "partition offset timestamp_us key payload" a line; then, per partition, "end partition position low high"
+ *       prints "partition offset timestamp_us key payload" a line; then, for each, "end partition position low high"
  *   kafka_tool watch ...                                  as read, but goes on where the others stop at the end
  *   kafka_tool drain TOPIC [NAME=VALUE...]                counts from earliest to the end, prints messages and seconds
  *   kafka_tool write TOPIC SECONDS [NAME=VALUE...]        lines of stdin as payloads; prints what was delivered
