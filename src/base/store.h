@@ -48,6 +48,10 @@ struct store_ops {
     /* The place as a person would write it: "/data/lake/t". */
     const char *(*describe)(struct store *s);
     void (*free)(struct store *s);
+    /* Remove what writers that were killed left unfinished in the folder of prefix, if it is at least `age_us` old.
+     * Younger ones may belong to a writer that lives; should it lose its own after all, its put fails. May be NULL:
+     * nothing is ever left. */
+    enum status (*sweep)(struct store *s, const char *prefix, int64_t age_us, struct error *err);
 };
 
 struct store {
@@ -68,6 +72,10 @@ static inline enum status store_put(struct store *s, const char *name, struct sl
 static inline enum status store_put_if_absent(struct store *s, const char *name, struct slice bytes, struct error *err)
 {
     return s->ops->put_if_absent(s, name, &bytes, 1, err);
+}
+static inline enum status store_sweep(struct store *s, const char *prefix, int64_t age_us, struct error *err)
+{
+    return s->ops->sweep ? s->ops->sweep(s, prefix, age_us, err) : OK;
 }
 static inline void store_free(struct store *s)
 {

@@ -7,6 +7,7 @@
 #include "base/os.h"
 
 enum { PATH_LIMIT = 4096, KNOWN_FOLDERS = 64 };
+#define TEMP_PREFIX ".tmp-"
 
 struct local_store {
     struct store base;
@@ -134,7 +135,7 @@ static enum status write_temp(struct local_store *l, const char *path, struct pi
     TRY(local_folder_ready(l, path, err));
     parent_of(path, folder);
     os_uuid(uuid);
-    int n = snprintf(temp, PATH_LIMIT, "%s/.tmp-%s", folder, uuid);
+    int n = snprintf(temp, PATH_LIMIT, "%s/" TEMP_PREFIX "%s", folder, uuid);
     if (n < 0 || n >= PATH_LIMIT)
         return error_set(err, ERR_IO, "the path %s is too long for a temporary file beside it", path);
     AUTO_FD fd = -1;
@@ -263,22 +264,32 @@ static enum status list_one(void *arg, const char *last, struct error *err)
     return g->visit(g->arg, &object, err);
 }
 
-static enum status local_list(struct store *s, const char *prefix, const char *from,
-                              enum status (*visit)(void *arg, const struct store_object *object, struct error *err),
-                              void *arg, struct error *err)
+/* The folder that a prefix lies in; AGAIN if it is not there. */
+static enum status folder_of_prefix(struct local_store *l, const char *prefix, char folder[static PATH_LIMIT],
+                                    struct error *err)
 {
-    char probe[PATH_LIMIT], path[PATH_LIMIT], folder[PATH_LIMIT];
+    char probe[PATH_LIMIT], path[PATH_LIMIT];
     const char *slash = strrchr(prefix, '/');
     /* "sub/" names the folder of "sub/x", whatever x is; the name check is the same. */
     int n = snprintf(probe, sizeof probe, "%.*sx", slash ? (int)(slash + 1 - prefix) : 0, prefix);
     if (n < 0 || n >= PATH_LIMIT)
-        return error_set(err, ERR_IO, "the prefix of a listing in %s is too long", local_of(s)->folder);
-    TRY(local_path(local_of(s), probe, path, err));
+        return error_set(err, ERR_IO, "the prefix of a listing in %s is too long", l->folder);
+    TRY(local_path(l, probe, path, err));
     parent_of(path, folder);
     struct os_stat st;
     TRY(os_stat(folder, &st, err));
-    if (st.kind == OS_MISSING)
-        return OK;
+    return st.kind == OS_MISSING ? AGAIN : OK;
+}
+
+static enum status local_list(struct store *s, const char *prefix, const char *from,
+                              enum status (*visit)(void *arg, const struct store_object *object, struct error *err),
+                              void *arg, struct error *err)
+{
+    char folder[PATH_LIMIT];
+    enum status there = folder_of_prefix(local_of(s), prefix, folder, err);
+    if (there != OK)
+        return there == AGAIN ? OK : there;
+    const char *slash = strrchr(prefix, '/');
     struct listing g = {
         .folder = folder,
         .from = from,
@@ -289,6 +300,33 @@ static enum status local_list(struct store *s, const char *prefix, const char *f
         .arg = arg,
     };
     return os_folder_list(folder, list_one, &g, err);
+}
+
+struct sweeping {
+    const char *folder;
+    int64_t before_us;
+};
+
+static enum status sweep_one(void *arg, const char *last, struct error *err)
+{
+    const struct sweeping *g = arg;
+    char path[PATH_LIMIT];
+    struct os_stat st;
+    int n = snprintf(path, sizeof path, "%s/%s", g->folder, last);
+    if (strncmp(last, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0 || n < 0 || n >= PATH_LIMIT)
+        return OK;
+    TRY(os_stat(path, &st, err));
+    return st.kind == OS_FILE && st.modified_us <= g->before_us ? os_unlink(path, err) : OK;
+}
+
+static enum status local_sweep(struct store *s, const char *prefix, int64_t age_us, struct error *err)
+{
+    char folder[PATH_LIMIT];
+    enum status there = folder_of_prefix(local_of(s), prefix, folder, err);
+    if (there != OK)
+        return there == AGAIN ? OK : there;
+    struct sweeping g = {.folder = folder, .before_us = os_now_us() - age_us};
+    return os_folder_list(folder, sweep_one, &g, err);
 }
 
 static const char *local_describe(struct store *s) { return local_of(s)->folder; }
@@ -312,6 +350,7 @@ struct store *store_local_new(const char *folder)
         .remove = local_remove,
         .describe = local_describe,
         .free = local_free,
+        .sweep = local_sweep,
     };
     struct local_store *l = mem_zalloc(sizeof *l);
     l->base.ops = &ops;

@@ -5,8 +5,8 @@
  *     store_free(s);
  *
  * An object is a file under its own name; parts of the name are sub-folders, made when they are missing. What is not
- * yet whole is called ".tmp-UUID" and lies in the folder it will end up in; a crash may leave it behind, and nothing
- * reads it.
+ * yet whole is called ".tmp-UUID" and lies in the folder it will end up in; a crash may leave it behind, nothing
+ * reads it, and sweep removes it.
  *
  *     put             write temp, fsync, rename, fsync folder
  *     put_if_absent   write temp, fsync, link, fsync folder, unlink temp: link(2) lets exactly one racer win, also

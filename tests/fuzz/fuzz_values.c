@@ -1,5 +1,5 @@
-/* Any text for any type: refused, or a value whose printed form reads back as the same value, whose key reads back as an
- * equal one, and whose encoding reads back as the same. The first byte chooses the type.
+/* Any text for any type: refused, or a value whose printed form reads back as the same value, whose key reads back as
+ * an equal one, and whose encoding reads back as the same. The first byte chooses the type.
  * Seeds: the inputs of tests/unit/data/values.tsv. */
 #include "column/rowcodec.h"
 #include "column/rowkey.h"

@@ -4,8 +4,8 @@
     for world in worlds(events[:cut], random.Random(seed), count=4):
         world.write_to(folder, root="/where/the/program/ran")     # or look into world.files: path -> bytes
 
-The disk of the model is the worst that POSIX allows: what is not covered by a sync that succeeded may be there or not, in
-any order, writes torn at 512 bytes; a name (created, linked, renamed, removed) lasts only once its folder was synced
+The disk of the model is the worst that POSIX allows: what is not covered by a sync that succeeded may be there or not,
+in any order, writes torn at 512 bytes; a name (created, linked, renamed, removed) lasts only once its folder was synced
 after it; syncing a file does not save its name. A process that is killed leaves `everything(events)`.
 """
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 SECTOR = 512
-KINDS = ["start", "open", "write", "sync", "close", "mkdir", "rename", "link", "unlink", "rmdir", "folder_sync", "point"]
+KINDS = ["start", "open", "write", "sync", "close", "mkdir", "rename", "link", "unlink", "rmdir", "folder_sync",
+         "point"]
 CREATED_NEW, REPLACED, APPENDED = 1, 2, 3
 
 

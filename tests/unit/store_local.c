@@ -198,6 +198,22 @@ static void test_no_leftovers(void **unused)
     assert_object("left/over", "again");
 }
 
+static void test_sweeping(void **unused)
+{
+    (void)unused;
+    char command[256];
+    snprintf(command, sizeof command, "cd '%s' && mkdir -p w && touch w/.tmp-new w/.hidden && touch -d '2 hours ago' "
+             "w/.tmp-old w/.old", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(store_put(store, "w/x", SLICE("x"), &err), OK);
+    assert_int_equal(store_sweep(store, "w/", INT64_C(3600) * 1000000, &err), OK);
+    snprintf(command, sizeof command,
+             "test \"$(cd '%s/w' && LC_ALL=C ls -A | tr '\\n' ' ')\" = '.hidden .old .tmp-new x '", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(store_sweep(store, "nowhere/", 0, &err), OK);
+    assert_int_equal(store_sweep(store, "../", 0, &err), FAILED);
+}
+
 static void test_a_store_that_is_not_there_yet(void **unused)
 {
     (void)unused;
@@ -246,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_remove),
         cmocka_unit_test(test_names_cannot_leave_the_folder),
         cmocka_unit_test(test_no_leftovers),
+        cmocka_unit_test(test_sweeping),
         cmocka_unit_test(test_a_store_that_is_not_there_yet),
     };
     return cmocka_run_group_tests_name("store_local", tests, make_store, remove_store);
