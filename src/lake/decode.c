@@ -288,7 +288,7 @@ static bool next_delta_bytes(struct decoder *d, struct slice *ret, uint32_t n)
         if (d->made->overflow || d->last.overflow || (d->physical == PHYSICAL_FIXED && ret[k].len != (size_t)d->length))
             return false;
     }
-    const char *p = d->made->data;
+    const char *p = buf_cstr(d->made);
     for (uint32_t k = 0; k < n; k++) {
         ret[k].data = p;
         p += ret[k].len;

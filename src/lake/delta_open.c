@@ -134,6 +134,8 @@ static enum status apply_version(struct delta_table *t, int64_t version, struct 
 static enum status read_sidecars(struct delta_table *t, struct buf *sidecars, struct error *err)
 {
     AUTO(buf) none = BUF(KIB(64));
+    if (!sidecars->len)
+        return OK;
     for (char *at = sidecars->data, *end = sidecars->data + sidecars->len; at < end;) {
         char *stop = memchr(at, '\n', (size_t)(end - at));
         *stop = 0;
