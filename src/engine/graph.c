@@ -274,6 +274,8 @@ static void scan_task(void *arg, uint32_t worker, uint32_t task)
     struct batch *out;
     scan_push(n->scan, &c, slot->in, &out, &result);
     slot->max_event = result.max_event;
+    if (os_planted_bug("rows_lost_in_round") && out)
+        out->live--;
     deliver_on(g, n, worker, task, &slot->arena, out);
 }
 

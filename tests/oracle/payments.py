@@ -196,9 +196,12 @@ class Expected:
                  divided(t.deposits, t.deposit_count), divided(t.withdrawals, t.withdrawal_count),
                  divided(t.deposits, t.withdrawals))]
 
+    def user_row(self, user: str) -> tuple:
+        t = self.users[user]
+        return (user, t.deposits, t.withdrawals, t.deposit_count, t.withdrawal_count, t.first, t.last)
+
     def user_metrics(self) -> list[tuple]:
-        return sorted((u, t.deposits, t.withdrawals, t.deposit_count, t.withdrawal_count, t.first, t.last)
-                      for u, t in self.users.items())
+        return sorted(map(self.user_row, self.users))
 
     def channel_distribution(self) -> list[tuple]:
         return sorted((*k, n, amount) for k, (n, amount) in self.channels.items())

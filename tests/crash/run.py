@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""Crash tests: the payments pipeline killed, failed, frozen and unplugged at every moment, and always right in the end.
+
+    run.py [WORD...]     the cases whose name has one of the words
+    BOURN_LONG=1         `make torture`: every call of the seam where CI takes a sample
+"""
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness import LONG, Suite, program  # noqa: E402
+
+
+def with_libraries() -> None:
+    """Go on under the tests' own Python, which has pyarrow."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        if os.environ.get("BOURN_TEST_VENV"):
+            raise
+        from harness import downloads
+        os.environ["BOURN_TEST_VENV"] = "1"
+        python = str(downloads.venv())
+        os.execv(python, [python, *sys.argv])
+
+
+with_libraries()
+from power import lay_out, read_records, states  # noqa: E402
+from world import EXAMPLE, Observer, Violation, World, finish, was_killed  # noqa: E402
+from harness.children import die_with_parent  # noqa: E402
+
+WORKERS = 2
+SMALL, LARGE = 2 * 2048 + 500, 20_000  # events: 3 epochs, 10 epochs
+ERRORS = {"EIO", "ENOSPC"}
+
+
+def count_calls(world: World) -> int:
+    place = world.fresh("count")
+    done = world.run(place, more={"BOURN_FAULT_COUNT": str(world.folder / "count.txt")})
+    if done.returncode:
+        raise AssertionError(f"an undisturbed run fails:\n{done.stderr}")
+    return int((world.folder / "count.txt").read_text().split()[1])
+
+
+def sample(chance: random.Random, total: int, wanted: int) -> list[int]:
+    everything = range(1, total + 1)
+    return list(everything) if LONG or total <= wanted else sorted(chance.sample(everything, wanted))
+
+
+def each(world: World, what: list, one) -> int:
+    """Run one(world, place, item) for all items, a few at a time; the first violation says which item it was."""
+    def named(item):
+        place = world.fresh("place-" + "-".join(map(str, item)).replace(":", "-").replace("+", "p"))
+        try:
+            result = one(world, place, *item)
+        except (Violation, subprocess.TimeoutExpired) as problem:
+            raise Violation(f"{item}: {problem}") from problem
+        shutil.rmtree(place, ignore_errors=True)
+        return result
+
+    hits = 0
+    with ThreadPoolExecutor(WORKERS) as pool:
+        jobs = [pool.submit(named, item) for item in what]
+        try:
+            for job in as_completed(jobs):
+                hits += bool(job.result())
+        finally:
+            for job in jobs:
+                job.cancel()
+    return hits
+
+
+# ---- one disturbance each ----
+
+def kill_once(world: World, place: Path, at: int) -> bool:
+    observer = Observer(world, place / "lake")
+    done = world.run(place, fault=f"kill:{at}")
+    if not was_killed(done) and done.returncode:
+        raise Violation(f"not killed, but failed: {done.stderr}")
+    observer.look()
+    finish(world, place, observer)
+    return was_killed(done)
+
+
+def kill_twice(world: World, place: Path, first: int, second: int) -> bool:
+    observer = Observer(world, place / "lake")
+    world.run(place, fault=f"kill:{first}")
+    observer.look()
+    done = world.run(place, fault=f"kill:{second}")
+    observer.look()
+    finish(world, place, observer)
+    return was_killed(done)
+
+
+def fail_call(world: World, place: Path, rule: str, bug: str = "") -> bool:
+    observer = Observer(world, place / "lake")
+    done = world.run(place, fault=rule, bug=bug)
+    if done.returncode < 0:
+        raise Violation(f"ended by signal {-done.returncode}: {done.stderr[-1500:]}")
+    if done.returncode and "error:" not in done.stderr:
+        raise Violation(f"exit {done.returncode} without a word")
+    observer.look()
+    finish(world, place, observer)
+    return done.returncode != 0
+
+
+# ---- cases ----
+
+def killed_at_every_boundary(folder: Path, world: World) -> None:
+    total = count_calls(world)
+    hits = each(world, [(n,) for n in range(1, total + 1)], kill_once)
+    print(f"# {total} boundaries, {hits} kills, 0 violations")
+    assert hits >= total * 0.9, "most kills must hit"
+
+
+def killed_again_during_recovery(folder: Path, world: World, chance: random.Random) -> None:
+    total = count_calls(world)
+    pairs = [(n, chance.randrange(1, 400)) for n in sample(chance, total, 120)]
+    hits = each(world, pairs, kill_twice)
+    print(f"# {len(pairs)} pairs of kills, {hits} in the second life, 0 violations")
+    assert hits > len(pairs) / 2
+
+
+def every_call_failed_once(folder: Path, world: World, chance: random.Random) -> None:
+    total = count_calls(world)
+    rules = [(f"fail:{n}:{chance.choice(sorted(ERRORS))}",) for n in sample(chance, total, 150)]
+    stopped = each(world, rules, fail_call)
+    print(f"# {len(rules)} faults, {stopped} stopped the run, 0 violations")
+    assert stopped, "a fault that nobody notices was not injected"
+
+
+def every_call_failed_for_ever(folder: Path, world: World, chance: random.Random) -> None:
+    total = count_calls(world)
+    rules = [(f"fail:{n}+:{e}",) for n in sample(chance, total, 50) for e in sorted(ERRORS)]
+    stopped = each(world, rules, fail_call)
+    print(f"# {len(rules)} faults, {stopped} stopped the run, 0 violations")
+    assert stopped > len(rules) / 2
+
+
+def short_writes(folder: Path, world: World, chance: random.Random) -> None:
+    rules = [(f"short:{n}{more}",) for n in sorted(chance.sample(range(1, 200), 40)) for more in ("", "+")]
+    stopped = each(world, rules, fail_call)
+    print(f"# {len(rules)} short writes, {stopped} stopped the run, 0 violations")
+    assert stopped
+
+
+def after_power_loss(world: World, place: Path, number: int, disk, old: Path) -> bool:
+    _, files, folders = disk
+    lay_out(files, folders, old, place)
+    observer = Observer(world, place / "lake")
+    finish(world, place, observer)
+    return True
+
+
+def record_run(world: World, bug: str = "") -> tuple[Path, list]:
+    old = world.fresh("recorded" + bug)
+    record = world.fresh("record" + bug)
+    done = world.run(old, bug=bug, more={"BOURN_RECORD": str(record)})
+    assert done.returncode == 0, done.stderr
+    return old, read_records(record / "os.rec")
+
+
+def lose_power(world: World, chance: random.Random, count: int, bug: str = "") -> int:
+    old, records = record_run(world, bug)
+    disks = list(states(records, count, chance))
+
+    def one(w: World, place: Path, number: int) -> bool:
+        return after_power_loss(w, place, number, disks[number], old)
+
+    return each(world, [(n,) for n in range(len(disks))], one)
+
+
+def power_lost_at_any_moment(folder: Path, world: World, chance: random.Random) -> None:
+    count = 2000 if LONG else 200
+    print(f"# {lose_power(world, chance, count)} disks after a power loss, 0 violations")
+
+
+def zombie(world: World, place: Path, point: str, nth: int, bug: str = "") -> bool:
+    """A is frozen at a point, B takes over and finishes, A wakes up: it must notice and change nothing. The lock that
+    keeps B out on one machine is off, as between two machines."""
+    observer = Observer(world, place / "lake")
+    env = {"PATH": os.environ["PATH"], "EVENTS": str(world.events), "LAKE": str(place / "lake"), "HOME": str(place),
+           "BOURN_STATE": str(place / "state"), "BOURN_BUG": ",".join(filter(None, ["no_lock", bug])),
+           "BOURN_STOP_AT": f"{point}:{nth}:stop"}
+    a = subprocess.Popen([world.bourn, "run", "--quiet", world.settings, EXAMPLE / "file.sql", EXAMPLE / "payments.sql"],
+                         env=env, cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    try:
+        if not wait_stopped(a.pid):
+            return False
+        finish(world, place, observer, bug="no_lock")
+        before = fingerprint(place / "lake")
+        a.send_signal(18)
+        _, said = a.communicate(timeout=30)
+    finally:
+        a.kill()
+        a.wait()
+    if a.returncode == 0:
+        raise Violation("the zombie believes that all is well")
+    observer.look_at_the_end()
+    if fingerprint(place / "lake") != before:
+        raise Violation(f"the zombie committed: {said}")
+    return True
+
+
+def wait_stopped(pid: int) -> bool:
+    for _ in range(400):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return False
+        if state == "T":
+            return True
+        if state == "Z":
+            return False
+        time.sleep(0.02)
+    return False
+
+
+def fingerprint(lake: Path) -> list[str]:
+    return sorted(str(p.relative_to(lake)) for p in lake.rglob("_delta_log/*.json"))
+
+
+def a_frozen_process_and_its_successor(folder: Path, world: World) -> None:
+    freezes = [(point, n) for point in ("segment", "recorded") for n in range(1, 4)]
+    hits = each(world, freezes, zombie)
+    print(f"# {hits} freezes, 0 commits by a zombie")
+    assert hits >= 4
+
+
+def the_clock_set_back(folder: Path, world: World) -> None:
+    place = world.fresh("clock")
+    observer = Observer(world, place / "lake")
+    world.run(place, fault="kill:700")
+    done = world.run(place, more={"BOURN_CLOCK": "-1d"})
+    assert done.returncode == 0, done.stderr
+    observer.look_at_the_end()
+
+
+# ---- planted bugs ----
+
+def caught(test) -> bool:
+    try:
+        test()
+    except (Violation, AssertionError, subprocess.TimeoutExpired):
+        return True
+    return False
+
+
+def hunt(world: World, bug: str, chance: random.Random) -> str | None:
+    """The name of the first test that catches the bug."""
+    total = count_calls(world)
+
+    def kills() -> None:
+        each(world, [(n,) for n in sorted(chance.sample(range(1, total + 1), min(total, 150)))],
+             lambda w, place, n: kill_once_with(w, place, n, bug))
+
+    tests = {
+        "an undisturbed run": lambda: finish(world, world.fresh("plain-" + bug), Observer(world, world.folder / ("plain-" + bug) / "lake"), bug),
+        "killed at every boundary": kills,
+        "a frozen process and its successor": lambda: each(world, [(p, n) for p in ("segment", "recorded") for n in (1, 2)],
+                                                            lambda w, place, p, n: zombie(w, place, p, n, bug)),
+        "power lost at any moment": lambda: lose_power(world, chance, 150, bug),
+        "every call failed": lambda: each(world, [(f"fail:{n}:EIO",) for n in sorted(chance.sample(range(1, total + 1), 150))],
+                                          lambda w, place, rule: fail_call(w, place, rule, bug)),
+    }
+    return next((name for name, test in tests.items() if caught(test)), None)
+
+
+def kill_once_with(world: World, place: Path, at: int, bug: str) -> bool:
+    observer = Observer(world, place / "lake")
+    done = world.run(place, fault=f"kill:{at}", bug=bug)
+    observer.look()
+    finish(world, place, observer, bug)
+    return was_killed(done)
+
+
+def planted_bugs() -> list[tuple[str, str]]:
+    lines = (Path(__file__).parent / "bugs.tsv").read_text().splitlines()
+    return [tuple(line.split("\t")[:2]) for line in lines if line and not line.startswith("#")]
+
+
+def planted_bug_is_caught(folder: Path, world: World, bug: str, chance: random.Random) -> None:
+    by = hunt(world, bug, chance)
+    assert by, f"nobody noticed the planted bug {bug}"
+    print(f"# {bug}: caught by «{by}»")
+
+
+def main() -> None:
+    suite = Suite("crash")
+    bourn = program("faults")
+    chance = random.Random(suite.seed)
+    # Kills do not need a real disk; memory makes an fsync free.
+    shm = Path("/dev/shm")
+    base = suite.folder
+    if shm.is_dir() and shutil.disk_usage(shm).free > 2 << 30:
+        base = shm / f"bourn-crash-{os.getpid()}"
+        base.mkdir()
+    try:
+        small = World(make(base / "small"), bourn, SMALL, suite.seed % 1000)
+        large = World(make(base / "large"), bourn, LARGE, suite.seed % 1000)
+        limit = 36_000 if LONG else 900
+        suite.run(killed_at_every_boundary, small, limit=limit)
+        suite.run(killed_again_during_recovery, small, chance, limit=limit)
+        suite.run(every_call_failed_once, small, chance, limit=limit)
+        suite.run(every_call_failed_for_ever, small, chance, limit=limit)
+        suite.run(short_writes, small, chance, limit=limit)
+        suite.run(power_lost_at_any_moment, small, chance, limit=limit)
+        suite.run(a_frozen_process_and_its_successor, small, limit=limit)
+        suite.run(the_clock_set_back, large, limit=limit)
+        for bug, _ in planted_bugs():
+            name = f"planted bug {bug} is caught"
+            if suite.wants(name):
+                with suite.case(name, limit) as folder:
+                    planted_bug_is_caught(folder, large if bug.startswith("merge") else small, bug, chance)
+    finally:
+        if base != suite.folder:
+            shutil.rmtree(base, ignore_errors=True)
+    suite.end()
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+if __name__ == "__main__":
+    main()
