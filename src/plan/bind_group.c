@@ -1,6 +1,6 @@
-/* GROUP BY: expressions of the SELECT list, HAVING and ORDER BY are bound over the input first, with a stand-in column for
- * each aggregate call. When all are known, two nodes are made: one that computes groups, arguments and filters as columns, and
- * the aggregate over them; the expressions are then rewritten over its output. */
+/* GROUP BY: expressions of the SELECT list, HAVING and ORDER BY are bound over the input first, with a stand-in column
+ * for each aggregate call. When all are known, two nodes are made: one that computes groups, arguments and filters as
+ * columns, and the aggregate over them; the expressions are then rewritten over its output. */
 #include "plan/bind.h"
 
 /* ---- aggregate calls ---- */
@@ -86,7 +86,8 @@ static enum status not_grouped(struct binder *b, const struct relation *input, c
 {
     const char *name = b->nodes[input->node]->schema.names[e->column];
     (void)bind_error(b, e->location, "column \"%s\" must appear in GROUP BY or be used in an aggregate function", name);
-    return error_hint(b->err, "there is one output row for many input rows: say which value, for example min(%s)", name);
+    return error_hint(b->err, "there is one output row for many input rows: say which value, for example min(%s)",
+                      name);
 }
 
 static enum status rewrite(struct binder *b, const struct grouping *g, const struct relation *input, struct expr *e,

@@ -88,8 +88,8 @@ static bool cast_is_injective(struct type from, struct type to)
     }
 }
 
-/* What goes into the table: a relation with one expression per column, and the input column that each one holds with its
- * values kept apart, or -1. */
+/* What goes into the table: a relation with one expression per column, and the input column that each one holds with
+ * its values kept apart, or -1. */
 struct assigned {
     struct relation rows;
     int32_t *holds;

@@ -110,9 +110,23 @@ static void column_names(const struct plan_node *n, const uint32_t *columns, uin
     buf_putc(out, ')');
 }
 
+static void step_name(const struct plan_node *n, struct buf *out)
+{
+    if (n->name)
+        buf_printf(out, "%s, ", n->name);
+    buf_printf(out, "%s: ", n->id);
+}
+
+static void report_sort(const struct plan_node *n, struct buf *out)
+{
+    step_name(n, out);
+    buf_printf(out, "%s: bounded by its input, which ends\n", n->nsort ? "ORDER BY" : "rows held until the end");
+}
+
 static void report_dedup(const struct plan_node *n, struct buf *out)
 {
-    buf_printf(out, "%s: DISTINCT ON ", n->id);
+    step_name(n, out);
+    buf_puts(out, "DISTINCT ON ");
     column_names(n, n->dedup_key, n->ndedup_key, out);
     if (n->dedup_horizon < 0) {
         buf_printf(out, ": UNBOUNDED: its input carries no event time, so every key is kept; about %d bytes a key\n",
@@ -120,15 +134,16 @@ static void report_dedup(const struct plan_node *n, struct buf *out)
         return;
     }
     double hours = (double)n->dedup_horizon / 3600e6;
-    buf_printf(out, ": bounded by the watermark: a key is kept %.4g h of event time; at most %d bytes a key, %.4g GB at "
-                    "1,000 new keys a second\n",
+    buf_printf(out, ": bounded by the watermark: a key is kept %.4g h of event time; at most %d bytes a key, %.4g GB "
+                    "at 1,000 new keys a second\n",
                hours, DEDUP_BYTES_PER_KEY, hours * 3600 * 1000 * DEDUP_BYTES_PER_KEY / 1e9);
 }
 
 static void report_aggregate(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
     uint64_t most = group_domain(p, n), bytes = group_bytes(n);
-    buf_printf(out, "%s: %s ", n->id, n->naggregates ? "GROUP BY" : "DISTINCT");
+    step_name(n, out);
+    buf_printf(out, "%s ", n->naggregates ? "GROUP BY" : "DISTINCT");
     column_names(n, n->key, n->nkey, out);
     if (n->bounded)
         buf_printf(out, ": bounded by its input, which ends; about %" PRIu64 " bytes a group\n", bytes);
@@ -149,6 +164,6 @@ void plan_check_report(const struct plan *p, struct buf *out)
         else if (n->kind == NODE_AGGREGATE)
             report_aggregate(p, n, out);
         else if (n->kind == NODE_SORT)
-            buf_printf(out, "%s: ORDER BY: bounded by its input, which ends\n", n->id);
+            report_sort(n, out);
     }
 }

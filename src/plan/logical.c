@@ -1,8 +1,8 @@
 /* Nodes: what follows for each from its inputs, and one node for equal steps.
  *
- * A node's fingerprint is the SHA-256 of its canonical text: kind, parameters, and the fingerprints of its inputs. Names
- * of columns are no part of it past the scan, nor are places, so that the same step written twice is one node, and
- * the id made from it survives edits elsewhere: it names state (semantics 5). The canonical text is therefore a format:
+ * A node's fingerprint is the SHA-256 of its canonical text: kind, parameters, and the fingerprints of its inputs.
+ * Names of columns are no part of it past the scan, nor are places, so that the same step written twice is one node,
+ * and the id made from it survives edits elsewhere: it names state. The canonical text is therefore a format:
  *
  *   kind ' ' parameters {' ' fingerprint of input}
  *   scan       table name, per column: name, type, metadata; rules; time column and delay

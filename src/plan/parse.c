@@ -7,9 +7,9 @@
 
 #define NODE(kind) PG_QUERY__NODE__NODE_##kind
 
-/* Tokens between two commas, on the way down from the statement to the innermost parenthesis: an upper bound of how deep
- * PostgreSQL's parser and its serializer recurse on what they built (1+1+1+... is one level a sign), which they do not
- * bound themselves. */
+/* Tokens between two commas, on the way down from the statement to the innermost parenthesis: an upper bound of how
+ * deep PostgreSQL's parser and its serializer recurse on what they built (1+1+1+... is one level a sign), which they do
+ * not bound themselves. */
 enum {
     TOKENS_MAX = 200000, /* in one statement: each costs half a kilobyte on the way */
     TOKENS_MAX_DEPTH = 6000,

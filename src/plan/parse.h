@@ -12,6 +12,6 @@ struct ast_statements {
     uint32_t nfailed;
 };
 
-/* All statements of all files, in order. What is wrong is added to *problems, at least one error for each statement that
- * could not be read; the others are in *ret. */
+/* All statements of all files, in order. What is wrong is added to *problems, at least one error for each statement
+ * that could not be read; the others are in *ret. */
 void parse_text(const struct text *text, struct arena *a, struct problems *problems, struct ast_statements *ret);

@@ -129,7 +129,7 @@ struct plan_node {
     uint32_t *inputs, ninputs; /* indexes of nodes before this one */
     struct schema schema;  /* output */
     enum node_mode mode;
-    uint32_t *key, nkey;   /* columns that make a row unique; NULL: none is known; nkey 0 with non-NULL key: at most one row */
+    uint32_t *key, nkey;   /* columns that make a row unique; NULL: none known; nkey 0, key not NULL: at most one row */
     int32_t time_column;   /* output column that carries event time, -1: none */
     bool bounded;          /* all inputs finite */
     bool stateful;
@@ -178,13 +178,13 @@ struct plan_errors {
  * place. */
 enum status plan_make(const struct plan_text *texts, size_t ntexts, const struct plan_world *world, struct plan **ret,
                       struct error *err);
-/* The same for `bourn check`: *ret_others gets up to 20 further errors, at least one for each statement that is wrong by
- * itself. */
+/* The same for `bourn check`: *ret_others gets up to 20 further errors, at least one for each statement that is wrong
+ * by itself. */
 enum status plan_check(const struct plan_text *texts, size_t ntexts, const struct plan_world *world,
                        struct plan **ret, struct plan_errors *ret_others, struct error *err);
-/* SELECTs (bourn query, evidence.sql), and views for them, over relations the caller resolves: a name -> schema lookup. The plan's scans
- * have kind NODE_SCAN with table = index into plan->tables, filled from `lookup`. Several SELECTs in one text give
- * several NODE_RESULT nodes, in order. */
+/* SELECTs (bourn query, evidence.sql), and views for them, over relations the caller resolves: a name -> schema lookup.
+ * The plan's scans have kind NODE_SCAN with table = index into plan->tables, filled from `lookup`. Several SELECTs in
+ * one text give several NODE_RESULT nodes, in order, the last nodes of the plan. */
 struct plan_lookup {
     /* schema of "name" or "schema.name"; FAILED ERR_NOT_FOUND: no such relation. */
     enum status (*relation)(void *arg, const char *name, struct arena *a, struct schema *ret, struct error *err);

@@ -214,9 +214,15 @@ static void test_nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes),     cmocka_unit_test(test_intervals), cmocka_unit_test(test_defaults_and_given),
-        cmocka_unit_test(test_accepts),   cmocka_unit_test(test_refuses),   cmocka_unit_test(test_secret_is_never_printed),
-        cmocka_unit_test(test_secrets),   cmocka_unit_test(test_required),  cmocka_unit_test(test_given_twice),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_intervals),
+        cmocka_unit_test(test_defaults_and_given),
+        cmocka_unit_test(test_accepts),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_secret_is_never_printed),
+        cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_required),
+        cmocka_unit_test(test_given_twice),
         cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,8 +380,8 @@ static void test_environment_is_expanded_in_options_only(void **state)
 static void test_schema_of_a_source(void **state)
 {
     (void)state;
-    AUTO(plan) *p = plan_of("CREATE FOREIGN TABLE t (a integer NOT NULL, b bigint, o bigint OPTIONS (metadata 'offset'),"
-                            " CONSTRAINT c CHECK (a + b > 0)) SERVER stream;"
+    AUTO(plan) *p = plan_of("CREATE FOREIGN TABLE t (a integer NOT NULL, b bigint, "
+                            "o bigint OPTIONS (metadata 'offset'), CONSTRAINT c CHECK (a + b > 0)) SERVER stream;"
                             "CREATE FOREIGN TABLE s (a integer) SERVER lake; INSERT INTO s SELECT a FROM t;");
     const struct plan_table *t = &p->tables[0];
     assert_true(t->is_source && !t->is_sink);
@@ -403,14 +403,27 @@ static void test_hostile_text(void **state)
         const char *start, *piece, *end;
         uint32_t times;
     } cases[] = {
-        {"SELECT ", "1+", "1", 200000},   {"SELECT ", "(", "1", 200000},  {"SELECT ", "NOT ", "true", 200000},
-        {"SELECT 1", " UNION ALL SELECT 1", "", 20000}, {"SELECT ", "(1,2)+", "1", 100000},
-        {"SELECT ", "f(a,", "1", 100000}, {"SELECT a", "::int", "", 100000}, {"SELECT ", "'a'||", "'b'", 100000},
-        {"SELECT * FROM ", "(SELECT * FROM ", "t", 10000}, {"SELECT ", "1,", "1", 5000},
-        {"", "SELECT 1;", "", 20000},     {"SELECT ", "CASE WHEN true THEN ", "1", 20000},
-        {"SELECT ", "nullif(", "1", 400}, {"SELECT * FROM a", " JOIN b ON true", "", 20000},
-        {"SELECT ", "a[", "1", 50000},    {"", "SELECT 1;", "", 400000},    {"SELECT ", "x ", "", 1000000},
-        {"", "SELECT 1 AS a,'", "", 200000}, {"", "\n", "SELECT", 4000000}, {"SELECT ", "a,", "b", 1000000},    {"SELECT 1", " BETWEEN 0 AND 1", "", 3000},
+        {"SELECT ", "1+", "1", 200000},
+        {"SELECT ", "(", "1", 200000},
+        {"SELECT ", "NOT ", "true", 200000},
+        {"SELECT 1", " UNION ALL SELECT 1", "", 20000},
+        {"SELECT ", "(1,2)+", "1", 100000},
+        {"SELECT ", "f(a,", "1", 100000},
+        {"SELECT a", "::int", "", 100000},
+        {"SELECT ", "'a'||", "'b'", 100000},
+        {"SELECT * FROM ", "(SELECT * FROM ", "t", 10000},
+        {"SELECT ", "1,", "1", 5000},
+        {"", "SELECT 1;", "", 20000},
+        {"SELECT ", "CASE WHEN true THEN ", "1", 20000},
+        {"SELECT ", "nullif(", "1", 400},
+        {"SELECT * FROM a", " JOIN b ON true", "", 20000},
+        {"SELECT ", "a[", "1", 50000},
+        {"", "SELECT 1;", "", 400000},
+        {"SELECT ", "x ", "", 1000000},
+        {"", "SELECT 1 AS a,'", "", 200000},
+        {"", "\n", "SELECT", 4000000},
+        {"SELECT ", "a,", "b", 1000000},
+        {"SELECT 1", " BETWEEN 0 AND 1", "", 3000},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO(buf) sql = BUF(MIB(16));

@@ -20,7 +20,9 @@ static const struct option_spec plan_test_delta[] = {
     {"path", OPT_TEXT, .help = "folder of the tables"},
     {"partition_by", OPT_TEXT, .on_table = true},
     {0}};
-static const struct option_spec plan_test_any[] = {{"*", OPT_TEXT, .on_server = true, .on_mapping = true, .on_table = true}, {0}};
+static const struct option_spec plan_test_any[] = {
+    {"*", OPT_TEXT, .on_server = true, .on_mapping = true, .on_table = true},
+    {0}};
 static const struct option_spec plan_test_none[] = {{0}};
 static const struct option_spec plan_test_csv[] = {{"header", OPT_BOOL, .value = "true", .on_table = true}, {0}};
 static const struct option_spec plan_test_settings[] = {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Record what PostgreSQL 15 makes of the queries in queries.tsv: the names and types of their columns, or that it refuses.
+"""Record what PostgreSQL 15 makes of the queries in queries.tsv: the names and types of their columns, or a refusal.
 
     tests/sql/describe/record.py            fill in the second field of every row
     tests/sql/describe/record.py --check    is every recorded answer still what PostgreSQL says?
@@ -17,8 +17,8 @@ sys.path.insert(0, str(HERE.parent.parent / "unit"))
 from record_values import Postgres  # noqa: E402
 
 SETUP = """
-create table every (b boolean, i integer, l bigint, f double precision, m numeric(12,2), t text, y bytea, u uuid, d date,
-                    ts timestamp, tz timestamptz, v interval, j jsonb);
+create table every (b boolean, i integer, l bigint, f double precision, m numeric(12,2), t text, y bytea, u uuid,
+                    d date, ts timestamp, tz timestamptz, v interval, j jsonb);
 """
 
 
