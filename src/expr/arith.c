@@ -116,7 +116,7 @@ static void mul_float8(struct call *c)
     LOOP_BINARY(c, double, double, {
         double z = x * y;
         out[r] = z;
-        wrong |= !(fabs(z) <= DBL_MAX) | (z == 0);
+        wrong |= (int)!(fabs(z) <= DBL_MAX) | (int)((z == 0) & (x != 0) & (y != 0));
     });
     if (wrong)
         check_binary(c, true);

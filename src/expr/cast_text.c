@@ -39,6 +39,30 @@ static void any_to_text(struct call *c)
     }
 }
 
+static void put_integer(struct call *c, uint32_t row, int64_t v)
+{
+    char text[24], *p = text + sizeof text;
+    uint64_t size = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    do
+        *--p = (char)('0' + size % 10);
+    while (size /= 10);
+    if (v < 0)
+        *--p = '-';
+    call_text(c, row, p, (size_t)(text + sizeof text - p));
+}
+
+static void int4_to_text(struct call *c)
+{
+    CALL_ROWS(c, r)
+        put_integer(c, r, ARG(c, 0, int32_t, r));
+}
+
+static void int8_to_text(struct call *c)
+{
+    CALL_ROWS(c, r)
+        put_integer(c, r, ARG(c, 0, int64_t, r));
+}
+
 static void jsonb_to_text(struct call *c)
 {
     CALL_ROWS(c, r)
@@ -70,8 +94,8 @@ const struct cast casts_text[] = {
     FROM_TEXT(TYPE_INTERVAL),
     FROM_TEXT(TYPE_JSONB),
     TO_TEXT(TYPE_BOOL, bool_to_text),
-    TO_TEXT(TYPE_INT4, any_to_text),
-    TO_TEXT(TYPE_INT8, any_to_text),
+    TO_TEXT(TYPE_INT4, int4_to_text),
+    TO_TEXT(TYPE_INT8, int8_to_text),
     TO_TEXT(TYPE_FLOAT8, any_to_text),
     TO_TEXT(TYPE_NUMERIC, any_to_text),
     TO_TEXT(TYPE_BYTEA, any_to_text),

@@ -1,6 +1,9 @@
 #include "expr/function.h"
 
 #include <stdio.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static const struct {
     const char *family;
@@ -184,6 +187,23 @@ void call_text(struct call *c, uint32_t row, const char *bytes, size_t n)
     OUT(c, struct view, row) = view_of(bytes, n);
 }
 
+/* 64 bytes to 64 bits. */
+static uint64_t pack64(const uint8_t *p)
+{
+    uint64_t bits = 0;
+#ifdef __SSE2__
+    for (unsigned k = 0; k < 4; k++) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(p + 16 * k));
+        /* Shifted by seven, bit 0 of each byte is its sign. */
+        bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_slli_epi16(bytes, 7)) << (16 * k);
+    }
+#else
+    for (unsigned k = 0; k < 8; k++)
+        bits |= (((load_u64(p + 8 * k) & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080)) >> 56) << (8 * k);
+#endif
+    return bits;
+}
+
 void bools_pack(const struct lanes *l, uint32_t rows, uint64_t *ret_bits)
 {
     const uint8_t *p = l->col.data;
@@ -195,11 +215,11 @@ void bools_pack(const struct lanes *l, uint32_t rows, uint64_t *ret_bits)
         return;
     }
     for (size_t w = 0; w < whole; w++)
-        ret_bits[w] = bools_pack64(p + 64 * w);
+        ret_bits[w] = pack64(p + 64 * w);
     if (tail) {
         uint8_t last[64] = {0};
         memcpy(last, p + 64 * whole, rows % 64);
-        ret_bits[whole] = bools_pack64(last);
+        ret_bits[whole] = pack64(last);
     }
 }
 

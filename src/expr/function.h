@@ -94,6 +94,8 @@ extern const struct function fn_compare[], fn_arith[], fn_numeric[], fn_number[]
 extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[];
 /* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise), EXPR_COALESCE. */
 extern const struct function step_and, step_or, step_not, step_is_null, step_select, step_coalesce;
+/* NOT (x IS NULL), which every contract is full of, in one step. */
+extern const struct function step_is_not_null;
 /* IN over a list of constants: made by expr_call("in"). */
 extern const struct function step_in;
 enum status step_in_bind(struct binding *b, struct error *err);
@@ -158,15 +160,7 @@ void float_check(struct call *c, uint32_t row, double result, bool any_infinite,
 /* Order of element i of x and k of y, columns of one type (scales may differ): <0, 0, >0. NULLs are not looked at. */
 int element_order(const struct column *x, size_t i, const struct column *y, size_t k);
 
-/* Eight 0/1 bytes <-> eight bits, lowest row first. */
-static inline uint64_t bools_pack64(const uint8_t *p)
-{
-    uint64_t bits = 0;
-    for (unsigned k = 0; k < 8; k++)
-        bits |= (((load_u64(p + 8 * k) & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080)) >> 56) << (8 * k);
-    return bits;
-}
-/* BITMAP_WORDS(rows) words; the bits past `rows` are 0. */
+/* 0/1 bytes as bits, lowest row first, and back. BITMAP_WORDS(rows) words; the bits past `rows` are 0. */
 void bools_pack(const struct lanes *l, uint32_t rows, uint64_t *ret_bits);
 void bools_unpack(const uint64_t *bits, uint32_t rows, uint8_t *ret_bools);
 

@@ -125,10 +125,14 @@ static uint32_t compile(struct program *p, const struct expr *e)
     case EXPR_OR: return compile_chain(p, e, &step_or);
     case EXPR_COALESCE: return compile_chain(p, e, &step_coalesce);
     case EXPR_CASE: return compile_case(p, e);
-    case EXPR_NOT:
     case EXPR_IS_NULL:
         arg = compile(p, e->args[0]);
-        return add_step(p, e->kind == EXPR_NOT ? &step_not : &step_is_null, NULL, e, e->type, &arg, 1);
+        return add_step(p, &step_is_null, NULL, e, e->type, &arg, 1);
+    case EXPR_NOT: {
+        bool is_null = e->args[0]->kind == EXPR_IS_NULL;
+        arg = compile(p, is_null ? e->args[0]->args[0] : e->args[0]);
+        return add_step(p, is_null ? &step_is_not_null : &step_not, NULL, e, e->type, &arg, 1);
+    }
     case EXPR_CALL: return compile_call(p, e);
     }
     assert(!"unknown kind of expression");

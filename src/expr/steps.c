@@ -114,6 +114,15 @@ static void kernel_is_null(struct call *c)
         out[r] ^= 1;
 }
 
+static void kernel_is_not_null(struct call *c)
+{
+    const uint64_t *valid = c->args[0].col.valid;
+    if (valid)
+        bools_unpack(valid, c->rows, c->out->col.data);
+    else
+        memset(c->out->col.data, 1, c->rows);
+}
+
 #define BLEND(T)                                                                                                       \
     do {                                                                                                               \
         const T *x = a->col.data, *y = b->col.data;                                                                    \
@@ -189,6 +198,8 @@ const struct function step_or = {.name = "OR", .result = TYPE_BOOL, .nargs = 2, 
 const struct function step_not = {.name = "NOT", .result = TYPE_BOOL, .nargs = 1, .kernel = kernel_not};
 const struct function step_is_null = {.name = "IS NULL", .result = TYPE_BOOL, .nargs = 1, .flags = FN_NULLS,
                                       .kernel = kernel_is_null};
+const struct function step_is_not_null = {.name = "IS NOT NULL", .result = TYPE_BOOL, .nargs = 1, .flags = FN_NULLS,
+                                          .kernel = kernel_is_not_null};
 const struct function step_select = {.name = "CASE", .nargs = 3, .flags = FN_NULLS | FN_ERRORS,
                                      .kernel = kernel_select};
 const struct function step_coalesce = {.name = "COALESCE", .nargs = 2, .flags = FN_NULLS | FN_ERRORS,

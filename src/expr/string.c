@@ -44,10 +44,18 @@ static char lower(char ch) { return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : c
 static char upper(char ch) { return ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch; }
 static bool is_alnum(char ch) { return (ch >= '0' && ch <= '9') || (lower(ch) >= 'a' && lower(ch) <= 'z'); }
 
-static void map_bytes(struct call *c, char (*map)(char))
+[[gnu::always_inline]] static inline void map_bytes(struct call *c, char (*map)(char))
 {
     CALL_ROWS(c, r) {
         struct slice s = arg_text(c, 0, r);
+        if (s.len <= VIEW_INLINE) { /* the zeros after its end map to themselves */
+            char bytes[sizeof(struct view)];
+            memcpy(bytes, &ARG(c, 0, struct view, r), sizeof bytes);
+            for (size_t i = offsetof(struct view, prefix); i < sizeof bytes; i++)
+                bytes[i] = map(bytes[i]);
+            memcpy(&OUT(c, struct view, r), bytes, sizeof bytes);
+            continue;
+        }
         char *out = arena_alloc(c->arena, s.len);
         for (size_t i = 0; i < s.len; i++)
             out[i] = map(s.data[i]);
