@@ -107,7 +107,8 @@ static enum status look(struct delta_sink *s, bool *ret_replan, struct error *er
     *ret_replan = changes.protocol || changes.metadata;
     if (*ret_replan)
         TRY(check_table(s, err));
-    return delta_check_others(s, changes.from, changes.to, err);
+    TRY(delta_check_others(s, changes.from, changes.to, err));
+    return delta_check_replaced(s, &changes, err);
 }
 
 /* Which epochs of ours are in the table? *ret_done: all up to `to`. */
@@ -223,7 +224,7 @@ static enum status commit_staged(struct delta_sink *s, enum apply_mode mode, str
             return OK;
         commit.nadds = commit.nremoves = 0;
     }
-    return delta_commit(s->table, &commit, ret, err);
+    return delta_commit_noted(s, &commit, ret, err);
 }
 
 /* What may follow a commit: nobody waits for it, and failing at it does no harm. */
@@ -326,6 +327,8 @@ static void delta_free(struct sink *base)
     struct delta_sink *s = sink_of(base);
     delta_close(s->table);
     guard_clear(&s->guard);
+    for (uint32_t i = 0; i < REPLACED_MAX; i++)
+        free(s->replaced[i]);
     key_cache_free(s->keys);
     store_free(s->store);
     arena_release(&s->memory);

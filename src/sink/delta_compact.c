@@ -1,6 +1,8 @@
 /* Files are merged by tiers, so that a row is rewritten once a tier and not once a merge: tier 0 is below TIER_BYTES, each
  * next one TIER_FACTOR times larger, the last ends at a quarter of the target size. A tier of a partition that has
- * compact_files or more of them is merged, about the target size at most; one merge an apply. */
+ * compact_files or more of them is merged, about the target size at most; one merge an apply. A table that another program
+ * compacts is left to it: not every one of them (delta-rs 1.6) notices that its files were merged by somebody else
+ * meanwhile, and rows would be in the table twice. */
 #include <stdlib.h>
 
 #include "sink/delta_sink.h"
@@ -110,17 +112,19 @@ static enum status merge_run(struct delta_sink *s, struct stage *st, const struc
     const struct delta_commit commit = {.operation = "OPTIMIZE",
                                         .parameters = parameters,
                                         .nparameters = ARRAY_LEN(parameters),
+                                        .app_id = s->identity, /* says whose commit it is */
+                                        .app_version = s->applied,
                                         .adds = st->adds,
                                         .nadds = st->nadds,
                                         .removes = removes,
                                         .nremoves = n};
-    return delta_commit(s->table, &commit, ret, err);
+    return delta_commit_noted(s, &commit, ret, err);
 }
 
 void delta_compact(struct delta_sink *s, struct sink_result *result)
 {
     uint32_t n = delta_file_count(s->table), first = 0;
-    if (s->compact_files == 0 || n < s->compact_files || delta_sink_missing(s))
+    if (s->compact_files == 0 || s->others_compact || n < s->compact_files || delta_sink_missing(s))
         return;
     struct small *files = mem_array(n, sizeof *files);
     n = find_run(s, files, small_files(s, files), &first);

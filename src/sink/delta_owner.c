@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "sink/delta_sink.h"
 
 enum {
@@ -48,10 +50,10 @@ static enum status check_other(const struct delta_sink *s, int64_t version, cons
     return error_hint(err, "--resync writes the table anew from the state; --adopt goes on from what is in it now");
 }
 
-enum status delta_check_others(const struct delta_sink *s, int64_t from, int64_t to, struct error *err)
+enum status delta_check_others(struct delta_sink *s, int64_t from, int64_t to, struct error *err)
 {
     AUTO(arena) a = {0};
-    for (int64_t v = from + 1; v <= to && !s->adopt; v++) {
+    for (int64_t v = from + 1; v <= to; v++) {
         struct delta_commit_summary commit;
         struct error why;
         arena_reset(&a);
@@ -60,12 +62,14 @@ enum status delta_check_others(const struct delta_sink *s, int64_t from, int64_t
                 continue;
             return *err = why, FAILED;
         }
-        TRY(check_other(s, v, &commit, err));
+        s->others_compact = s->others_compact || (commit.operation && strcmp(commit.operation, "OPTIMIZE") == 0);
+        if (!s->adopt)
+            TRY(check_other(s, v, &commit, err));
     }
     return OK;
 }
 
-enum status delta_check_absence(const struct delta_sink *s, struct error *err)
+enum status delta_check_absence(struct delta_sink *s, struct error *err)
 {
     AUTO(arena) a = {0};
     int64_t newest = s->table->version, ours = newest;
@@ -82,6 +86,46 @@ enum status delta_check_absence(const struct delta_sink *s, struct error *err)
             break;
     }
     return delta_check_others(s, ours, newest, err);
+}
+
+enum status delta_commit_noted(struct delta_sink *s, const struct delta_commit *commit, enum delta_outcome *ret,
+                               struct error *err)
+{
+    uint32_t n = MIN(commit->nremoves, REPLACED_MAX);
+    char **paths = mem_array(MAX(n, 1), sizeof *paths); /* the files themselves do not outlive the commit */
+    for (uint32_t i = 0; i < n; i++)
+        paths[i] = mem_strdup(commit->removes[i]->path);
+    enum status status = delta_commit(s->table, commit, ret, err);
+    bool made = status == OK && *ret == DELTA_COMMITTED;
+    for (uint32_t i = 0; i < n; i++) {
+        char **slot = &s->replaced[s->next_replaced % REPLACED_MAX];
+        if (!made) {
+            free(paths[i]);
+            continue;
+        }
+        free(*slot);
+        *slot = paths[i];
+        s->next_replaced++;
+    }
+    free(paths);
+    return status;
+}
+
+enum status delta_check_replaced(const struct delta_sink *s, const struct delta_changes *changes, struct error *err)
+{
+    for (uint32_t i = 0; i < REPLACED_MAX && changes->nfiles && !s->adopt; i++) {
+        if (!s->replaced[i] || !delta_changes_removed(changes, s->replaced[i]))
+            continue;
+        (void)error_set(err, ERR_STATE,
+                        "%s: another writer rewrote %s after bourn had, in a version up to %lld, without looking: "
+                        "rows are in the table twice",
+                        s->place, s->replaced[i], (long long)changes->to);
+        return error_hint(err,
+                          "restore version %lld, then go on with --adopt, and with compact_files '0' if another "
+                          "program compacts the table",
+                          (long long)changes->from);
+    }
+    return OK;
 }
 
 enum status delta_check_retention(const struct delta_sink *s, struct error *err)

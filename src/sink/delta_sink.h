@@ -31,6 +31,8 @@ struct guard {
     uint64_t kept_bytes;
 };
 
+enum { REPLACED_MAX = 512 };
+
 struct delta_sink {
     struct sink base;
     struct store *store;
@@ -47,11 +49,14 @@ struct delta_sink {
     enum parquet_codec codec;
     bool adopt; /* take the table as it is, until our first commit */
     bool merge_schema, absence_checked;
+    bool others_compact; /* another program does: then we do not */
     const atomic_bool *cancelled;
     struct delta_table *table; /* the snapshot; NULL: not looked at yet; version -1: not there yet */
     int64_t applied;           /* by our identity, as far as we know; never goes back */
     struct key_cache *keys;
     struct guard guard;
+    char *replaced[REPLACED_MAX]; /* paths that our last commits removed: a ring */
+    uint32_t next_replaced;
 };
 
 static inline uint32_t delta_sink_missing(const struct delta_sink *s)
@@ -72,10 +77,17 @@ static inline enum status delta_sink_go_on(const struct delta_sink *s, struct er
 
 /* The identity of another state under which the table was last written by a sink of our name, or NULL. */
 const char *delta_other_owner(const struct delta_sink *s);
-/* Did commits (from, to] of others undo what we have published? ERR_STATE then, saying which. */
-enum status delta_check_others(const struct delta_sink *s, int64_t from, int64_t to, struct error *err);
+/* Did commits (from, to] of others undo what we have published? ERR_STATE then, saying which. Notes whether others compact
+ * the table. */
+enum status delta_check_others(struct delta_sink *s, int64_t from, int64_t to, struct error *err);
 /* The same for the time when we were not running: back from the snapshot to our own last commit. */
-enum status delta_check_absence(const struct delta_sink *s, struct error *err);
+enum status delta_check_absence(struct delta_sink *s, struct error *err);
+/* delta_commit, remembering which files it replaced if it was made. */
+enum status delta_commit_noted(struct delta_sink *s, const struct delta_commit *commit, enum delta_outcome *ret,
+                               struct error *err);
+/* Did others replace the same files in a commit after ours? A writer that does not look who was faster puts their rows
+ * into the table a second time. ERR_STATE then. */
+enum status delta_check_replaced(const struct delta_sink *s, const struct delta_changes *changes, struct error *err);
 /* ERR_STATE if the table forgets transactions sooner than a pipeline may be down. */
 enum status delta_check_retention(const struct delta_sink *s, struct error *err);
 

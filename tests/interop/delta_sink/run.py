@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """The Delta sink against a model in Python, read back by deltalake and duckdb, with other writers at the same table.
 
-    run.py DELTA_SINK_TOOL [--seed N] [--only NAME] [--measure]
-
-A failure prints its seed and leaves its folder.
+    run.py [WORD...]    the cases whose name has one of the words
+    run.py --measure    how fast it is
+    run.py --planted    with the test build: every planted bug of the sink must be noticed
 """
 from __future__ import annotations
 
-import argparse
+import datetime
 import json
 import os
 import random
@@ -18,10 +18,13 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from harness import LONG, Suite, build  # noqa: E402
+from harness.children import die_with_parent  # noqa: E402
 
 
 def with_libraries() -> None:
@@ -29,11 +32,11 @@ def with_libraries() -> None:
     try:
         import deltalake, duckdb, pyarrow  # noqa: F401, E401
     except ImportError:
-        from tests.harness import downloads
-        python = str(downloads.venv())
         if os.environ.get("BOURN_TEST_VENV"):
             raise
+        from harness import downloads
         os.environ["BOURN_TEST_VENV"] = "1"
+        python = str(downloads.venv())
         os.execv(python, [python, *sys.argv])
 
 
@@ -41,6 +44,12 @@ with_libraries()
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from deltalake import DeltaTable, write_deltalake  # noqa: E402
+
+
+
+def tool(name: str, *options: str) -> str:
+    return str(build(name, targets=["tests/interop/delta_sink_tool"], options=options) / "tests/interop/delta_sink_tool")
+
 
 TOOL = ""
 US = "11111111-1111-4111-8111-111111111111/metrics"
@@ -54,7 +63,7 @@ class Stopped(Exception):
 class Sink:
     def __init__(self, lake: Path, columns: str, *words: str, table: str = "t", identity: str = US):
         self.process = subprocess.Popen([TOOL, str(lake), table, identity, columns, *words], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1 << 20)
+                                        stdout=subprocess.PIPE, text=True, bufsize=1 << 20, preexec_fn=die_with_parent)
         answer = self.answer("position")
         self.applied, self.other = int(answer[0]), answer[1] if len(answer) > 1 else ""
 
@@ -113,17 +122,13 @@ def table_rows(path: Path, version: int | None = None) -> list[dict]:
     return rows
 
 
-def normal(rows) -> list:
-    return sorted((sorted((k, str(v)) for k, v in row.items()) for row in rows))
-
-
 def must_equal(found, expected, what: str) -> None:
-    found, expected = normal(found), normal(expected)
-    if found == expected:
-        return
-    missing = [row for row in expected if row not in found][:3]
-    extra = [row for row in found if row not in expected][:3]
-    raise AssertionError(f"{what}: {len(found)} rows, expected {len(expected)}; missing {missing}, extra {extra}")
+    found, expected = (Counter(tuple(sorted((k, str(v)) for k, v in row.items())) for row in rows)
+                       for rows in (found, expected))
+    missing, extra = expected - found, found - expected
+    if missing or extra:
+        raise AssertionError(f"{what}: {found.total()} rows, expected {expected.total()}; {missing.total()} missing, as "
+                             f"{list(missing)[:2]}, {extra.total()} too many, as {list(extra)[:2]}")
 
 
 def must_stop(action, *words: str) -> str:
@@ -256,7 +261,6 @@ def vacuum(path: Path) -> None:
 
 def foreign_rows(rng: random.Random, number: int, n: int) -> tuple[pa.Table, list[dict]]:
     rows = events(rng, 1000 + number, n)
-    import datetime
     table = pa.table({"id": pa.array([r["id"] for r in rows], pa.int64()),
                       "day": pa.array([datetime.date.fromisoformat(r["day"]) for r in rows], pa.date32()),
                       "who": pa.array([r["who"] for r in rows], pa.string()),
@@ -342,10 +346,12 @@ def between_upserts(rng: random.Random, lake: Path) -> None:
 
 
 def at_the_same_time(rng: random.Random, lake: Path) -> None:
-    """Others append and compact while we append and upsert: no row is lost on either side."""
+    """Others append and compact while we append and upsert: no row is lost on either side. Where both compact, delta-rs may
+    merge what we had merged (it does not look); then the sink must say so."""
     path, stop, foreign, problems = lake / "t", threading.Event(), [], []
     keyed = rng.random() < 0.5
-    sink = Sink(lake, APPENDED, "compact_files=6", *(["key=id"] if keyed else []))
+    both_compact = rng.random() < 0.5
+    sink = Sink(lake, APPENDED, f"compact_files={6 if both_compact else 0}", *(["key=id"] if keyed else []))
     sink.apply(1, 1)
 
     def others() -> None:
@@ -374,7 +380,13 @@ def at_the_same_time(rng: random.Random, lake: Path) -> None:
             new = list({row["id"] % 200: {**row, "id": row["id"] % 200} for row in new}.values())
             model |= {row["id"]: row for row in new}
         sink.send(new)
-        sink.apply(epoch, epoch)
+        try:
+            sink.apply(epoch, epoch)
+        except Stopped as stopped:
+            stop.set()
+            thread.join()
+            assert both_compact and "rows are in the table twice" in str(stopped), stopped
+            return
         ours += new
     stop.set()
     thread.join()
@@ -399,7 +411,7 @@ def killed(rng: random.Random, lake: Path) -> None:
         sink = Sink(lake, APPENDED, *words)
         assert sink.applied >= done, f"the table went back from {done} to {sink.applied}"
         done = sink.applied
-        timer = threading.Timer(rng.random() * 0.02, sink.process.kill)
+        timer = threading.Timer(rng.random() * 0.08, sink.process.kill)
         timer.start()
         try:
             for epoch in range(done + 1, epochs + 1):
@@ -470,7 +482,7 @@ def replaced(rng: random.Random, lake: Path) -> None:
     sink.kill()
     with_check = DeltaTable(str(lake / "t"))
     with_check.alter.add_constraint({"positive": "id > 0"})
-    must_stop(lambda: Sink(lake, columns), "heckConstraints")
+    must_stop(lambda: Sink(lake, columns), "constraint", "positive")
 
 
 def every_type(rng: random.Random, lake: Path) -> None:
@@ -527,6 +539,33 @@ def time_of(lake: Path, columns: str, rows: int, words: list[str]) -> int:
     return us
 
 
+# ---- bugs on purpose ----
+
+BUGS = {"delta_apply_not_idempotent": "appends", "delta_drops_remove": "upserts by number",
+        "delta_half_commit": "killed", "delta_stale_upsert": "at the same time"}
+
+
+def planted(seed: int, work: Path) -> int:
+    """Each bug, switched on, makes its test fail within a few seeds; switched off, the test passes."""
+    unnoticed = []
+    for bug, name in BUGS.items():
+        for attempt in range(8):
+            os.environ["BOURN_BUG"] = bug
+            lake = work / f"{bug}-{attempt}"
+            try:
+                tests()[name](random.Random(f"{seed + attempt} {name}"), lake)
+            except Exception:
+                break
+            finally:
+                del os.environ["BOURN_BUG"]
+                shutil.rmtree(lake, ignore_errors=True)
+        else:
+            unnoticed.append(bug)
+    shutil.rmtree(work)
+    print(f"delta_sink: {len(BUGS) - len(unnoticed)} planted bugs noticed, not noticed: {unnoticed or 'none'}")
+    return 1 if unnoticed else 0
+
+
 def tests() -> dict:
     found = {f"upserts {kind}": lambda rng, lake, kind=kind: upserts(kind, rng, lake) for kind in KEYED}
     for test in (appends, between_appends, between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
@@ -534,39 +573,24 @@ def tests() -> dict:
     return found
 
 
-def main() -> int:
+def main() -> None:
     global TOOL
-    parse = argparse.ArgumentParser()
-    parse.add_argument("tool")
-    parse.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    parse.add_argument("--only", default="")
-    parse.add_argument("--rounds", type=int, default=1)
-    parse.add_argument("--measure", action="store_true")
-    given = parse.parse_args()
-    TOOL = given.tool
-    work = Path(tempfile.mkdtemp(prefix="bourn-delta-sink-"))
-    if given.measure:
-        measure(work)
-        shutil.rmtree(work)
-        return 0
-    passed = failed = 0
-    for number in range(given.rounds):
+    if "--planted" in sys.argv:
+        TOOL = tool("build-faults", "-Dfaults=true")
+        sys.exit(planted(random.SystemRandom().randrange(1 << 32), Path(tempfile.mkdtemp(prefix="bourn-planted-"))))
+    TOOL = os.environ.get("DELTA_SINK_TOOL") or tool("build")
+    if "--measure" in sys.argv:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(Path(folder))
+        return
+    suite = Suite("interop/delta_sink")
+    for round_ in range(50 if LONG else 1):
         for name, test in tests().items():
-            if given.only not in name:
-                continue
-            lake = work / f"{name.replace(' ', '-')}-{number}"
-            try:
-                test(random.Random(f"{given.seed + number} {name}"), lake)
-                passed += 1
-                shutil.rmtree(lake, ignore_errors=True)
-            except Exception as error:
-                failed += 1
-                print(f"FAILED {name} (--seed {given.seed + number} --only '{name}', {lake}): {error!r}", flush=True)
-    if not failed:
-        shutil.rmtree(work)
-    print(f"delta_sink: {passed} passed, {failed} failed (seed {given.seed})")
-    return 1 if failed else 0
+            if suite.wants(name):
+                with suite.case(f"{name} {round_}" if round_ else name) as folder:
+                    test(random.Random(f"{suite.seed + round_} {name}"), folder)
+    suite.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
