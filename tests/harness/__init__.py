@@ -158,4 +158,5 @@ def _must(words: Sequence, env: dict[str, str]) -> None:
     done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env=env, preexec_fn=die_with_parent)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stdout[-8000:]}")
+        said = done.stdout[max(done.stdout.find("FAILED:"), 0):]  # ninja's first failure says most
+        raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{said[:8000]}")
