@@ -26,7 +26,7 @@ struct flags {
     const char *to, *rate, *rows, *seed, *bad, *duplicates, *late, *base, *nominal_rate, *from;
 };
 
-/* Where events go. send may keep them, flush brings them there. AGAIN: the reader has gone, which ends the work well. */
+/* Where events go. send may keep them, flush brings them there. AGAIN: the reader has gone, and all is well. */
 struct target {
     const struct target_ops *ops;
     int fd;
@@ -201,8 +201,15 @@ static bool read_payments(const struct flags *f, struct payments *p)
 
 int cmd_generate(int argc, char **argv)
 {
-    struct flags f = {.to = "-", .rate = "100", .seed = "1", .bad = "0.03", .duplicates = "0.03", .late = "0.001",
-                      .base = "2020-01-01T00:00:00Z", .nominal_rate = "100", .from = "0"};
+    struct flags f = {.to = "-",
+                      .rate = "100",
+                      .seed = "1",
+                      .bad = "0.03",
+                      .duplicates = "0.03",
+                      .late = "0.001",
+                      .base = "2020-01-01T00:00:00Z",
+                      .nominal_rate = "100",
+                      .from = "0"};
     const struct cmd_flag flags[] = {
         {"to", .value = &f.to},     {"rate", .value = &f.rate}, {"rows", .value = &f.rows},
         {"seed", .value = &f.seed}, {"bad", .value = &f.bad},   {"duplicates", .value = &f.duplicates},

@@ -47,12 +47,12 @@ struct format {
     const char *help;
     /* A record ends at a newline: file sources can split their bytes into messages. */
     bool by_line;
-    /* For file sources: one past the newline that ends the record at p, NULL if none before `end` does. A NULL function:
-     * the first newline (csv has newlines inside quotes). style: what record_style makes of the options. */
+    /* For file sources: one past the newline that ends the record at p, NULL if none before `end` does. A NULL
+     * function: the first newline (csv has newlines inside quotes). style: what record_style makes of the options. */
     const char *(*record_end)(uint32_t style, const char *p, const char *end);
     uint32_t (*record_style)(const struct options *options);
-    /* For file sources: is a file's first record a heading? One that does not fit the columns that come from the message
-     * (decode; NULL: all) is an error. A NULL function: never. */
+    /* For file sources: is a file's first record a heading? One that does not fit the columns that come from the
+     * message (decode; NULL: all) is an error. A NULL function: never. */
     enum status (*heading)(const struct schema *schema, const uint64_t *decode, const struct options *options,
                            struct slice record, bool *ret_is_heading, struct error *err);
     /* decode: bitmap of columns that come from the message. */

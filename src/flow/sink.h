@@ -1,6 +1,6 @@
 /* Sinks: where results go. A sink applies change sets, each the net changes of a range of epochs, idempotently: the
- * same range applied again changes nothing. All calls for one sink come from one thread at a time (the engine gives each
- * sink a worker thread), and may block; they must look at `cancelled` before and between slow steps.
+ * same range applied again changes nothing. All calls for one sink come from one thread at a time (the engine gives
+ * each sink a worker thread), and may block; they must look at `cancelled` before and between slow steps.
  */
 #pragma once
 

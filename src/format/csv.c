@@ -4,9 +4,10 @@
  *   field  = "quoted"    anything, newlines too; a quote inside is doubled
  *          | plain       no delimiter, quote or newline
  *
- * A plain field that is the null string (option `null`, by default nothing at all) is NULL; "" is an empty string. Values
- * are in the text forms of format/value.h; true and false may be t and f. A record is no row (rule "parse") when it has
- * more or fewer fields than there are columns, when a quote stands where none may, or when it is not UTF-8.
+ * A plain field that is the null string (option `null`, by default nothing at all) is NULL; "" is an empty string.
+ * Values are in the text forms of format/value.h; true and false may be t and f. A record is no row (rule "parse")
+ * when it has more or fewer fields than there are columns, when a quote stands where none may, or when it is not
+ * UTF-8.
  */
 #include <stdlib.h>
 
@@ -36,7 +37,8 @@ static enum status check_delimiter(const struct options *o, struct error *err)
     bool fits = strlen(text) == 1 && (unsigned char)text[0] < 0x80 && !strchr("\"\r\n", text[0]);
     if (fits || strcmp(text, "\\t") == 0)
         return OK;
-    (void)error_set(err, ERR_SQL, "option delimiter: \"%s\" is not one character (other than a quote or a newline)", text);
+    (void)error_set(err, ERR_SQL, "option delimiter: \"%s\" is not one character (other than a quote or a newline)",
+                    text);
     return option_blame(o, "delimiter", err);
 }
 

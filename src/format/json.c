@@ -9,9 +9,9 @@
 
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "format/formats.h"
 #include "format/json_write.h"
-#include "base/utf8.h"
 #include "format/value.h"
 
 static const struct option_spec json_options[] = {

@@ -27,8 +27,8 @@ struct json_name {
     struct slice text;
     int32_t column;
     struct type type;
-    bool verbatim; /* the text stands for itself between quotes: nothing in it wants an escape */
-    uint64_t seen; /* serial number of the last message that had it: a second time is a repeated key */
+    bool verbatim;           /* the text stands for itself between quotes: nothing in it wants an escape */
+    uint64_t seen;           /* serial number of the last message that had it: a second time is a repeated key */
     uint32_t newest, misses; /* the edge remembered last; how often none was right */
     struct json_edge edges[JSON_EDGES];
 };
@@ -44,7 +44,7 @@ struct json_decoder {
     uint32_t nwanted; /* columns that come from the message */
     uint32_t *table;  /* names by hash; 0: empty */
     uint32_t table_mask;
-    uint64_t serial; /* of the message being read */
+    uint64_t serial;        /* of the message being read */
     char (*type_names)[40]; /* per column */
 
     uint64_t day_text[2]; /* last "YYYY-MM-DD" seen, and the day it is */

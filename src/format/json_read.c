@@ -142,13 +142,19 @@ static bool read_scalar(struct json_reader *r, struct json_token *ret)
     if (r->p == r->end)
         return fail(r, "the message ends too early");
     switch (*r->p) {
-    case '"': return json_read_string(r, ret);
-    case 't': return read_word(r, "true", JSON_TRUE, ret);
-    case 'f': return read_word(r, "false", JSON_FALSE, ret);
-    case 'n': return read_word(r, "null", JSON_NULL, ret);
+    case '"':
+        return json_read_string(r, ret);
+    case 't':
+        return read_word(r, "true", JSON_TRUE, ret);
+    case 'f':
+        return read_word(r, "false", JSON_FALSE, ret);
+    case 'n':
+        return read_word(r, "null", JSON_NULL, ret);
     case '-':
-    case '0' ... '9': return read_number(r, ret);
-    default: return fail(r, "a value expected");
+    case '0' ... '9':
+        return read_number(r, ret);
+    default:
+        return fail(r, "a value expected");
     }
 }
 

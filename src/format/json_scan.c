@@ -3,15 +3,15 @@
  * Producers write the same keys in the same order with the same white space. So after each value we compare the bytes
  * that followed it the last time (`,"user_id":`) and know, when they match, key and column without looking at a single
  * character; then the value is read by a routine for the column's type. Each routine reads the one common spelling of
- * its values and answers NULL for anything else; then the plain reader reads that one value. A key that was not guessed is
- * looked up. Whatever is wrong with the message as a whole is left to json_read_message, which finds the same wrong and
- * says it in words. Nothing is read beyond the message's last byte.
+ * its values and answers NULL for anything else; then the plain reader reads that one value. A key that was not
+ * guessed is looked up. Whatever is wrong with the message as a whole is left to json_read_message, which finds the
+ * same wrong and says it in words. Nothing is read beyond the message's last byte.
  */
 #include <emmintrin.h>
 
+#include "base/utf8.h"
 #include "column/civil.h"
 #include "format/json.h"
-#include "base/utf8.h"
 #include "format/value.h"
 
 static __m128i load16(const void *p)
@@ -391,14 +391,21 @@ static inline const char *scan_value(struct json_decoder *d, struct json_target 
     }
     case TYPE_INT4:
     case TYPE_INT8:
-    case TYPE_NUMERIC: return scan_number(p, end, c, row, name->type);
+    case TYPE_NUMERIC:
+        return scan_number(p, end, c, row, name->type);
     case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ: return scan_instant(d, p, end, name->type.id == TYPE_TIMESTAMPTZ, (int64_t *)c->data + row);
-    case TYPE_DATE: return scan_date(p, end, (int32_t *)c->data + row);
-    case TYPE_UUID: return scan_uuid(p, end, (unsigned char *)c->data + 16 * row);
-    case TYPE_FLOAT8: return scan_double(p, end, (double *)c->data + row);
-    case TYPE_BOOL: return scan_bool(p, end, (uint8_t *)c->data + row);
-    default: return NULL;
+    case TYPE_TIMESTAMPTZ:
+        return scan_instant(d, p, end, name->type.id == TYPE_TIMESTAMPTZ, (int64_t *)c->data + row);
+    case TYPE_DATE:
+        return scan_date(p, end, (int32_t *)c->data + row);
+    case TYPE_UUID:
+        return scan_uuid(p, end, (unsigned char *)c->data + 16 * row);
+    case TYPE_FLOAT8:
+        return scan_double(p, end, (double *)c->data + row);
+    case TYPE_BOOL:
+        return scan_bool(p, end, (uint8_t *)c->data + row);
+    default:
+        return NULL;
     }
 }
 

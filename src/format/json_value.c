@@ -2,7 +2,8 @@
  *
  *   null, or no such key   NULL, any type
  *   true, false            boolean; jsonb
- *   number                 integer, bigint (no point, no exponent); numeric (exactly, no rounding); double precision; jsonb
+ * number                 integer, bigint (no point, no exponent); numeric (exactly, no rounding); double precision;
+ * jsonb
  *   string                 text; numeric ("12.50"); uuid, date, timestamp, timestamptz, interval, bytea in their text
  *                          form; double precision ("NaN", "Infinity", "-Infinity" only); jsonb
  *   object, array          jsonb
@@ -22,9 +23,9 @@ void json_store_null(struct json_target *t, uint32_t column)
 
 static const char *kind_name(enum json_kind kind)
 {
-    static const char *const names[] = {[JSON_NULL] = "null",     [JSON_FALSE] = "false",  [JSON_TRUE] = "true",
-                                        [JSON_NUMBER] = "number", [JSON_STRING] = "string", [JSON_ARRAY] = "array",
-                                        [JSON_OBJECT] = "object"};
+    static const char *const names[] = {
+        [JSON_NULL] = "null",     [JSON_FALSE] = "false", [JSON_TRUE] = "true",    [JSON_NUMBER] = "number",
+        [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
     return names[kind];
 }
 
@@ -44,7 +45,8 @@ static bool kind_fits(enum json_kind kind, const struct json_token *token, struc
         return true;
     switch (kind) {
     case JSON_TRUE:
-    case JSON_FALSE: return type.id == TYPE_BOOL;
+    case JSON_FALSE:
+        return type.id == TYPE_BOOL;
     case JSON_NUMBER:
         return type.id == TYPE_INT4 || type.id == TYPE_INT8 || type.id == TYPE_NUMERIC || type.id == TYPE_FLOAT8;
     case JSON_STRING:
@@ -52,7 +54,8 @@ static bool kind_fits(enum json_kind kind, const struct json_token *token, struc
             return slice_is(token->text, "NaN") || slice_is(token->text, "Infinity") ||
                    slice_is(token->text, "-Infinity");
         return type.id != TYPE_BOOL && type.id != TYPE_INT4 && type.id != TYPE_INT8;
-    default: return false;
+    default:
+        return false;
     }
 }
 

@@ -52,13 +52,27 @@ void json_put_value(struct buf *out, const struct column *c, size_t row)
         return;
     }
     switch ((enum type_id)c->type.id) {
-    case TYPE_BOOL: buf_puts(out, ((uint8_t *)c->data)[row] ? "true" : "false"); return;
-    case TYPE_NUMERIC: buf_put(out, text, decimal_print(column_numeric(c, row), c->type.scale, text)); return;
-    case TYPE_FLOAT8: put_printed(out, c, row, !isfinite(((double *)c->data)[row])); return;
-    case TYPE_TEXT: buf_put_json(out, view_slice(column_view(c, row))); return;
-    case TYPE_BYTEA: put_bytea(out, view_slice(column_view(c, row))); return;
-    case TYPE_JSONB: buf_put_slice(out, view_slice(column_view(c, row))); return;
-    case TYPE_DATE: put_quoted(out, text, civil_print_date(((int32_t *)c->data)[row], text)); return;
+    case TYPE_BOOL:
+        buf_puts(out, ((uint8_t *)c->data)[row] ? "true" : "false");
+        return;
+    case TYPE_NUMERIC:
+        buf_put(out, text, decimal_print(column_numeric(c, row), c->type.scale, text));
+        return;
+    case TYPE_FLOAT8:
+        put_printed(out, c, row, !isfinite(((double *)c->data)[row]));
+        return;
+    case TYPE_TEXT:
+        buf_put_json(out, view_slice(column_view(c, row)));
+        return;
+    case TYPE_BYTEA:
+        put_bytea(out, view_slice(column_view(c, row)));
+        return;
+    case TYPE_JSONB:
+        buf_put_slice(out, view_slice(column_view(c, row)));
+        return;
+    case TYPE_DATE:
+        put_quoted(out, text, civil_print_date(((int32_t *)c->data)[row], text));
+        return;
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ: {
         size_t n = civil_print_iso(((int64_t *)c->data)[row], 6, text);
@@ -66,11 +80,15 @@ void json_put_value(struct buf *out, const struct column *c, size_t row)
         return;
     }
     case TYPE_UUID:
-    case TYPE_INTERVAL: put_printed(out, c, row, true); return;
+    case TYPE_INTERVAL:
+        put_printed(out, c, row, true);
+        return;
     case TYPE_INT4:
     case TYPE_INT8:
     case TYPE_UNKNOWN:
-    case TYPE_COUNT: put_printed(out, c, row, false); return;
+    case TYPE_COUNT:
+        put_printed(out, c, row, false);
+        return;
     }
 }
 

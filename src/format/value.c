@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "column/civil.h"
 #include "column/decimal.h"
-#include "base/utf8.h"
 
 static bool is_digit(char c)
 {
@@ -200,21 +200,30 @@ const char *value_from_text(struct column *c, size_t row, struct slice text, uns
         ((uint8_t *)c->data)[row] = text.len == 4;
         return NULL;
     case TYPE_INT4:
-    case TYPE_INT8: return value_int(c, row, text);
-    case TYPE_FLOAT8: return double_from_text(c, row, text, a);
-    case TYPE_NUMERIC: return value_numeric(c, row, text);
-    case TYPE_TEXT: ((struct view *)c->data)[row] = view_of(text.data, text.len); return NULL;
-    case TYPE_BYTEA: return bytea_from_text(c, row, text, a);
+    case TYPE_INT8:
+        return value_int(c, row, text);
+    case TYPE_FLOAT8:
+        return double_from_text(c, row, text, a);
+    case TYPE_NUMERIC:
+        return value_numeric(c, row, text);
+    case TYPE_TEXT:
+        ((struct view *)c->data)[row] = view_of(text.data, text.len);
+        return NULL;
+    case TYPE_BYTEA:
+        return bytea_from_text(c, row, text, a);
     case TYPE_UUID:
         return text.len == 36 && value_parse_uuid(text.data, (unsigned char *)c->data + 16 * row) ? NULL : "no uuid";
     case TYPE_DATE:
         return civil_parse_date(text, (int32_t *)c->data + row) ? NULL : "no date YYYY-MM-DD within years 0001 to 9999";
     case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ: return timestamp_from_text(c, row, text, flags);
+    case TYPE_TIMESTAMPTZ:
+        return timestamp_from_text(c, row, text, flags);
     case TYPE_INTERVAL:
-    case TYPE_JSONB: return by_input_function(c, row, text, a);
+    case TYPE_JSONB:
+        return by_input_function(c, row, text, a);
     case TYPE_UNKNOWN:
-    case TYPE_COUNT: break;
+    case TYPE_COUNT:
+        break;
     }
     assert(!"a column without a type reached a decoder");
     return NULL;

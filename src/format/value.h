@@ -4,7 +4,8 @@
  *   boolean           true, false
  *   integer, bigint   -?[0-9]+ in range
  *   double precision  a decimal number, correctly rounded, in range; NaN, Infinity, -Infinity
- *   numeric(p,s)      a decimal number whose value has at most s fraction digits and p-s before the point: never rounded
+ * numeric(p,s)      a decimal number whose value has at most s fraction digits and p-s before the point: never
+ * rounded
  *   text              as it is
  *   bytea             \x and pairs of hex digits
  *   uuid              8-4-4-4-12 hex digits, either case

@@ -52,8 +52,8 @@ static enum status crc_of_end(const char *path, uint64_t from, uint64_t to, uint
 
 static enum status changed_by_others(struct file_sink *s, uint64_t size, struct error *err)
 {
-    (void)error_set(err, ERR_STATE, "file %s was changed by somebody else: it has %llu bytes, and we wrote %llu", s->path,
-                    (unsigned long long)size, (unsigned long long)s->mark.now.length);
+    (void)error_set(err, ERR_STATE, "file %s was changed by somebody else: it has %llu bytes, and we wrote %llu",
+                    s->path, (unsigned long long)size, (unsigned long long)s->mark.now.length);
     return error_hint(err, "restore it, or move it away and begin with a new state");
 }
 

@@ -45,7 +45,8 @@ static bool parse(const char *text, size_t len, struct file_mark *ret)
     if (!end || sscanf(end + sizeof last - 1, "%8" SCNx32, &crc) != 1 || crc32c(0, text, (size_t)(end - text)) != crc)
         return false;
     return sscanf(text,
-                  "bourn-file 1 owner %159[^\n] now %" SCNd64 " %" SCNu64 " %8" SCNx32 " next %" SCNd64 " %" SCNu64 " %8" SCNx32,
+                  "bourn-file 1 owner %159[^\n] now %" SCNd64 " %" SCNu64 " %8" SCNx32 " next %" SCNd64 " %" SCNu64
+                  " %8" SCNx32,
                   ret->owner, &ret->now.epoch, &ret->now.length, &ret->now.crc, &ret->next.epoch, &ret->next.length,
                   &ret->next.crc) == 7;
 }

@@ -12,11 +12,11 @@ struct file_version {
 };
 
 struct file_mark {
-    char owner[160]; /* "uuid/sink" */
+    char owner[160];               /* "uuid/sink" */
     struct file_version now, next; /* next: about to be made when the mark was written */
 };
 
-/* The mark of the file at path. OK with an empty owner: there is none. ERR_CORRUPT: there is one that cannot be read. */
+/* The mark of the file at path. OK with an empty owner: there is none. ERR_CORRUPT: one that cannot be read. */
 enum status file_mark_load(const char *path, struct file_mark *ret, struct error *err);
 /* Durable when it returns. */
 enum status file_mark_store(const char *path, const struct file_mark *m, struct error *err);
@@ -46,7 +46,8 @@ struct file_sink {
 
 /* Finish or undo what an earlier process began, so that mark.now is the file. */
 enum status file_append_settle(struct file_sink *s, struct error *err);
-enum status file_append_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);
+enum status file_append_apply(struct sink *base, struct change_set *changes, struct sink_result *ret,
+                              struct error *err);
 
 enum status file_table_settle(struct file_sink *s, struct error *err);
 enum status file_table_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);

@@ -66,7 +66,8 @@ static void sort_by_key(struct records *r)
         qsort(r->items, r->count, sizeof *r->items, by_key);
 }
 
-static struct slice key_of(struct file_sink *s, const struct batch *b, uint32_t row, struct buf *scratch, struct arena *a)
+static struct slice key_of(struct file_sink *s, const struct batch *b, uint32_t row, struct buf *scratch,
+                           struct arena *a)
 {
     buf_clear(scratch);
     rowkey_put(scratch, b->cols, s->key, s->nkey, row);
@@ -230,10 +231,9 @@ static struct file_table *merge(const struct file_table *old, const struct recor
     struct records into = {0};
     size_t i = 0, k = 0;
     while (i < old->count || k < changes->count) {
-        int order = i == old->count        ? 1
-                    : k == changes->count ? -1
-                                          : by_key(&old->records[i], &changes->items[k]);
-        merge_one(order <= 0 ? &old->records[i] : NULL, order >= 0 ? &changes->items[k] : NULL, &into, &t->arena, result);
+        int order = i == old->count ? 1 : k == changes->count ? -1 : by_key(&old->records[i], &changes->items[k]);
+        merge_one(order <= 0 ? &old->records[i] : NULL, order >= 0 ? &changes->items[k] : NULL, &into, &t->arena,
+                  result);
         i += order <= 0;
         k += order >= 0;
     }

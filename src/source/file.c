@@ -1,8 +1,8 @@
 /* The source "file": the records of files, each file a split.
  *
- * `path` names a file, a folder (its files, except names that begin with . or _), or files by a pattern in the last part
- * of the path (*, ?, [...]). A message is a record of the format without its newline; empty lines are skipped. Its offset,
- * and the position of a split, is the byte where it begins in the uncompressed file.
+ * `path` names a file, a folder (its files, except names that begin with . or _), or files by a pattern in the last
+ * part of the path (*, ?, [...]). A message is a record of the format without its newline; empty lines are skipped.
+ * Its offset, and the position of a split, is the byte where it begins in the uncompressed file.
  *
  * Bounded unless `follow`: the end is where the files end when they are opened. Following, new files and appended lines
  * are read as they come, and a line counts when its newline is there.
@@ -138,10 +138,8 @@ static enum status add_file(struct file_source *f, const char *path, const struc
     if (f->nsplits == MAX_FILES)
         return error_set(err, ERR_LIMIT, "path %s names more than %d files", f->path, MAX_FILES);
     f->splits = mem_realloc(f->splits, (f->nsplits + 1) * sizeof *f->splits);
-    f->splits[f->nsplits++] = (struct file_split){.path = arena_strdup(&f->own, path),
-                                                  .wanted = CHUNK_LEAST,
-                                                  .device = st->device,
-                                                  .inode = st->inode};
+    f->splits[f->nsplits++] = (struct file_split){
+        .path = arena_strdup(&f->own, path), .wanted = CHUNK_LEAST, .device = st->device, .inode = st->inode};
     return OK;
 }
 
@@ -405,8 +403,8 @@ static uint32_t take_records(struct file_source *f, struct file_split *sp, struc
     return rows;
 }
 
-/* What is left of the chunk is the beginning of a line longer than max_line: one row of its first bytes, and read past its
- * end. Following, the end may not be there yet. */
+/* What is left of the chunk is the beginning of a line longer than max_line: one row of its first bytes, and read
+ * past its end. Following, the end may not be there yet. */
 static enum status take_long_line(struct file_source *f, struct file_split *sp, struct file_batch *b, struct error *err)
 {
     const uint64_t resume = stream_position(sp->stream);

@@ -1,7 +1,8 @@
 /* The source "generator": made-up payment events (payments.h), for demonstrations, tests and benchmarks.
  *
  * Split s of S hands out events s, s + S, s + 2S, ...; its position counts its own events, so event = position * S + s.
- * Without `rows` the stream has no end, but it never runs ahead of the clock: an event is not handed out before its time.
+ * Without `rows` the stream has no end, but it never runs ahead of the clock: an event is not handed out before its
+ * time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 static const struct option_spec generator_options[] = {
     {"events", OPT_CHOICE, .value = "payments", .choices = "payments", .help = "what to make"},
     {"rows", OPT_INT, .min = 0, .max = INT64_MAX, .help = "end after so many events; not set: no end"},
-    {"rate", OPT_INT, .value = "0", .min = 0, .max = 1000000000, .help = "events a second; 0: as fast as they are taken"},
+    {"rate", OPT_INT, .value = "0", .min = 0, .max = 1000000000,
+     .help = "events a second; 0: as fast as they are taken"},
     {"nominal_rate", OPT_INT, .value = "100", .min = 1, .max = 1000000000,
      .help = "events a second of event time: event n happened at base + n / nominal_rate"},
     {"base", OPT_TEXT, .value = "2020-01-01T00:00:00Z", .help = "the event time of the first event"},
@@ -44,7 +46,7 @@ struct generator {
     struct source base;
     struct payments payments;
     bool bounded;
-    uint64_t rows, rate; /* of all splits */
+    uint64_t rows, rate;    /* of all splits */
     uint32_t nsplits, told; /* told: splits already reported */
     struct generator_split *splits;
     struct generator_batch *pool;

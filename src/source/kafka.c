@@ -1,10 +1,11 @@
 /* The source "kafka": the partitions of one topic, of Apache Kafka, Azure Event Hubs and whatever speaks the protocol.
  *
- * A split is a partition, its position the offset that comes next. Positions live in bourn's log; offsets are committed to
- * the group only so that lag tools see how far we are. A message without a payload (a tombstone) is an empty message.
+ * A split is a partition, its position the offset that comes next. Positions live in bourn's log; offsets are
+ * committed to the group only so that lag tools see how far we are. A message without a payload (a tombstone) is an
+ * empty message.
  *
- * Event Hubs: the mapping has `connection_string`, which says broker, user, password and (EntityPath) hub; the settings that
- * endpoint needs are set by link/event_hubs.h.
+ * Event Hubs: the mapping has `connection_string`, which says broker, user, password and (EntityPath) hub; the
+ * settings that endpoint needs are set by link/event_hubs.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ struct kafka_source {
     enum kafka_start start;
     int64_t start_us;
     bool lost_is_error;
-    bool resumed; /* some split went on where a log says: then a split the log does not know is new */
+    bool resumed;                   /* some split went on where a log says: then a split the log does not know is new */
     uint32_t nsplits, first_splits; /* first_splits: at the first answer; later ones are new */
     struct kafka_rows *pool;
 };
@@ -199,8 +200,9 @@ static enum status lost_offsets(struct kafka_source *k, uint32_t split, struct e
     if (k->lost_is_error) {
         err->code = ERR_SOURCE;
         err->retriable = false;
-        return error_hint(err, "messages were deleted before they were read; on_lost_offsets 'earliest' goes on with the "
-                               "oldest there is");
+        return error_hint(err,
+                          "messages were deleted before they were read; on_lost_offsets 'earliest' goes on with the "
+                          "oldest there is");
     }
     struct error ignored;
     if (kafka_consumer_start(k->consumer, split, KAFKA_EARLIEST, 0, &ignored) != OK)
@@ -293,8 +295,8 @@ static enum status resolve_into(struct client_options *c, const char *reference,
 
 static bool is_own(const char *name)
 {
-    static const char *const own[] = {"topic", "event_hub", "start", "start_timestamp", "on_lost_offsets",
-                                      "connection_string"};
+    static const char *const own[] = {"topic",           "event_hub",       "start",
+                                      "start_timestamp", "on_lost_offsets", "connection_string"};
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
         if (strcmp(own[i], name) == 0)
             return true;
@@ -308,8 +310,8 @@ static enum status add_event_hubs(struct client_options *c, const struct options
     if (!hub || !*hub)
         hub = option_text(o, kafka_options, "topic");
     TRY(resolve_into(c, option_text(mapping, kafka_options, "connection_string"), &connection, err));
-    TRY(event_hubs_new(slice_of(connection), hub && *hub ? hub : NULL, option_text(o, kafka_options, "bootstrap.servers"),
-                       false, &c->hubs, err));
+    TRY(event_hubs_new(slice_of(connection), hub && *hub ? hub : NULL,
+                       option_text(o, kafka_options, "bootstrap.servers"), false, &c->hubs, err));
     memcpy(c->items, c->hubs->options, c->hubs->noptions * sizeof *c->items);
     c->count = c->hubs->noptions;
     c->topic = c->hubs->hub;
@@ -333,7 +335,8 @@ static enum status gather(struct client_options *c, const struct source_config *
     if (!c->topic || !*c->topic)
         return error_set(err, ERR_SQL, "table \"%s\": option topic is missing", config->table);
     if (!option_given(o, "group.id"))
-        c->items[c->count++] = (struct kafka_option){"group.id", arena_printf(&c->arena, "bourn-%s", config->table), false};
+        c->items[c->count++] =
+            (struct kafka_option){"group.id", arena_printf(&c->arena, "bourn-%s", config->table), false};
     for (uint32_t i = o->count; i-- > 0;) { /* the nearest last: it wins */
         const char *name = o->items[i].name;
         if (!is_own(name) && !(c->hubs && strcmp(name, "bootstrap.servers") == 0))

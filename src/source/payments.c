@@ -150,8 +150,8 @@ static char *put_pence(char *to, unsigned pence)
 
 enum field { EVENT_ID, EVENT_TIME, USER_ID, EVENT_TYPE, CHANNEL, CURRENCY, AMOUNT, SCHEMA_VERSION, FIELDS };
 
-/* How an event is spoilt: the value of a field as it is written instead (NULL: the key is left out); or, for no field, the
- * whole message. */
+/* How an event is spoilt: the value of a field as it is written instead (NULL: the key is left out); or, for no
+ * field, the whole message. */
 struct spoil {
     enum field field;
     const char *value;
@@ -201,7 +201,7 @@ static const struct spoil spoils[] = {
 
 static const char *const leads[FIELDS] = {
     "\"event_id\":", "\"event_time\":", "\"user_id\":", "\"event_type\":",
-    "\"channel\":", "\"currency\":", "\"amount\":", "\"schema_version\":",
+    "\"channel\":",  "\"currency\":",   "\"amount\":",  "\"schema_version\":",
 };
 
 static char *put_value(struct payments *p, char *to, enum field field, uint64_t n, int64_t time_us)
@@ -229,10 +229,13 @@ static char *put_value(struct payments *p, char *to, enum field field, uint64_t 
         const char *channel = channels[word >> 26 & 3];
         return put(to, channel, strlen(channel));
     }
-    case CURRENCY: return PUT(to, "\"GBP\"");
-    case AMOUNT: return put_pence(to, 500 + (unsigned)((word >> 32) * 49501 >> 32));
+    case CURRENCY:
+        return PUT(to, "\"GBP\"");
+    case AMOUNT:
+        return put_pence(to, 500 + (unsigned)((word >> 32) * 49501 >> 32));
     case SCHEMA_VERSION:
-    case FIELDS: return PUT(to, "1");
+    case FIELDS:
+        return PUT(to, "1");
     }
     *to++ = '"';
     return to;
@@ -262,13 +265,17 @@ size_t payments_make(struct payments *p, uint64_t n, char out[static PAYMENT_BYT
     int64_t time_us = payments_time(p, n);
     uint64_t more = random_word(p, n, 0) >> 16;
     switch (payments_kind(p, n)) {
-    case PAYMENT_GOOD: break;
-    case PAYMENT_BAD: return make(p, n, time_us, &spoils[more % ARRAY_LEN(spoils)], out);
+    case PAYMENT_GOOD:
+        break;
+    case PAYMENT_BAD:
+        return make(p, n, time_us, &spoils[more % ARRAY_LEN(spoils)], out);
     case PAYMENT_DUPLICATE:
         n = original_of(p, n);
         time_us = payments_time(p, n);
         break;
-    case PAYMENT_LATE: time_us -= LATE_AT_LEAST + (int64_t)(more % (uint64_t)LATE_SPREAD); break;
+    case PAYMENT_LATE:
+        time_us -= LATE_AT_LEAST + (int64_t)(more % (uint64_t)LATE_SPREAD);
+        break;
     }
     return make(p, n, time_us, NULL, out);
 }

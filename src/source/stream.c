@@ -18,7 +18,7 @@ struct stream {
 
     unsigned char *input; /* compressed bytes not yet taken */
     size_t input_at, input_len;
-    uint64_t taken; /* compressed bytes read from the file, for errors */
+    uint64_t taken;           /* compressed bytes read from the file, for errors */
     bool input_ended, inside; /* inside: a member or frame has begun and not ended */
     z_stream gzip;
     ZSTD_DStream *zstd;
@@ -248,9 +248,11 @@ static enum status reopen(struct stream *s, struct error *err)
 
 static enum status too_short(struct stream *s, uint64_t position, uint64_t size, struct error *err)
 {
-    (void)error_set(err, ERR_SOURCE, "file %s is shorter than it was: reading was to go on at byte %llu, and it has %llu",
-                    s->path, (unsigned long long)position, (unsigned long long)size);
-    return error_hint(err, "the state remembers how far this file was read; put the file back or begin with a new state");
+    (void)error_set(err, ERR_SOURCE,
+                    "file %s is shorter than it was: reading was to go on at byte %llu, and it has %llu", s->path,
+                    (unsigned long long)position, (unsigned long long)size);
+    return error_hint(err,
+                      "the state remembers how far this file was read; put the file back or begin with a new state");
 }
 
 enum status stream_seek(struct stream *s, uint64_t position, struct error *err)

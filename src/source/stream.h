@@ -17,8 +17,8 @@ enum status stream_open(const char *path, enum compression compression, struct s
 void stream_close(struct stream *s);
 /* Go to a position. ERR_SOURCE when the file is shorter. */
 enum status stream_seek(struct stream *s, uint64_t position, struct error *err);
-/* Up to n bytes; *ret = 0: the end, for now if the file is not compressed. A file that became shorter than what was read
- * of it: ERR_SOURCE; a compressed one that ends too early: ERR_CORRUPT. */
+/* Up to n bytes; *ret = 0: the end, for now if the file is not compressed. A file that became shorter than what was
+ * read of it: ERR_SOURCE; a compressed one that ends too early: ERR_CORRUPT. */
 enum status stream_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err);
 uint64_t stream_position(const struct stream *s);
 /* Do not read past this size of an uncompressed file, whatever is appended to it. */

@@ -1,5 +1,5 @@
-/* Any bytes as a CSV file: split into records that together are the file, each a row or a rejection; and rows written as CSV
- * are split and read back as the same rows. The first byte chooses delimiter and null string. */
+/* Any bytes as a CSV file: split into records that together are the file, each a row or a rejection; and rows written
+ * as CSV are split and read back as the same rows. The first byte chooses delimiter and null string. */
 #include <stdlib.h>
 
 #include "format/formats.h"
@@ -27,7 +27,8 @@ static void split(const struct options *options, struct slice text, struct view 
     *ret_rows = rows;
 }
 
-static struct batch *decode(struct decoder *d, const struct view *raw, uint32_t rows, struct arena *a, struct decoded *ret)
+static struct batch *decode(struct decoder *d, const struct view *raw, uint32_t rows, struct arena *a,
+                            struct decoded *ret)
 {
     struct batch *b = batch_make(a, types, COLUMNS, rows);
     d->ops->decode(d, raw, rows, b, a, ret);

@@ -1,5 +1,5 @@
-/* Lines of any bytes as JSON messages: the guessing scanner and the plain reader agree on every value, error and text; and
- * rows written as JSON are read back as the same rows. Seeds: `bourn generate --rows 1000 --bad 0.3`. */
+/* Lines of any bytes as JSON messages: the guessing scanner and the plain reader agree on every value, error and
+ * text; and rows written as JSON are read back as the same rows. Seeds: `bourn generate --rows 1000 --bad 0.3`. */
 #include <stdlib.h>
 
 #include "format/formats.h"
@@ -9,11 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { COLUMNS = 16, ROWS = 64 };
 
-static const char *names[COLUMNS] = {"event_id", "event_time", "user_id", "event_type", "channel", "currency",
-                                     "amount",   "schema_version", "u", "d", "t", "f", "b", "j", "y", "i"};
-static struct type types[COLUMNS] = {{TYPE_TEXT}, {TYPE_TIMESTAMPTZ}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_TEXT},
-                                     {TYPE_NUMERIC, 18, 2}, {TYPE_INT4}, {TYPE_UUID}, {TYPE_DATE}, {TYPE_TIMESTAMP},
-                                     {TYPE_FLOAT8}, {TYPE_BOOL}, {TYPE_JSONB}, {TYPE_BYTEA}, {TYPE_INTERVAL}};
+static const char *names[COLUMNS] = {
+    "event_id", "event_time", "user_id", "event_type", "channel", "currency", "amount", "schema_version",
+    "u",        "d",          "t",       "f",          "b",       "j",        "y",      "i"};
+static struct type types[COLUMNS] = {{TYPE_TEXT}, {TYPE_TIMESTAMPTZ}, {TYPE_TEXT},           {TYPE_TEXT},
+                                     {TYPE_TEXT}, {TYPE_TEXT},        {TYPE_NUMERIC, 18, 2}, {TYPE_INT4},
+                                     {TYPE_UUID}, {TYPE_DATE},        {TYPE_TIMESTAMP},      {TYPE_FLOAT8},
+                                     {TYPE_BOOL}, {TYPE_JSONB},       {TYPE_BYTEA},          {TYPE_INTERVAL}};
 static const struct schema schema = {.ncols = COLUMNS, .names = names, .types = types};
 
 static struct decoder *decoder(bool plain)
@@ -28,7 +30,8 @@ static struct decoder *decoder(bool plain)
     return d;
 }
 
-static struct batch *decode(struct decoder *d, const struct view *raw, uint32_t rows, struct arena *a, struct decoded *ret)
+static struct batch *decode(struct decoder *d, const struct view *raw, uint32_t rows, struct arena *a,
+                            struct decoded *ret)
 {
     struct batch *b = batch_make(a, types, COLUMNS, rows);
     d->ops->decode(d, raw, rows, b, a, ret);

@@ -115,9 +115,9 @@ static void where_records_end(void **state)
         const char *text;
         int end; /* -1: not within the text */
     } cases[] = {
-        {"a,b\nc", 4},     {"\n", 1},         {"a,b", -1},       {"\"a\nb\",c\nd", 8}, {"\"a\"\"\nb\"\nd", 8},
-        {"a,\"\n", -1},    {"a,\"\"\n", 5},   {"a,\"x\"", -1},   {"5\" pipe,b\nc", 10}, {"\"\"\"\"\n", 5},
-        {"\"a\"b\"\n", 6},
+        {"a,b\nc", 4},          {"\n", 1},         {"a,b", -1},       {"\"a\nb\",c\nd", 8},
+        {"\"a\"\"\nb\"\nd", 8}, {"a,\"\n", -1},    {"a,\"\"\n", 5},   {"a,\"x\"", -1},
+        {"5\" pipe,b\nc", 10},  {"\"\"\"\"\n", 5}, {"\"a\"b\"\n", 6},
     };
     struct options none = {0};
     uint32_t style = format_csv.record_style(&none);
@@ -137,8 +137,12 @@ static void headings(void **state)
     static const struct {
         const char *text, *error; /* NULL: fits */
     } cases[] = {
-        {"a,b,c\n", NULL},           {"a,b,c\r\n", NULL},
-        {"\"a\",b,\"c\"\n", NULL},   {"\xef\xbb\xbf" "a,b,c\n", NULL},
+        {"a,b,c\n", NULL},
+        {"a,b,c\r\n", NULL},
+        {"\"a\",b,\"c\"\n", NULL},
+        {"\xef\xbb\xbf"
+         "a,b,c\n",
+         NULL},
         {"a,c,b\n", "has \"c\" where the table has column \"b\""},
         {"a,b\n", "has \"\" where the table has column \"c\""},
         {"a,b,c,d\n", "goes on with \"d\""},
@@ -168,12 +172,7 @@ static void what_is_written_is_read_back(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "1,x,2.50",
-        "2,\"a,b\",-0.01",
-        "3,\"say \"\"hi\"\"\",",
-        "4,\"two\nlines\",0.00",
-        "5,\"\",1.00",
-        ",,",
+        "1,x,2.50", "2,\"a,b\",-0.01", "3,\"say \"\"hi\"\"\",", "4,\"two\nlines\",0.00", "5,\"\",1.00", ",,",
     };
     struct option header = {.name = "header", .value = "true"};
     struct options options = {1, &header};
@@ -204,9 +203,8 @@ static void what_is_written_is_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records),  cmocka_unit_test(other_delimiters_and_nulls),
-        cmocka_unit_test(headings), cmocka_unit_test(where_records_end),
-        cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(records),           cmocka_unit_test(other_delimiters_and_nulls),   cmocka_unit_test(headings),
+        cmocka_unit_test(where_records_end), cmocka_unit_test(what_is_written_is_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,9 +32,8 @@ static int remove_folder(void **state)
     return system(command);
 }
 
-static struct schema schema = {.ncols = 2,
-                               .names = (const char *[]){"k", "v"},
-                               .types = (struct type[]){{TYPE_INT4}, {TYPE_TEXT}}};
+static struct schema schema = {
+    .ncols = 2, .names = (const char *[]){"k", "v"}, .types = (struct type[]){{TYPE_INT4}, {TYPE_TEXT}}};
 static atomic_bool cancelled;
 
 static enum status try_open(const char *identity, bool upsert, const struct format *format, bool adopt,
@@ -201,7 +200,8 @@ static void upserts_by_key(void **state)
     (void)state;
     const struct format *const formats[] = {&format_json, &format_csv};
     static const char *const want[][2] = {
-        {"{\"k\":-1,\"v\":\"z\"}\n{\"k\":1,\"v\":\"a,1\"}\n{\"k\":2,\"v\":\"b\"}\n", "{\"k\":1,\"v\":\"A\"}\n{\"k\":3,\"v\":\"c\"}\n"},
+        {"{\"k\":-1,\"v\":\"z\"}\n{\"k\":1,\"v\":\"a,1\"}\n{\"k\":2,\"v\":\"b\"}\n",
+         "{\"k\":1,\"v\":\"A\"}\n{\"k\":3,\"v\":\"c\"}\n"},
         {"k,v\n-1,z\n1,\"a,1\"\n2,b\n", "k,v\n1,A\n3,c\n"},
     };
     for (size_t i = 0; i < 2; i++) {

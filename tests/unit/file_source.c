@@ -53,10 +53,10 @@ static int remove_folder(void **state)
     return system(command);
 }
 
-static struct schema one_text = {
-    .ncols = 1, .names = (const char *[]){"v"}, .types = (struct type[]){{TYPE_TEXT}}};
+static struct schema one_text = {.ncols = 1, .names = (const char *[]){"v"}, .types = (struct type[]){{TYPE_TEXT}}};
 
-static enum status try_open(const char *path, const char *more, const char *value, struct source **ret, struct error *err)
+static enum status try_open(const char *path, const char *more, const char *value, struct source **ret,
+                            struct error *err)
 {
     struct option items[2] = {{.name = "path", .value = path}, {.name = more, .value = value}};
     struct options options = {more ? 2 : 1, items};

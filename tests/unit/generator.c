@@ -1,4 +1,4 @@
-/* The generator: an event is a function of seed and number; shares are what was asked for; a stream resumes anywhere. */
+/* The generator: an event is a function of seed and number, shares are what was asked for, a stream goes on anywhere. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static void a_function_of_seed_and_number(void **state)
 {
     (void)state;
     struct payments forward = some(7), backward = some(7), other = some(8);
-    char (*texts)[PAYMENT_BYTES] = mem_zalloc(5000 * sizeof *texts);
+    char(*texts)[PAYMENT_BYTES] = mem_zalloc(5000 * sizeof *texts);
     for (uint64_t n = 0; n < 5000; n++) {
         size_t len = payments_make(&forward, n, texts[n]);
         assert_true(len > 0 && len < PAYMENT_BYTES);
@@ -63,11 +63,12 @@ static void events_are_what_they_should_be(void **state)
             continue;
         int user, pounds, pence, hour, minute;
         double second;
-        int found = sscanf(text,
-                           "{\"event_id\":\"%*8[0-9a-f]-%*4[0-9a-f]-4%*3[0-9a-f]-%*4[0-9a-f]-%*12[0-9a-f]\","
-                           "\"event_time\":\"%10[0-9-]T%d:%d:%lfZ\",\"user_id\":\"user_%d\",\"event_type\":\"%31[a-z_]\","
-                           "\"channel\":\"%15[a-z]\",\"currency\":\"GBP\",\"amount\":%d.%2d,\"schema_version\":1}",
-                           date, &hour, &minute, &second, &user, type, channel, &pounds, &pence);
+        int found =
+            sscanf(text,
+                   "{\"event_id\":\"%*8[0-9a-f]-%*4[0-9a-f]-4%*3[0-9a-f]-%*4[0-9a-f]-%*12[0-9a-f]\","
+                   "\"event_time\":\"%10[0-9-]T%d:%d:%lfZ\",\"user_id\":\"user_%d\",\"event_type\":\"%31[a-z_]\","
+                   "\"channel\":\"%15[a-z]\",\"currency\":\"GBP\",\"amount\":%d.%2d,\"schema_version\":1}",
+                   date, &hour, &minute, &second, &user, type, channel, &pounds, &pence);
         if (found != 9)
             fail_msg("%s: %d fields", text, found);
         assert_in_range(user, 0, 499);
@@ -78,7 +79,8 @@ static void events_are_what_they_should_be(void **state)
         assert_in_range(amount, 500, 50000);
         int32_t days;
         assert_true(civil_parse_date(slice_of(date), &days));
-        int64_t time = days * MICROS_PER_DAY + (hour * 60 + minute) * 60 * MICROS_PER_SECOND + (int64_t)(second * 1e6 + 0.5);
+        int64_t time =
+            days * MICROS_PER_DAY + (hour * 60 + minute) * 60 * MICROS_PER_SECOND + (int64_t)(second * 1e6 + 0.5);
         int64_t behind = payments_time(&p, n) - time;
         if (kind == PAYMENT_GOOD)
             assert_int_equal(behind, 0);
@@ -123,9 +125,9 @@ static void duplicates_repeat_a_good_event(void **state)
 static void bad_events_break_every_rule(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {"\"event_id\":null", "\"user_id\":4711", "deposit_pending", "\"branch\"", "\"EUR\"",
-                                         "\"amount\":0.00",   "10.005",           "ten pounds",      "not json at all",
-                                         "[1, 2, 3]",         "truncated"};
+    static const char *const wanted[] = {"\"event_id\":null", "\"user_id\":4711", "deposit_pending", "\"branch\"",
+                                         "\"EUR\"",           "\"amount\":0.00",  "10.005",          "ten pounds",
+                                         "not json at all",   "[1, 2, 3]",        "truncated"};
     struct payments p = some(5);
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
         bool found = false;
@@ -146,9 +148,8 @@ static void shares(void **state)
     static const struct {
         const char *text;
         int64_t share; /* -1: refused */
-    } cases[] = {{"0", 0},      {"0.5", 32768}, {"0.03", 1966}, {"3%", 1966}, {"50%", 32768}, {"0.51", -1},
-                 {"51%", -1},   {"-0.1", -1},   {"", -1},       {"x", -1},    {"0.1x", -1},   {"nan", -1},
-                 {"0.1%%", -1}};
+    } cases[] = {{"0", 0},     {"0.5", 32768}, {"0.03", 1966}, {"3%", 1966}, {"50%", 32768}, {"0.51", -1}, {"51%", -1},
+                 {"-0.1", -1}, {"", -1},       {"x", -1},      {"0.1x", -1}, {"nan", -1},    {"0.1%%", -1}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         uint32_t share = 77;
         assert_int_equal(payments_parse_share(cases[i].text, &share), cases[i].share >= 0);
@@ -171,7 +172,8 @@ static struct source *open_source(struct option *items, uint32_t n)
 }
 
 /* From `position`, at most `limit` rows in batches of `size`; each must be the event it should be. */
-static int64_t check_rows(struct source *s, uint32_t split, uint32_t nsplits, int64_t position, uint32_t size, int64_t limit)
+static int64_t check_rows(struct source *s, uint32_t split, uint32_t nsplits, int64_t position, uint32_t size,
+                          int64_t limit)
 {
     struct payments p = some(1);
     struct error err;
@@ -197,8 +199,10 @@ static int64_t check_rows(struct source *s, uint32_t split, uint32_t nsplits, in
 static void goes_on_anywhere(void **state)
 {
     (void)state;
-    struct option items[] = {{.name = "rows", .value = "10001"}, {.name = "splits", .value = "3"},
-                             {.name = "bad", .value = "3%"},      {.name = "duplicates", .value = "3%"},
+    struct option items[] = {{.name = "rows", .value = "10001"},
+                             {.name = "splits", .value = "3"},
+                             {.name = "bad", .value = "3%"},
+                             {.name = "duplicates", .value = "3%"},
                              {.name = "late", .value = "1%"}};
     struct source *s = open_source(items, ARRAY_LEN(items));
     struct split splits[4];
@@ -266,7 +270,9 @@ static void refuses_what_makes_no_sense(void **state)
     (void)state;
     static const struct {
         const char *name, *value, *text;
-    } cases[] = {{"bad", "0.6", "is no share"}, {"base", "yesterday", "no date and time"}, {"base", "2020-01-01T00:00:00", "zone"}};
+    } cases[] = {{"bad", "0.6", "is no share"},
+                 {"base", "yesterday", "no date and time"},
+                 {"base", "2020-01-01T00:00:00", "zone"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct option item = {.name = cases[i].name, .value = cases[i].value, .place = {.file = "p.sql", .line = 4}};
         struct options options = {1, &item};

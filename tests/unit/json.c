@@ -38,7 +38,10 @@ struct value_case {
     const char *want; /* as PostgreSQL prints it; "NULL"; "type": a field error; "parse": no row */
 };
 
-#define NUM(p, s) {TYPE_NUMERIC, p, s}
+#define NUM(p, s)                                                                                                      \
+    {                                                                                                                  \
+        TYPE_NUMERIC, p, s                                                                                             \
+    }
 
 static const struct value_case value_cases[] = {
     {{TYPE_BOOL}, "true", "t"},
@@ -140,7 +143,8 @@ static const struct value_case value_cases[] = {
     {{TYPE_TEXT}, "\"thirteen byte\"", "thirteen byte"},
     {{TYPE_TEXT}, "\"sixteen bytes it\"", "sixteen bytes it"},
     {{TYPE_TEXT}, "\"seventeen bytes it\"", "seventeen bytes it"},
-    {{TYPE_TEXT}, "\"a text that is much longer than two loads of sixteen bytes\"",
+    {{TYPE_TEXT},
+     "\"a text that is much longer than two loads of sixteen bytes\"",
      "a text that is much longer than two loads of sixteen bytes"},
     {{TYPE_TEXT}, "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
     {{TYPE_TEXT}, "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"", "A\u00e9\u20ac\U0001F600"},
@@ -255,7 +259,8 @@ static const char *outcome(const struct batch *b, const struct decoded *got, uin
 /* Each case four times over in one batch, so that the fourth is guessed, with something before and behind the value. */
 static void check_value(const struct value_case *c, bool plain, const char *tail)
 {
-    struct schema schema = {.ncols = 2, .names = (const char *[]){"v", "w"}, .types = (struct type[]){c->type, {TYPE_INT4}}};
+    struct schema schema = {
+        .ncols = 2, .names = (const char *[]){"v", "w"}, .types = (struct type[]){c->type, {TYPE_INT4}}};
     struct decoder *d = decoder_for(&schema, NULL);
     json_decoder_set_plain(d, plain);
     AUTO(arena) a = {0};
@@ -271,8 +276,8 @@ static void check_value(const struct value_case *c, bool plain, const char *tail
     for (uint32_t i = 1; i < 4; i++) {
         const char *found = outcome(b, &got, i, &out);
         if (strcmp(found, c->want) != 0)
-            fail_msg("%s as type %d, %s, row %u: found %s, not %s", c->json, c->type.id, plain ? "plain" : "guessing", i,
-                     found, c->want);
+            fail_msg("%s as type %d, %s, row %u: found %s, not %s", c->json, c->type.id, plain ? "plain" : "guessing",
+                     i, found, c->want);
     }
     decoder_free(d);
 }
@@ -292,8 +297,8 @@ static void values(void **state)
 
 struct message_case {
     const char *text;
-    const char *bad;         /* what the rejection says (a part of it); NULL: a row */
-    const char *v;           /* column v, integer, as printed */
+    const char *bad; /* what the rejection says (a part of it); NULL: a row */
+    const char *v;   /* column v, integer, as printed */
 };
 
 static const struct message_case message_cases[] = {
@@ -382,8 +387,11 @@ static void depth_is_limited(void **state)
         const char *open, *close;
         size_t depth;
         bool bad;
-    } cases[] = {{"[", "]", 64, false},     {"[", "]", 65, true},           {"[", "]", 100000, true},
-                 {"[", NULL, 100000, true}, {"{\"a\":", NULL, 1000000, true}};
+    } cases[] = {{"[", "]", 64, false},
+                 {"[", "]", 65, true},
+                 {"[", "]", 100000, true},
+                 {"[", NULL, 100000, true},
+                 {"{\"a\":", NULL, 1000000, true}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         nested(&text, cases[i].open, cases[i].depth, cases[i].close);
         struct view raw = view_of(text.data, text.len);
@@ -469,11 +477,42 @@ static uint64_t random_below(uint64_t n)
 }
 
 static const char *fragments[] = {
-    "\"v\"",      "null",   "true",       "false",     "1",          "-1.50",      "12.505",     "1e3",         "\"\"",
-    "\"a\\nb\"",  "[1,2]",  "{\"a\":[]}", ":",         ",",          "{",          "}",          "\"\\u0041\"", " ",
-    "\"\u00e9\"", "\"12\"", "123456789",  "\"2026-11-21T06:00:00Z\"", "\"2026-11-21T06:00:00.5+00:00\"", "\"GBP\"",
-    "\"amount\"", "\"id\"", "0.1",        "1234567890123456789",      "\"6f1d0000-1111-2222-3333-444455556666\"",
-    "\"x\"",      "\\",     "\"",         "\xff",      "\"event_id\":", "99999999999999999999", "\"2026-11-21\"",
+    "\"v\"",
+    "null",
+    "true",
+    "false",
+    "1",
+    "-1.50",
+    "12.505",
+    "1e3",
+    "\"\"",
+    "\"a\\nb\"",
+    "[1,2]",
+    "{\"a\":[]}",
+    ":",
+    ",",
+    "{",
+    "}",
+    "\"\\u0041\"",
+    " ",
+    "\"\u00e9\"",
+    "\"12\"",
+    "123456789",
+    "\"2026-11-21T06:00:00Z\"",
+    "\"2026-11-21T06:00:00.5+00:00\"",
+    "\"GBP\"",
+    "\"amount\"",
+    "\"id\"",
+    "0.1",
+    "1234567890123456789",
+    "\"6f1d0000-1111-2222-3333-444455556666\"",
+    "\"x\"",
+    "\\",
+    "\"",
+    "\xff",
+    "\"event_id\":",
+    "99999999999999999999",
+    "\"2026-11-21\"",
 };
 
 /* An event, sometimes changed: bytes flipped, pieces put in or taken out, the end cut off. */
@@ -483,8 +522,12 @@ static size_t mutated(struct payments *p, uint64_t n, char *out, size_t cap)
     for (uint64_t left = random_below(3) * random_below(4); left > 0 && len > 2; left--) {
         size_t at = random_below(len);
         switch (random_below(5)) {
-        case 0: out[at] = (char)random_below(256); break;
-        case 1: len = at; break;
+        case 0:
+            out[at] = (char)random_below(256);
+            break;
+        case 1:
+            len = at;
+            break;
         case 2: {
             size_t wish = random_below(20), cut = MIN(wish, len - at);
             memmove(out + at, out + at + cut, len - at - cut);
@@ -511,14 +554,14 @@ static void assert_same_column(const struct column *a, const struct column *b, u
     AUTO(buf) y = BUF(MIB(1));
     bool has_x = column_print(a, row, &x), has_y = column_print(b, row, &y);
     if (has_x != has_y || !slice_equal(buf_slice(&x), buf_slice(&y)))
-        fail_msg("guessing reads %s, plainly %s from %.*s", has_x ? buf_cstr(&x) : "NULL", has_y ? buf_cstr(&y) : "NULL",
-                 (int)raw->len, view_data(raw));
+        fail_msg("guessing reads %s, plainly %s from %.*s", has_x ? buf_cstr(&x) : "NULL",
+                 has_y ? buf_cstr(&y) : "NULL", (int)raw->len, view_data(raw));
     if (has_x && type_is_view(a->type)) /* equal strings have equal views: short ones zero-padded */
         assert_true(view_equal(column_view(a, row), column_view(b, row)));
 }
 
-static void assert_same(const struct batch *a, const struct decoded *da, const struct batch *b, const struct decoded *db,
-                        const struct view *raw)
+static void assert_same(const struct batch *a, const struct decoded *da, const struct batch *b,
+                        const struct decoded *db, const struct view *raw)
 {
     assert_int_equal(da->nbad, db->nbad);
     assert_int_equal(da->nfields, db->nfields);
@@ -539,11 +582,33 @@ static void assert_same(const struct batch *a, const struct decoded *da, const s
 static void guessing_changes_nothing(void **state)
 {
     (void)state;
-    const char *names[] = {"event_id", "event_time", "user_id", "event_type", "channel", "currency", "amount", "schema_version"};
+    const char *names[] = {"event_id", "event_time", "user_id", "event_type",
+                           "channel",  "currency",   "amount",  "schema_version"};
     struct type tables[][8] = {
-        {{TYPE_TEXT}, {TYPE_TIMESTAMPTZ}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_NUMERIC, 18, 2}, {TYPE_INT4}},
-        {{TYPE_UUID}, {TYPE_TIMESTAMP}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_JSONB}, {TYPE_BYTEA}, {TYPE_FLOAT8}, {TYPE_INT8}},
-        {{TYPE_UUID}, {TYPE_DATE}, {TYPE_TEXT}, {TYPE_BOOL}, {TYPE_TEXT}, {TYPE_TEXT}, {TYPE_NUMERIC, 38, 4}, {TYPE_NUMERIC, 3, 1}},
+        {{TYPE_TEXT},
+         {TYPE_TIMESTAMPTZ},
+         {TYPE_TEXT},
+         {TYPE_TEXT},
+         {TYPE_TEXT},
+         {TYPE_TEXT},
+         {TYPE_NUMERIC, 18, 2},
+         {TYPE_INT4}},
+        {{TYPE_UUID},
+         {TYPE_TIMESTAMP},
+         {TYPE_TEXT},
+         {TYPE_TEXT},
+         {TYPE_JSONB},
+         {TYPE_BYTEA},
+         {TYPE_FLOAT8},
+         {TYPE_INT8}},
+        {{TYPE_UUID},
+         {TYPE_DATE},
+         {TYPE_TEXT},
+         {TYPE_BOOL},
+         {TYPE_TEXT},
+         {TYPE_TEXT},
+         {TYPE_NUMERIC, 38, 4},
+         {TYPE_NUMERIC, 3, 1}},
     };
     enum { ROWS = 256 };
     const char *rounds = os_env("BOURN_TEST_ROUNDS"), *seed = os_env("BOURN_TEST_SEED");
@@ -554,7 +619,8 @@ static void guessing_changes_nothing(void **state)
         struct schema schema = {.ncols = 8, .names = names, .types = tables[t]};
         struct decoder *guessing = decoder_for(&schema, NULL), *plain = decoder_for(&schema, NULL);
         json_decoder_set_plain(plain, true);
-        struct payments p = {.seed = random_below(1000), .bad = 3000, .duplicate = 1000, .late = 100, .nominal_rate = 10};
+        struct payments p = {
+            .seed = random_below(1000), .bad = 3000, .duplicate = 1000, .late = 100, .nominal_rate = 10};
         for (uint64_t round = 0; round < total; round++) {
             arena_reset(&a);
             struct view raw[ROWS];
@@ -606,10 +672,16 @@ static void rows_as_json(void **state)
     (void)state;
     struct schema schema = {.ncols = 7,
                             .names = (const char *[]){"id", "a \"b\"", "n", "t", "f", "j", "y"},
-                            .types = (struct type[]){{TYPE_INT8}, {TYPE_TEXT}, {TYPE_NUMERIC, 18, 2}, {TYPE_TIMESTAMPTZ},
-                                                     {TYPE_FLOAT8}, {TYPE_JSONB}, {TYPE_BYTEA}}};
-    const char *text = "{\"id\":1,\"a \\\"b\\\"\":\"q\\\"\\\\\\n\\u00e9\",\"n\":-0.5,\"t\":\"2026-11-21T06:00:00.5Z\","
-                       "\"f\":\"NaN\",\"j\":{\"k\":[1]},\"y\":\"\\\\x0aff\"}";
+                            .types = (struct type[]){{TYPE_INT8},
+                                                     {TYPE_TEXT},
+                                                     {TYPE_NUMERIC, 18, 2},
+                                                     {TYPE_TIMESTAMPTZ},
+                                                     {TYPE_FLOAT8},
+                                                     {TYPE_JSONB},
+                                                     {TYPE_BYTEA}}};
+    const char *text =
+        "{\"id\":1,\"a \\\"b\\\"\":\"q\\\"\\\\\\n\\u00e9\",\"n\":-0.5,\"t\":\"2026-11-21T06:00:00.5Z\","
+        "\"f\":\"NaN\",\"j\":{\"k\":[1]},\"y\":\"\\\\x0aff\"}";
     struct decoder *d = decoder_for(&schema, NULL);
     AUTO(arena) a = {0};
     struct view raw[2] = {view_of(text, strlen(text)), view_of("{}", 2)};
@@ -623,10 +695,11 @@ static void rows_as_json(void **state)
     AUTO(buf) out = BUF(MIB(1));
     e->ops->begin(e, &out);
     e->ops->encode(e, b, &out);
-    assert_string_equal(buf_cstr(&out),
-                        "{\"id\":1,\"a \\\"b\\\"\":\"q\\\"\\\\\\n\u00e9\",\"n\":-0.50,\"t\":\"2026-11-21T06:00:00.500000Z\","
-                        "\"f\":\"NaN\",\"j\":{\"k\": [1]},\"y\":\"\\\\x0aff\"}\n"
-                        "{\"id\":null,\"a \\\"b\\\"\":null,\"n\":null,\"t\":null,\"f\":null,\"j\":null,\"y\":null}\n");
+    assert_string_equal(
+        buf_cstr(&out),
+        "{\"id\":1,\"a \\\"b\\\"\":\"q\\\"\\\\\\n\u00e9\",\"n\":-0.50,\"t\":\"2026-11-21T06:00:00.500000Z\","
+        "\"f\":\"NaN\",\"j\":{\"k\": [1]},\"y\":\"\\\\x0aff\"}\n"
+        "{\"id\":null,\"a \\\"b\\\"\":null,\"n\":null,\"t\":null,\"f\":null,\"j\":null,\"y\":null}\n");
     encoder_free(e);
     decoder_free(d);
 }
