@@ -289,7 +289,9 @@ struct world {
 static void key_of(int k, char key[static 40])
 {
     /* Some short, some sharing long prefixes, one empty. */
-    snprintf(key, 40, k == 0 ? "" : k % 2 ? "%d" : "a long common prefix of keys %d", k);
+    *key = 0;
+    if (k > 0)
+        snprintf(key, 40, k % 2 ? "%d" : "a long common prefix of keys %d", k);
 }
 
 static struct keyed_entry *model_entry(struct keyed *t, int k, bool make)
