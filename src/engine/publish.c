@@ -193,7 +193,13 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
                                  .cancelled = &p->cancelled};
     struct sink_position found = {0};
     TRY(builtin_sink(server->connector)->open(&config, &s->sink, &found, err));
-    return check_position(s, &found, m, err);
+    TRY(check_position(s, &found, m, err));
+    /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set ended, so
+     * that no later range overlaps one that is there. */
+    if (found.applied > s->now.confirmed)
+        s->now.confirmed = s->now.applied = found.applied;
+    s->now.target = MAX(s->now.target, s->now.confirmed);
+    return OK;
 }
 
 static int64_t interval_of(const struct publisher *p, const struct plan_table *t)
