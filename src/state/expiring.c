@@ -147,9 +147,8 @@ static uint64_t since_base(const struct shard *h, int64_t time_us)
 }
 
 /* Put an id that is not there; there is room. */
-static inline void place(struct shard *h, struct hash128 id, uint64_t since)
+static inline void place(struct shard *h, uint32_t i, struct hash128 id, uint64_t since)
 {
-    uint32_t i = home_of(h, id.lo);
     unsigned char *b = bucket_at(h, i);
     while ((b[BUCKET - 1] & TAKEN) == SLOTS) {
         b[BUCKET - 1] |= OVERFLOWED;
@@ -181,7 +180,7 @@ static void rebuild(struct expiring *s, struct shard *h, uint32_t nbuckets, int6
             if (expiring_is_expired(time_us, s->horizon_us, evict_us))
                 continue;
             struct hash128 id = {load_u64(entry), (load_u64(entry + 8) & ID_HIGH_MASK) | shard_bits};
-            place(h, id, since_base(h, time_us));
+            place(h, home_of(h, id.lo), id, since_base(h, time_us));
             h->count++;
         }
     }
@@ -268,18 +267,17 @@ void expiring_prefetch(const struct expiring *s, struct hash128 id)
     __builtin_prefetch(bucket_at(h, home_of(h, id.lo)), 1);
 }
 
-/* The entry of an id, or NULL. */
-static inline unsigned char *lookup(const struct shard *h, struct hash128 id)
+/* Which of a bucket's entries is this id: bits. All three are compared at once, because which of them it is, or how many
+ * there are, no branch predictor can know. */
+static inline unsigned matches(const unsigned char *b, struct hash128 id)
 {
-    for (uint32_t i = home_of(h, id.lo);; i = after(h, i)) {
-        unsigned char *b = bucket_at(h, i);
-        unsigned taken = b[BUCKET - 1] & TAKEN;
-        for (unsigned k = 0; k < taken; k++)
-            if (entry_is(b + ENTRY * k, id))
-                return b + ENTRY * k;
-        if (!(b[BUCKET - 1] & OVERFLOWED))
-            return NULL;
+    unsigned found = 0;
+    for (unsigned k = 0; k < SLOTS; k++) {
+        const unsigned char *entry = b + ENTRY * k;
+        uint64_t differ = (load_u64(entry) ^ id.lo) | ((load_u64(entry + 8) ^ id.hi) & ID_HIGH_MASK);
+        found |= (unsigned)(differ == 0) << k;
     }
+    return found & ((1u << (b[BUCKET - 1] & TAKEN)) - 1);
 }
 
 /* As expiring_insert, without noting it for the next save. An id that is there unexpired keeps its time. */
@@ -288,15 +286,24 @@ static inline bool insert(struct expiring *s, struct hash128 id, int64_t time_us
     struct shard *h = &s->shards[expiring_shard(id)];
     if (unlikely((uint64_t)time_us - (uint64_t)h->base_us >= time_span || h->nbuckets == 0))
         settle(s, h, time_us, evict_us);
-    unsigned char *entry = lookup(h, id);
-    if (entry) {
+    uint32_t i = home_of(h, id.lo);
+    unsigned char *b = bucket_at(h, i);
+    unsigned found;
+    while (!(found = matches(b, id)) && (b[BUCKET - 1] & OVERFLOWED)) {
+        i = after(h, i);
+        b = bucket_at(h, i);
+    }
+    if (found) {
+        unsigned char *entry = b + ENTRY * (unsigned)__builtin_ctz(found);
         if (!expiring_is_expired(h->base_us + (int64_t)entry_time(entry), s->horizon_us, evict_us))
             return false;
         entry_set_time(entry, since_base(h, time_us));
     } else {
-        if (unlikely(h->count >= h->limit))
+        if (unlikely(h->count >= h->limit)) {
             make_room(s, h, evict_us);
-        place(h, id, since_base(h, time_us));
+            i = home_of(h, id.lo);
+        }
+        place(h, i, id, since_base(h, time_us));
         h->count++;
     }
     h->newest_us = MAX(h->newest_us, time_us);
