@@ -2,6 +2,7 @@
 
     jars("kafka")    the jars of tests/downloads/kafka.jars
     venv()           the Python of a virtual environment with tests/downloads/requirements.txt
+    go_on_in_venv()  the calling script, started again by that Python
 
 Both are made once per list (its hash is part of the folder's name), whole or not at all, and checked then.
 `python3 tests/harness/downloads.py pin NAME GROUP:ARTIFACT:VERSION...` writes a new list of jars.
@@ -125,6 +126,13 @@ def venv() -> Path:
 
     name = f"venv-{sys.version_info.major}.{sys.version_info.minor}"
     return made_once(name, [build, requirements], make) / "bin/python"
+
+
+def go_on_in_venv() -> None:
+    """Does not return where this is not that Python yet."""
+    python = venv()
+    if Path(sys.prefix) != python.parents[1]:
+        os.execv(python, [str(python), *sys.argv])
 
 
 def pin(name: str, coordinates: list[str]) -> None:

@@ -6,7 +6,8 @@
         ... bootstrap.servers=kafka.plain
 
 `secure=True` adds listeners with TLS and SASL/PLAIN, which stand for Event Hubs: `kafka.secure` shows a good
-certificate of `kafka.authority`, `kafka.expired` one that has expired, `kafka.stranger` one for another host.
+certificate of `kafka.authority`, `kafka.expired` one that has expired, `kafka.stranger` one for another host. The user is
+`$ConnectionString`, the password `kafka.password`.
 """
 from __future__ import annotations
 
@@ -24,8 +25,7 @@ from harness.downloads import jars
 from .certificates import Authority
 from .kafka_protocol import Admin
 
-USER = "$ConnectionString"
-PASSWORD = "Endpoint=sb://tests.invalid/;SharedAccessKeyName=all;SharedAccessKey=c2VjcmV0LWtleQ=="
+USER, KEY = "$ConnectionString", "c2VjcmV0LWtleQ=="
 
 
 class Kafka:
@@ -38,6 +38,7 @@ class Kafka:
         self.with_tls = secure
         if secure:
             self.ports |= {"GOOD": free_port(), "EXPIRED": free_port(), "STRANGER": free_port()}
+            self.password = self.connection_string()
         self.plain = f"127.0.0.1:{self.ports['PLAINTEXT']}"
         self.classpath = ":".join(map(str, jars("kafka")))
         self.properties = self.folder / "server.properties"
@@ -88,7 +89,7 @@ class Kafka:
                 f"{prefix}.ssl.keystore.type": "PEM",
                 f"{prefix}.ssl.keystore.location": str(pem),
                 f"{prefix}.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
-                                                    f'user_{USER}="{PASSWORD}";',
+                                                    f'user_{USER}="{self.password}";',
             }
         return lines
 
@@ -159,10 +160,14 @@ class Kafka:
         if done.returncode:
             raise RuntimeError(f"cannot write to {topic}: {done.stdout}{done.stderr}")
 
-    def secure_options(self, password: str = PASSWORD, listener: str | None = None) -> list[str]:
+    def connection_string(self, listener: str = "GOOD", key: str = KEY) -> str:
+        """As Event Hubs' portal gives one of a namespace; of the good listener and key, it is the one that lets in."""
+        return f"Endpoint=sb://localhost:{self.ports[listener]}/;SharedAccessKeyName=all;SharedAccessKey={key}"
+
+    def secure_options(self, password: str | None = None, listener: str | None = None) -> list[str]:
         """For kafka_tool: as a client of Event Hubs would connect."""
         return [f"bootstrap.servers={listener or self.secure}", "security.protocol=SASL_SSL", "sasl.mechanism=PLAIN",
-                f"sasl.username={USER}", f"secret:sasl.password={password}",
+                f"sasl.username={USER}", f"secret:sasl.password={password or self.password}",
                 f"ssl.ca.location={self.authority.certificate}"]
 
 

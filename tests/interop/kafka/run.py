@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import Suite  # noqa: E402
 from harness.children import die_with_parent, free_port  # noqa: E402
 from servers.certificates import Authority  # noqa: E402
-from servers.kafka import PASSWORD, Kafka, kafka_tool  # noqa: E402
+from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
 
 suite = Suite("interop/kafka")
 TOOL = kafka_tool()
@@ -208,7 +208,7 @@ def refused(kafka: Kafka, options: list[str], *words: str) -> None:
     for word in words:
         assert word in f"{text} | {hint}", (word, text, hint)
     assert time.monotonic() - begin < 5
-    for secret in (PASSWORD, "c2VjcmV0LWtleQ", "wrong-key"):
+    for secret in (kafka.password, KEY, "wrong-key"):
         assert secret not in text + hint
 
 
