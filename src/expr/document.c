@@ -40,21 +40,37 @@ static bool is_infix(const struct function *f)
     return f->nargs == 2 && !((f->name[0] | 0x20) >= 'a' && (f->name[0] | 0x20) <= 'z');
 }
 
-static void put_signature(struct buf *out, const struct function *f)
+/* "(text, integer) -> text" */
+static void put_types(struct buf *out, const struct function *f)
 {
-    buf_puts(out, "| `");
-    if (is_infix(f)) {
-        buf_printf(out, "%s ", function_arg_name(f->args[0]));
-        put_cell(out, f->name);
-        buf_printf(out, " %s", function_arg_name(f->args[1]));
-    } else {
-        buf_puts(out, f->name);
-        buf_putc(out, '(');
-        for (unsigned i = 0; i < f->nargs; i++)
-            buf_printf(out, "%s%s", i ? ", " : "", function_arg_name(f->args[i]));
-        buf_puts(out, f->flags & FN_VARIADIC ? ", ...)" : ")");
-    }
-    buf_printf(out, "` | %s | ", function_arg_name(f->result));
+    buf_puts(out, "(");
+    for (unsigned i = 0; i < f->nargs; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", function_arg_name(f->args[i]));
+    buf_printf(out, "%s) → %s", f->flags & FN_VARIADIC ? ", ..." : "", function_arg_name(f->result));
+}
+
+static bool same_meaning(const struct function *f, const struct function *g)
+{
+    return strcmp(f->name, g->name) == 0 && strcmp(f->help, g->help) == 0 && f->nargs == g->nargs;
+}
+
+/* The row for function i with all overloads of the same meaning, unless an earlier one had it already. */
+static void put_function(struct buf *out, size_t i)
+{
+    const struct function *f = function_at(i), *other;
+    for (size_t k = 0; k < i; k++)
+        if (same_meaning(function_at(k), f) && strcmp(function_family(k), function_family(i)) == 0)
+            return;
+    buf_puts(out, is_infix(f) ? "| `x " : "| `");
+    put_cell(out, f->name);
+    buf_puts(out, is_infix(f) ? " y` | " : "` | ");
+    put_types(out, f);
+    for (size_t k = i + 1; (other = function_at(k)); k++)
+        if (same_meaning(other, f) && strcmp(function_family(k), function_family(i)) == 0) {
+            buf_puts(out, "; ");
+            put_types(out, other);
+        }
+    buf_puts(out, " | ");
     put_cell(out, f->help);
     if (f->flags & FN_NOW)
         buf_puts(out, "; reads the epoch's time");
@@ -64,13 +80,12 @@ static void put_signature(struct buf *out, const struct function *f)
 static void put_functions(struct buf *out)
 {
     const char *family = "";
-    const struct function *f;
-    for (size_t i = 0; (f = function_at(i)); i++) {
+    for (size_t i = 0; function_at(i); i++) {
         const char *its = function_family(i);
         if (strcmp(its, family) != 0)
-            buf_printf(out, "\n### %s\n\n| Call | Result | |\n|---|---|---|\n", its);
+            buf_printf(out, "\n### %s\n\n| Call | Types | |\n|---|---|---|\n", its);
         family = its;
-        put_signature(out, f);
+        put_function(out, i);
     }
 }
 
@@ -96,6 +111,9 @@ static void put_casts(struct buf *out)
 
 void expr_functions_markdown(struct buf *out)
 {
+    buf_puts(out, "\nThey mean what they mean in PostgreSQL 15, whose answers they are tested against, overload by overload. "
+                  "`any` takes\nevery type, `same` brings its arguments to one type. What fails on a row (division by zero, an "
+                  "overflow, a bad cast)\nrejects that row with PostgreSQL's SQLSTATE.\n");
     put_functions(out);
     put_aggregates(out);
     put_casts(out);

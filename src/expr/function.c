@@ -19,6 +19,7 @@ static const struct {
     {"Bytes and hashes", fn_bytes},
     {"Dates and times", fn_date},
     {"Dates and times", fn_extract},
+    {"Dates and times", fn_to_char},
     {"JSON", fn_json},
     {"NULLs and choices", fn_null},
 };

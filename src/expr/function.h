@@ -63,7 +63,7 @@ enum {
 struct binding {
     struct arena *arena;
     const struct function *function;
-    struct expr **args; /* cast to the argument types; the hook may replace them */
+    struct expr **args; /* cast to the argument types; the hook may replace them, and the array */
     uint32_t nargs;
     struct type result; /* preset from the row; of a numeric result the hook sets precision and scale */
     const void *extra;
@@ -89,7 +89,7 @@ struct cast {
 
 /* The tables, each ended by a row without name. */
 extern const struct function fn_compare[], fn_arith[], fn_numeric[], fn_number[], fn_string[], fn_text[], fn_pattern[],
-    fn_bytes[], fn_date[], fn_extract[], fn_json[], fn_null[];
+    fn_bytes[], fn_date[], fn_extract[], fn_to_char[], fn_json[], fn_null[];
 /* Casts, ended by a row without name. */
 extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[];
 /* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise), EXPR_COALESCE. */

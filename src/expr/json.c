@@ -79,6 +79,42 @@ static void path(struct call *c, bool as_text)
 static void kernel_path(struct call *c) { path(c, false); }
 static void kernel_path_text(struct call *c) { path(c, true); }
 
+/* doc #> '{a,0,"b c"}': the path is an array's text; bound, it is a list of constants. */
+static enum status bind_path(struct binding *b, struct error *err)
+{
+    const struct expr *path_text = b->args[1];
+    if (!expr_is_const(path_text)) {
+        (void)error_set(err, ERR_UNSUPPORTED, "the path of %s must be a constant", b->function->name);
+        return error_hint(err, "jsonb_extract_path_text() takes keys that vary");
+    }
+    if (expr_is_null_const(path_text))
+        return OK;
+    struct slice text = view_slice(path_text->value.data);
+    if (text.len < 2 || text.data[0] != '{' || text.data[text.len - 1] != '}')
+        return error_set(err, ERR_SQL, "malformed array literal: \"%.*s\"", (int)text.len, text.data);
+    struct expr **args = arena_array(b->arena, text.len, sizeof *args);
+    uint32_t n = 0;
+    args[n++] = b->args[0];
+    char *key = arena_alloc(b->arena, text.len);
+    for (size_t i = 1; i < text.len && text.len > 2; i++) {
+        size_t len = 0;
+        bool quoted = false;
+        for (; quoted || (text.data[i] != ',' && text.data[i] != '}'); i++) {
+            if (i + 1 == text.len)
+                return error_set(err, ERR_SQL, "malformed array literal: \"%.*s\"", (int)text.len, text.data);
+            if (text.data[i] == '"')
+                quoted = !quoted;
+            else
+                key[len++] = text.data[i] == '\\' ? text.data[++i] : text.data[i];
+        }
+        struct expr *one = expr_string(b->arena, key, len, path_text->location);
+        TRY(expr_cast(b->arena, one, TYPE(TYPE_TEXT), CAST_IMPLICIT, path_text->location, &args[n++], err));
+    }
+    b->args = args;
+    b->nargs = n;
+    return OK;
+}
+
 static void kernel_has_key(struct call *c)
 {
     CALL_ROWS(c, r) {
@@ -328,6 +364,10 @@ const struct function fn_json[] = {
      .kernel = kernel_path, .help = "the value at a path of keys and indexes"},
     {.name = "jsonb_extract_path_text", .result = T, .nargs = 2, .args = {J, T}, .flags = FN_VARIADIC,
      .kernel = kernel_path_text, .help = "the value at a path of keys and indexes, as text"},
+    {.name = "#>", .result = J, .nargs = 2, .args = {J, T}, .kernel = kernel_path, .bind = bind_path,
+     .help = "the value at a path: x #> '{items,0,price}'"},
+    {.name = "#>>", .result = T, .nargs = 2, .args = {J, T}, .kernel = kernel_path_text, .bind = bind_path,
+     .help = "the value at a path, as text"},
     FN("jsonb_typeof", T, 1, kernel_typeof, "object, array, string, number, boolean or null", J),
     FN("jsonb_array_length", I, 1, kernel_array_length, "elements of an array", J),
     {.name = "to_jsonb", .result = J, .nargs = 1, .args = {ARG_ANY}, .kernel = kernel_to_jsonb,

@@ -320,7 +320,7 @@ static enum status bind(struct arena *a, const struct function *f, struct expr *
     if (f->bind)
         TRY(f->bind(&b, err));
     assert(b.result.id != TYPE_NUMERIC || b.result.precision);
-    struct expr *call = expr_raw_call(a, f, b.result, args, nargs, location);
+    struct expr *call = expr_raw_call(a, f, b.result, b.args, b.nargs, location);
     call->extra = b.extra;
     if (function_fold(a, call, ret) != OK)
         *ret = call;

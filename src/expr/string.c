@@ -227,7 +227,11 @@ static void kernel_reverse(struct call *c)
 
 /* ---- searching and replacing ---- */
 
-static const char *find(struct slice in, struct slice what) { return memmem(in.data, in.len, what.data, what.len); }
+static const char *find(struct slice in, struct slice what)
+{
+    assert(in.data && what.data); /* even a view of nothing has an address */
+    return memmem(in.data, in.len, what.data, what.len);
+}
 
 static void kernel_position(struct call *c)
 {
