@@ -212,6 +212,7 @@ static void note_position(struct input *in, uint32_t index)
     struct input_split *split = &in->splits[index];
     int64_t position = in->source->ops->position(in->source, index);
     if (position > split->position) {
+        in->begun |= split->position == POSITION_START;
         split->position = position;
         split->moved = true;
     }
@@ -276,10 +277,12 @@ void inputs_times(const struct inputs *all, struct graph_time *times)
         times[all->items[i].index] = (struct graph_time){all->items[i].evict, all->items[i].watermark};
 }
 
-/* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log. */
+/* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log, as
+ * does where "latest" was: asked again after a restart it would be elsewhere. */
 static bool update_idleness(struct input *in, int64_t mono_us)
 {
-    bool changed = false;
+    bool changed = in->begun;
+    in->begun = false;
     for (uint32_t k = 0; k < in->nsplits; k++) {
         struct input_split *s = &in->splits[k];
         if (!s->quiet_since)

@@ -31,6 +31,7 @@ struct input {
     int64_t watermark; /* from all finished epochs: what the next one evicts with */
     int64_t evict;     /* what the last one evicted with: what the next one calls late */
     bool time_moved;
+    bool begun; /* a start was resolved to a position that is not logged yet */
     /* Trouble: a retriable error keeps the source out of an epoch until then. */
     int64_t retry_at, backoff_us;
     struct error trouble;

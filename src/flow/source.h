@@ -40,7 +40,7 @@ struct source_ops {
     /* Append splits that were not known before (found since the last call) to *ret, which the caller owns. */
     enum status (*splits)(struct source *s, struct split *ret, uint32_t max, uint32_t *ret_count, struct error *err);
     /* Start or go on at `position`; POSITION_START = as the options say (earliest, latest, timestamp). The position
-     * that was meant is answered by the first poll or `position`. Position gone (retention): ERR_SOURCE that says so. */
+     * that was meant is answered by the first poll or `position`. Position gone (retention): ERR_SOURCE says so. */
     enum status (*seek)(struct source *s, uint32_t split, int64_t position, struct error *err);
     /* At most max_rows rows now. AGAIN: nothing now. */
     enum status (*poll)(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,

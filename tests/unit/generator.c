@@ -1,4 +1,4 @@
-/* The generator: an event is a function of seed and number, shares are what was asked for, a stream goes on anywhere. */
+/* The generator: an event is a function of seed and number, shares are what was asked for; a stream resumes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

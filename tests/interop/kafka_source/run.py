@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""The kafka source in a pipeline, against a real Apache Kafka: every offset in the output once, however often bourn is
+stopped or killed on the way."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from harness import Suite, program  # noqa: E402
+from harness.children import die_with_parent  # noqa: E402
+from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
+
+suite = Suite("interop/kafka_source")
+BOURN = program()
+
+PIPELINE = """
+CREATE SERVER events FOREIGN DATA WRAPPER kafka OPTIONS ({server});
+{mapping}
+CREATE FOREIGN TABLE messages (
+    n bigint,
+    p integer OPTIONS (metadata 'partition'),
+    o bigint OPTIONS (metadata 'offset'),
+    at timestamptz OPTIONS (metadata 'timestamp'),
+    k bytea OPTIONS (metadata 'key')
+) SERVER events OPTIONS (topic '{topic}'{table});
+CREATE FOREIGN TABLE rows (n bigint, p integer, o bigint, at timestamptz, k bytea)
+    SERVER file OPTIONS (path '{folder}/rows.ndjson', commit_interval '200 ms');
+INSERT INTO rows SELECT n, p, o, at, k FROM messages;
+CREATE FOREIGN TABLE refused (rules text, p integer, o bigint)
+    SERVER file OPTIONS (path '{folder}/refused.ndjson', commit_interval '200 ms');
+INSERT INTO refused SELECT rules, partition, "offset" FROM bourn.rejected;
+"""
+
+
+class Pipeline:
+    def __init__(self, folder: Path, kafka: Kafka, topic: str, *, server: str | None = None, mapping: str = "",
+                 **table: str):
+        self.folder = folder
+        self.file = folder / "pipeline.sql"
+        options = "".join(f", {name} '{value}'" for name, value in table.items())
+        self.file.write_text(PIPELINE.format(server=server or f"\"bootstrap.servers\" '{kafka.plain}'", mapping=mapping,
+                                             topic=topic, table=options, folder=folder))
+        self.environment = {**os.environ, "BOURN_STATE": str(folder / "state")}
+
+    def words(self, *more: str) -> list[str]:
+        return [str(BOURN), "run", "--quiet", *more, str(self.file)]
+
+    def catch_up(self, check: int = 0) -> subprocess.CompletedProcess:
+        return suite.command(self.words("--until-caught-up"), env=self.environment, check=check)
+
+    def start(self) -> subprocess.Popen:
+        return subprocess.Popen(self.words(), env=self.environment, preexec_fn=die_with_parent,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def rows(self, name: str = "rows") -> list[dict]:
+        path = self.folder / f"{name}.ndjson"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def offsets(self) -> list[tuple[int, int]]:
+        return [(row["p"], row["o"]) for name in ("rows", "refused") for row in self.rows(name)]
+
+    def check_each_once(self, kafka: Kafka, topic: str, partitions: int) -> None:
+        ends = kafka.admin().end_offsets(topic, partitions)
+        found = self.offsets()
+        assert len(found) == len(set(found)), "an offset is there twice"
+        assert set(found) == {(p, o) for p in range(partitions) for o in range(ends[p])}
+
+
+def numbers(first: int, count: int) -> list[str]:
+    return [f'{{"n":{n}}}' if n % 50 else f'{{"n":"{n}"}}' for n in range(first, first + count)]
+
+
+def every_offset_once_across_runs(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("runs", 3)
+    pipeline = Pipeline(folder, kafka, "runs")
+    for part in range(4):
+        kafka.write("runs", numbers(part * 3000, 3000))
+        pipeline.catch_up()
+        pipeline.check_each_once(kafka, "runs", 3)
+    assert {row["n"] for row in pipeline.rows()} == {n for n in range(12000) if n % 50}
+    assert {row["rules"] for row in pipeline.rows("refused")} == {"type:n"}
+    pipeline.catch_up()  # nothing new: nothing changes
+    pipeline.check_each_once(kafka, "runs", 3)
+
+
+def every_offset_once_across_kills(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("kills", 3)
+    pipeline = Pipeline(folder, kafka, "kills")
+    for part in range(8):
+        process = pipeline.start()
+        kafka.write("kills", numbers(part * 4000, 4000))
+        time.sleep(suite.random.random() * 0.6)
+        process.kill()
+        process.wait()
+    pipeline.catch_up()
+    pipeline.check_each_once(kafka, "kills", 3)
+    assert sorted(row["n"] for row in pipeline.rows()) == [n for n in range(32000) if n % 50]
+
+
+def interrupted_while_reading(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("interrupted", 1)
+    kafka.write("interrupted", numbers(0, 1000))
+    pipeline = Pipeline(folder, kafka, "interrupted")
+    process = pipeline.start()
+    time.sleep(1.5)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 0, process.stderr.read()
+    assert time.monotonic() - begin < 2
+    pipeline.check_each_once(kafka, "interrupted", 1)
+
+
+def empty_topic_is_caught_up(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("empty", 4)
+    pipeline = Pipeline(folder, kafka, "empty")
+    pipeline.catch_up()
+    kafka.write("empty", ['{"n":1}'])  # one partition of four
+    pipeline.catch_up()
+    assert [row["n"] for row in pipeline.rows()] == [1]
+
+
+def start_latest(folder: Path, kafka: Kafka) -> None:
+    """Leaves out what was there at the beginning, and nothing of what came after."""
+    kafka.create_topic("latest", 1)
+    kafka.write("latest", numbers(1, 10))
+    pipeline = Pipeline(folder, kafka, "latest", start="latest")
+    pipeline.catch_up()
+    assert pipeline.rows() == []
+    kafka.write("latest", ['{"n":100}'])
+    pipeline.catch_up()
+    assert [row["n"] for row in pipeline.rows()] == [100]
+
+
+def start_at_a_time(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("times", 1)
+    lines = "".join(f'{1_700_000_000_000_000 + n * 1_000_000} key{n} {{"n":{n}}}\n' for n in range(60))
+    suite.command([kafka_tool(), "write-timed", "times", 20, f"bootstrap.servers={kafka.plain}"], input=lines)
+    pipeline = Pipeline(folder, kafka, "times", start="timestamp", start_timestamp="2023-11-14T22:13:50Z")
+    pipeline.catch_up()
+    assert [row["n"] for row in pipeline.rows()] == list(range(30, 60))
+    first = pipeline.rows()[0]
+    assert (first["at"], first["k"], first["o"]) == ("2023-11-14T22:13:50.000000Z", "\\x" + b"key30".hex(), 30)
+
+
+def lost_offsets(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("lost", 1)
+    kafka.write("lost", numbers(1, 40))
+    stops, goes_on = (Pipeline(folder / name, kafka, "lost", **options)
+                      for name, options in (("stop", {}), ("go", {"on_lost_offsets": "earliest"}))
+                      if not (folder / name).mkdir())
+    for pipeline in (stops, goes_on):
+        pipeline.catch_up()
+    kafka.write("lost", numbers(41, 60))
+    assert kafka.admin().delete_records("lost", 0, 70) == 70
+    refused = stops.catch_up(check=4)
+    for words in ("offset 40 is gone", "on_lost_offsets 'earliest'"):
+        assert words in refused.stderr, refused.stderr
+    assert len(stops.offsets()) == 40
+    told = goes_on.catch_up()
+    assert "offset 40 is gone" in told.stderr, told.stderr
+    assert [offset for _, offset in sorted(goes_on.offsets())] == [*range(40), *range(70, 100)]
+
+
+def generated_events_arrive(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("transactions", 2)
+    suite.command([BOURN, "generate", "--rate", 0, "--rows", 20000, "--to", f"kafka:{kafka.plain}/transactions"])
+    assert sum(kafka.admin().end_offsets("transactions", 2)) == 20000
+    pipeline = Pipeline(folder, kafka, "transactions")
+    pipeline.catch_up()
+    pipeline.check_each_once(kafka, "transactions", 2)
+
+
+def missing_topic_is_told(folder: Path, kafka: Kafka) -> None:
+    process = Pipeline(folder, kafka, "no-such-topic").start()
+    line = process.stderr.readline()
+    process.kill()
+    assert "no-such-topic" in line, line
+
+
+def event_hubs_by_connection_string(folder: Path, kafka: Kafka) -> None:
+    """One string says user, password and hub; the test's broker stands in for NAMESPACE.servicebus.windows.net."""
+    kafka.create_topic("hub", 1)
+    kafka.write("hub", ['{"n":7}'])
+    mapping = "CREATE USER MAPPING FOR CURRENT_USER SERVER events OPTIONS (connection_string 'env:HUB_CONNECTION');"
+    server = f"\"bootstrap.servers\" '{kafka.secure}', \"ssl.ca.location\" '{kafka.authority.certificate}', event_hub 'hub'"
+    pipeline = Pipeline(folder, kafka, "hub", server=server, mapping=mapping)
+    pipeline.environment["HUB_CONNECTION"] = kafka.connection_string()
+    pipeline.catch_up()
+    assert [row["n"] for row in pipeline.rows()] == [7]
+    for path in folder.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), f"the secret is in {path}"
+
+
+with Kafka(suite.folder, secure=True) as broker:
+    for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
+                 empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets,
+                 generated_events_arrive, missing_topic_is_told, event_hubs_by_connection_string):
+        suite.run(test, broker)
+suite.end()
