@@ -40,41 +40,62 @@ static bool is_infix(const struct function *f)
     return f->nargs == 2 && !((f->name[0] | 0x20) >= 'a' && (f->name[0] | 0x20) <= 'z');
 }
 
-/* "(text, integer) -> text" */
-static void put_types(struct buf *out, const struct function *f)
+/* "text, integer"; arguments of one type are named once. */
+static void put_arguments(struct buf *out, const struct function *f)
 {
-    buf_puts(out, "(");
-    for (unsigned i = 0; i < f->nargs; i++)
+    bool uniform = true;
+    for (unsigned i = 1; i < f->nargs; i++)
+        uniform &= f->args[i] == f->args[0];
+    for (unsigned i = 0; i < (uniform ? MIN(f->nargs, 1u) : f->nargs); i++)
         buf_printf(out, "%s%s", i ? ", " : "", function_arg_name(f->args[i]));
-    buf_printf(out, "%s) → %s", f->flags & FN_VARIADIC ? ", ..." : "", function_arg_name(f->result));
+    buf_puts(out, f->flags & FN_VARIADIC ? ", ..." : "");
 }
 
-static bool same_meaning(const struct function *f, const struct function *g)
+static bool same_meaning(size_t i, size_t k)
 {
-    return strcmp(f->name, g->name) == 0 && strcmp(f->help, g->help) == 0 && f->nargs == g->nargs;
+    const struct function *f = function_at(i), *g = function_at(k);
+    return strcmp(f->name, g->name) == 0 && strcmp(f->help, g->help) == 0 && f->nargs == g->nargs &&
+           strcmp(function_family(i), function_family(k)) == 0;
+}
+
+static void put_results(struct buf *out, size_t first)
+{
+    const struct function *f = function_at(first);
+    bool one = true, same = true;
+    for (size_t k = first; function_at(k); k++)
+        if (same_meaning(first, k)) {
+            one &= function_at(k)->result == f->result;
+            same &= function_at(k)->nargs > 0 && function_at(k)->result == function_at(k)->args[0];
+        }
+    if (one || same) {
+        buf_puts(out, one ? function_arg_name(f->result) : "the same");
+        return;
+    }
+    for (size_t k = first; function_at(k); k++)
+        if (same_meaning(first, k))
+            buf_printf(out, "%s%s", k > first ? "; " : "", function_arg_name(function_at(k)->result));
 }
 
 /* The row for function i with all overloads of the same meaning, unless an earlier one had it already. */
 static void put_function(struct buf *out, size_t i)
 {
-    const struct function *f = function_at(i), *other;
+    const struct function *f = function_at(i);
     for (size_t k = 0; k < i; k++)
-        if (same_meaning(function_at(k), f) && strcmp(function_family(k), function_family(i)) == 0)
+        if (same_meaning(k, i))
             return;
     buf_puts(out, is_infix(f) ? "| `x " : "| `");
     put_cell(out, f->name);
     buf_puts(out, is_infix(f) ? " y` | " : "` | ");
-    put_types(out, f);
-    for (size_t k = i + 1; (other = function_at(k)); k++)
-        if (same_meaning(other, f) && strcmp(function_family(k), function_family(i)) == 0) {
-            buf_puts(out, "; ");
-            put_types(out, other);
+    for (size_t k = i; function_at(k); k++)
+        if (same_meaning(i, k)) {
+            buf_puts(out, k > i ? "; " : "");
+            put_arguments(out, function_at(k));
         }
     buf_puts(out, " | ");
+    put_results(out, i);
+    buf_puts(out, " | ");
     put_cell(out, f->help);
-    if (f->flags & FN_NOW)
-        buf_puts(out, "; reads the epoch's time");
-    buf_puts(out, " |\n");
+    buf_puts(out, f->flags & FN_NOW ? "; reads the epoch's time |\n" : " |\n");
 }
 
 static void put_functions(struct buf *out)
@@ -83,7 +104,7 @@ static void put_functions(struct buf *out)
     for (size_t i = 0; function_at(i); i++) {
         const char *its = function_family(i);
         if (strcmp(its, family) != 0)
-            buf_printf(out, "\n### %s\n\n| Call | Types | |\n|---|---|---|\n", its);
+            buf_printf(out, "\n### %s\n\n| Call | Takes | Gives | |\n|---|---|---|---|\n", its);
         family = its;
         put_function(out, i);
     }
