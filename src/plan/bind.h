@@ -202,8 +202,7 @@ uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_
 enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *sort, uint32_t nsort, int64_t limit,
                       int64_t offset, int32_t location, uint32_t *ret);
 uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr **exprs, int32_t location);
-uint32_t node_result(struct binder *b, uint32_t input, struct expr **exprs, const char **names, uint32_t n,
-                     int32_t location);
+uint32_t node_result(struct binder *b, uint32_t input, const char **names, const char *name, int32_t location);
 /* Does any row of the node come from a system relation? */
 bool node_reads_relation(const struct binder *b, uint32_t node);
 /* Keep what the roots need, in order, and compute the plan's fingerprint. */

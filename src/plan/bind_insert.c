@@ -25,6 +25,17 @@ enum status bind_view(struct binder *b, const struct ast_statement *s)
     return OK;
 }
 
+/* The text constant in the first column, or NULL. */
+static const char *said_first(struct binder *b, const struct relation *r)
+{
+    const struct expr *e = r->ncols ? r->cols[0].expr : NULL;
+    if (!e || e->kind != EXPR_CONST || (e->type.id != TYPE_TEXT && e->type.id != TYPE_UNKNOWN) ||
+        column_is_null(&e->value, 0))
+        return NULL;
+    struct slice said = view_slice(column_view(&e->value, 0));
+    return arena_strndup(b->arena, said.data, said.len);
+}
+
 enum status bind_result(struct binder *b, const struct ast_statement *s)
 {
     if (!b->lookup) {
@@ -33,15 +44,12 @@ enum status bind_result(struct binder *b, const struct ast_statement *s)
     }
     struct relation r;
     TRY(bind_select(b, NULL, s->query, &r));
-    TRY(relation_settle(b, &r));
-    struct expr **exprs = arena_array(b->arena, r.ncols, sizeof *exprs);
-    const char **names = arena_array(b->arena, r.ncols, sizeof *names);
-    for (uint32_t i = 0; i < r.ncols; i++) {
-        exprs[i] = r.cols[i].expr;
+    const char *said = said_first(b, &r), **names = arena_array(b->arena, r.ncols, sizeof *names);
+    TRY(relation_materialise(b, &r, s->location));
+    for (uint32_t i = 0; i < r.ncols; i++)
         names[i] = r.cols[i].name;
-    }
     b->results = binder_grow(b, b->results, b->nresults, &b->results_cap, sizeof *b->results);
-    b->results[b->nresults++] = node_result(b, r.node, exprs, names, r.ncols, s->location);
+    b->results[b->nresults++] = node_result(b, r.node, names, said, s->location);
     return OK;
 }
 

@@ -128,11 +128,6 @@ static void report_dedup(const struct plan_node *n, struct buf *out)
     step_name(n, out);
     buf_puts(out, "DISTINCT ON ");
     column_names(n, n->dedup_key, n->ndedup_key, out);
-    if (n->dedup_horizon < 0) {
-        buf_printf(out, ": UNBOUNDED: its input carries no event time, so every key is kept; about %d bytes a key\n",
-                   DEDUP_BYTES_PER_KEY);
-        return;
-    }
     double hours = (double)n->dedup_horizon / 3600e6;
     buf_printf(out, ": bounded by the watermark: a key is kept %.4g h of event time; at most %d bytes a key, %.4g GB "
                     "at 1,000 new keys a second\n",

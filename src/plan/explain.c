@@ -163,10 +163,7 @@ static void explain_dedup(struct explain *x, const struct plan_node *n)
     char horizon[32];
     buf_puts(x->out, "first row of each ");
     columns(x->out, &n->schema, n->dedup_key, n->ndedup_key);
-    if (n->dedup_horizon < 0)
-        buf_puts(x->out, ", remembered for ever");
-    else
-        buf_printf(x->out, ", remembered %s", duration(n->dedup_horizon, horizon));
+    buf_printf(x->out, ", remembered %s", duration(n->dedup_horizon, horizon));
 }
 
 static void explain_head(struct explain *x, const struct plan_node *n, unsigned depth)
@@ -193,8 +190,9 @@ static void explain_head(struct explain *x, const struct plan_node *n, unsigned 
         explain_sink_rules(x, n, depth);
         break;
     case NODE_RESULT:
-        buf_puts(x->out, "result");
-        explain_exprs(x, n, depth);
+        buf_puts(x->out, "result ");
+        for (uint32_t i = 0; i < n->schema.ncols; i++)
+            buf_printf(x->out, "%s%s", i ? ", " : "", n->schema.names[i]);
         break;
     }
 }

@@ -101,7 +101,6 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
     case NODE_SINK:
         canonical_scan(b, out, &b->plan->tables[n->table]);
         [[fallthrough]];
-    case NODE_RESULT:
     case NODE_PROJECT:
         for (uint32_t i = 0; i < n->schema.ncols; i++)
             canonical_expr(b, out, n->exprs[i], ncols);
@@ -113,6 +112,10 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
         break;
     case NODE_AGGREGATE: canonical_aggregate(out, n); break;
     case NODE_SORT: canonical_sort(out, n); break;
+    case NODE_RESULT: /* its names are what it is asked for */
+        for (uint32_t i = 0; i < n->schema.ncols; i++)
+            buf_put_json(out, slice_of(n->schema.names[i]));
+        break;
     case NODE_UNION: break;
     }
 }
@@ -200,7 +203,7 @@ static uint32_t *key_dup(struct binder *b, const uint32_t *key, uint32_t n)
 
 static enum status refuse_clock(struct binder *b, const struct expr *e)
 {
-    if (!expr_uses_now(e))
+    if (b->lookup || !expr_uses_now(e)) /* a query runs at one time */
         return OK;
     (void)bind_error(b, expr_now_location(e), "now() is allowed only in the last projection before an upsert sink");
     return error_hint(b->err, "it is then the time of the epoch in which the row changed; elsewhere use the rows' own "
@@ -346,28 +349,43 @@ enum status node_dedup(struct binder *b, uint32_t input, uint32_t *key, uint32_t
         (void)bind_refuse(b, location, "DISTINCT ON over rows that change");
         return error_hint(b->err, "rows of GROUP BY are unique by their groups already");
     }
+    if (b->nodes[input]->time_column < 0) {
+        (void)bind_refuse(b, location, "DISTINCT ON over rows without an event time");
+        return error_hint(b->err, "by it keys are forgotten: mark the source's time column with OPTIONS (watermark "
+                                  "'1 day'); to keep every key for ever, GROUP BY it");
+    }
     struct plan_node *n = node_new(b, NODE_DEDUP, &input, 1, location);
-    inherit(b, n);
+    inherit(b, n); /* its key is no key of the output: once forgotten, it may come again */
     n->dedup_key = key;
     n->ndedup_key = nkey;
-    n->dedup_horizon = n->time_column < 0 ? -1 : dedup_horizon(b, input);
-    if (n->dedup_horizon < 0) { /* else a key that was forgotten may come again */
-        n->key = key;
-        n->nkey = nkey;
-    }
+    n->dedup_horizon = MAX(dedup_horizon(b, input), 1);
     n->stateful = true;
     *ret = node_add(b, n);
+    return OK;
+}
+
+/* Can these functions take back what they were given? Else an input that ends is waited for, and one that does not is
+ * refused. */
+static enum status take_changes(struct binder *b, uint32_t *input, const struct plan_aggregate *aggregates, uint32_t n,
+                                int32_t location)
+{
+    if (b->nodes[*input]->mode != MODE_UPDATING)
+        return OK;
+    for (uint32_t i = 0; i < n; i++) {
+        if (aggregates[i].function->retracts)
+            continue;
+        if (b->nodes[*input]->bounded)
+            return node_sort(b, *input, NULL, 0, -1, 0, location, input);
+        return bind_refuse(b, aggregates[i].location, "%s() over rows that change", aggregates[i].function->name);
+    }
     return OK;
 }
 
 enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, struct plan_aggregate *aggregates,
                            uint32_t naggregates, const char **names, int32_t location, uint32_t *ret)
 {
+    TRY(take_changes(b, &input, aggregates, naggregates, location));
     const struct plan_node *below = b->nodes[input];
-    for (uint32_t i = 0; i < naggregates && below->mode == MODE_UPDATING; i++)
-        if (!aggregates[i].function->retracts)
-            return bind_refuse(b, aggregates[i].location, "%s() over rows that change",
-                               aggregates[i].function->name);
     struct plan_node *n = node_new(b, NODE_AGGREGATE, &input, 1, location);
     n->ngroup = ngroup;
     n->aggregates = aggregates;
@@ -458,19 +476,13 @@ uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr
     return node_add(b, n);
 }
 
-uint32_t node_result(struct binder *b, uint32_t input, struct expr **exprs, const char **names, uint32_t n,
-                     int32_t location)
+uint32_t node_result(struct binder *b, uint32_t input, const char **names, const char *name, int32_t location)
 {
-    struct plan_node *node = node_new(b, NODE_RESULT, &input, 1, location);
-    node->name = NULL;
-    if (n && exprs[0]->kind == EXPR_CONST && exprs[0]->type.id == TYPE_TEXT && !column_is_null(&exprs[0]->value, 0)) {
-        struct slice said = view_slice(column_view(&exprs[0]->value, 0));
-        node->name = arena_strndup(b->arena, said.data, said.len);
-    }
-    node->exprs = exprs;
-    node->schema = schema_of_exprs(b, exprs, names, n);
-    node->now_columns = clock_columns(b, exprs, n);
-    return node_add(b, node);
+    struct plan_node *n = node_new(b, NODE_RESULT, &input, 1, location);
+    inherit(b, n);
+    n->name = name;
+    n->schema.names = names;
+    return node_add(b, n);
 }
 
 bool node_reads_relation(const struct binder *b, uint32_t node)

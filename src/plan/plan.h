@@ -101,7 +101,7 @@ enum node_kind {
     NODE_UNION,     /* UNION ALL */
     NODE_SORT,      /* ORDER BY [LIMIT/OFFSET]: finite input only */
     NODE_SINK,      /* root of an INSERT */
-    NODE_RESULT,    /* root of a bare SELECT (bourn query, verify) */
+    NODE_RESULT,    /* root of a bare SELECT (bourn query, verify); there now() may stand anywhere */
 };
 
 /* What an edge carries (semantics 14). */
@@ -123,8 +123,8 @@ struct plan_sort_key {
 struct plan_node {
     enum node_kind kind;
     char id[24];           /* "dedup-3f9a...": structural fingerprint of the step and all below it; names state */
-    const char *name;      /* for people: the view's or table's name nearest to it; of a RESULT: what its first output
-                            * column says, if that is a text constant (evidence.sql names its proofs so); may be NULL */
+    const char *name;      /* for people: the view's or table's name nearest to it; of a RESULT: what its first column
+                            * says, if that is a text constant (evidence.sql names its proofs so); may be NULL */
     struct place place;
     uint32_t *inputs, ninputs; /* indexes of nodes before this one */
     struct schema schema;  /* output */
@@ -141,7 +141,7 @@ struct plan_node {
     struct expr **exprs;               /* PROJECT: one per output column */
     struct expr ***rows; uint32_t nrows; /* VALUES */
     uint32_t *dedup_key, ndedup_key;   /* DEDUP */
-    int64_t dedup_horizon;             /* us; -1: kept for ever, the input carries no event time */
+    int64_t dedup_horizon;             /* us, > 0; the input has a time column */
     uint32_t ngroup;                   /* AGGREGATE: the first ngroup input columns are the groups... */
     struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates */
     uint32_t naggregates;
@@ -149,7 +149,7 @@ struct plan_node {
     int64_t limit, offset;             /* -1, 0: none; without all three it collects rows until they stop changing */
     /* SINK: output column i of the table is exprs[i] over the input's columns, evaluated once per net change; those
      * that use now() are in the bitmap `now_columns` and are ignored when deciding whether a row changed. The node's
-     * key is the sink's primary key. RESULT: exprs likewise, one per output column. */
+     * key is the sink's primary key. A RESULT's columns are its input's. */
     uint64_t *now_columns;
     const char *sink_name;             /* stable identity of the sink: the table's name */
 };

@@ -24,10 +24,6 @@ INSERT INTO by_channel SELECT channel, amount > 100, count(*) FROM payments WHER
 INSERT INTO log SELECT DISTINCT ON (event_id) event_id, 1, event_time FROM payments;
 -- case: DISTINCT ON an expression, hidden time column
 INSERT INTO log (id) SELECT DISTINCT ON (upper(user_id)) note FROM payments;
--- case: DISTINCT ON without event time is kept for ever
-INSERT INTO log (id, v) SELECT DISTINCT ON (id) * FROM untimed;
--- case: DISTINCT ON makes a key that an upsert sink may use
-INSERT INTO totals SELECT DISTINCT ON (id) id, v, 1, NULL FROM untimed;
 -- case: dedup_horizon set apart from the watermark
 CREATE FOREIGN TABLE p2 (id text, ts timestamptz OPTIONS (watermark '1 hour')) SERVER events OPTIONS (dedup_horizon '7 days');
 INSERT INTO log (id) SELECT id FROM (SELECT DISTINCT ON (id) * FROM p2) x;
@@ -40,3 +36,5 @@ INSERT INTO one_row SELECT 1, min(DISTINCT amount) FROM payments;
 -- case: a key through a widening cast
 CREATE FOREIGN TABLE wide (id bigint PRIMARY KEY, n bigint) SERVER lake;
 INSERT INTO wide SELECT id, count(*) FROM finite GROUP BY id;
+-- case: what cannot take back waits for the end
+INSERT INTO one_row SELECT 1, max(n) FROM (SELECT name, count(*) AS n FROM finite GROUP BY name) q;

@@ -95,6 +95,9 @@ INSERT INTO log SELECT event_id, 1, 'now'::timestamptz FROM payments;
 INSERT INTO log SELECT user_id, count(*), NULL FROM payments GROUP BY user_id;
 -- case: upsert without a unique key
 INSERT INTO totals SELECT user_id, amount, 1, NULL FROM payments;
+-- case: DISTINCT ON without an event time; with one that was dropped on the way
+INSERT INTO log (id, v) SELECT DISTINCT ON (id) * FROM untimed;
+INSERT INTO log (id) SELECT DISTINCT ON (note) note FROM (SELECT DISTINCT note FROM payments) x;
 -- case: DISTINCT ON within a watermark is no key for ever
 INSERT INTO totals SELECT DISTINCT ON (user_id) user_id, amount, 1, event_time FROM payments;
 -- case: upsert by another key than the rows'
@@ -129,7 +132,7 @@ INSERT INTO out SELECT id, name FROM finite ORDER BY 3;
 INSERT INTO out SELECT DISTINCT id, name FROM finite ORDER BY v;
 INSERT INTO out SELECT id, name FROM finite UNION ALL SELECT id, name FROM finite ORDER BY v;
 -- case: DISTINCT ON with ORDER BY; over rows that change
-INSERT INTO log SELECT DISTINCT ON (id) id, v, NULL FROM untimed ORDER BY id, v DESC;
+INSERT INTO log SELECT DISTINCT ON (event_id) event_id, 1, NULL FROM payments ORDER BY event_id, amount DESC;
 INSERT INTO log SELECT DISTINCT ON (n) user_id, n, NULL FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY 1) x;
 -- case: writing to a view, to the system, ON CONFLICT, RETURNING
 CREATE VIEW w AS SELECT 1 AS a;
@@ -154,3 +157,5 @@ INSERT INTO log SELECT upper(id) FILTER (WHERE v > 1), 1, NULL FROM untimed;
 INSERT INTO log SELECT *;
 INSERT INTO log SELECT x.* FROM untimed;
 INSERT INTO log SELECT count(untimed.*), 1, NULL FROM untimed;
+-- case: what cannot take back, over a stream that changes
+INSERT INTO one_row SELECT 1, max(n) FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY user_id) q;

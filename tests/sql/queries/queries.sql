@@ -1,0 +1,77 @@
+-- case: all rows
+SELECT * FROM t
+-- case: filters and three-valued logic
+SELECT k, n FROM t WHERE n > 1 AND k <> 'a'
+SELECT k, n FROM t WHERE NOT (n > 1 AND k <> 'a')
+SELECT k, n FROM t WHERE n > 1 OR k IS NULL
+SELECT n FROM t WHERE k IN ('a', 'c', NULL)
+SELECT n FROM t WHERE k NOT IN ('a', 'c')
+SELECT n FROM t WHERE k NOT IN ('a', NULL)
+SELECT n FROM t WHERE m BETWEEN 0 AND 11
+SELECT n FROM t WHERE m NOT BETWEEN 0 AND 11
+SELECT n FROM t WHERE m BETWEEN SYMMETRIC 11 AND 0
+SELECT n FROM t WHERE k LIKE '_' AND k ILIKE 'B'
+SELECT k, b IS TRUE, b IS NOT TRUE, b IS FALSE, b IS NOT FALSE, b IS UNKNOWN, b IS NOT UNKNOWN FROM t
+SELECT k IS DISTINCT FROM 'a', k IS NOT DISTINCT FROM NULL FROM t
+-- case: CASE, COALESCE, NULLIF, lazy errors
+SELECT CASE WHEN n = 0 THEN 0 ELSE 10 / n END FROM t
+SELECT CASE k WHEN 'a' THEN 1 WHEN 'b' THEN 2 END, coalesce(k, '?'), nullif(n, 2), greatest(n, 2), least(m, 1) FROM t
+SELECT n FROM t WHERE n <> 0 AND 10 / n > 4
+-- case: arithmetic on numeric is exact
+SELECT m + 0.005, m * m, m - 1, -m, round(m / 3, 10), round(m / 7, 4), m::integer, (m * 1.5)::numeric(10,1) FROM t
+SELECT n / 2, n % 2, n * 1.0, n + 2147483646::bigint FROM t
+-- case: dates
+SELECT d + 1, d - date '2026-01-01', date_trunc('hour', ts), extract(day FROM d), ts + interval '1 day', ts::date FROM t
+-- case: ORDER BY with NULLs, expressions, LIMIT, OFFSET
+SELECT k, n FROM t ORDER BY k, n
+SELECT k, n FROM t ORDER BY k DESC, n DESC
+SELECT k, n FROM t ORDER BY k NULLS FIRST, n DESC NULLS LAST
+SELECT n FROM t ORDER BY -n, f
+SELECT n AS x, f FROM t ORDER BY x, 2
+SELECT n, f FROM t ORDER BY f DESC LIMIT 3
+SELECT n, f FROM t ORDER BY f OFFSET 6
+SELECT n, f FROM t ORDER BY f LIMIT 2 OFFSET 2
+SELECT n FROM t ORDER BY n LIMIT 0
+-- case: aggregates over everything, and over nothing
+SELECT count(*), count(k), count(m), sum(n), sum(m), round(avg(n), 12), round(avg(m), 12), min(k), max(k), min(m), max(d), min(ts) FROM t
+SELECT count(*), count(k), sum(n), sum(m), avg(m), min(k), max(ts) FROM nothing
+SELECT count(*) FROM nothing HAVING count(*) > 0
+SELECT 'none' AS wrong FROM nothing HAVING count(*) = 0
+SELECT sum(f) FROM t WHERE f < 100
+-- case: FILTER
+SELECT count(*) FILTER (WHERE b), sum(m) FILTER (WHERE k = 'a'), max(n) FILTER (WHERE false) FROM t
+-- case: GROUP BY, NULL is a group
+SELECT k, count(*), sum(m), min(n), max(n) FROM t GROUP BY k
+SELECT k, b, count(*) FROM t GROUP BY k, b
+SELECT k FROM nothing GROUP BY k
+SELECT lower(k), count(*) FROM t GROUP BY lower(k)
+SELECT lower(k) || '!', count(*) + 1 FROM t GROUP BY 1
+SELECT n % 2 AS odd, sum(m) FROM t GROUP BY odd
+SELECT d, count(*) FROM t GROUP BY d HAVING count(*) > 1 OR d IS NULL
+SELECT m, count(*) FROM t GROUP BY m
+SELECT date_trunc('day', ts) AS day, count(*), sum(m) FROM t GROUP BY day ORDER BY day
+SELECT k, sum(n) AS s FROM t GROUP BY k ORDER BY s DESC NULLS LAST, k LIMIT 2
+SELECT sum(n) * 2, k FROM t GROUP BY k HAVING sum(n) > 1 AND min(m) < max(m) + 1
+SELECT b, round(avg(m), 12), round(avg(n), 12), round(sum(m) / count(m), 12) FROM t GROUP BY b
+-- case: DISTINCT
+SELECT DISTINCT k FROM t
+SELECT DISTINCT k, b FROM t
+SELECT DISTINCT m FROM t ORDER BY m
+SELECT DISTINCT n % 2 FROM t
+SELECT count(*) FROM (SELECT DISTINCT k FROM t) q
+-- case: UNION
+SELECT n FROM t UNION ALL SELECT m FROM t
+SELECT k FROM t UNION SELECT 'z'
+SELECT 1 AS a, NULL AS b UNION ALL SELECT 2, 'x' ORDER BY a DESC
+SELECT sum(n) FROM (SELECT n FROM t UNION ALL SELECT -n FROM t UNION ALL SELECT 1) u
+-- case: subqueries, WITH, aggregates of aggregates
+SELECT max(s), count(*) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) q
+SELECT s, count(*) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) q GROUP BY s
+WITH a AS (SELECT k, n FROM t WHERE n > 1), b AS (SELECT k, sum(n) AS s FROM a GROUP BY k) SELECT * FROM b WHERE s > 2
+WITH a AS (SELECT k FROM t) SELECT count(*) FROM (SELECT * FROM a UNION ALL SELECT * FROM a) u
+SELECT x + y FROM (SELECT n AS x, n * 2 AS y FROM (SELECT n FROM t WHERE n > 0) a) b WHERE y > 2
+-- case: without FROM
+SELECT 1, 'a', NULL, 1.50, true, date '2026-01-01'
+SELECT 1 WHERE false
+VALUES (1, 'a'), (2, NULL)
+SELECT count(*)
