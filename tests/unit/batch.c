@@ -223,6 +223,26 @@ static void test_damage_is_corrupt_or_harmless(void **unused)
     }
 }
 
+static void test_bytes_that_belong_to_nothing(void **unused)
+{
+    (void)unused;
+    AUTO(arena) a = {0};
+    AUTO(buf) bytes = BUF(KIB(1));
+    struct type text = TYPE(TYPE_TEXT);
+    struct batch *b = batch_make(&a, &text, 1, 1), *back;
+    struct error err;
+    b->rows = b->live = 1;
+    ((struct view *)b->cols[0].data)[0] = view_of("x", 1);
+    column_set_null(&b->cols[0], &a, 1, 0);
+    batch_encode(b, &bytes);
+    assert_int_equal(batch_decode(buf_slice(&bytes), &text, 1, &a, &back, &err), OK);
+    buf_putc(&bytes, 'x'); /* behind the end */
+    assert_int_equal(batch_decode(buf_slice(&bytes), &text, 1, &a, &back, &err), FAILED);
+    store_u32(bytes.data + bytes.len - 5, 1); /* now the bytes of a NULL */
+    assert_int_equal(batch_decode(buf_slice(&bytes), &text, 1, &a, &back, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+}
+
 static void test_other_types_are_refused(void **unused)
 {
     (void)unused;
@@ -289,7 +309,7 @@ int main(void)
         cmocka_unit_test(test_filter_keeps_what_is_set),      cmocka_unit_test(test_filtering_nothing_leaves_all),
         cmocka_unit_test(test_nulls_and_numerics),            cmocka_unit_test(test_batches_come_back),
         cmocka_unit_test(test_damage_is_corrupt_or_harmless), cmocka_unit_test(test_other_types_are_refused),
-        cmocka_unit_test(test_types_by_name),
+        cmocka_unit_test(test_bytes_that_belong_to_nothing),  cmocka_unit_test(test_types_by_name),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }

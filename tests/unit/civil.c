@@ -84,6 +84,37 @@ static void test_timestamps_of_the_decoders(void **unused)
     }
 }
 
+static void test_every_digit_of_a_timestamp(void **unused)
+{
+    (void)unused;
+    /* A step that is prime to minutes, hours, days: every digit takes every value at every place. */
+    for (time_t seconds = -62135596800; seconds < 253402300800; seconds += 86399 * 1009) {
+        struct tm tm;
+        char text[40];
+        int64_t micros;
+        int32_t days;
+        bool zone;
+        gmtime_r(&seconds, &tm);
+        int64_t milli = tm.tm_yday * 7 % 1000, want = seconds * 1000000 + milli * 1000;
+        int n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+                         tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)milli);
+        if (!civil_parse_timestamp((struct slice){text, (size_t)n}, &micros, &zone) || micros != want)
+            fail_msg("%s", text);
+        assert_true(civil_parse_date((struct slice){text, 10}, &days));
+        tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+        assert_int_equal(days, timegm(&tm) / 86400);
+        /* One character changed to its neighbours in ASCII: never taken for a digit or a separator that it is not. */
+        size_t at = (size_t)tm.tm_yday % 19;
+        char good = text[at], bad[] = {'/', ':', good == '-' ? '.' : '-', '\0', (char)0xb0, ' '};
+        for (size_t i = 0; i < sizeof bad; i++) {
+            text[at] = bad[i] == good ? 'x' : bad[i];
+            if (at == 10 && text[at] == ' ')
+                continue;
+            assert_false(civil_parse_timestamp((struct slice){text, (size_t)n}, &micros, &zone));
+        }
+    }
+}
+
 static void test_what_is_no_timestamp(void **unused)
 {
     (void)unused;
@@ -133,7 +164,8 @@ static void test_printing(void **unused)
 static void test_civil_fields(void **unused)
 {
     (void)unused;
-    const int64_t first = INT64_C(-62135596800000000), last = INT64_C(253402300799999999), step = INT64_C(12345678901234);
+    const int64_t first = INT64_C(-62135596800000000), last = INT64_C(253402300799999999);
+    const int64_t step = INT64_C(12345678901234);
     for (int64_t micros = first; micros < last; micros += step) {
         struct civil c = civil_from_micros(micros);
         time_t seconds = (time_t)((micros - (int64_t)c.micros) / 1000000);
@@ -161,7 +193,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_day_of_the_calendar),  cmocka_unit_test(test_what_is_no_date),
-        cmocka_unit_test(test_timestamps_of_the_decoders), cmocka_unit_test(test_what_is_no_timestamp),
+        cmocka_unit_test(test_timestamps_of_the_decoders), cmocka_unit_test(test_every_digit_of_a_timestamp),
+        cmocka_unit_test(test_what_is_no_timestamp),
         cmocka_unit_test(test_printing),                   cmocka_unit_test(test_civil_fields),
         cmocka_unit_test(test_interval_length),
     };
