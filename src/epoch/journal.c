@@ -20,6 +20,7 @@ enum {
     SWEEP = 4,      /* slots, and segments, removed with an append: more than come in, few enough not to be felt */
     TAKEOVERS = 100, /* lost races for a slot before journal_open gives up */
     PUTS = 5,       /* of one slot, where the store says that trying again makes sense */
+    UNFINISHED_US = 60 * 1000000, /* a write that has stood still for so long has no living writer */
 };
 
 struct journal {
@@ -154,19 +155,20 @@ static void note_unneeded(struct journal *j)
 }
 
 /* An error here endangers nothing that is committed: what stays is tried again with the next append, and by the next
- * journal_open. Slots go strictly ascending. */
+ * journal_open. Slots go strictly ascending, as every living process sees it; that is what check_fence rests on. What a
+ * power loss brings back lies below the log's unbroken run, and a stranger to it. */
 static void sweep(struct journal *j)
 {
     struct error ignored;
     char name[25];
     for (int i = 0; i < SWEEP && j->nunneeded > 0; i++) {
-        if (j->store->ops->remove(j->store, j->unneeded[j->nunneeded - 1], &ignored) != OK)
+        if (store_discard(j->store, j->unneeded[j->nunneeded - 1], &ignored) != OK)
             break;
         j->nunneeded--;
     }
     for (int i = 0; i < SWEEP && j->first < j->newest_full; i++) {
         slot_name(j->first, name);
-        if (j->store->ops->remove(j->store, name, &ignored) != OK)
+        if (store_discard(j->store, name, &ignored) != OK)
             break;
         j->first++;
     }
@@ -269,9 +271,11 @@ static enum status remove_leftovers(struct journal *j, struct error *err)
     if (status == OK)
         status = j->store->ops->list(j->store, "seg/", NULL, note_old_segment, &l, err);
     for (size_t at = 0; status == OK && at < l.names.len; at += strlen(l.names.data + at) + 1)
-        status = j->store->ops->remove(j->store, l.names.data + at, err);
+        status = store_discard(j->store, l.names.data + at, err);
     buf_release(&l.names);
-    return status;
+    if (status == OK)
+        status = store_sweep(j->store, "log/", UNFINISHED_US, err);
+    return status == OK ? store_sweep(j->store, "seg/", UNFINISHED_US, err) : status;
 }
 
 enum status journal_open(struct store *store, struct journal **ret, struct error *err)

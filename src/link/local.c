@@ -195,6 +195,13 @@ static enum status local_put_if_absent(struct store *s, const char *name, const 
     return status;
 }
 
+static enum status local_discard(struct store *s, const char *name, struct error *err)
+{
+    char path[PATH_LIMIT];
+    TRY(local_path(local_of(s), name, path, err));
+    return os_unlink(path, err);
+}
+
 static enum status local_remove(struct store *s, const char *name, struct error *err)
 {
     char path[PATH_LIMIT], folder[PATH_LIMIT];
@@ -351,6 +358,7 @@ struct store *store_local_new(const char *folder)
         .describe = local_describe,
         .free = local_free,
         .sweep = local_sweep,
+        .discard = local_discard,
     };
     struct local_store *l = mem_zalloc(sizeof *l);
     l->base.ops = &ops;

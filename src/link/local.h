@@ -12,6 +12,7 @@
  *     put_if_absent   write temp, fsync, link, fsync folder, unlink temp: link(2) lets exactly one racer win, also
  *                     between processes
  *     remove          unlink, fsync folder
+ *     discard         unlink
  *
  * A folder's own entry is made durable once per store and folder, also when the folder was there already: whoever made
  * it may have been killed before its fsync.

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/os.h"
-#include "faulty_store.h"
+#include "memory_store.h"
 #include "state/merge.h"
 
 static const int64_t second = 1000000, day = 86400 * INT64_C(1000000);

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "faulty_store.h"
+#include "memory_store.h"
 
 static struct error err;
 

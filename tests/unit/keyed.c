@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "faulty_store.h"
+#include "memory_store.h"
 #include "state/merge.h"
 
 /* ---- a value that owns memory ---- */

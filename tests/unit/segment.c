@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "faulty_store.h"
+#include "memory_store.h"
 
 static struct segment_ref put_sample(struct store *store)
 {
