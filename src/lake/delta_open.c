@@ -212,6 +212,9 @@ static enum status apply_commits(struct delta_table *t, const struct listing *li
 static enum status check_loaded(const struct delta_table *t, int64_t target, struct error *err)
 {
     const char *place = t->store->ops->describe(t->store);
+    if (t->version < 0 && target != INT64_MAX)
+        return error_set(err, ERR_NOT_FOUND, "%s/%s: version %lld of a Delta table is not there, or no longer", place,
+                         t->root, (long long)target);
     if (t->version < 0)
         return error_set(err, ERR_NOT_FOUND, "no Delta table at %s/%s", place, t->root);
     if (!t->metadata.id || !t->protocol.min_reader)

@@ -1,7 +1,7 @@
 /* The rows of data files, and what the log knows about them. */
 #include <stdlib.h>
 
-#include "column/civil.h"
+#include "column/decimal.h"
 #include "lake/delta_log.h"
 
 struct delta_reader {
@@ -37,7 +37,7 @@ static enum status parse_value(const char *text, struct type type, struct arena 
         n--;
     struct slice value = {text, n};
     AUTO(buf) zoned = BUF(64);
-    if (type.id == TYPE_TIMESTAMPTZ && column_parse(ret, 0, value, a, &ignored) != OK) {
+    if (type.id == TYPE_TIMESTAMPTZ && n < 60 && column_parse(ret, 0, value, a, &ignored) != OK) {
         buf_put_slice(&zoned, value);
         buf_putc(&zoned, 'Z');
         value = buf_slice(&zoned);
@@ -180,6 +180,20 @@ bool delta_file_rows(const struct delta_file *f, uint64_t *ret)
     return true;
 }
 
+/* Some writers take a decimal through a double, so what they say may be off in its 15th digit; the bounds of one that needs
+ * more than 64 bits they even cut at what 64 bits hold. */
+static bool widen_numeric(struct column *one, bool up)
+{
+    int128 v = column_numeric(one, 0);
+    if (one->type.precision <= 15 || one->type.precision > NUMERIC_SMALL_PRECISION)
+        return one->type.precision <= 15;
+    v += (up ? 1 : -1) * ((v < 0 ? -v : v) / 1000000000000000 + 1);
+    if (!decimal_fits(v, one->type.precision))
+        return false;
+    column_set_numeric(one, 0, v);
+    return true;
+}
+
 /* One bound into row 0 or 1; stays NULL when it cannot be told. */
 static void put_bound(struct column *c, uint32_t row, const struct json *value, struct arena *a)
 {
@@ -193,6 +207,8 @@ static void put_bound(struct column *c, uint32_t row, const struct json *value, 
     /* many writers cut a maximum to milliseconds */
     if (row == 1 && (c->type.id == TYPE_TIMESTAMP || c->type.id == TYPE_TIMESTAMPTZ) &&
         __builtin_add_overflow(*(int64_t *)one.data, 999, (int64_t *)one.data))
+        return;
+    if (c->type.id == TYPE_NUMERIC && !widen_numeric(&one, row == 1))
         return;
     size_t width = type_width(c->type);
     memcpy((char *)c->data + row * width, one.data, width);

@@ -36,17 +36,23 @@ static void put_double(double v, struct buf *out)
         buf_puts(out, ".0");
 }
 
-static void put_timestamp(int64_t us, bool zone, bool up, struct buf *out)
+/* The last microsecond of year 9999. */
+#define LAST_MOMENT INT64_C(253402300799999999)
+
+static bool put_timestamp(int64_t us, bool zone, bool up, struct buf *out)
 {
     char text[40];
     int64_t part = ((us % 1000) + 1000) % 1000;
     us -= part;
     if (up && part)
         us += 1000;
+    if (us > LAST_MOMENT)
+        return false;
     size_t n = civil_print_iso(us, 3, text);
     buf_putc(out, '"');
     buf_put(out, text, zone ? n : n - 1);
     buf_putc(out, '"');
+    return true;
 }
 
 /* The code point at p, which is the start of one in valid UTF-8. */
@@ -108,8 +114,7 @@ static bool put_bound(struct type t, const union parquet_bound *v, bool up, stru
         return true;
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
-        put_timestamp(v->i, t.id == TYPE_TIMESTAMPTZ, up, out);
-        return true;
+        return put_timestamp(v->i, t.id == TYPE_TIMESTAMPTZ, up, out);
     case TYPE_TEXT:
     case TYPE_JSONB:
     case TYPE_UUID:
