@@ -34,7 +34,8 @@ const struct aggregate *aggregate_by_id(const char *id)
     return NULL;
 }
 
-/* How well the row takes an argument of this type: 0 not at all, then by a cast, by a cast to a preferred type, as it is. */
+/* How well the row takes an argument of this type: 0 not at all, then by a cast, by a cast to a
+ * preferred type, as it is. */
 static unsigned fitness(const struct aggregate *g, uint8_t arg)
 {
     if ((unsigned)g->arg == ARG_ANY || g->arg == arg)

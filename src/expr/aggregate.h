@@ -19,8 +19,8 @@ struct aggregate {
     void (*update)(void *const *states, const struct column *arg, const uint32_t *rows, uint32_t n,
                    const int64_t *weights);
     void (*merge)(void *into, const void *from); /* `from` stays owned by its owner */
-    /* The result into row `row` of `out` (of type result(arg)); strings go to the arena. false: NULL. An error (overflow)
-     * sets *ret_sqlstate to a static code and answers false. */
+    /* The result into row `row` of `out` (of type result(arg)); strings go to the arena. false: NULL. An error
+     * (overflow) sets *ret_sqlstate to a static code and answers false. */
     bool (*final)(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
                   const char **ret_sqlstate);
     void (*release)(void *state);                     /* NULL unless heap */

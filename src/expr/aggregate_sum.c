@@ -1,5 +1,5 @@
-/* count, sum and avg of integers, numerics and intervals, and the boolean aggregates. Sums are 192-bit integers: 2^63 values
- * of 38 digits fit, so only a result can overflow.
+/* count, sum and avg of integers, numerics and intervals, and the boolean aggregates. Sums are 192-bit integers: 2^63
+ * values of 38 digits fit, so only a result can overflow.
  */
 #include "column/decimal.h"
 #include "expr/aggregates.h"

@@ -6,8 +6,8 @@
 
 extern const struct aggregate aggregates_sum[], aggregates_float[], aggregates_extreme[];
 
-/* Loop over an update's rows that have a value: with neither NULLs nor weights nothing is tested. The body sees r (row),
- * state, and w (weight). */
+/* Loop over an update's rows that have a value: with neither NULLs nor weights nothing is tested. The body sees r
+ * (row), state, and w (weight). */
 #define UPDATE_LOOP(STATE, ...)                                                                                       \
     do {                                                                                                               \
         if (!arg->valid && !weights)                                                                                   \

@@ -158,7 +158,8 @@ static enum status bind_same(struct binding *b, struct error *err)
 
 #define BINARY(NAME, ID, KERNEL, HELP)                                                                                 \
     {.name = NAME, .result = ID, .nargs = 2, .args = {ID, ID}, .kernel = KERNEL, .help = HELP}
-#define UNARY(NAME, ID, KERNEL, HELP) {.name = NAME, .result = ID, .nargs = 1, .args = {ID}, .kernel = KERNEL, .help = HELP}
+#define UNARY(NAME, ID, KERNEL, HELP)                                                                                  \
+    {.name = NAME, .result = ID, .nargs = 1, .args = {ID}, .kernel = KERNEL, .help = HELP}
 
 const struct function fn_arith[] = {
     BINARY("+", TYPE_INT4, add_int4, "sum"),

@@ -280,7 +280,7 @@ static void fail_utf8(struct call *c, uint32_t row, struct slice s)
     while (*p && (n = utf8_char(p, end)))
         p += n;
     unsigned char first = (unsigned char)*p;
-    size_t shown = first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc0 && first < 0xe0 ? 2 : 1;
+    size_t shown = first < 0xc0 || first >= 0xf8 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
     char text[32] = "";
     for (size_t i = 0; i < shown && p + i < end; i++)
         snprintf(text + strlen(text), 8, "%s0x%02x", i ? " " : "", (unsigned char)p[i]);

@@ -76,7 +76,8 @@ static void bool_to_text(struct call *c)
         OUT(c, struct view, r) = ARG(c, 0, uint8_t, r) ? view_of("true", 4) : view_of("false", 5);
 }
 
-#define FROM_TEXT(TO) {CAST_EXPLICIT, {.name = "cast", .result = TO, .nargs = 1, .args = {TYPE_TEXT}, .kernel = text_to_any}}
+#define FROM_TEXT(TO)                                                                                                  \
+    {CAST_EXPLICIT, {.name = "cast", .result = TO, .nargs = 1, .args = {TYPE_TEXT}, .kernel = text_to_any}}
 #define TO_TEXT(FROM, KERNEL)                                                                                          \
     {CAST_ASSIGNMENT, {.name = "cast", .result = TYPE_TEXT, .nargs = 1, .args = {FROM}, .kernel = KERNEL}}
 

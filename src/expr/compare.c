@@ -71,7 +71,8 @@ static int128 interval_length(const struct interval *v)
 
 int element_order(const struct column *x, size_t i, const struct column *y, size_t k)
 {
-    const void *p = (const char *)x->data + i * type_width(x->type), *q = (const char *)y->data + k * type_width(y->type);
+    const void *p = (const char *)x->data + i * type_width(x->type);
+    const void *q = (const char *)y->data + k * type_width(y->type);
     switch (x->type.id) {
     case TYPE_BOOL: return ORDER(*(const uint8_t *)p, *(const uint8_t *)q);
     case TYPE_INT4:
@@ -410,7 +411,8 @@ const struct function fn_null[] = {
     {.name = "is_distinct_from", .result = TYPE_BOOL, .nargs = 2, .args = {ARG_SAME, ARG_SAME}, .flags = FN_NULLS,
      .kernel = kernel_distinct, .help = "x IS DISTINCT FROM y: not equal, NULL being equal to NULL"},
     {.name = "is_not_distinct_from", .result = TYPE_BOOL, .nargs = 2, .args = {ARG_SAME, ARG_SAME},
-     .flags = FN_NULLS, .kernel = kernel_not_distinct, .help = "x IS NOT DISTINCT FROM y: equal, NULL being equal to NULL"},
+     .flags = FN_NULLS, .kernel = kernel_not_distinct,
+     .help = "x IS NOT DISTINCT FROM y: equal, NULL being equal to NULL"},
     TRUTH_ROW("is_true", kernel_is_true, "x IS TRUE"),
     TRUTH_ROW("is_not_true", kernel_is_not_true, "x IS NOT TRUE"),
     TRUTH_ROW("is_false", kernel_is_false, "x IS FALSE"),

@@ -123,8 +123,8 @@ static void interval_negate(struct call *c)
 
 static double round_micros(double seconds) { return rint(seconds * 1e6) / 1e6; }
 
-/* Fractions of months become days of a 30-day month, fractions of days become seconds, each rounded to a microsecond on the
- * way: PostgreSQL's interval_mul, whose results are what users compare with. months and days are the exact products. */
+/* Fractions of months become days of a 30-day month, fractions of days become seconds, each rounded to a microsecond on
+ * the way: PostgreSQL's interval_mul, whose results are what users compare with. months and days are the exact products. */
 static void interval_scale(struct call *c, uint32_t row, double months, double days, double micros)
 {
     if (isnan(months) || fabs(months) > INT32_MAX || isnan(days) || fabs(days) > INT32_MAX) {
@@ -273,8 +273,10 @@ static void kernel_make_timestamp(struct call *c)
         }
         bool midnight = hour == 24 && minute == 0 && second == 0;
         if (hour < 0 || minute < 0 || minute > 59 || !(second >= 0 && second <= 60) || (hour > 23 && !midnight)) {
-            call_fail(c, r, OUT_OF_RANGE, isnan(second) ? "time field value out of range: %d:%02d:NaN"
-                                                        : "time field value out of range: %d:%02d:%02g", hour, minute, second);
+            call_fail(c, r, OUT_OF_RANGE,
+                      isnan(second) ? "time field value out of range: %d:%02d:NaN"
+                                    : "time field value out of range: %d:%02d:%02g",
+                      hour, minute, second);
             continue;
         }
         int64_t micros = (int64_t)rint(second * 1e6) + (hour * INT64_C(60) + minute) * 60 * MICROS_PER_SECOND;

@@ -132,9 +132,9 @@ static void put_casts(struct buf *out)
 
 void expr_functions_markdown(struct buf *out)
 {
-    buf_puts(out, "\nThey mean what they mean in PostgreSQL 15, whose answers they are tested against, overload by overload. "
-                  "`any` takes\nevery type, `same` brings its arguments to one type. What fails on a row (division by zero, an "
-                  "overflow, a bad cast)\nrejects that row with PostgreSQL's SQLSTATE.\n");
+    buf_puts(out, "\nThey mean what they mean in PostgreSQL 15, whose answers they are tested against, overload by\n"
+                  "overload. `any` takes every type, `same` brings its arguments to one type. What fails on a row\n"
+                  "(division by zero, an overflow, a bad cast) rejects that row with PostgreSQL's SQLSTATE.\n");
     put_functions(out);
     put_aggregates(out);
     put_casts(out);

@@ -199,8 +199,10 @@ static uint64_t pack64(const uint8_t *p)
         bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_slli_epi16(bytes, 7)) << (16 * k);
     }
 #else
-    for (unsigned k = 0; k < 8; k++)
-        bits |= (((load_u64(p + 8 * k) & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080)) >> 56) << (8 * k);
+    for (unsigned k = 0; k < 8; k++) {
+        uint64_t lowest = load_u64(p + 8 * k) & UINT64_C(0x0101010101010101);
+        bits |= ((lowest * UINT64_C(0x0102040810204080)) >> 56) << (8 * k);
+    }
 #endif
     return bits;
 }

@@ -92,7 +92,8 @@ extern const struct function fn_compare[], fn_arith[], fn_numeric[], fn_number[]
     fn_bytes[], fn_date[], fn_extract[], fn_to_char[], fn_json[], fn_null[];
 /* Casts, ended by a row without name. */
 extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[];
-/* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise), EXPR_COALESCE. */
+/* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise),
+ * EXPR_COALESCE. */
 extern const struct function step_and, step_or, step_not, step_is_null, step_select, step_coalesce;
 /* NOT (x IS NULL), which every contract is full of, in one step. */
 extern const struct function step_is_not_null;
@@ -123,6 +124,12 @@ void call_fail(struct call *c, uint32_t row, const char *sqlstate, const char *f
 void call_null(struct call *c, uint32_t row);
 /* `n` bytes into the lane, copied to the arena if long. */
 void call_text(struct call *c, uint32_t row, const char *bytes, size_t n);
+
+/* A part of an argument: no bytes are copied, except of a short string, which lies in its view. */
+static inline void call_slice(struct call *c, uint32_t row, struct slice part)
+{
+    ((struct view *)c->out->col.data)[row] = view_of(part.data, part.len);
+}
 
 static inline uint32_t call_next(const struct call *c, uint32_t row)
 {

@@ -1,5 +1,5 @@
-/* jsonb: reading parts of documents. A document is text in PostgreSQL's own normal form (column/jsonb.h), so a part of a
- * document is a part of its text, and is not copied.
+/* jsonb: reading parts of documents. A document is text in PostgreSQL's own normal form (column/jsonb.h), so a part of
+ * a document is a part of its text, and is not copied.
  */
 #include <stdlib.h>
 
@@ -8,14 +8,12 @@
 #include "column/jsonb.h"
 #include "expr/function.h"
 
-static void take(struct call *c, uint32_t row, struct slice part) { OUT(c, struct view, row) = view_of(part.data, part.len); }
-
 /* ->> : a string without its quotes, null as NULL. */
 static void take_text(struct call *c, uint32_t row, struct slice part)
 {
     struct slice text;
     if (jsonb_text(part, c->arena, &text))
-        take(c, row, text);
+        call_slice(c, row, text);
     else
         call_null(c, row);
 }
@@ -27,7 +25,7 @@ static void give(struct call *c, uint32_t row, bool found, struct slice part, bo
     else if (as_text)
         take_text(c, row, part);
     else
-        take(c, row, part);
+        call_slice(c, row, part);
 }
 
 static void field(struct call *c, bool as_text)
@@ -282,7 +280,7 @@ static void put_normal(struct call *c, uint32_t row, const struct buf *json)
     struct slice normal;
     struct error err;
     if (jsonb_normalise(buf_slice(json), MIB(16), c->arena, &normal, &err) == OK)
-        take(c, row, normal);
+        call_slice(c, row, normal);
     else
         call_fail(c, row, "54000", "%s", err.text);
 }

@@ -232,7 +232,7 @@ static void kernel_width_bucket(struct call *c)
         else if (before || after)
             OUT(c, int32_t, r) = before ? 0 : count + 1;
         else {
-            /* Halved, so that the widest bounds do not overflow; the bucket before `after` even when rounding says so. */
+            /* Halved, so that the widest bounds do not overflow; and below `high` even when rounding says otherwise. */
             double at = count * ((x / 2 - low / 2) / (high / 2 - low / 2));
             OUT(c, int32_t, r) = (at >= count ? count - 1 : (int32_t)at) + 1;
         }

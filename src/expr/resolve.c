@@ -194,8 +194,8 @@ static size_t edit_distance(const char *a, const char *b)
 /* Functions left out on purpose: an epoch that is replayed must give the same rows. */
 static bool is_unrepeatable(const char *name)
 {
-    static const char *const names[] = {"random", "gen_random_uuid", "clock_timestamp", "statement_timestamp", "timeofday",
-                                        "nextval", "currval", "setseed", "txid_current"};
+    static const char *const names[] = {"random", "gen_random_uuid", "clock_timestamp", "statement_timestamp",
+                                        "timeofday", "nextval", "currval", "setseed", "txid_current"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -223,7 +223,7 @@ static void hint_function(const char *name, struct error *err)
         }
     }
     if (is_unrepeatable(name))
-        (void)error_hint(err, "a repeated epoch must give the same rows: use now() for the time, or a key of the event");
+        (void)error_hint(err, "a repeated epoch must give the same rows: use now(), or a key that the event carries");
     else if (known.len)
         (void)error_hint(err, "%s", buf_cstr(&known));
     else if (nearest && !is_operator(name))

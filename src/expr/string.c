@@ -13,9 +13,6 @@ static bool too_long(struct call *c, uint32_t row, int128 bytes)
     return true;
 }
 
-/* A part of argument i: no bytes are copied, except of a short string, which lies in its view. */
-static void take(struct call *c, uint32_t row, struct slice part) { OUT(c, struct view, row) = view_of(part.data, part.len); }
-
 static struct slice part_of(struct slice s, size_t from, size_t to) { return (struct slice){s.data + from, to - from}; }
 
 /* ---- lengths ---- */
@@ -87,7 +84,7 @@ static void take_range(struct call *c, uint32_t row, int64_t start, int64_t end)
     struct slice s = arg_text(c, 0, row);
     size_t from = utf8_offset(s, start - 1);
     size_t to = end <= start ? from : from + utf8_offset(part_of(s, from, s.len), end - MAX(start, (int64_t)1));
-    take(c, row, part_of(s, from, to));
+    call_slice(c, row, part_of(s, from, to));
 }
 
 static void kernel_substring(struct call *c)
@@ -115,7 +112,7 @@ static void kernel_left(struct call *c)
         int64_t n = ARG(c, 1, int32_t, r);
         if (n < 0)
             n = MAX(utf8_count(s) + n, (int64_t)0);
-        take(c, r, part_of(s, 0, utf8_offset(s, n)));
+        call_slice(c, r, part_of(s, 0, utf8_offset(s, n)));
     }
 }
 
@@ -125,7 +122,7 @@ static void kernel_right(struct call *c)
         struct slice s = arg_text(c, 0, r);
         int64_t n = ARG(c, 1, int32_t, r);
         int64_t skip = n < 0 ? -n : utf8_count(s) - n;
-        take(c, r, part_of(s, utf8_offset(s, skip), s.len));
+        call_slice(c, r, part_of(s, utf8_offset(s, skip), s.len));
     }
 }
 
@@ -158,7 +155,7 @@ static void trim(struct call *c, unsigned sides)
                 break;
             to = last;
         }
-        take(c, r, part_of(s, from, to));
+        call_slice(c, r, part_of(s, from, to));
     }
 }
 static void kernel_btrim(struct call *c) { trim(c, TRIM_LEFT | TRIM_RIGHT); }
@@ -173,7 +170,7 @@ static void pad(struct call *c, bool left)
         struct slice s = arg_text(c, 0, r), fill = c->nargs > 2 ? arg_text(c, 2, r) : SLICE(" ");
         int64_t want = MAX(ARG(c, 1, int32_t, r), 0), have = utf8_count(s), unit = utf8_count(fill);
         if (have >= want || unit == 0) {
-            take(c, r, part_of(s, 0, utf8_offset(s, want)));
+            call_slice(c, r, part_of(s, 0, utf8_offset(s, want)));
             continue;
         }
         int64_t missing = want - have;
@@ -262,7 +259,7 @@ static void kernel_replace(struct call *c)
         if (too_long(c, r, bytes))
             continue;
         if (hits == 0) {
-            take(c, r, s);
+            call_slice(c, r, s);
             continue;
         }
         char *out = arena_alloc(c->arena, (size_t)bytes), *p = out;
@@ -308,12 +305,12 @@ static void kernel_split_part(struct call *c)
             continue;
         }
         if (separator.len == 0) {
-            take(c, r, n == 1 || n == -1 ? s : SLICE(""));
+            call_slice(c, r, n == 1 || n == -1 ? s : SLICE(""));
             continue;
         }
         if (n < 0)
             n += count_fields(s, separator) + 1;
-        take(c, r, n > 0 ? field_of(s, separator, n) : SLICE(""));
+        call_slice(c, r, n > 0 ? field_of(s, separator, n) : SLICE(""));
     }
 }
 
@@ -334,7 +331,7 @@ static void kernel_translate(struct call *c)
             if (f == f_end)
                 p = mempcpy(p, ch, (size_t)(next - ch));
             else if (start < to.len)
-                p = mempcpy(p, to.data + start, (size_t)(utf8_next(to.data + start, to.data + to.len) - to.data) - start);
+                p = mempcpy(p, to.data + start, utf8_offset(part_of(to, start, to.len), 1));
             ch = next;
         }
         OUT(c, struct view, r) = view_of(out, (size_t)(p - out));
@@ -424,7 +421,8 @@ static enum status bind_text_args(struct binding *b, struct error *err)
         struct expr *arg = b->args[i];
         /* concat() prints a boolean as t or f, unlike a cast. */
         if (arg->type.id == TYPE_BOOL && strncmp(b->function->name, "concat", 6) == 0) {
-            struct expr *t = expr_string(b->arena, "t", 1, arg->location), *f = expr_string(b->arena, "f", 1, arg->location);
+            struct expr *t = expr_string(b->arena, "t", 1, arg->location);
+            struct expr *f = expr_string(b->arena, "f", 1, arg->location);
             struct expr *null = expr_string(b->arena, NULL, 0, arg->location);
             struct expr *no;
             TRY(expr_logic(b->arena, EXPR_NOT, &arg, 1, arg->location, &no, err));

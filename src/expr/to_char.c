@@ -5,8 +5,8 @@
  *   time       HH24 HH12 HH MI SS MS US FF1..FF6 SSSS AM PM A.M. P.M.
  *   zone       TZ TZH TZM OF                             era     AD BC A.D. B.C.
  *
- * A pattern may be written in lower case, which matters where letters come out. FM before it drops padding, TH or th after
- * it makes an ordinal. "Quoted" text and everything else is copied.
+ * A pattern may be written in lower case, which matters where letters come out. FM before it drops padding, TH or th
+ * after it makes an ordinal. "Quoted" text and everything else is copied.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -14,9 +14,10 @@
 #include "expr/calendar.h"
 
 enum item {
-    YEAR_COMMA, YEAR4, YEAR3, YEAR2, YEAR1, ISO_YEAR4, ISO_YEAR3, ISO_YEAR2, ISO_YEAR1, CENTURY, MONTH_NUMBER, MONTH_NAME,
-    MONTH_SHORT, MONTH_ROMAN, QUARTER, DAY_OF_MONTH, DAY_OF_YEAR, DAY_OF_WEEK, ISO_DAY_OF_WEEK, ISO_DAY_OF_YEAR, JULIAN,
-    DAY_NAME, DAY_SHORT, WEEK_OF_YEAR, WEEK_OF_MONTH, ISO_WEEK, HOUR24, HOUR12, MINUTE, SECOND, MILLISECOND, MICROSECOND,
+    YEAR_COMMA, YEAR4, YEAR3, YEAR2, YEAR1, ISO_YEAR4, ISO_YEAR3, ISO_YEAR2, ISO_YEAR1, CENTURY, MONTH_NUMBER,
+    MONTH_NAME, MONTH_SHORT, MONTH_ROMAN, QUARTER, DAY_OF_MONTH, DAY_OF_YEAR, DAY_OF_WEEK, ISO_DAY_OF_WEEK, ISO_DAY_OF_YEAR, JULIAN,
+    DAY_NAME, DAY_SHORT, WEEK_OF_YEAR, WEEK_OF_MONTH, ISO_WEEK, HOUR24, HOUR12, MINUTE, SECOND, MILLISECOND,
+    MICROSECOND,
     FRACTION1, FRACTION2, FRACTION3, FRACTION4, FRACTION5, FRACTION6, SECONDS_OF_DAY, HALF_DAY, HALF_DAY_DOTS, ZONE,
     ZONE_HOUR, ZONE_MINUTE, ZONE_OFFSET, ERA, ERA_DOTS,
 };

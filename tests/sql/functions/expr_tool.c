@@ -4,8 +4,8 @@
  *     expr_tool --markdown                 print the function section of docs/sql.md
  *     expr_tool --document docs/sql.md     is the function section there current?
  *
- * A row is: name, expected, argument, ...; fields as COPY's text format has them. An argument is type:value, the bare type for
- * NULL, "?:value" for a literal in quotes without a type. Expected is type:value, the bare type for NULL, or "!SQLSTATE
+ * A row is: name, expected, argument, ...; fields as COPY's text format has them. An argument is type:value, the bare
+ * type for NULL, "?:value" for a literal in quotes without a type. Expected is type:value, the bare type for NULL, or "!SQLSTATE
  * message". Names beside functions and operators: "cast TYPE" and "agg NAME" (whose arguments are the rows).
  * differences.tsv has the rows where bourn answers otherwise on purpose: the same fields, and the reason last.
  *
@@ -156,7 +156,10 @@ static enum status build(struct arena *a, const char *name, struct expr **args, 
     return expr_call(a, name, args, nargs, -1, ret, err);
 }
 
-static void set_error(struct outcome *o, const struct error *err) { snprintf(o->text, sizeof o->text, "!bind %s", err->text); }
+static void set_error(struct outcome *o, const struct error *err)
+{
+    snprintf(o->text, sizeof o->text, "!bind %s", err->text);
+}
 
 /* The arguments as columns of a batch whose dead rows are NULL. */
 static void over_columns(struct arena *a, const char *name, const struct word *words, uint32_t n, struct outcome *ret)
@@ -304,10 +307,12 @@ static bool same_double(const char *got, const char *want)
     return fabs(x - y) <= 1e-14 * fabs(y);
 }
 
-/* Where bourn's types are narrower than PostgreSQL's by design (semantics 20, 22), what is outside of them is an error. */
+/* Where bourn's types are narrower than PostgreSQL's by design (semantics 20, 22), what is outside of them is an
+ * error. */
 static bool beyond_types(const char *got, const char *want)
 {
-    bool numeric = strncmp(want, "numeric:", 8) == 0, when = strncmp(want, "date:", 5) == 0 || strncmp(want, "timestamp", 9) == 0;
+    bool numeric = strncmp(want, "numeric:", 8) == 0;
+    bool when = strncmp(want, "date:", 5) == 0 || strncmp(want, "timestamp", 9) == 0;
     const char *value = strchr(want, ':');
     if (numeric && strncmp(got, "!22003", 6) == 0)
         return strcmp(value, ":NaN") == 0 || strspn(value + 1, "-0123456789.") > NUMERIC_MAX_PRECISION;
@@ -446,7 +451,8 @@ static void check_complete(void)
 
 static int check_document(const char *path)
 {
-    static const char begin[] = "<!-- functions: generated from the function table, do not edit below -->\n", end[] = "<!-- functions: end -->";
+    static const char begin[] = "<!-- functions: generated from the function table, do not edit below -->\n";
+    static const char end[] = "<!-- functions: end -->";
     AUTO(buf) text = BUF(MIB(16)), want = BUF(MIB(16));
     struct error err;
     if (os_file_slurp(path, &text, &err) != OK) {

@@ -7,8 +7,8 @@
 Also writes tests/unit/data/exact_sums.tsv: doubles (hex, blanks between) and their exact sum rounded once, as Python's
 math.fsum computes it.
 
-Starts a PostgreSQL of its own in a temporary folder (UTF8, locale C, TimeZone UTC). The form of the rows is at the top of
-expr_tool.c. To add a row, write its name, anything as the expected field, and the arguments; then run this.
+Starts a PostgreSQL of its own in a temporary folder (UTF8, locale C, TimeZone UTC). The form of the rows is at the top
+of expr_tool.c. To add a row, write its name, anything as the expected field, and the arguments; then run this.
 """
 import argparse
 import json
@@ -26,7 +26,8 @@ EVALUATE = """
 create function evaluate(expression text) returns text language plpgsql as $$
 declare answer text; message text; state text;
 begin
-  execute 'select to_jsonb(array[pg_typeof(x)::text, x::text])::text from (select ' || expression || ') t(x)' into answer;
+  execute 'select to_jsonb(array[pg_typeof(x)::text, x::text])::text from (select ' || expression || ') t(x)'
+    into answer;
   return answer;
 exception when others then
   get stacked diagnostics message = message_text, state = returned_sqlstate;
