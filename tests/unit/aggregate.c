@@ -1,5 +1,5 @@
-/* Aggregates: whatever the order, the division among workers, and the rows that come and go again, the result is the same;
- * exact sums of doubles against Python's math.fsum. What each aggregate answers is checked against PostgreSQL in
+/* Aggregates: whatever the order, the division among workers, and the rows that come and go again, the result is the
+ * same; exact sums of doubles against Python's math.fsum. What each aggregate answers is checked against PostgreSQL in
  * tests/sql/functions. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* Expressions and programs: building, resolving, laziness of errors, filters, checks, printing. What functions answer is
- * checked against PostgreSQL in tests/sql/functions; random programs against a plain evaluator in expr_random.c. */
+/* Expressions and programs: building, resolving, laziness of errors, filters, checks, printing. What functions answer
+ * is checked against PostgreSQL in tests/sql/functions; random programs against a plain evaluator in expr_random.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Random expressions over random columns: what programs compute by column, a plain evaluator computes again row by row, with
- * values, NULLs and errors as three kinds of answers. The evaluator is written from the definitions (three-valued
+/* Random expressions over random columns: what programs compute by column, a plain evaluator computes again row by row,
+ * with values, NULLs and errors as three kinds of answers. The evaluator is written from the definitions (three-valued
  * logic, left to right) and knows nothing of batches. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -354,8 +354,8 @@ static struct answer eval(const struct expr *e, const struct batch *b, uint32_t 
 
 /* ---- both ---- */
 
-static void agree(const struct expr *e, const struct batch *b, const struct column *out, const struct row_errors *errors,
-                  uint32_t root, uint32_t row)
+static void agree(const struct expr *e, const struct batch *b, const struct column *out,
+                  const struct row_errors *errors, uint32_t root, uint32_t row)
 {
     static const char *const names[] = {"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"};
     struct answer want = eval(e, b, row), got = {0};
@@ -370,8 +370,8 @@ static void agree(const struct expr *e, const struct batch *b, const struct colu
         return;
     struct buf text = BUF(MIB(1));
     expr_print(e, names, &text);
-    fail_msg("row %u of %s: kind %d (%s) number %lld, expected kind %d (%s) number %lld", row, buf_cstr(&text), got.kind,
-             got.sqlstate, (long long)got.number, want.kind, want.sqlstate, (long long)want.number);
+    fail_msg("row %u of %s: kind %d (%s) number %lld, expected kind %d (%s) number %lld", row, buf_cstr(&text),
+             got.kind, got.sqlstate, (long long)got.number, want.kind, want.sqlstate, (long long)want.number);
 }
 
 static void test_programs_agree_with_a_plain_evaluator(void **state)
