@@ -135,11 +135,6 @@ static inline void entry_set(unsigned char *entry, struct hash128 id, uint64_t s
     entry_set_time(entry, since_base);
 }
 
-static inline bool entry_is(const unsigned char *entry, struct hash128 id)
-{
-    return load_u64(entry) == id.lo && ((load_u64(entry + 8) ^ id.hi) & ID_HIGH_MASK) == 0;
-}
-
 static uint64_t since_base(const struct shard *h, int64_t time_us)
 {
     int64_t since = saturating_sub(time_us, h->base_us);

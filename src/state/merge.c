@@ -80,6 +80,8 @@ static enum status cursor_fetch(struct cursor *c, struct error *err)
 
 static bool parse_change(struct cursor *c, size_t at, struct keyed_change *ret)
 {
+    if (at == c->window.len)
+        return false;
     struct slice rest = {c->window.data + at, c->window.len - at};
     struct reader r = reader_of(rest);
     if (!keyed_read_change(&r, ret))
