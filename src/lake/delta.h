@@ -46,7 +46,7 @@ struct delta_metadata {
      * array, map, struct -> jsonb ...); a type we do not know is TYPE_UNKNOWN. */
     struct schema schema;
     const char **delta_types; /* per column, as schemaString spells it: "decimal(18,2)"; nested: "struct", ... */
-    uint32_t *partition; /* indexes of the partition columns, in partitionColumns' order */
+    uint32_t *partition;      /* indexes of the partition columns, in partitionColumns' order */
     uint32_t npartition;
     struct delta_pair *configuration;
     uint32_t nconfiguration;

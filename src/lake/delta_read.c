@@ -180,8 +180,8 @@ bool delta_file_rows(const struct delta_file *f, uint64_t *ret)
     return true;
 }
 
-/* Some writers take a decimal through a double, so what they say may be off in its 15th digit; the bounds of one that needs
- * more than 64 bits they even cut at what 64 bits hold. */
+/* Some writers take a decimal through a double, so what they say may be off in its 15th digit; the bounds of one that
+ * needs more than 64 bits they even cut at what 64 bits hold. */
 static bool widen_numeric(struct column *one, bool up)
 {
     int128 v = column_numeric(one, 0);

@@ -1,5 +1,5 @@
-/* The Delta log: what the protocol says, races, answers that got lost, checkpoints, tables that are refused. Tables of other
- * programs, and ours read by them: tests/interop/lake. */
+/* The Delta log: what the protocol says, races, answers that got lost, checkpoints, tables that are refused. Tables of
+ * other programs, and ours read by them: tests/interop/lake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,7 +162,8 @@ static void a_lost_race_shows_what_the_winner_did(void **state)
     store_free(s);
 }
 
-/* Each call to the store during a commit fails, once before and once after its effect: what delta_commit says must be true. */
+/* Each call to the store during a commit fails, once before and once after its effect: what delta_commit says must be
+ * true. */
 static void lost_answers_are_looked_up(void **state)
 {
     (void)state;
@@ -311,10 +312,10 @@ static void columns_are_added_at_the_end(void **state)
 
 /* ---- tables of others ---- */
 
-#define META(schema_fields, configuration)                                                                               \
-    "{\"metaData\":{\"id\":\"m\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":\"{\\\"type\\\":" \
-    "\\\"struct\\\",\\\"fields\\\":[" schema_fields "]}\",\"partitionColumns\":[],\"configuration\":{" configuration     \
-    "}}}\n"
+#define META(schema_fields, configuration)                                                                             \
+    "{\"metaData\":{\"id\":\"m\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"                                  \
+    "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[" schema_fields "]}\",\"partitionColumns\":[],"     \
+    "\"configuration\":{" configuration "}}}\n"
 #define FIELD "{\\\"name\\\":\\\"x\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}"
 #define GENERATED                                                                                                      \
     "{\\\"name\\\":\\\"x\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{\\\"delta."             \

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Parquet files and Delta tables against those who have read and written them longest: pyarrow, duckdb, deltalake, Spark.
+"""Parquet files and Delta tables against those who have read and written them longest: pyarrow, duckdb, deltalake and
+Spark.
 
-    run.py [--build FOLDER] [WORD...]    the cases whose name has one of the words; the last line is "N passed, N failed"
+    run.py [--build FOLDER] [WORD...]    the cases whose name has one of the words
+
+The last line is "N passed, N failed".
 """
 from __future__ import annotations
 
@@ -93,16 +96,18 @@ def must_equal(found: list[tuple], expected: list[tuple], what: str, ordered: bo
 
 # ---- values ----
 
-COLUMNS = [("b", "boolean"), ("i", "integer"), ("l", "bigint:notnull"), ("f", "double precision"), ("n9", "numeric(9,2)"),
-           ("n18", "numeric(18,0)"), ("n38", "numeric(38,38)"), ("m38", "numeric(38,0)"), ("n25", "numeric(25,3)"),
+COLUMNS = [("b", "boolean"), ("i", "integer"), ("l", "bigint:notnull"), ("f", "double precision"),
+           ("n9", "numeric(9,2)"), ("n18", "numeric(18,0)"), ("n38", "numeric(38,38)"), ("m38", "numeric(38,0)"),
+           ("n25", "numeric(25,3)"),
            ("t", "text"), ("y", "bytea"), ("d", "date"), ("ts", "timestamp"), ("tz", "timestamptz")]
 FIRST, LAST = datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)
 EXTREMES = [
     (True, -2**31, -2**63, -math.inf, Decimal("-9999999.99"), Decimal(-10**18 + 1), -(1 - Decimal(10)**-38),
-     Decimal(-10**38 + 1), Decimal("-9999999999999999999999.999"), "", b"", FIRST.date(), FIRST, FIRST.replace(tzinfo=UTC)),
+     Decimal(-10**38 + 1), Decimal("-9999999999999999999999.999"), "", b"", FIRST.date(), FIRST,
+     FIRST.replace(tzinfo=UTC)),
     (False, 2**31 - 1, 2**63 - 1, math.inf, Decimal("9999999.99"), Decimal(10**18 - 1), 1 - Decimal(10)**-38,
-     Decimal(10**38 - 1), Decimal("9999999999999999999999.999"), "\U0010ffff\t\n\r\\\"'", bytes(range(256)), LAST.date(),
-     LAST, LAST.replace(tzinfo=UTC)),
+     Decimal(10**38 - 1), Decimal("9999999999999999999999.999"), "\U0010ffff\t\n\r\\\"'", bytes(range(256)),
+     LAST.date(), LAST, LAST.replace(tzinfo=UTC)),
     (True, 0, 0, 5e-324, Decimal("0.00"), Decimal(0), Decimal("0E-38"), Decimal(0), Decimal("0.000"), "\u00e9" * 100,
      b"\0" * 1000, datetime.date(1970, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59, 999999),
      datetime.datetime(1970, 1, 1, tzinfo=UTC)),
@@ -143,7 +148,8 @@ def arrow_rows(table: pa.Table) -> list[tuple]:
 # ---- Parquet ----
 
 def our_parquet_is_read_by_others(folder: Path, suite: Suite) -> None:
-    for codec, n, group in [("zstd", 20000, 6000), ("snappy", 5000, 0), ("plain", 5000, 0), ("zstd", 0, 0), ("zstd", 1, 0)]:
+    for codec, n, group in [("zstd", 20000, 6000), ("snappy", 5000, 0), ("plain", 5000, 0), ("zstd", 0, 0),
+                            ("zstd", 1, 0)]:
         rows = make_rows(n, suite.random)
         tool(folder, "write-parquet", "f.parquet", codec, group, input=to_text(COLUMNS, rows))
         file = pq.ParquetFile(folder / "f.parquet", page_checksum_verification=True)
@@ -151,7 +157,8 @@ def our_parquet_is_read_by_others(folder: Path, suite: Suite) -> None:
         assert not file.schema_arrow.field("l").nullable
         check_footer(file, rows)
         # duckdb's timestamps end in 294247, its dates too, but Python's conversion of its timestamptz needs pytz
-        columns = ", ".join(f"{name}::timestamp AS {name}" if kind == "timestamptz" else f'"{name}"' for name, kind in COLUMNS)
+        columns = ", ".join(f"{name}::timestamp AS {name}" if kind == "timestamptz" else f'"{name}"'
+                            for name, kind in COLUMNS)
         found = duckdb.sql(f"SET TimeZone='UTC'; SELECT {columns} FROM '{folder}/f.parquet'").fetchall() if n else []
         local = [row[:-1] + (row[-1] and row[-1].replace(tzinfo=None),) for row in rows]
         must_equal(found, local, f"duckdb, {codec}")
@@ -180,7 +187,8 @@ def check_footer(file: pq.ParquetFile, rows: list[tuple]) -> None:
 
 
 def long_strings_and_many_pages(folder: Path, suite: Suite) -> None:
-    rows = [(i, None if i % 10 == 9 else "z" * (1 << 20) if i % 8000 == 7 else f"key {i % 5000}") for i in range(200000)]
+    rows = [(i, None if i % 10 == 9 else "z" * (1 << 20) if i % 8000 == 7 else f"key {i % 5000}")
+            for i in range(200000)]
     tool(folder, "write-parquet", "f.parquet", input=to_text([("k", "bigint"), ("t", "text")], rows))
     table = pq.ParquetFile(folder / "f.parquet", page_checksum_verification=True).read()
     must_equal(arrow_rows(table), rows, "pyarrow")
@@ -224,8 +232,8 @@ def parquet_of_pyarrow_is_read(folder: Path, suite: Suite) -> None:
     for codec, version in itertools.product(["none", "snappy", "gzip", "zstd", "lz4"], ["1.0", "2.0"]):
         for name, options in {"dictionary": {}, "plain": {"use_dictionary": False},
                               "delta": {"use_dictionary": False, "column_encoding": DELTAS}}.items():
-            pq.write_table(table, folder / "f.parquet", compression=codec, data_page_version=version, row_group_size=1700,
-                           data_page_size=2000, write_page_checksum=version == "2.0", **options)
+            pq.write_table(table, folder / "f.parquet", compression=codec, data_page_version=version,
+                           row_group_size=1700, data_page_size=2000, write_page_checksum=version == "2.0", **options)
             found = from_text(tool(folder, "read-parquet", "f.parquet"))[1]
             must_equal(found, expected, f"{codec}, pages {version}, {name}")
     pq.write_table(table, folder / "f.parquet", compression="brotli")
@@ -234,13 +242,15 @@ def parquet_of_pyarrow_is_read(folder: Path, suite: Suite) -> None:
 
 def other_types_of_pyarrow(folder: Path, suite: Suite) -> None:
     n = 3000
-    moments = [None if i % 7 == 0 else datetime.datetime(1960, 1, 1) + datetime.timedelta(days=i * 11, microseconds=i * 1000)
+    first = datetime.datetime(1960, 1, 1)
+    moments = [None if i % 7 == 0 else first + datetime.timedelta(days=i * 11, microseconds=i * 1000)
                for i in range(n)]
     zoned = [moment and moment.replace(tzinfo=UTC) for moment in moments]
     small = [None if i % 9 == 0 else i % 200 - 100 for i in range(n)]
     large = [2**64 - 1 - i if i % 2 else i for i in range(n)]
     table = pa.table({
-        "i8": pa.array(small, pa.int8()), "i16": pa.array(small, pa.int16()), "u8": pa.array([i % 256 for i in range(n)], pa.uint8()),
+        "i8": pa.array(small, pa.int8()), "i16": pa.array(small, pa.int16()),
+        "u8": pa.array([i % 256 for i in range(n)], pa.uint8()),
         "u32": pa.array([2**32 - 1 - i for i in range(n)], pa.uint32()), "u64": pa.array(large, pa.uint64()),
         "f16": pa.array([i / 8 for i in range(n)], pa.float16()), "ms": pa.array(moments, pa.timestamp("ms")),
         "us": pa.array(zoned, pa.timestamp("us", "UTC")), "ns": pa.array(zoned, pa.timestamp("ns", "UTC")),
@@ -267,8 +277,8 @@ def other_types_of_pyarrow(folder: Path, suite: Suite) -> None:
 
 
 def parquet_of_duckdb_is_read(folder: Path, suite: Suite) -> None:
-    query = """SELECT i::bigint AS l, CASE WHEN i % 5 = 0 THEN NULL ELSE 'v' || (i % 100) END AS t, (i / 7.0)::double AS f,
-               (i * 1.25)::decimal(18,4) AS n, i % 3 = 0 AS b, DATE '2000-01-01' + i::int AS d,
+    query = """SELECT i::bigint AS l, CASE WHEN i % 5 = 0 THEN NULL ELSE 'v' || (i % 100) END AS t,
+               (i / 7.0)::double AS f, (i * 1.25)::decimal(18,4) AS n, i % 3 = 0 AS b, DATE '2000-01-01' + i::int AS d,
                TIMESTAMP '2000-01-01' + i * INTERVAL 1 SECOND AS ts, [i, i + 1] AS li, i::hugeint::decimal(38,2) AS m,
                md5(i::varchar)::varchar AS h FROM range(20000) r(i)"""
     duckdb.sql(f"CREATE OR REPLACE TABLE t AS {query}")
@@ -381,12 +391,14 @@ PARTITIONS = [None, "a/b=c%", "\u00e9 x", "2026-11-21", "q'\"{}[]#:*?\\^", "%41+
 
 def partitions_and_checkpoints(folder: Path, suite: Suite) -> None:
     """More than thirty commits; a checkpoint is read; then the commits before it are gone and must not be missed."""
-    columns = [("id", "bigint"), ("p", "text"), ("n", "numeric(38,4)"), ("day", "date"), ("tz", "timestamptz"), ("big", "text")]
+    columns = [("id", "bigint"), ("p", "text"), ("n", "numeric(38,4)"), ("day", "date"), ("tz", "timestamptz"),
+               ("big", "text")]
     moment = datetime.datetime(2026, 11, 21, 6, 0, 0, 1, tzinfo=UTC)
     rows = []
     for commit in range(35):
         new = [(commit * 100 + i, PARTITIONS[i % 7], Decimal(10**33 + i).scaleb(-4),
-                None if i % 5 == 0 else datetime.date(2026, 1, 1 + i % 3), moment + datetime.timedelta(days=i % 2), f"v{i}")
+                None if i % 5 == 0 else datetime.date(2026, 1, 1 + i % 3), moment + datetime.timedelta(days=i % 2),
+                f"v{i}")
                for i in range(40)]
         if commit == 3:
             new.append((999, "", Decimal("0.0000"), None, moment, "b" * (1 << 20)))  # an empty partition value is null
@@ -394,7 +406,8 @@ def partitions_and_checkpoints(folder: Path, suite: Suite) -> None:
         rows += new
     rows = [tuple(None if k == 1 and value == "" else value for k, value in enumerate(row)) for row in rows]
     log = folder / "t/_delta_log"
-    assert sorted(file.name for file in log.glob("*.checkpoint.parquet")) == [f"{v:020}.checkpoint.parquet" for v in (10, 20, 30)]
+    checkpoints = sorted(file.name for file in log.glob("*.checkpoint.parquet"))
+    assert checkpoints == [f"{version:020}.checkpoint.parquet" for version in (10, 20, 30)]
     hint = json.loads((log / "_last_checkpoint").read_text())
     assert hint["version"] == 30 and hint["sizeInBytes"] == (log / f"{30:020}.checkpoint.parquet").stat().st_size
     for cleaned in (False, True):
@@ -429,12 +442,14 @@ def tables_of_deltalake_are_read(folder: Path, suite: Suite) -> None:
         "id": pa.array(range(1000), pa.int64()), "s": [None if i % 7 == 0 else f"v{i}" for i in range(1000)],
         "p": pa.array([PARTITIONS[i % 6] for i in range(1000)]), "k": pa.array([i % 2 == 0 for i in range(1000)]),
         "day": pa.array([datetime.date(2026, 1, 1 + i % 2) for i in range(1000)]),
-        "at": pa.array([datetime.datetime(2026, 1, 1, i % 2, 0, 0, 5, tzinfo=UTC) for i in range(1000)], pa.timestamp("us", "UTC")),
+        "at": pa.array([datetime.datetime(2026, 1, 1, i % 2, 0, 0, 5, tzinfo=UTC) for i in range(1000)],
+                       pa.timestamp("us", "UTC")),
         "li": pa.array([[i, None] for i in range(1000)], pa.list_(pa.int32())),
     })
     path = folder / "t"
     for _ in range(12):
         write_deltalake(path, table, mode="append", partition_by=["p", "k", "day", "at"])
+    wider = table.append_column("n", pa.array([Decimal(1)] * 1000, pa.decimal128(10, 2)))
     steps = {
         "appended": lambda t: None,
         "checkpoint": lambda t: t.create_checkpoint(),
@@ -443,8 +458,7 @@ def tables_of_deltalake_are_read(folder: Path, suite: Suite) -> None:
         "updated": lambda t: t.update(updates={"s": "'new'"}, predicate="id = 500"),
         "vacuumed": lambda t: t.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False),
         "checkpoint again": lambda t: t.create_checkpoint(),
-        "column added": lambda t: write_deltalake(path, table.append_column("n", pa.array([Decimal(1)] * 1000, pa.decimal128(10, 2))),
-                                                  mode="append", schema_mode="merge"),
+        "column added": lambda t: write_deltalake(path, wider, mode="append", schema_mode="merge"),
     }
     for step, action in steps.items():
         action(DeltaTable(str(path)))
@@ -460,7 +474,8 @@ def bounds_hold_the_values(folder: Path, suite: Suite) -> None:
     rows = make_rows(500, suite.random)
     arrow = pa.table({name: pa.array([row[c] for row in rows], {
         "boolean": pa.bool_(), "integer": pa.int32(), "bigint": pa.int64(), "double precision": pa.float64(),
-        "numeric(9,2)": pa.decimal128(9, 2), "numeric(18,0)": pa.decimal128(18, 0), "numeric(38,38)": pa.decimal128(38, 38),
+        "numeric(9,2)": pa.decimal128(9, 2), "numeric(18,0)": pa.decimal128(18, 0),
+        "numeric(38,38)": pa.decimal128(38, 38),
         "numeric(38,0)": pa.decimal128(38, 0), "numeric(25,3)": pa.decimal128(25, 3), "text": pa.string(),
         "bytea": pa.binary(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", "UTC")}[kind.split(":")[0]]) for c, (name, kind) in enumerate(COLUMNS)})
@@ -504,7 +519,8 @@ def many_writers_lose_nothing(folder: Path, suite: Suite) -> None:
         except BaseException as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=ours, args=(writer,)) for writer in (1, 2, 3)] + [threading.Thread(target=theirs)]
+    threads = [threading.Thread(target=ours, args=(writer,)) for writer in (1, 2, 3)]
+    threads.append(threading.Thread(target=theirs))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -558,13 +574,20 @@ def spark_reads_and_writes(folder: Path, suite: Suite) -> None:
     check_spark_report(found, ours, many)
     for name in ("dv", "v2", "int96", "parted", "shape"):
         expected = [tuple(row) for row in found[name]]
-        rows = [tuple(value.isoformat() if isinstance(value, (datetime.datetime, datetime.date)) else
-                      str(value) if isinstance(value, Decimal) else value for value in row) for row in read_table(folder, name)]
+        rows = [tuple(map(as_spark_says, row)) for row in read_table(folder, name)]
         must_equal(rows, expected, f"Spark's {name}", ordered=False)
     assert len(list((folder / "dv").glob("deletion_vector_*.bin"))) > 0, "Spark wrote no deletion vector"
     assert list((folder / "v2/_delta_log/_sidecars").glob("*.parquet")), "Spark wrote no sidecar"
     tool(folder, "append", "v2", input=to_text([("id", "bigint"), ("t", "text")], [(-5, "ours")]))
     assert (-5, "ours") in read_table(folder, "v2")
+
+
+def as_spark_says(value):
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=None).isoformat()
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def check_spark_report(found: dict, ours: list[tuple], many: list[tuple]) -> None:

@@ -79,7 +79,8 @@ spark.sql(f"INSERT INTO delta.`{folder}/int96` VALUES (-1, TIMESTAMP '1900-01-01
 found["int96"] = rows(spark.read.format("delta").load(folder + "/int96"))
 
 # types and a partition by date and decimal
-spark.sql("SELECT id, CAST(id AS BYTE) AS i8, CAST(id AS SHORT) AS i16, CAST(id AS FLOAT) AS f, CAST(id / 8 AS DECIMAL(20,3)) AS n, "
+spark.sql("SELECT id, CAST(id AS BYTE) AS i8, CAST(id AS SHORT) AS i16, CAST(id AS FLOAT) AS f, "
+          "CAST(id / 8 AS DECIMAL(20,3)) AS n, "
           "DATE '2026-01-01' + CAST(id % 3 AS INT) AS day, CAST(id % 2 AS DECIMAL(5,2)) AS p FROM range(50)") \
     .write.format("delta").partitionBy("day", "p").save(folder + "/shape")
 found["shape"] = rows(spark.read.format("delta").load(folder + "/shape"))
