@@ -195,8 +195,10 @@ static enum status look_at_path(struct file_source *f, struct error *err)
 {
     struct os_stat st;
     TRY(os_stat(f->path, &st, err));
-    if (st.kind == OS_OTHER)
-        return error_set(err, ERR_SOURCE, "%s is neither a file nor a folder", f->path);
+    if (st.kind == OS_OTHER) {
+        (void)error_set(err, ERR_SOURCE, "%s is neither a file nor a folder", f->path);
+        return error_hint(err, "what comes through a pipe cannot be read again after a crash: write it into a file");
+    }
     f->is_folder = st.kind == OS_FOLDER;
     if (st.kind == OS_MISSING && strpbrk(f->path, "*?[")) {
         const char *slash = strrchr(f->path, '/');

@@ -168,7 +168,7 @@ static enum status refill(struct stream *s, struct error *err)
 
 static enum status corrupt(struct stream *s, const char *kind, const char *why, struct error *err)
 {
-    return error_set(err, ERR_CORRUPT, "file %s is no sound %s file: %s near byte %llu", s->path, kind, why,
+    return error_set(err, ERR_SOURCE, "file %s is no sound %s file: %s near byte %llu", s->path, kind, why,
                      (unsigned long long)(s->taken - (s->input_len - s->input_at)));
 }
 

@@ -18,7 +18,7 @@ void stream_close(struct stream *s);
 /* Go to a position. ERR_SOURCE when the file is shorter. */
 enum status stream_seek(struct stream *s, uint64_t position, struct error *err);
 /* Up to n bytes; *ret = 0: the end, for now if the file is not compressed. A file that became shorter than what was
- * read of it: ERR_SOURCE; a compressed one that ends too early: ERR_CORRUPT. */
+ * read of it, a compressed one that is not sound or ends too early: ERR_SOURCE. */
 enum status stream_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err);
 uint64_t stream_position(const struct stream *s);
 /* Do not read past this size of an uncompressed file, whatever is appended to it. */
