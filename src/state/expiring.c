@@ -66,6 +66,9 @@ static int64_t saturating_add(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &r) ? (b > 0 ? INT64_MAX : INT64_MIN) : r;
 }
 
+/* Where the lookups of a shard without entries go. */
+static unsigned char no_bucket[BUCKET];
+
 struct expiring *expiring_new(const char *name, int64_t horizon_us)
 {
     assert(horizon_us > 0 && strlen(name) < SECTION_NAME_MAX);
@@ -75,6 +78,7 @@ struct expiring *expiring_new(const char *name, int64_t horizon_us)
     for (unsigned i = 0; i < SHARDS; i++) {
         s->shards[i].sweep_due_us = INT64_MIN;
         s->shards[i].newest_us = INT64_MIN;
+        s->shards[i].buckets = no_bucket;
     }
     return s;
 }

@@ -88,7 +88,7 @@ static struct expiring *reload(struct expiring *s, int64_t horizon, int64_t evic
     s = expiring_new("dedup", horizon);
     for (int i = 0; i < nsections; i++)
         assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&sections[i]), evict, &err), OK);
-    struct buf nothing = BUF(100);
+    AUTO(buf) nothing = BUF(100);
     expiring_save(s, 0, SHARDS, &nothing);
     assert_int_equal(nothing.len, 0); /* what was loaded is no news */
     return s;
