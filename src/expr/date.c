@@ -124,7 +124,8 @@ static void interval_negate(struct call *c)
 static double round_micros(double seconds) { return rint(seconds * 1e6) / 1e6; }
 
 /* Fractions of months become days of a 30-day month, fractions of days become seconds, each rounded to a microsecond on
- * the way: PostgreSQL's interval_mul, whose results are what users compare with. months and days are the exact products. */
+ * the way: PostgreSQL's interval_mul, whose results are what users compare with. months and days are the exact
+ * products. */
 static void interval_scale(struct call *c, uint32_t row, double months, double days, double micros)
 {
     if (isnan(months) || fabs(months) > INT32_MAX || isnan(days) || fabs(days) > INT32_MAX) {

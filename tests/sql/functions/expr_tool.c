@@ -5,8 +5,8 @@
  *     expr_tool --document docs/sql.md     is the function section there current?
  *
  * A row is: name, expected, argument, ...; fields as COPY's text format has them. An argument is type:value, the bare
- * type for NULL, "?:value" for a literal in quotes without a type. Expected is type:value, the bare type for NULL, or "!SQLSTATE
- * message". Names beside functions and operators: "cast TYPE" and "agg NAME" (whose arguments are the rows).
+ * type for NULL, "?:value" for a literal in quotes without a type. Expected is type:value, the bare type for NULL, or
+ * "!SQLSTATE message". Names beside functions and operators: "cast TYPE" and "agg NAME" (whose arguments are the rows).
  * differences.tsv has the rows where bourn answers otherwise on purpose: the same fields, and the reason last.
  *
  * Every row is evaluated twice: over columns (with NULLs and dead rows around) and over constants.
