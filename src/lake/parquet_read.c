@@ -50,17 +50,16 @@ static enum status read_range(struct parquet_reader *r, uint64_t offset, void *i
 
 static enum status read_footer(struct parquet_reader *r, struct error *err)
 {
-    char magic[4];
     if (r->file_bytes < 12)
         return error_set(err, ERR_CORRUPT, "not a Parquet file: %llu bytes", (unsigned long long)r->file_bytes);
     size_t tail = (size_t)MIN(r->file_bytes, (uint64_t)TAIL);
     AUTO(buf) b = BUF(PARQUET_MAX_FOOTER + TAIL);
-    TRY(read_range(r, 0, magic, sizeof magic, err));
     TRY(read_range(r, r->file_bytes - tail, buf_reserve(&b, tail), tail, err));
     const char *end = b.data + tail;
     if (memcmp(end - 4, "PARE", 4) == 0)
         return error_set(err, ERR_UNSUPPORTED, "the file is encrypted");
-    if (memcmp(magic, "PAR1", 4) != 0 || memcmp(end - 4, "PAR1", 4) != 0)
+    /* the first bytes are looked at only where they cost no request of their own */
+    if ((tail == r->file_bytes && memcmp(b.data, "PAR1", 4) != 0) || memcmp(end - 4, "PAR1", 4) != 0)
         return error_set(err, ERR_CORRUPT, "not a Parquet file");
     size_t n = load_u32(end - 8);
     if (n > r->file_bytes - 12 || n > PARQUET_MAX_FOOTER)

@@ -313,8 +313,8 @@ static void columns_are_added_at_the_end(void **state)
 /* ---- tables of others ---- */
 
 #define META(schema_fields, configuration)                                                                             \
-    "{\"metaData\":{\"id\":\"m\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"                                  \
-    "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[" schema_fields "]}\",\"partitionColumns\":[],"     \
+    "{\"metaData\":{\"id\":\"m\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"                                \
+    "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[" schema_fields "]}\",\"partitionColumns\":[],"   \
     "\"configuration\":{" configuration "}}}\n"
 #define FIELD "{\\\"name\\\":\\\"x\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}"
 #define GENERATED                                                                                                      \
