@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -128,23 +129,7 @@ def lag_tools_see_how_far_we_are(folder: Path, kafka: Kafka) -> None:
     assert kafka.admin().committed("bourn-transactions", "lag", 2) == ends
 
 
-def killed_at_random(folder: Path, kafka: Kafka) -> None:
-    """Killed without warning again and again while events keep coming; between kills, nothing that was seen is lost;
-    in the end, all is as the oracle says."""
-    kafka.create_topic("kills", 4)
-    kills = KILLS * (10 if LONG else 1)
-    pieces = [events(folder, 2_000, seed=100 + number) for number in range(20)]
-    pipeline = kafka_pipeline(folder, kafka, "kills")
-    ended = threading.Event()
-
-    def feed() -> None:
-        for piece in pieces:
-            kafka.write("kills", piece)
-            if ended.wait(2):
-                continue
-
-    feeder = threading.Thread(target=feed)
-    feeder.start()
+def kill_again_and_again(pipeline: Pipeline, kills: int) -> None:
     seen = 0
     for number in range(kills):
         process = pipeline.start("--quiet")
@@ -157,8 +142,31 @@ def killed_at_random(folder: Path, kafka: Kafka) -> None:
             count = row[4] + row[5] if row else 0
             assert count >= seen, f"kill {number}: {seen} payments were seen, now {count}"
             seen = count
-    ended.set()
-    feeder.join()
+
+
+def killed_at_random(folder: Path, kafka: Kafka) -> None:
+    """Killed without warning again and again while events keep coming; between kills, nothing that was seen is lost;
+    in the end, all is as the oracle says."""
+    kafka.create_topic("kills", 4)
+    kills = KILLS * (10 if LONG else 1)
+    pieces = [events(folder, 2_000, seed=100 + number) for number in range(20)]
+    connection = folder / "kafka.sql"  # published often, so that many kills fall into an apply
+    connection.write_text((EXAMPLE / "kafka.sql").read_text() + "SET bourn.commit_interval = '50 ms';\n")
+    pipeline = Pipeline(folder, connection, KAFKA=kafka.plain, TOPIC="kills")
+    ended = threading.Event()
+
+    def feed() -> None:
+        for piece in pieces:
+            kafka.write("kills", piece)
+            ended.wait(2)
+
+    with ThreadPoolExecutor(1) as pool:
+        fed = pool.submit(feed)
+        try:
+            kill_again_and_again(pipeline, kills)
+        finally:
+            ended.set()
+        fed.result()
     pipeline.catch_up(limit=120)
     expected = Expected()
     for piece in pieces:
