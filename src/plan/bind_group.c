@@ -68,6 +68,8 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     struct grouped_call call = {.location = e->location, .name = e->name};
     if (e->nargs)
         TRY(bind_expr(b, &inside, e->args[0], &call.arg));
+    if (call.arg)
+        TRY(bind_settle(b, &call.arg));
     inside.clause = "FILTER";
     if (e->filter)
         TRY(bind_condition(b, &inside, e->filter, &call.filter));

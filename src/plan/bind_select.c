@@ -239,10 +239,13 @@ static enum status list_position(struct binder *b, const struct ast_expr *e, uin
                                  int32_t *ret)
 {
     *ret = -1;
-    if (e->kind != AST_NUMBER)
+    bool constant = e->kind == AST_STRING || e->kind == AST_BOOL || e->kind == AST_NULL;
+    if (!constant && e->kind != AST_NUMBER)
         return OK;
-    int64_t position;
-    if (!option_parse_int(e->name, &position) || position < 1 || position > ncols)
+    int64_t position = 0;
+    if (constant || !option_parse_int(e->name, &position))
+        return bind_error(b, e->location, "non-integer constant in %s", clause);
+    if (position < 1 || position > ncols)
         return bind_error(b, e->location, "%s position %s is not in the SELECT list", clause, e->name);
     *ret = (int32_t)position - 1;
     return OK;

@@ -96,39 +96,71 @@ static enum status parse_from(struct parser *p, const PgQuery__SelectStmt *s, st
     return parse_from_item(p, s->from_clause[0], &into->from);
 }
 
-/* The name PostgreSQL gives a target without AS (FigureColname in its parse_target.c). */
+/* The name PostgreSQL gives an expression without AS (FigureColname in its parse_target.c), and how sure it is of it: a
+ * column's or function's name (2) outlives a cast around it, a type's name or "case" (1) does not. */
+static int figure_name(const PgQuery__Node *n, const char **ret);
+
+static int cast_name(const PgQuery__TypeCast *c, const char **ret)
+{
+    int strength = figure_name(c->arg, ret);
+    if (strength > 1 || c->type_name->n_names == 0)
+        return strength;
+    *ret = node_string(c->type_name->names[c->type_name->n_names - 1]);
+    return 1;
+}
+
+static int case_name(const PgQuery__CaseExpr *c, const char **ret)
+{
+    int strength = c->defresult ? figure_name(c->defresult, ret) : 0;
+    if (strength > 1)
+        return strength;
+    *ret = "case";
+    return 1;
+}
+
+static int clock_name(const PgQuery__SQLValueFunction *f, const char **ret)
+{
+    *ret = f->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE     ? "current_date"
+           : f->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP ? "localtimestamp"
+                                                                           : "current_timestamp";
+    return 2;
+}
+
+static int last_name(PgQuery__Node *const *names, size_t n, const char **ret)
+{
+    if (n == 0 || names[n - 1]->node_case != NODE(STRING))
+        return 0;
+    *ret = node_string(names[n - 1]);
+    return 2;
+}
+
+static int figure_name(const PgQuery__Node *n, const char **ret)
+{
+    switch (n->node_case) {
+    case NODE(COLUMN_REF): return last_name(n->column_ref->fields, n->column_ref->n_fields, ret);
+    case NODE(FUNC_CALL): return last_name(n->func_call->funcname, n->func_call->n_funcname, ret);
+    case NODE(TYPE_CAST): return cast_name(n->type_cast, ret);
+    case NODE(COLLATE_CLAUSE): return figure_name(n->collate_clause->arg, ret);
+    case NODE(CASE_EXPR): return case_name(n->case_expr, ret);
+    case NODE(SQLVALUE_FUNCTION): return clock_name(n->sqlvalue_function, ret);
+    case NODE(COALESCE_EXPR): *ret = "coalesce"; return 2;
+    case NODE(MIN_MAX_EXPR):
+        *ret = n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
+        return 2;
+    case NODE(A_EXPR):
+        if (n->a_expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF)
+            return 0;
+        *ret = "nullif";
+        return 2;
+    default: return 0;
+    }
+}
+
 static const char *target_name(const PgQuery__Node *n)
 {
-    const char *name;
-    switch (n->node_case) {
-    case NODE(COLUMN_REF):
-        name = n->column_ref->n_fields ? node_string(n->column_ref->fields[n->column_ref->n_fields - 1]) : "";
-        return *name ? name : "?column?";
-    case NODE(FUNC_CALL):
-        return n->func_call->n_funcname ? node_string(n->func_call->funcname[n->func_call->n_funcname - 1])
-                                        : "?column?";
-    case NODE(A_EXPR): return n->a_expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF ? "nullif" : "?column?";
-    case NODE(TYPE_CAST):
-        name = target_name(n->type_cast->arg);
-        if (strcmp(name, "?column?") != 0 && strcmp(name, "case") != 0)
-            return name;
-        return n->type_cast->type_name->n_names
-                   ? node_string(n->type_cast->type_name->names[n->type_cast->type_name->n_names - 1])
-                   : "?column?";
-    case NODE(COLLATE_CLAUSE): return target_name(n->collate_clause->arg);
-    case NODE(CASE_EXPR):
-        name = n->case_expr->defresult ? target_name(n->case_expr->defresult) : "?column?";
-        return strcmp(name, "?column?") != 0 ? name : "case";
-    case NODE(COALESCE_EXPR): return "coalesce";
-    case NODE(MIN_MAX_EXPR):
-        return n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
-    case NODE(SQLVALUE_FUNCTION):
-        return n->sqlvalue_function->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE ? "current_date"
-               : n->sqlvalue_function->op == PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP
-                   ? "localtimestamp"
-                   : "current_timestamp";
-    default: return "?column?";
-    }
+    const char *name = "?column?";
+    (void)figure_name(n, &name);
+    return name;
 }
 
 static enum status parse_targets(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)

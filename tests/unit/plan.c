@@ -1,6 +1,6 @@
-/* Plans: tests/sql/plans/NAME.sql holds cases, each begun by a line "-- case: title"; NAME.expected what explain says of
- * each, or its errors. "-- query" as the next line plans SELECTs over given relations. tables.sql stands before every
- * case of the other files. BOURN_RECORD=1 writes the .expected files anew: review the difference. */
+/* Plans: tests/sql/plans/NAME.sql holds cases, each begun by a line "-- case: title"; NAME.expected what explain says
+ * of each, or its errors. "-- query" as the next line plans SELECTs over given relations. tables.sql stands before
+ * every case of the other files. BOURN_RECORD=1 writes the .expected files anew: review the difference. */
 #include "plan/plan.h"
 
 #include <dirent.h>

@@ -4,8 +4,8 @@
     tests/sql/queries/record.py            write queries.expected
     tests/sql/queries/record.py --check    is it still what PostgreSQL says?
 
-Fields are separated by |, NULL is \\N, decimals have no zeros at their end. Rows of a query without ORDER BY are sorted bytewise. Before the rows of a query
-stands "==== " and the query.
+Fields are separated by |, NULL is \\N, decimals have no zeros at their end. Rows of a query without ORDER BY are sorted
+bytewise. Before the rows of a query stands "==== " and the query.
 """
 import argparse
 import pathlib
