@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""JSON decoding against Python's own parser: tens of thousands of damaged events, read by both; what is no message, which
+"""JSON decoding against Python's parser: tens of thousands of damaged events, read by both. What is no message, which
 field has no value of its type, and every value must be the same."""
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ CREATE FOREIGN TABLE rejected (rules text, o bigint) SERVER file OPTIONS (path '
 INSERT INTO rejected SELECT rules, "offset" FROM bourn.rejected;
 """
 
-PIECES = [b'"', b"\\", b"\\u0041", b"\\ud83d\\ude00", b"\\ud800", b"\\u0000", b"{", b"}", b"[", b"]", b",", b":", b"null",
-          b"true", b"1e5", b"-", b"0", b".", b"\xff", "é".encode(), b"\xed\xa0\x80", b"\t", b" ", b"\x01", b'"x":1,',
+PIECES = [b'"', b"\\", b"\\u0041", b"\\ud83d\\ude00", b"\\ud800", b"\\u0000", b"{", b"}", b"[", b"]", b",", b":",
+          b"null", b"true", b"1e5", b"-", b"0", b".", b"\xff", "é".encode(), b"\xed\xa0\x80", b"\t", b" ", b"\x01", b'"x":1,',
           b'"channel":"web",', b"NaN", b"Infinity", b"-0", b"1E+2", b'{"a":{"b":[1,2,{}]}}', b"[[[[]]]]", b"\x7f",
           b'"k":[],', b"\\/", b"\\b", b"\xef\xbb\xbf", b"1.50", b"007"]
 

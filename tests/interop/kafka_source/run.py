@@ -188,7 +188,8 @@ def event_hubs_by_connection_string(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("hub", 1)
     kafka.write("hub", ['{"n":7}'])
     mapping = "CREATE USER MAPPING FOR CURRENT_USER SERVER events OPTIONS (connection_string 'env:HUB_CONNECTION');"
-    server = f"\"bootstrap.servers\" '{kafka.secure}', \"ssl.ca.location\" '{kafka.authority.certificate}', event_hub 'hub'"
+    authority = kafka.authority.certificate
+    server = f"\"bootstrap.servers\" '{kafka.secure}', \"ssl.ca.location\" '{authority}', event_hub 'hub'"
     pipeline = Pipeline(folder, kafka, "hub", server=server, mapping=mapping)
     pipeline.environment["HUB_CONNECTION"] = kafka.connection_string()
     pipeline.catch_up()
