@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What people type: make, and the scripts behind it. apt-get, sudo and dpkg-query are stood in for by scripts that write
-down how they were called; nothing is installed."""
+"""What people type: make, and the scripts behind it. apt-get, sudo and dpkg-query are stood in for by scripts that
+write down how they were called; nothing is installed."""
 from __future__ import annotations
 
 import os

@@ -6,8 +6,8 @@
         ... bootstrap.servers=kafka.plain
 
 `secure=True` adds listeners with TLS and SASL/PLAIN, which stand for Event Hubs: `kafka.secure` shows a good
-certificate of `kafka.authority`, `kafka.expired` one that has expired, `kafka.stranger` one for another host. The user is
-`$ConnectionString`, the password `kafka.password`.
+certificate of `kafka.authority`, `kafka.expired` one that has expired, `kafka.stranger` one for another host. The user
+is `$ConnectionString`, the password `kafka.password`.
 """
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Kafka:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        done = subprocess.run([*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c",
+        done = subprocess.run([*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c",
                                str(self.properties)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
                               preexec_fn=die_with_parent, cwd=self.folder)
         if done.returncode:

@@ -129,8 +129,8 @@ static void test_reasons(void **state)
     } cases[] = {
         {"127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 1ms in state CONNECT)",
          "127.0.0.1:1", "Connect to ipv4#127.0.0.1:1 failed: Connection refused"},
-        {"sasl_ssl://h.example:9093/1: SASL authentication error: no (after 3ms in state AUTH_REQ, 2 identical error(s) "
-         "suppressed)",
+        {"sasl_ssl://h.example:9093/1: SASL authentication error: no (after 3ms in state AUTH_REQ, 2 identical error(s)"
+         " suppressed)",
          "h.example:9093", "SASL authentication error: no"},
         {"ssl://[::1]:9093/bootstrap: closed", "[::1]:9093", "closed"},
         {"Failed to write to a/b: full", "", "Failed to write to a/b: full"},
