@@ -172,7 +172,8 @@ static enum status prepare(struct upsert *u, struct delta_sink *s, enum apply_mo
     upsert_release(u);
     *u = (struct upsert){0};
     *result = (struct sink_result){.version = -1};
-    TRY(c->rewind(c, err));
+    if (!os_planted_bug("delta_forgets_rewind"))
+        TRY(c->rewind(c, err));
     if (mode == MODE_UPSERT)
         return upsert_prepare(u, s, c, result, err);
     TRY(stage_rows(u, s, c, err));
@@ -268,7 +269,7 @@ static enum status attempt(struct delta_sink *s, enum apply_mode mode, struct up
         return error_prefix(err, "%s", s->place);
     if (*ret == DELTA_COMMITTED)
         return OK;
-    *prepared = mode == MODE_APPEND || os_planted_bug("delta_stale_upsert"); /* appended files fit any snapshot */
+    *prepared = mode == MODE_APPEND; /* appended files fit any snapshot */
     if (!*prepared)
         stage_discard(&u->stage);
     return OK;
