@@ -34,8 +34,8 @@ INSERT INTO rejected SELECT rules, "offset" FROM bourn.rejected;
 
 PIECES = [b'"', b"\\", b"\\u0041", b"\\ud83d\\ude00", b"\\ud800", b"\\u0000", b"{", b"}", b"[", b"]", b",", b":",
           b"null", b"true", b"1e5", b"-", b"0", b".", b"\xff", "é".encode(), b"\xed\xa0\x80", b"\t", b" ", b"\x01",
-          b'"x":1,', b'"channel":"web",', b"NaN", b"Infinity", b"-0", b"1E+2", b'{"a":{"b":[1,2,{}]}}', b"[[[[]]]]", b"\x7f",
-          b'"k":[],', b"\\/", b"\\b", b"\xef\xbb\xbf", b"1.50", b"007"]
+          b'"x":1,', b'"channel":"web",', b"NaN", b"Infinity", b"-0", b"1E+2", b'{"a":{"b":[1,2,{}]}}', b"[[[[]]]]",
+          b"\x7f", b'"k":[],', b"\\/", b"\\b", b"\xef\xbb\xbf", b"1.50", b"007"]
 
 
 # ---- events, damaged ----

@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""File sources and file sinks in whole pipelines: compressed, followed, many, killed on the way, and wrong."""
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from harness import Suite, program  # noqa: E402
+from harness.children import die_with_parent  # noqa: E402
+
+suite = Suite("interop/files")
+BOURN = program()
+
+PIPELINE = """
+CREATE FOREIGN TABLE events (n bigint, k text, v numeric(12,2)) SERVER file OPTIONS (path '{source}'{options});
+CREATE FOREIGN TABLE rows (n bigint, k text, v numeric(12,2))
+    SERVER file OPTIONS (path '{folder}/rows.ndjson', commit_interval '50 ms');
+INSERT INTO rows SELECT n, k, v FROM events;
+CREATE FOREIGN TABLE sums (k text PRIMARY KEY, n bigint, v numeric(38,2))
+    SERVER file OPTIONS (path '{folder}/sums.csv', format 'csv', header 'true', commit_interval '50 ms');
+INSERT INTO sums SELECT k, count(*), sum(v) FROM events WHERE k IS NOT NULL GROUP BY k;
+"""
+
+
+class Pipeline:
+    def __init__(self, folder: Path, source: Path, **options: str):
+        self.folder = folder
+        self.file = folder / "pipeline.sql"
+        more = "".join(f", {name} '{value}'" for name, value in options.items())
+        self.file.write_text(PIPELINE.format(source=source, options=more, folder=folder))
+        self.environment = {**os.environ, "BOURN_STATE": str(folder / "state")}
+
+    def words(self) -> list[str]:
+        return [str(BOURN), "run", "--quiet", str(self.file)]
+
+    def run(self, check: int = 0) -> subprocess.CompletedProcess:
+        return suite.command([*self.words(), "--until-caught-up"], env=self.environment, check=check)
+
+    def start(self) -> subprocess.Popen:
+        return subprocess.Popen(self.words(), env=self.environment, preexec_fn=die_with_parent,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def rows(self) -> list[int]:
+        path = self.folder / "rows.ndjson"
+        return [json.loads(line)["n"] for line in path.read_text().splitlines()] if path.exists() else []
+
+    def sums(self) -> dict[str, tuple[int, str]]:
+        path = self.folder / "sums.csv"
+        if not path.exists():
+            return {}
+        with open(path, newline="") as file:
+            return {row["k"]: (int(row["n"]), row["v"]) for row in csv.DictReader(file)}
+
+    def must_hold(self, count: int) -> None:
+        assert self.rows() == list(range(count))
+        assert self.sums() == sums_of(count)
+
+    def wait_for(self, count: int) -> None:
+        until = time.monotonic() + 20
+        while len(self.rows()) < count or self.sums() != sums_of(count):
+            assert time.monotonic() < until, (len(self.rows()), count)
+            time.sleep(0.05)
+
+
+def key(n: int) -> str:
+    return f'key "{n % 7}", {n % 7}'
+
+
+def line(n: int) -> str:
+    return json.dumps({"n": n, "k": key(n), "v": n / 4}) + "\n"
+
+
+def sums_of(count: int) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, int]] = {}
+    for n in range(count):
+        many, quarters = found.get(key(n), (0, 0))
+        found[key(n)] = (many + 1, quarters + n * 25)
+    return {k: (many, f"{pence // 100}.{pence % 100:02}") for k, (many, pence) in found.items()}
+
+
+def text_of(first: int, last: int) -> str:
+    return "".join(map(line, range(first, last)))
+
+
+# ---- reading ----
+
+def plain_and_compressed(folder: Path) -> None:
+    text = text_of(0, 20000)
+    (folder / "plain").write_text(text)
+    (folder / "gzip").write_bytes(gzip.compress(text[:300000].encode()) + gzip.compress(text[300000:].encode()))
+    suite.command(["zstd", "-q", folder / "plain", "-o", folder / "zstd"])
+    for name in ("plain", "gzip", "zstd"):
+        (folder / f"of-{name}").mkdir()
+        pipeline = Pipeline(folder / f"of-{name}", folder / name)
+        pipeline.run()
+        pipeline.must_hold(20000)
+        refused = pipeline.run(check=None)  # it has ended: what follows would be after the end of time
+        pipeline.must_hold(20000)
+        assert refused.returncode in (0, 6), refused.stderr
+
+
+def a_folder_of_files(folder: Path) -> None:
+    (folder / "in").mkdir()
+    for i in range(40):
+        (folder / "in" / f"{i:02}.ndjson").write_text(text_of(i * 100, i * 100 + 100))
+    pipeline = Pipeline(folder, folder / "in")
+    pipeline.run()
+    assert sorted(pipeline.rows()) == list(range(4000))
+    assert pipeline.sums() == sums_of(4000)
+
+
+def csv_with_a_heading(folder: Path) -> None:
+    with open(folder / "in.csv", "w", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["n", "k", "v"])
+        writer.writerows([n, key(n), n / 4] for n in range(5000))
+    pipeline = Pipeline(folder, folder / "in.csv", format="csv", header="true", delimiter=";")
+    pipeline.run()
+    pipeline.must_hold(5000)
+
+
+def followed_as_it_grows(folder: Path) -> None:
+    source = folder / "live.ndjson"
+    source.write_text("")
+    pipeline = Pipeline(folder, source, follow="true")
+    process = pipeline.start()
+    with open(source, "a") as file:
+        for part in range(5):
+            text = text_of(part * 200, part * 200 + 200)
+            file.write(text[:-40])
+            file.flush()
+            time.sleep(0.05)
+            file.write(text[-40:])
+            file.flush()
+            pipeline.wait_for(part * 200 + 200)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 0, process.stderr.read()
+    pipeline.must_hold(1000)
+
+
+def new_files_are_found(folder: Path) -> None:
+    (folder / "in").mkdir()
+    pipeline = Pipeline(folder, folder / "in" / "*.ndjson", follow="true")
+    process = pipeline.start()
+    for part in range(3):
+        (folder / "in" / f"{part}.part").write_text(text_of(part * 100, part * 100 + 100))
+        (folder / "in" / f"{part}.part").rename(folder / "in" / f"{part}.ndjson")
+        pipeline.wait_for(part * 100 + 100)
+    process.kill()
+    process.wait()
+
+
+# ---- killed ----
+
+def killed_while_a_file_grows(folder: Path) -> None:
+    """Kill after kill, every row is there once, and every sum is that of the rows."""
+    source = folder / "live.ndjson"
+    source.write_text("")
+    pipeline = Pipeline(folder, source, follow="true")
+    with open(source, "a") as file:
+        for part in range(20):
+            process = pipeline.start()
+            for piece in range(10):
+                first = part * 1000 + piece * 100
+                file.write(text_of(first, first + 100))
+                file.flush()
+                time.sleep(suite.random.random() * 0.04)
+            process.kill()
+            process.wait()
+            rows = pipeline.rows()
+            assert rows == list(range(len(rows))), "a row is missing or there twice"
+    pipeline.run()
+    pipeline.must_hold(20000)
+
+
+# ---- wrong ----
+
+def wrong_inputs_say_what_is_wrong(folder: Path) -> None:
+    (folder / "cut.gz").write_bytes(gzip.compress(text_of(0, 100).encode())[:-20])
+    (folder / "empty-folder").mkdir()
+    (folder / "other.csv").write_text("n,v,k\n")
+    for source, options, words in ((folder / "missing", {}, "does not exist"),
+                                   (folder / "empty-folder", {}, "there is no file"),
+                                   (folder / "cut.gz", {}, "ends too early"),
+                                   (folder / "other.csv", {"format": "csv", "header": "true"}, 'column "k"'),
+                                   (Path("/dev/zero"), {}, "neither a file nor a folder")):
+        below = folder / f"of-{source.name}"
+        below.mkdir()
+        refused = Pipeline(below, source, **options).run(check=4)
+        assert words in refused.stderr and source.name in refused.stderr, refused.stderr
+
+
+def an_empty_file_has_no_rows(folder: Path) -> None:
+    (folder / "empty").write_text("")
+    pipeline = Pipeline(folder, folder / "empty")
+    pipeline.run()
+    assert pipeline.rows() == []
+
+
+def outputs_of_others_are_refused(folder: Path) -> None:
+    (folder / "in").write_text(text_of(0, 10))
+    (folder / "rows.ndjson").write_text("precious\n")
+    refused = Pipeline(folder, folder / "in").run(check=6)
+    assert "rows.ndjson exists and was not written by bourn" in refused.stderr, refused.stderr
+    assert (folder / "rows.ndjson").read_text() == "precious\n"
+
+
+def an_output_changed_by_others_is_refused(folder: Path) -> None:
+    source = folder / "live.ndjson"
+    source.write_text(text_of(0, 10))
+    pipeline = Pipeline(folder, source, follow="true")
+    pipeline.run()
+    for name in ("rows.ndjson", "sums.csv"):
+        before = (folder / name).read_text()
+        (folder / name).write_text(before + "more\n")
+        refused = pipeline.run(check=6)
+        assert f"{name} was changed by somebody else" in refused.stderr, refused.stderr
+        (folder / name).write_text(before)
+    pipeline.run()
+    pipeline.must_hold(10)
+
+
+for test in (plain_and_compressed, a_folder_of_files, csv_with_a_heading, followed_as_it_grows, new_files_are_found,
+             killed_while_a_file_grows, wrong_inputs_say_what_is_wrong, an_empty_file_has_no_rows,
+             outputs_of_others_are_refused, an_output_changed_by_others_is_refused):
+    suite.run(test)
+suite.end()
