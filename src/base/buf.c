@@ -5,7 +5,7 @@
 
 #include "base/utf8.h"
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_reserve_slow(struct buf *b, size_t n)
 {
     assert(b->max > 0);
     size_t need;
@@ -20,17 +20,6 @@ char *buf_reserve(struct buf *b, size_t n)
     }
     return b->data + b->len;
 }
-
-void buf_put(struct buf *b, const void *bytes, size_t n)
-{
-    char *at = buf_reserve(b, n);
-    if (!at || n == 0)
-        return;
-    memcpy(at, bytes, n);
-    b->len += n;
-}
-
-void buf_putc(struct buf *b, char c) { buf_put(b, &c, 1); }
 
 void buf_put_varint(struct buf *b, uint64_t v)
 {

@@ -20,12 +20,33 @@ struct buf {
 
 #define BUF(maximum) {.max = (maximum)}
 
+char *buf_reserve_slow(struct buf *b, size_t n);
+
 /* Room for n more bytes at data+len, or NULL on overflow. The caller then adds to len what it wrote. */
-char *buf_reserve(struct buf *b, size_t n);
-void buf_put(struct buf *b, const void *bytes, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    if (likely(n <= b->cap - b->len && b->data && !b->overflow))
+        return b->data + b->len;
+    return buf_reserve_slow(b, n);
+}
+static inline void buf_put(struct buf *b, const void *bytes, size_t n)
+{
+    char *at = buf_reserve(b, n);
+    if (unlikely(!at) || n == 0)
+        return;
+    memcpy(at, bytes, n);
+    b->len += n;
+}
 static inline void buf_puts(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
 static inline void buf_put_slice(struct buf *b, struct slice s) { buf_put(b, s.data, s.len); }
-void buf_putc(struct buf *b, char c);
+static inline void buf_putc(struct buf *b, char c)
+{
+    char *at = buf_reserve(b, 1);
+    if (likely(at)) {
+        *at = c;
+        b->len++;
+    }
+}
 static inline void buf_put_u8(struct buf *b, uint8_t v) { buf_putc(b, (char)v); }
 static inline void buf_put_u32(struct buf *b, uint32_t v) { buf_put(b, &v, sizeof v); }
 static inline void buf_put_u64(struct buf *b, uint64_t v) { buf_put(b, &v, sizeof v); }

@@ -56,11 +56,11 @@ static size_t count_zeros(struct slice s)
 }
 
 /* 0x00 -> 0x00 0xff, so that the end 0x00 0x00 sorts below every continuation. Text has none. */
-static char *put_bytes(char *p, struct slice s)
+static char *put_bytes(char *p, struct slice s, size_t zeros)
 {
-    const char *from = s.data, *end = s.data + s.len, *zero;
-    while (from < end && (zero = memchr(from, 0, (size_t)(end - from)))) {
-        size_t n = (size_t)(zero - from) + 1;
+    const char *from = s.data, *end = s.data + s.len;
+    for (; zeros; zeros--) {
+        size_t n = (size_t)((const char *)memchr(from, 0, (size_t)(end - from)) - from) + 1;
         memcpy(p, from, n);
         p += n;
         *p++ = (char)0xff;
@@ -122,25 +122,33 @@ static char *put_fixed(char *p, const struct column *c, size_t row)
     return p;
 }
 
+static void put_view(struct buf *out, const struct column *c, size_t row)
+{
+    struct slice s = view_slice(column_view(c, row));
+    size_t zeros = count_zeros(s);
+    char *start = buf_reserve(out, s.len + zeros + 3), *p = start;
+    if (!p)
+        return;
+    *p++ = TAG_VALUE;
+    p = c->type.id == TYPE_JSONB ? put_jsonb(p, s) : put_bytes(p, s, zeros);
+    out->len += (size_t)(p - start);
+}
+
 void rowkey_put(struct buf *out, const struct column *cols, const uint32_t *which, uint32_t n, size_t row)
 {
     for (uint32_t i = 0; i < n; i++) {
         const struct column *c = &cols[which[i]];
         if (column_is_null(c, row)) {
             buf_put_u8(out, TAG_NULL);
-            continue;
+        } else if (type_is_view(c->type)) {
+            put_view(out, c, row);
+        } else {
+            char *start = buf_reserve(out, FIXED_MAX);
+            if (!start)
+                return; /* out->overflow says it */
+            *start = TAG_VALUE;
+            out->len += (size_t)(put_fixed(start + 1, c, row) - start);
         }
-        bool is_view = type_is_view(c->type);
-        struct slice s = is_view ? view_slice(column_view(c, row)) : (struct slice){0};
-        char *start = buf_reserve(out, is_view ? s.len + count_zeros(s) + 3 : FIXED_MAX), *p = start;
-        if (!p)
-            return; /* out->overflow says it */
-        *p++ = TAG_VALUE;
-        if (!is_view)
-            p = put_fixed(p, c, row);
-        else
-            p = c->type.id == TYPE_JSONB ? put_jsonb(p, s) : put_bytes(p, s);
-        out->len += (size_t)(p - start);
     }
 }
 
