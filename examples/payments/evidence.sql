@@ -64,7 +64,7 @@ SELECT 'a rejected event names no rule' AS wrong, id, rules
 FROM rejected
 WHERE rules IS NULL OR rules = '';
 
-SELECT 'an event was rejected twice at one step' AS wrong, id, step, count(*) AS rows
+SELECT 'an event was rejected twice at one step' AS wrong, id, coalesce(step, 'contract') AS at, count(*) AS rows
 FROM rejected
-GROUP BY id, step
+GROUP BY id, coalesce(step, 'contract')
 HAVING count(*) > 1;
