@@ -411,7 +411,6 @@ static void check_row(const char *file, const struct tsv *row)
 
 static void check_file(const char *file)
 {
-    AUTO(buf) path = BUF(4096);
     const char *slash = strrchr(file, '/');
     struct tsv t;
     tsv_open(&t, slash ? slash + 1 : file);
