@@ -314,7 +314,8 @@ static void columns_are_added_at_the_end(void **state)
 
 #define META(schema_fields, configuration)                                                                             \
     "{\"metaData\":{\"id\":\"m\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"                                \
-    "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[" schema_fields "]}\",\"partitionColumns\":[],"   \
+    "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[" schema_fields                                   \
+    "]}\",\"partitionColumns\":[],"                                                                                    \
     "\"configuration\":{" configuration "}}}\n"
 #define FIELD "{\\\"name\\\":\\\"x\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}"
 #define GENERATED                                                                                                      \
@@ -563,6 +564,132 @@ static void a_deletion_vector_hides_its_rows(void **state)
     store_free(s);
 }
 
+static void put_u16(struct buf *b, unsigned v)
+{
+    buf_put_u8(b, (uint8_t)v);
+    buf_put_u8(b, (uint8_t)(v >> 8));
+}
+
+static void put_z85(struct buf *out, const struct buf *bytes)
+{
+    static const char digits[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    for (size_t i = 0; i < bytes->len; i += 4) {
+        uint32_t v = __builtin_bswap32(load_u32(bytes->data + i));
+        char five[5];
+        for (int k = 4; k >= 0; k--, v /= 85)
+            five[k] = digits[v % 85];
+        buf_put(out, five, 5);
+    }
+}
+
+/* Three containers, as the format's specification says: an array, runs, a bitset of every third row. */
+static void deletion_vectors_of_every_container(void **state)
+{
+    (void)state;
+    enum { ROWS = 3 * 65536 };
+    struct store *s = memory_store_new();
+    AUTO(delta_table) *t = make(s);
+    AUTO(delta_table) *again = NULL;
+    AUTO(buf) bytes = BUF(KIB(64));
+    AUTO(buf) text = BUF(KIB(64));
+    AUTO(buf) commit = BUF(KIB(64));
+    enum delta_outcome outcome;
+    int64_t sum, gone = 0, expected = 0;
+    must(append(t, 0, ROWS, NULL, 1, &outcome));
+    buf_put_u32(&bytes, 1681511377);
+    buf_put_u64(&bytes, 1);
+    buf_put_u32(&bytes, 0);
+    buf_put_u32(&bytes, 12347 | 2 << 16);
+    buf_put_u8(&bytes, 2); /* the second is runs */
+    static const unsigned heads[3][2] = {{0, 2}, {1, 30}, {2, 65536 / 3 + 1}};
+    for (int i = 0; i < 3; i++) {
+        put_u16(&bytes, heads[i][0]);
+        put_u16(&bytes, heads[i][1] - 1);
+    }
+    put_u16(&bytes, 1);
+    put_u16(&bytes, 65535);
+    put_u16(&bytes, 2); /* runs: 10 rows from 10, 20 from 65516 */
+    put_u16(&bytes, 10);
+    put_u16(&bytes, 9);
+    put_u16(&bytes, 65516);
+    put_u16(&bytes, 19);
+    for (unsigned word = 0; word < 1024; word++) {
+        uint64_t bits = 0;
+        for (unsigned k = 0; k < 64; k++)
+            bits |= (uint64_t)((word * 64 + k) % 3 == 0) << k;
+        buf_put_u64(&bytes, bits);
+    }
+    while (bytes.len % 4)
+        buf_put_u8(&bytes, 0);
+    put_z85(&text, &bytes);
+    for (int64_t row = 0; row < ROWS; row++) {
+        int64_t low = row % 65536;
+        bool deleted = row < 65536    ? low == 1 || low == 65535
+                       : row < 131072 ? (low >= 10 && low < 20) || low >= 65516
+                                      : low % 3 == 0;
+        gone += deleted;
+        expected += deleted ? 0 : row;
+    }
+    buf_printf(&commit, "{\"add\":{\"path\":\"%s\",\"partitionValues\":{},\"size\":1,\"dataChange\":true,",
+               delta_file_at(t, 0)->path);
+    buf_printf(&commit, "\"deletionVector\":{\"storageType\":\"i\",\"sizeInBytes\":%zu,\"cardinality\":%lld,",
+               bytes.len, (long long)gone);
+    buf_printf(&commit, "\"pathOrInlineDv\":\"%s\"}}}\n{\"remove\":{\"path\":\"%s\"}}", buf_cstr(&text),
+               delta_file_at(t, 0)->path);
+    put(s, "t/_delta_log/00000000000000000001.json", buf_cstr(&commit));
+    must(delta_open(s, "t", &again, &err));
+    assert_int_equal(count_rows(again, &sum), ROWS - gone);
+    assert_int_equal(sum, expected);
+    store_free(s);
+}
+
+/* The remove actions of a table's checkpoint, as JSON. */
+static unsigned read_removes(struct store *s, const char *name, struct buf *out)
+{
+    AUTO(parquet_reader) *r = NULL;
+    struct type type = TYPE(TYPE_JSONB);
+    const char *column = "remove";
+    struct schema want = {.ncols = 1, .names = &column, .types = &type};
+    unsigned n = 0;
+    must(parquet_reader_open(s, name, &r, &err));
+    must(parquet_reader_select(r, &want, &err));
+    for (struct batch *b;;) {
+        AUTO(arena) a = {0};
+        must(parquet_reader_next(r, &a, &b, &err));
+        if (!b)
+            return n;
+        for (uint32_t i = 0; i < b->rows; i++)
+            n += column_print(&b->cols[0], i, out);
+    }
+}
+
+static void checkpoints_keep_tombstones_while_they_matter(void **state)
+{
+    (void)state;
+    struct store *s = memory_store_new();
+    AUTO(delta_table) *t = make(s);
+    AUTO(delta_table) *again = NULL;
+    AUTO(buf) removes = BUF(KIB(64));
+    enum delta_outcome outcome;
+    must(append(t, 0, 1, NULL, 1, &outcome));
+    char *path = mem_strdup(delta_file_at(t, 0)->path);
+    const struct delta_file *old[] = {delta_file_at(t, 0)};
+    struct delta_commit c = {.operation = "DELETE", .data_change = true, .removes = old, .nremoves = 1};
+    must(delta_commit(t, &c, &outcome, &err));
+    put(s, "t/_delta_log/00000000000000000002.json", /* deleted in 1970 */
+        "{\"remove\":{\"path\":\"old.parquet\",\"deletionTimestamp\":1000,\"dataChange\":true}}");
+    must(delta_refresh(t, NULL, &err));
+    must(delta_checkpoint(t, &err));
+    assert_int_equal(read_removes(s, "t/_delta_log/00000000000000000002.checkpoint.parquet", &removes), 1);
+    assert_non_null(strstr(buf_cstr(&removes), path));
+    assert_null(strstr(buf_cstr(&removes), "\"deletionTimestamp\":null"));
+    must(delta_open(s, "t", &again, &err));
+    assert_int_equal(delta_file_count(again), 0);
+    free(path);
+    store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +707,8 @@ int main(void)
         cmocka_unit_test(long_strings_are_cut),
         cmocka_unit_test(bounds_come_back),
         cmocka_unit_test(a_deletion_vector_hides_its_rows),
+        cmocka_unit_test(deletion_vectors_of_every_container),
+        cmocka_unit_test(checkpoints_keep_tombstones_while_they_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

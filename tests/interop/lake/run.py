@@ -499,6 +499,38 @@ def bounds_hold_the_values(folder: Path, suite: Suite) -> None:
         assert told >= 12, f"{name}: only {told} bounds"
 
 
+def parsed_statistics_serve_too(folder: Path, suite: Suite) -> None:
+    """A checkpoint with stats_parsed in place of stats, as Databricks writes them."""
+    columns = [("id", "bigint"), ("day", "date"), ("tz", "timestamptz"), ("n", "numeric(12,2)"), ("t", "text")]
+    moment = datetime.datetime(2026, 11, 21, 6, tzinfo=UTC)
+    rows = [(i, datetime.date(2026, 1, 1 + i), moment, Decimal(i).scaleb(-2), f"v{i}") for i in range(9)]
+    tool(folder, "append", "t", input=to_text(columns, rows))
+    tool(folder, "checkpoint", "t")
+    path = folder / "t/_delta_log" / f"{0:020}.checkpoint.parquet"
+    table = pq.read_table(path)
+    values = pa.struct([("id", pa.int64()), ("day", pa.date32()), ("tz", pa.timestamp("us", "UTC")),
+                        ("n", pa.decimal128(12, 2)), ("t", pa.string())])
+    parsed = pa.struct([("numRecords", pa.int64()), ("minValues", values), ("maxValues", values)])
+    names = [name for name, _ in columns]
+    adds = table["add"].to_pylist()
+    for add in adds:
+        if add:
+            del add["stats"]
+            add["partitionValues"] = []
+            add["stats_parsed"] = {"numRecords": 9, "minValues": dict(zip(names, rows[0])),
+                                   "maxValues": dict(zip(names, rows[8]))}
+    fields = [field for field in table.schema.field("add").type if field.name != "stats"]
+    kind = pa.struct(fields + [pa.field("stats_parsed", parsed)])
+    pq.write_table(table.set_column(table.column_names.index("add"), "add", pa.array(adds, kind)), path)
+    (folder / "t/_delta_log" / f"{0:020}.json").unlink()
+    lines = tool(folder, "info", "t").split("\n")
+    assert lines[2].endswith("\t9"), lines
+    head = tool(folder, "read", "t").partition("\n")[0]
+    low, high = from_text("\n".join([head, lines[3], lines[4], ""]))[1]
+    assert low == rows[0], low
+    assert high == rows[8][:2] + (moment + datetime.timedelta(microseconds=999),) + rows[8][3:], high
+
+
 def many_writers_lose_nothing(folder: Path, suite: Suite) -> None:
     """Three of ours and one of deltalake's append at once."""
     columns = [("id", "bigint")]
@@ -604,7 +636,8 @@ def check_spark_report(found: dict, ours: list[tuple], many: list[tuple]) -> Non
 
 CASES = [our_parquet_is_read_by_others, long_strings_and_many_pages, parquet_of_pyarrow_is_read, other_types_of_pyarrow,
          parquet_of_duckdb_is_read, broken_parquet_is_refused, every_type_in_a_delta_table, partitions_and_checkpoints,
-         compaction_is_understood, tables_of_deltalake_are_read, bounds_hold_the_values, many_writers_lose_nothing,
+         compaction_is_understood, tables_of_deltalake_are_read, bounds_hold_the_values, parsed_statistics_serve_too,
+         many_writers_lose_nothing,
          tables_we_cannot_honour_are_refused, spark_reads_and_writes]
 
 
