@@ -14,20 +14,22 @@ struct hash128 hash128(const void *p, size_t n, uint64_t seed)
     return (struct hash128){.lo = h.low64, .hi = h.high64};
 }
 
-/* CRC-32C (Castagnoli), RFC 3720 appendix B.4, reflected polynomial 0x82f63b78. By table, a nibble at a time where the
- * processor has no instruction for it: the table is 64 bytes and such processors predate 2008. */
-static uint32_t crc32c_table(uint32_t crc, const unsigned char *p, size_t n)
+/* CRC-32C (Castagnoli), RFC 3720 appendix B.4, reflected polynomial 0x82f63b78, a nibble at a time: the table is 64
+ * bytes, and x86-64 processors that need it predate 2008. */
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t n)
 {
+    const unsigned char *p = bytes;
     static const uint32_t nibble[16] = {
         0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
         0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
     };
+    crc = ~crc;
     for (size_t i = 0; i < n; i++) {
         crc ^= p[i];
         crc = (crc >> 4) ^ nibble[crc & 15];
         crc = (crc >> 4) ^ nibble[crc & 15];
     }
-    return crc;
+    return ~crc;
 }
 
 #ifdef __x86_64__
@@ -49,7 +51,7 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n)
     if (__builtin_cpu_supports("sse4.2"))
         return ~crc32c_sse42(~crc, p, n);
 #endif
-    return ~crc32c_table(~crc, p, n);
+    return crc32c_portable(crc, p, n);
 }
 
 void sha256(const void *p, size_t n, unsigned char ret[static 32]) { SHA256(p, n, ret); }

@@ -12,6 +12,8 @@ struct hash128 {
 uint64_t hash64(const void *p, size_t n, uint64_t seed);
 struct hash128 hash128(const void *p, size_t n, uint64_t seed);
 uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
+/* The same without the instruction that makes it fast: what crc32c does on processors that have none. */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
 void sha256(const void *p, size_t n, unsigned char ret[static 32]);
 /* 64 lower-case hex digits and a NUL. */
 void sha256_hex(const void *p, size_t n, char ret[static 65]);

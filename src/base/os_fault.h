@@ -2,7 +2,7 @@
  * nothing; in the test build (meson -Dfaults=true) os_fault.c counts, kills, fails and records there.
  *
  * Private to base/. Names of calls: open read pread write sync size map stat mkdir rename link unlink rmdir folder_sync
- * list lock disk_free.
+ * list lock disk_free listen accept connect receive.
  */
 #pragma once
 

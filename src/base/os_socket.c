@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/os.h"
+#include "base/os_fault.h"
 
 enum { BACKLOG = 16 };
 
@@ -42,11 +42,14 @@ enum status os_local_listen(const char *path, int *ret_fd, struct error *err)
         return error_errno(err, errno, "cannot make a socket");
     unlink(address.sun_path);
     mode_t old = umask(0177);
-    int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
-    int saved = errno;
+    int e = os_fault("listen");
+    if (!e && bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        e = errno;
     umask(old);
-    if (bound != 0 || listen(fd, BACKLOG) != 0)
-        return error_errno(err, bound != 0 ? saved : errno, "cannot listen at %s", path);
+    if (!e && listen(fd, BACKLOG) != 0)
+        e = errno;
+    if (e)
+        return error_errno(err, e, "cannot listen at %s", path);
     *ret_fd = fd;
     fd = -1;
     return OK;
@@ -64,9 +67,12 @@ static enum status wait_readable(int fd, int64_t timeout_us, struct error *err)
 enum status os_local_accept(int fd, int64_t timeout_us, int *ret_fd, struct error *err)
 {
     TRY(wait_readable(fd, timeout_us, err));
-    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    if (client < 0)
-        return errno == EINTR || errno == ECONNABORTED ? AGAIN : error_errno(err, errno, "accept");
+    /* Counted only when somebody called: how often a program looks depends on time. */
+    int e = os_fault("accept"), client = e ? -1 : accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    if (client < 0) {
+        e = e ? e : errno;
+        return e == EINTR || e == ECONNABORTED ? AGAIN : error_errno(err, e, "cannot accept a connection");
+    }
     *ret_fd = client;
     return OK;
 }
@@ -79,8 +85,11 @@ enum status os_local_connect(const char *path, int *ret_fd, struct error *err)
     AUTO_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return error_errno(err, errno, "cannot make a socket");
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        return error_errno(err, errno == ECONNREFUSED ? ENOENT : errno, "cannot connect to %s", path);
+    int e = os_fault("connect");
+    if (!e && connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        e = errno;
+    if (e)
+        return error_errno(err, e == ECONNREFUSED ? ENOENT : e, "cannot connect to %s", path);
     *ret_fd = fd;
     fd = -1;
     return OK;
@@ -89,9 +98,12 @@ enum status os_local_connect(const char *path, int *ret_fd, struct error *err)
 enum status os_socket_read(int fd, void *p, size_t n, int64_t timeout_us, size_t *ret, struct error *err)
 {
     TRY(wait_readable(fd, timeout_us, err));
-    ssize_t got = read(fd, p, n);
-    if (got < 0)
-        return errno == EINTR ? AGAIN : error_errno(err, errno, "read");
+    int e = os_fault("receive");
+    ssize_t got = e ? -1 : read(fd, p, n);
+    if (got < 0) {
+        e = e ? e : errno;
+        return e == EINTR ? AGAIN : error_errno(err, e, "cannot read from a socket");
+    }
     *ret = (size_t)got;
     return OK;
 }

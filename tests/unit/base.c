@@ -124,6 +124,9 @@ static void test_crc32c_vectors(void **unused)
     assert_int_equal(crc32c(0, bytes, 32), 0x46dd794e);
     for (int i = 0; i <= 32; i++) /* in pieces it is the same */
         assert_int_equal(crc32c(crc32c(0, bytes, (size_t)i), bytes + i, (size_t)(32 - i)), 0x46dd794e);
+    for (size_t i = 0; i <= 32; i++)
+        assert_int_equal(crc32c_portable(crc32c_portable(7, bytes, i), bytes + i, 32 - i), crc32c(7, bytes, 32));
+    assert_int_equal(crc32c_portable(0, "123456789", 9), 0xe3069283);
 }
 
 /* FIPS 180-4 examples. */
