@@ -1,5 +1,4 @@
 /* sum, avg, variance and standard deviation of doubles: exact sums, rounded once at the end. */
-#include <float.h>
 #include <math.h>
 
 #include "expr/aggregates.h"
@@ -74,6 +73,84 @@ static bool float_unpack(struct reader *in, void *state)
     return true;
 }
 
+/* ---- variance, standard deviation ---- */
+
+struct spread_state {
+    struct float_state base;
+    struct exact_squares squares;
+};
+
+static void spread_update(void *const *states, const struct column *arg, const uint32_t *rows, uint32_t n,
+                          const int64_t *weights)
+{
+    const double *values = arg->data;
+    UPDATE_LOOP(struct spread_state, {
+        exact_sum_add(&state->base.sum, values[r], w);
+        exact_squares_add(&state->squares, values[r], w);
+        state->base.n += w;
+    });
+}
+
+static void spread_merge(void *into, const void *from)
+{
+    struct spread_state *s = into;
+    const struct spread_state *f = from;
+    float_merge(&s->base, &f->base);
+    exact_squares_merge(&s->squares, &f->squares);
+}
+
+/* sample: divide by n - 1, which needs two values. */
+static bool spread_final(const void *state, bool sample, bool root, struct column *out, size_t row,
+                         const char **ret_sqlstate)
+{
+    const struct spread_state *s = state;
+    const struct exact_sum *sum = &s->base.sum;
+    double v = NAN;
+    if (s->base.n <= (sample ? 1 : 0))
+        return false;
+    uint64_t n = (uint64_t)s->base.n;
+    bool finite = sum->nans <= 0 && sum->infinities <= 0 && sum->negative_infinities <= 0;
+    if (finite && !exact_spread(sum, &s->squares, n, (uint128)n * (sample ? n - 1 : n), &v)) {
+        *ret_sqlstate = "22003";
+        return false;
+    }
+    ((double *)out->data)[row] = root ? sqrt(v) : v;
+    return true;
+}
+
+#define SPREAD_FINAL(NAME, SAMPLE, ROOT)                                                                               \
+    static bool NAME(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,              \
+                     const char **ret_sqlstate)                                                                        \
+    {                                                                                                                  \
+        (void)arg, (void)a;                                                                                            \
+        return spread_final(state, SAMPLE, ROOT, out, row, ret_sqlstate);                                              \
+    }
+SPREAD_FINAL(var_samp_final, true, false)
+SPREAD_FINAL(var_pop_final, false, false)
+SPREAD_FINAL(stddev_samp_final, true, true)
+SPREAD_FINAL(stddev_pop_final, false, true)
+
+static void spread_pack(const void *state, struct buf *out)
+{
+    const struct spread_state *s = state;
+    float_pack(&s->base, out);
+    exact_squares_pack(&s->squares, out);
+}
+
+static bool spread_unpack(struct reader *in, void *state)
+{
+    struct spread_state s;
+    if (!float_unpack(in, &s.base) || !exact_squares_unpack(in, &s.squares))
+        return false;
+    memcpy(state, &s, sizeof s);
+    return true;
+}
+
+#define SPREAD(NAME, FINAL, HELP)                                                                                      \
+    {.name = NAME, .arg = TYPE_FLOAT8, .state_size = sizeof(struct spread_state), .retracts = true,                    \
+     .update = spread_update, .merge = spread_merge, .final = FINAL, .result = result_float, .pack = spread_pack,      \
+     .unpack = spread_unpack, .help = HELP}
+
 static struct type result_float(struct type arg)
 {
     (void)arg;
@@ -87,5 +164,11 @@ const struct aggregate aggregates_float[] = {
     {.name = "avg", .arg = TYPE_FLOAT8, .state_size = sizeof(struct float_state), .retracts = true,
      .update = float_update, .merge = float_merge, .final = average_final, .result = result_float, .pack = float_pack,
      .unpack = float_unpack, .help = "mean of an exact sum, whatever the order"},
+    SPREAD("var_samp", var_samp_final, "variance of a sample, from exact sums, in double precision"),
+    SPREAD("variance", var_samp_final, "var_samp"),
+    SPREAD("var_pop", var_pop_final, "variance of a population, from exact sums, in double precision"),
+    SPREAD("stddev_samp", stddev_samp_final, "standard deviation of a sample"),
+    SPREAD("stddev", stddev_samp_final, "stddev_samp"),
+    SPREAD("stddev_pop", stddev_pop_final, "standard deviation of a population"),
     {0},
 };

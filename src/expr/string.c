@@ -2,12 +2,13 @@
 #include "expr/function.h"
 #include "expr/utf8.h"
 
-/* Longer results are refused as PostgreSQL refuses those of a gigabyte: a row is no place for them. */
-enum { LONGEST_RESULT = 16 << 20 };
+/* Longer results are refused as PostgreSQL refuses those of a gigabyte: one event must not make a batch of gigabytes.
+ * What is made of a number alone (repeat, lpad) is held tighter than what is made of strings that are already there. */
+enum { LONGEST_JOINED = 16 << 20, LONGEST_FILLED = 1 << 20 };
 
-static bool too_long(struct call *c, uint32_t row, int128 bytes)
+static bool too_long(struct call *c, uint32_t row, int128 bytes, int32_t most)
 {
-    if (bytes <= LONGEST_RESULT)
+    if (bytes <= most)
         return false;
     call_fail(c, row, "54000", "requested length too large");
     return true;
@@ -176,7 +177,7 @@ static void pad(struct call *c, bool left)
         int64_t missing = want - have;
         size_t rest = utf8_offset(fill, missing % unit);
         int128 bytes = (int128)(missing / unit) * (int128)fill.len + rest + s.len;
-        if (too_long(c, r, bytes))
+        if (too_long(c, r, bytes, LONGEST_FILLED))
             continue;
         char *out = arena_alloc(c->arena, (size_t)bytes), *p = out;
         if (!left && s.len)
@@ -197,7 +198,7 @@ static void kernel_repeat(struct call *c)
     CALL_ROWS(c, r) {
         struct slice s = arg_text(c, 0, r);
         int64_t n = MAX(ARG(c, 1, int32_t, r), 0);
-        if (too_long(c, r, (int128)s.len * n))
+        if (too_long(c, r, (int128)s.len * n, LONGEST_FILLED))
             continue;
         size_t bytes = s.len * (size_t)n;
         char *out = arena_alloc(c->arena, bytes);
@@ -256,7 +257,7 @@ static void kernel_replace(struct call *c)
         for (; from.len && (hit = find(rest, from)); hits++)
             rest = part_of(s, (size_t)(hit - s.data) + from.len, s.len);
         int128 bytes = (int128)s.len + hits * ((int128)to.len - (int128)from.len);
-        if (too_long(c, r, bytes))
+        if (too_long(c, r, bytes, LONGEST_JOINED))
             continue;
         if (hits == 0) {
             call_slice(c, r, s);
@@ -366,7 +367,7 @@ static void kernel_concat_pair(struct call *c)
 {
     CALL_ROWS(c, r) {
         struct slice x = arg_text(c, 0, r), y = arg_text(c, 1, r);
-        if (too_long(c, r, (int128)x.len + y.len))
+        if (too_long(c, r, (int128)x.len + y.len, LONGEST_JOINED))
             continue;
         char *out = arena_alloc(c->arena, x.len + y.len);
         memcpy(mempcpy(out, x.data, x.len), y.data, y.len);
@@ -383,7 +384,7 @@ static void join(struct call *c, uint32_t row, uint32_t first, struct slice sepa
         if (!arg_is_null(c, i, row)) {
             bytes += ARG(c, i, struct view, row).len + (parts++ ? separator.len : 0);
         }
-    if (too_long(c, row, bytes))
+    if (too_long(c, row, bytes, LONGEST_JOINED))
         return;
     char *out = arena_alloc(c->arena, bytes), *p = out;
     parts = 0;

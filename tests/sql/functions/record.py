@@ -4,13 +4,14 @@
     tests/sql/functions/record.py            fill in the expected field of every row
     tests/sql/functions/record.py --check    is every recorded answer still what PostgreSQL says?
 
-Also writes tests/unit/data/exact_sums.tsv: doubles (hex, blanks between) and their exact sum rounded once, as Python's
-math.fsum computes it.
+Also writes tests/unit/data/exact_sums.tsv: doubles (hex, blanks between), their sum rounded once (Python's math.fsum) and
+their population variance rounded once (Python's fractions).
 
 Starts a PostgreSQL of its own in a temporary folder (UTF8, locale C, TimeZone UTC). The form of the rows is at the top
 of expr_tool.c. To add a row, write its name, anything as the expected field, and the arguments; then run this.
 """
 import argparse
+import fractions
 import json
 import math
 import pathlib
@@ -110,6 +111,16 @@ def hexadecimal(value):
     return struct.pack(">d", value).hex()
 
 
+def variance(values):
+    exact = [fractions.Fraction(v) for v in values]
+    n = len(exact)
+    spread = sum(v * v for v in exact) / n - (sum(exact) / n) ** 2
+    try:
+        return float(spread)
+    except OverflowError:
+        return math.inf
+
+
 def write_sums(path):
     """Cancellation, ties, subnormals, and the widest range of exponents."""
     rng = random.Random(21)
@@ -121,7 +132,8 @@ def write_sums(path):
             for _ in range(12):
                 values = [math.ldexp(rng.uniform(-1, 1), rng.randint(-spread, spread)) for _ in range(size)]
                 cases.append(values + [-v for v in values[: size // 2]])
-    lines = [f"{' '.join(map(hexadecimal, values))}\t{hexadecimal(math.fsum(values))}" for values in cases]
+    lines = ["\t".join([" ".join(map(hexadecimal, values)), hexadecimal(math.fsum(values)),
+                        hexadecimal(variance(values))]) for values in cases]
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
