@@ -1,6 +1,7 @@
 /* Aggregates: whatever the order, the division among workers, and the rows that come and go again, the result is the
  * same; exact sums of doubles against Python's math.fsum. What each aggregate answers is checked against PostgreSQL in
  * tests/sql/functions. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -205,12 +206,21 @@ static void test_exact_sums_are_exact(void **state)
     tsv_open(&t, "exact_sums.tsv");
     while (tsv_next(&t)) {
         struct exact_sum s = {0};
-        double got = 0, want = from_hex(t.field[1].data);
-        for (char *word = strtok((char *)t.field[0].data, " "); word; word = strtok(NULL, " "))
+        struct exact_squares squares = {0};
+        uint64_t n = 0;
+        double got = 0, want = from_hex(t.field[1].data), spread = INFINITY, want_spread = from_hex(t.field[2].data);
+        for (char *word = strtok((char *)t.field[0].data, " "); word; word = strtok(NULL, " "), n++) {
             exact_sum_add(&s, from_hex(word), 1);
+            exact_squares_add(&squares, from_hex(word), 1);
+        }
         assert_true(exact_sum_round(&s, &got));
         if (got != want)
             fail_msg("line %zu: %a, expected %a", t.line, got, want);
+        /* Two roundings: of the spread, and of its quotient. */
+        if (!exact_spread(&s, &squares, n, (uint128)n * n, &spread))
+            assert_true(isinf(want_spread));
+        else if (fabs(spread - want_spread) > 0x1p-51 * want_spread)
+            fail_msg("line %zu: variance %a, expected %a", t.line, spread, want_spread);
     }
     assert_true(t.line > 100);
     tsv_close(&t);
