@@ -52,8 +52,8 @@ struct store_ops {
      * Younger ones may belong to a writer that lives; should it lose its own after all, its put fails. May be NULL:
      * nothing is ever left. */
     enum status (*sweep)(struct store *s, const char *prefix, int64_t age_us, struct error *err);
-    /* As remove, but until the next put into the same folder a power loss may bring the object back: for what is garbage
-     * in any case, since making a removal durable costs as much as a put. May be NULL: remove does. */
+    /* As remove, but until the next put into the same folder a power loss may bring the object back: for what is
+     * garbage in any case, since making a removal durable costs as much as a put. May be NULL: remove does. */
     enum status (*discard)(struct store *s, const char *name, struct error *err);
 };
 

@@ -164,6 +164,11 @@ static void test_remove(void **unused)
     AUTO(buf) got = BUF(64);
     assert_int_equal(store_get(store, "gone", &got, &err), FAILED);
     assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_int_equal(store_put(store, "garbage", SLICE("x"), &err), OK);
+    assert_int_equal(store->ops->discard(store, "garbage", &err), OK);
+    assert_int_equal(store->ops->discard(store, "garbage", &err), OK);
+    assert_int_equal(store->ops->discard(store, "../garbage", &err), FAILED);
+    assert_int_equal(store_get(store, "garbage", &got, &err), FAILED);
 }
 
 static void test_names_cannot_leave_the_folder(void **unused)

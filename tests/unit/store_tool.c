@@ -1,5 +1,5 @@
-/* Works on a local store as told by standard input, for store_power.py. Each line is done, then marked as acknowledged by
- * passing a test point named like the line:
+/* Works on a local store as told by standard input, for store_power.py. Each line is done, then marked as acknowledged
+ * by passing a test point named like the line:
  *
  *     put NAME TEXT COUNT        the object is TEXT, COUNT times
  *     absent NAME TEXT COUNT     the same by put_if_absent
