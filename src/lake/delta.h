@@ -251,3 +251,7 @@ bool delta_checkpoint_due(const struct delta_table *t);
 /* Write a classic checkpoint of this version, then _last_checkpoint. Expired tombstones are left out. Failing does no
  * harm. */
 enum status delta_checkpoint(struct delta_table *t, struct error *err);
+/* Remove commits and checkpoints older than delta.logRetentionDuration (30 days), as Spark does after its checkpoints:
+ * the newest checkpoint that is older than that, and everything since, stays. Nothing happens when
+ * delta.enableExpiredLogCleanup is false. Lists the whole log: once a day is often enough. Failing does no harm. */
+enum status delta_clean_log(const struct delta_table *t, struct error *err);

@@ -442,6 +442,49 @@ void delta_changes_release(struct delta_changes *c)
     *c = (struct delta_changes){0};
 }
 
+/* ---- cleaning up ---- */
+
+#define LOG_RETENTION_MS (INT64_C(30) * 86400 * 1000)
+
+/* The checkpoint to start from at the newest version committed before `us`; -1: none. */
+static int64_t checkpoint_before(const struct listing *list, int64_t us)
+{
+    int64_t newest = -1, checkpoint = -1;
+    for (size_t i = 0; i < list->n; i++)
+        if (!list->items[i].parts) {
+            if (list->items[i].modified_us >= us)
+                break;
+            newest = list->items[i].version;
+        }
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i].parts == 1 && list->items[i].version <= newest)
+            checkpoint = list->items[i].version;
+    return checkpoint;
+}
+
+enum status delta_clean_log(const struct delta_table *t, struct error *err)
+{
+    AUTO(listing) list = {0};
+    const int64_t day_us = INT64_C(86400) * 1000000;
+    const char *enabled = delta_property(t, "delta.enableExpiredLogCleanup");
+    if (enabled && strcmp(enabled, "true") != 0)
+        return OK;
+    TRY(delta_check_append(t, err));
+    TRY(list_log(t, 0, &list, err));
+    int64_t before = os_now_us() - delta_property_ms(t, "delta.logRetentionDuration", LOG_RETENTION_MS) * 1000;
+    int64_t keep = checkpoint_before(&list, before - before % day_us);
+    /* oldest first: what is left when we are stopped in between still has no gap */
+    for (size_t i = 0; i < list.n && list.items[i].version < keep; i++) {
+        AUTO(buf) name = BUF(KIB(64));
+        if (list.items[i].parts)
+            buf_puts(&name, list.items[i].name);
+        else
+            delta_log_name(t, &name, "%020lld.json", (long long)list.items[i].version);
+        TRY(t->store->ops->remove(t->store, buf_cstr(&name), err));
+    }
+    return OK;
+}
+
 /* ---- asking ---- */
 
 bool delta_txn_version(const struct delta_table *t, const char *app_id, int64_t *ret, int64_t *ret_updated_ms)

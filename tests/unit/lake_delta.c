@@ -690,6 +690,43 @@ static void checkpoints_keep_tombstones_while_they_matter(void **state)
     store_free(s);
 }
 
+/* The store in memory says that everything is of 1970. */
+static void old_commits_are_cleaned_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *property, *value;
+        bool cleaned;
+    } tables[] = {{"delta.enableExpiredLogCleanup", "false", false},
+                  {"delta.logRetentionDuration", "interval 3000 weeks", false}, /* before 1970 */
+                  {"delta.x", "y", true}};
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        struct store *s = memory_store_new();
+        struct delta_pair property = {tables[i].property, tables[i].value};
+        struct delta_table *t = NULL;
+        AUTO(delta_table) *again = NULL;
+        const char *partition = "day";
+        enum delta_outcome outcome;
+        int64_t sum;
+        must(delta_new(s, "t", &schema, &partition, 1, &property, 1, &t, &err));
+        for (int k = 0; k < 23; k++) {
+            must(append(t, k, 1, NULL, k, &outcome));
+            if (delta_checkpoint_due(t))
+                must(delta_checkpoint(t, &err));
+        }
+        must(delta_clean_log(t, &err));
+        assert_int_equal(has(s, "t/_delta_log/00000000000000000000.json"), !tables[i].cleaned);
+        assert_int_equal(has(s, "t/_delta_log/00000000000000000019.json"), !tables[i].cleaned);
+        assert_int_equal(has(s, "t/_delta_log/00000000000000000010.checkpoint.parquet"), !tables[i].cleaned);
+        assert_true(has(s, "t/_delta_log/00000000000000000020.json"));
+        assert_true(has(s, "t/_delta_log/00000000000000000020.checkpoint.parquet"));
+        must(delta_open(s, "t", &again, &err));
+        assert_int_equal(count_rows(again, &sum), 23);
+        delta_close(t);
+        store_free(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -709,6 +746,7 @@ int main(void)
         cmocka_unit_test(a_deletion_vector_hides_its_rows),
         cmocka_unit_test(deletion_vectors_of_every_container),
         cmocka_unit_test(checkpoints_keep_tombstones_while_they_matter),
+        cmocka_unit_test(old_commits_are_cleaned_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
