@@ -264,7 +264,10 @@ bool exact_sum_unpack(struct reader *in, struct exact_sum *ret)
     return true;
 }
 
-void exact_squares_pack(const struct exact_squares *s, struct buf *out) { pack_limbs(s->limbs, EXACT_SQUARE_LIMBS, out); }
+void exact_squares_pack(const struct exact_squares *s, struct buf *out)
+{
+    pack_limbs(s->limbs, EXACT_SQUARE_LIMBS, out);
+}
 
 bool exact_squares_unpack(struct reader *in, struct exact_squares *ret)
 {

@@ -4,8 +4,8 @@
  * 2^-1074 (the smallest subnormal), the largest double ends at bit 2097, and above it there is room for 2^63 of them
  * and a sign: 2162 bits, in 34 limbs. What cannot be added is counted.
  *
- * Squares are summed alike, in units of 2^-2148 and 68 limbs. From both, n * sum(x * x) - sum(x)^2 is an integer without
- * any error, so a variance is rounded at its end only, however far the values are from 0.
+ * Squares are summed alike, in units of 2^-2148 and 68 limbs. From both, n * sum(x * x) - sum(x)^2 is an integer
+ * without any error, so a variance is rounded at its end only, however far the values are from 0.
  */
 #pragma once
 

@@ -230,17 +230,17 @@ static void over_rows(struct arena *a, const char *name, const struct word *word
         set_error(ret, &err);
         return;
     }
-    for (uint32_t i = 0; i < n; i++)
-        if (!expr_is_const(values[i])) {
-            snprintf(ret->text, sizeof ret->text, "!bind no type holds all rows");
-            return;
-        }
-    struct type type = values[0]->type;
-    arg = expr_column(a, 0, type, -1);
+    arg = expr_column(a, 0, values[0]->type, -1);
     if (aggregate_resolve(a, star ? "count" : name, &arg, !star, &g, &err) != OK || !g) {
         set_error(ret, &err);
         return;
     }
+    struct type type = arg->type;
+    for (uint32_t i = 0; i < n; i++)
+        if (expr_cast(a, values[i], type, CAST_IMPLICIT, -1, &values[i], &err) != OK || !expr_is_const(values[i])) {
+            snprintf(ret->text, sizeof ret->text, "!bind no type holds all rows");
+            return;
+        }
     mark_used(g);
     struct column col = column_make(a, type, n, true);
     size_t width = type_width(type);

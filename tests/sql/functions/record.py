@@ -4,8 +4,8 @@
     tests/sql/functions/record.py            fill in the expected field of every row
     tests/sql/functions/record.py --check    is every recorded answer still what PostgreSQL says?
 
-Also writes tests/unit/data/exact_sums.tsv: doubles (hex, blanks between), their sum rounded once (Python's math.fsum) and
-their population variance rounded once (Python's fractions).
+Also writes tests/unit/data/exact_sums.tsv: doubles (hex, blanks between), their sum rounded once (Python's math.fsum)
+and their population variance rounded once (Python's fractions).
 
 Starts a PostgreSQL of its own in a temporary folder (UTF8, locale C, TimeZone UTC). The form of the rows is at the top
 of expr_tool.c. To add a row, write its name, anything as the expected field, and the arguments; then run this.
