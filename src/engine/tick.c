@@ -13,6 +13,8 @@ enum {
     QUIET_WAIT = 2 * 1000,          /* first wait of a quiet loop; doubles up to... */
     QUIET_WAIT_MAX = 10 * 1000,     /* ...this: what a quiet stream adds to latency at most */
     STOP_PATIENCE = 1500 * 1000,    /* Ctrl-C: how long sinks may take for what was held back */
+    COMMIT_SHARE = 10,              /* under load an epoch reads at least this many times as long as its commit takes... */
+    LONGEST_EPOCH = 1000 * 1000,    /* ...but no longer than this, unless the pipeline says so itself */
 };
 
 /* ---- progress ---- */
@@ -99,8 +101,18 @@ static enum status begin(struct engine *e, bool final, struct pass *ret)
 
 static enum status finish(struct engine *e, const struct pass *pass, bool ended, struct error *err)
 {
+    int64_t began = os_mono_us();
     graph_end_epoch(e->graph);
-    return engine_commit(e, pass->epoch, pass->now_us, ended, ended, err);
+    TRY(engine_commit(e, pass->epoch, pass->now_us, ended, ended, err));
+    e->commit_us = (3 * e->commit_us + os_mono_us() - began) / 4;
+    return OK;
+}
+
+/* A backlog on a slow disk must not spend its time on fsync: the interval grows with what a commit costs. A stream that is
+ * drained does not notice, because its epochs end when there is nothing left to read. */
+static int64_t epoch_length(const struct engine *e)
+{
+    return MAX(e->settings.epoch_interval_us, MIN(COMMIT_SHARE * e->commit_us, (int64_t)LONGEST_EPOCH));
 }
 
 /* One pass over the splits; an epoch if there were rows or a split's idleness changed. */
@@ -110,7 +122,7 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     TRY(begin(e, false, &pass));
     struct input_limits limits = {.rows = e->settings.epoch_rows,
                                   .bytes = e->settings.epoch_bytes,
-                                  .until_us = os_mono_us() + e->settings.epoch_interval_us};
+                                  .until_us = os_mono_us() + epoch_length(e)};
     uint64_t bytes;
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass.rows, &bytes, err));
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
