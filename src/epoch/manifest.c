@@ -197,8 +197,9 @@ static void apply_segments(struct manifest *m, const struct journal_record *r)
     if (m->nsinks == 0)
         return;
     int64_t confirmed = INT64_MAX;
+    bool early = os_planted_bug("outbox-dropped-early");
     for (uint32_t i = 0; i < m->nsinks; i++)
-        confirmed = MIN(confirmed, m->sinks[i].confirmed);
+        confirmed = MIN(confirmed, early ? m->sinks[i].target : m->sinks[i].confirmed);
     for (uint32_t i = 0; i < m->nsegments; i++)
         if (m->segments[i].to <= confirmed)
             m->segments[i].has_outbox = false;
