@@ -68,14 +68,29 @@ static enum status unpack(struct leaf_reader *l, const struct parquet_page *p, s
     return OK;
 }
 
+/* The least an entry of a PLAIN dictionary takes. */
+static size_t entry_bytes(const struct parquet_node *n)
+{
+    switch (n->physical) {
+    case PHYSICAL_INT96:
+        return 12;
+    case PHYSICAL_INT64:
+    case PHYSICAL_DOUBLE:
+        return 8;
+    case PHYSICAL_FIXED:
+        return (size_t)n->length;
+    default:
+        return 4;
+    }
+}
+
 static enum status read_dictionary(struct leaf_reader *l, const struct parquet_page *p, struct slice bytes,
                                    struct error *err)
 {
     if (l->has_dict || l->node->physical == PHYSICAL_BOOLEAN)
         return error_set(err, ERR_CORRUPT, "an unexpected dictionary");
     TRY(unpack(l, p, bytes, 0, &l->dict_bytes, err));
-    /* every entry takes at least a byte, or 4 where it has a length */
-    if (p->values > l->dict_bytes.len)
+    if (p->values > l->dict_bytes.len / entry_bytes(l->node))
         return error_set(err, ERR_CORRUPT, "a dictionary is shorter than it says");
     bool slices = l->node->physical == PHYSICAL_BYTES || l->node->physical == PHYSICAL_FIXED;
     struct decoder d = {0};
