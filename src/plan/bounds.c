@@ -112,9 +112,7 @@ static void column_names(const struct plan_node *n, const uint32_t *columns, uin
 
 static void step_name(const struct plan_node *n, struct buf *out)
 {
-    if (n->name)
-        buf_printf(out, "%s, ", n->name);
-    buf_printf(out, "%s: ", n->id);
+    buf_printf(out, "%s, %s: ", n->name, n->id);
 }
 
 static void report_sort(const struct plan_node *n, struct buf *out)

@@ -23,7 +23,7 @@ enum { PHASES = 4 };
 static enum status bind_statement(struct binder *b, const struct ast_statement *s)
 {
     b->nbound = 0;
-    b->step = NULL;
+    b->step = "query"; /* views and INSERTs have better names */
     switch (s->kind) {
     case AST_CREATE_SERVER: return catalog_server(b, s);
     case AST_CREATE_MAPPING: return catalog_mapping(b, s);

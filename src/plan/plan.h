@@ -123,8 +123,9 @@ struct plan_sort_key {
 struct plan_node {
     enum node_kind kind;
     char id[24];           /* "dedup-3f9a...": structural fingerprint of the step and all below it; names state */
-    const char *name;      /* for people: the view's or table's name nearest to it; of a RESULT: what its first column
-                            * says, if that is a text constant (evidence.sql names its proofs so); may be NULL */
+    const char *name;      /* for people: the view's or table's name nearest to it, or "query"; of a RESULT: what its
+                            * first column says, if that is a text constant (evidence.sql names its proofs so), or
+                            * NULL */
     struct place place;
     uint32_t *inputs, ninputs; /* indexes of nodes before this one */
     struct schema schema;  /* output */

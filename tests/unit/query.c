@@ -85,9 +85,11 @@ static void answer(const char *data, const char *query, struct buf *out)
     struct error err = {0};
     buf_printf(out, "==== %s\n", query);
     if (query_run(&text, &relations, take, &rows, &err) != OK)
-        buf_printf(out, "error: %s\n", err.text);
+        buf_puts(out, "error\n");
     else
         assert_int_equal(rows.statements, 1);
+    if (err.code)
+        rows.count = 0;
     if (!strstr(query, "ORDER BY") && rows.count)
         qsort(rows.lines, rows.count, sizeof *rows.lines, compare_lines);
     for (size_t i = 0; i < rows.count; i++)

@@ -75,3 +75,5 @@ SELECT 1, 'a', NULL, 1.50, true, date '2026-01-01'
 SELECT 1 WHERE false
 VALUES (1, 'a'), (2, NULL)
 SELECT count(*)
+SELECT 'several rows fail' AS wrong, 1 / n FROM t WHERE n = 0 OR k = ''
+SELECT sum(m / (n - n)) FROM t WHERE n > 0

@@ -5,7 +5,7 @@
     tests/sql/queries/record.py --check    is it still what PostgreSQL says?
 
 Fields are separated by |, NULL is \\N, decimals have no zeros at their end. Rows of a query without ORDER BY are sorted
-bytewise. Before the rows of a query stands "==== " and the query.
+bytewise. Before the rows of a query stands "==== " and the query; a query that fails has the row "error".
 """
 import argparse
 import pathlib
@@ -32,7 +32,8 @@ def main():
     with Postgres(options.bin) as server:
         sql = (HERE / "data.sql").read_text(encoding="utf-8")
         sql += "\\pset format unaligned\n\\pset tuples_only on\n\\pset null '\\\\N'\n"
-        sql += "".join(f"\\echo ====\n{query};\n" for query in queries)
+        sql += "\\set ON_ERROR_STOP 0\n"
+        sql += "".join(f"\\echo ====\n{query};\n\\if :ERROR\n\\echo error\n\\endif\n" for query in queries)
         blocks = server.ask(sql).split("====\n")[1:]
     out = []
     for query, block in zip(queries, blocks, strict=True):
