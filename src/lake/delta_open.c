@@ -171,9 +171,9 @@ static enum status load_checkpoint(struct delta_table *t, const struct listing *
 }
 
 /* The newest readable checkpoint at or below `target`; none: an empty state at version -1. A broken one is passed over,
- * since an older one or the commits may still tell everything. */
+ * since an older one or the commits may still tell everything; *ret_why says why the first of them was. */
 static enum status load_newest_checkpoint(struct delta_table *t, const struct listing *list, int64_t target,
-                                          struct error *err)
+                                          struct error *ret_why, struct error *err)
 {
     int64_t tried = INT64_MAX;
     struct error why;
@@ -189,6 +189,8 @@ static enum status load_newest_checkpoint(struct delta_table *t, const struct li
             return FAILED;
         }
         tried = l->version;
+        if (!ret_why->code)
+            *ret_why = why;
     }
     delta_log_clear(t);
     t->checkpoint_version = -1;
@@ -257,8 +259,15 @@ static enum status load_from(struct delta_table *t, int64_t from, int64_t target
     *ret_checkpoint = has_checkpoint(&list);
     if (from > 0 && !*ret_checkpoint)
         return OK;
-    TRY(load_newest_checkpoint(t, &list, target, err));
-    return apply_commits(t, &list, target, err);
+    struct error why = {0};
+    TRY(load_newest_checkpoint(t, &list, target, &why, err));
+    TRY(apply_commits(t, &list, target, err));
+    if (t->version < 0 && why.code) { /* there is a table: whoever is told "not found" would make it anew */
+        *err = why;
+        err->code = ERR_CORRUPT;
+        return error_prefix(err, "%s/%s", t->store->ops->describe(t->store), t->root);
+    }
+    return OK;
 }
 
 static enum status load(struct delta_table *t, int64_t target, struct error *err)

@@ -690,6 +690,57 @@ static void checkpoints_keep_tombstones_while_they_matter(void **state)
     store_free(s);
 }
 
+static void copy_object(struct store *s, const char *from, const char *to)
+{
+    AUTO(buf) bytes = BUF(MIB(1));
+    must(store_get(s, from, &bytes, &err));
+    must(store_put(s, to, buf_slice(&bytes), &err));
+}
+
+static void checkpoints_of_other_kinds_are_read(void **state)
+{
+    (void)state;
+    static const char whole[] = "t/_delta_log/00000000000000000001.checkpoint.parquet";
+    static const char one[] = "t/_delta_log/00000000000000000001.checkpoint.0000000001.0000000002.parquet";
+    static const char two[] = "t/_delta_log/00000000000000000001.checkpoint.0000000002.0000000002.parquet";
+    static const char v2[] = "t/_delta_log/00000000000000000001.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json";
+    struct store *s = memory_store_new();
+    AUTO(delta_table) *t = make(s);
+    AUTO(delta_table) *none = NULL;
+    AUTO(buf) text = BUF(KIB(64));
+    enum delta_outcome outcome;
+    must(append(t, 0, 3, NULL, 1, &outcome));
+    must(append(t, 3, 4, NULL, 2, &outcome));
+    must(delta_checkpoint(t, &err));
+    must(store_get(s, "t/_delta_log/00000000000000000000.json", &text, &err));
+    must(store_get(s, "t/_delta_log/00000000000000000001.json", &text, &err));
+    buf_puts(&text, "{\"checkpointMetadata\":{\"version\":1}}\n{\"sidecar\":{\"path\":\"s.parquet\"}}\n");
+    copy_object(s, whole, one);
+    copy_object(s, whole, "t/_delta_log/_sidecars/s.parquet");
+    must(s->ops->remove(s, whole, &err));
+    must(s->ops->remove(s, "t/_delta_log/00000000000000000000.json", &err));
+    must(s->ops->remove(s, "t/_delta_log/00000000000000000001.json", &err));
+    must_fail(delta_open(s, "t", &none, &err), ERR_CORRUPT, "lacks parts");
+    for (int kind = 0; kind < 2; kind++) {
+        AUTO(delta_table) *again = NULL;
+        int64_t sum;
+        if (kind == 0)
+            copy_object(s, one, two);
+        else {
+            must(s->ops->remove(s, two, &err));
+            put(s, v2, buf_cstr(&text));
+        }
+        must(delta_open(s, "t", &again, &err));
+        assert_int_equal(again->version, 1);
+        assert_int_equal(delta_file_count(again), 2);
+        assert_int_equal(count_rows(again, &sum), 7);
+        assert_int_equal(sum, 21);
+    }
+    put(s, v2, "{\"sidecar\":{\"path\":\"../../00000000000000000001.json\"}}");
+    must_fail(delta_open(s, "t", &none, &err), ERR_CORRUPT, "sidecar");
+    store_free(s);
+}
+
 /* The store in memory says that everything is of 1970. */
 static void old_commits_are_cleaned_up(void **state)
 {
@@ -747,6 +798,7 @@ int main(void)
         cmocka_unit_test(deletion_vectors_of_every_container),
         cmocka_unit_test(checkpoints_keep_tombstones_while_they_matter),
         cmocka_unit_test(old_commits_are_cleaned_up),
+        cmocka_unit_test(checkpoints_of_other_kinds_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
