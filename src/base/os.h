@@ -77,7 +77,7 @@ void os_uuid(char ret[static 37]);
 const char *os_env(const char *name);
 uint64_t os_memory_resident(void); /* bytes of RSS */
 uint64_t os_memory_peak(void);
-int os_cpu_count(void); /* that this process may run on, at least 1 */
+int os_cpu_count(void); /* that this process may run on, by affinity and its container's quota; at least 1 */
 
 /* ---- sockets between processes of one user ---- */
 

@@ -1,5 +1,6 @@
 /* The half of the seam that is about the process: clock, random bytes, environment, memory, threads. */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,12 +72,25 @@ uint64_t os_memory_resident(void) { return process_status("VmRSS:"); }
 /* Not getrusage: its maximum is inherited over exec, so a child of a large process would start with the parent's. */
 uint64_t os_memory_peak(void) { return process_status("VmHWM:"); }
 
+/* Processors' worth of time that a container gives us (cgroup v2, "QUOTA PERIOD"), rounded up; INT_MAX: no quota. */
+static int cgroup_cpus(void)
+{
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    long long quota, period;
+    int cpus = INT_MAX;
+    if (f && fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
+        cpus = (int)MIN((quota + period - 1) / period, (long long)INT_MAX);
+    if (f)
+        fclose(f);
+    return cpus;
+}
+
 int os_cpu_count(void)
 {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return MAX(CPU_COUNT(&set), 1);
-    return (int)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1); /* more processors than cpu_set_t has bits */
+    bool known = sched_getaffinity(0, sizeof set, &set) == 0; /* unless there are more than cpu_set_t has bits */
+    int cpus = known ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return MAX(MIN(cpus, cgroup_cpus()), 1);
 }
 
 void os_thread_start(struct os_thread *t, void *(*run)(void *), void *arg, const char *name)
