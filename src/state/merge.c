@@ -353,10 +353,11 @@ enum status merge_segments(struct store *store, const struct segment_ref *refs, 
     uint32_t level = 0;
     for (uint32_t i = 0; i < count; i++)
         level = MAX(level, refs[i].level);
+    level = MIN(level + 1, (uint32_t)MERGE_LEVEL_MAX);
     enum status status = merge_open(&m, store, refs, count, err);
     struct segment_feed feed = {merge_next, &m};
     if (status == OK)
-        status = segment_put_feed(&feed, store, refs[0].from, refs[count - 1].to, term, level + 1, ret, err);
+        status = segment_put_feed(&feed, store, refs[0].from, refs[count - 1].to, term, level, ret, err);
     merge_release(&m);
     return status;
 }

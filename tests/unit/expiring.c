@@ -364,6 +364,37 @@ static void test_merge_choice(void **state)
     assert_int_equal(count, MERGE_FANOUT);
 }
 
+/* A stream of a horizon of 500 epochs runs for 300,000: segments and bytes stay bounded. */
+static void test_merge_for_ever(void **state)
+{
+    (void)state;
+    enum { EPOCHS = 300000, HORIZON = 500 };
+    static struct segment_ref refs[MERGE_FANOUT * (MERGE_LEVEL_MAX + 2)];
+    uint32_t n = 0, most = 0;
+    struct store *store = memory_store_new();
+    struct expiring *s = expiring_new("dedup", HORIZON);
+    for (int64_t e = 1; e <= EPOCHS; e++) {
+        uint32_t first, count;
+        assert_true(expiring_insert(s, id_of((uint64_t)e), e, e - 1));
+        expiring_sweep(s, e - 1);
+        refs[n++] = put_ids(store, s, e);
+        if (!merge_choose(refs, n, &first, &count))
+            continue;
+        struct segment_ref merged;
+        assert_int_equal(merge_segments(store, refs + first, count, first == 0, e, 1, &merged, &err), OK);
+        assert_true(merged.level <= MERGE_LEVEL_MAX);
+        for (uint32_t i = first; i < first + count; i++)
+            memory_drop(memory_of(store), memory_find(memory_of(store), refs[i].name));
+        refs[first] = merged;
+        memmove(refs + first + 1, refs + first + count, (n - first - count) * sizeof *refs);
+        n -= count - 1;
+        most = MAX(most, n);
+    }
+    assert_in_range(most, MERGE_FANOUT, MERGE_FANOUT * (MERGE_LEVEL_MAX + 1));
+    expiring_free(s);
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,7 +402,7 @@ int main(void)
         cmocka_unit_test(test_memory),         cmocka_unit_test(test_model),
         cmocka_unit_test(test_distant_times),  cmocka_unit_test(test_sweep_bounds_memory),
         cmocka_unit_test(test_bad_payloads),   cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_merge_choice),
+        cmocka_unit_test(test_merge_choice),   cmocka_unit_test(test_merge_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
