@@ -245,11 +245,12 @@ static enum status find_winner(const struct delta_table *t, const char *name, co
     return OK;
 }
 
-/* Nobody knows whether the commit was or will be written: the caller looks again. */
+/* Nobody knows whether the commit was or will be written: the caller looks again. A full disk or a refused password stay
+ * what they are: the commit was just looked for, and is not there. */
 static enum status unknown_outcome(struct error *err)
 {
-    err->code = ERR_IO;
-    err->retriable = true;
+    err->retriable |= err->code == ERR_IO || err->code == ERR_EXISTS;
+    err->code = err->code == ERR_EXISTS ? ERR_IO : err->code;
     return FAILED;
 }
 
