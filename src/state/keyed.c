@@ -213,7 +213,7 @@ static inline struct keyed_entry *shard_find(const struct keyed *t, const struct
         if ((slot & ~POINTER_MASK) != tag)
             continue;
         struct keyed_entry *e = entry_of(slot);
-        if (e->hash == hash && e->key_len == len && memcmp(e->bytes + t->codec.value_size, key, len) == 0)
+        if (e->hash == hash && e->key_len == len && (!len || !memcmp(e->bytes + t->codec.value_size, key, len)))
             return e;
     }
 }
