@@ -16,9 +16,12 @@
 
 enum { AGGREGATE_VERSION = 1, FIRST_SEEN = KEYED_USER, EMIT_GROUPS = 1024 };
 
+enum { RECENT_GROUPS = 1024 }; /* a power of two */
+
 struct worker {
     struct keyed *partials;
     struct buf key; /* scratch: one row's group key */
+    struct keyed_entry *recent[RECENT_GROUPS]; /* by hash: where most rows find their group without a look-up */
 };
 
 struct aggregate_op {
@@ -96,19 +99,36 @@ static void release_group(void *arg, void *value)
 
 /* ---- gathering ---- */
 
+static struct keyed_entry *find_group(struct worker *w, struct slice key)
+{
+    uint64_t hash = hash64(key.data, key.len, 0);
+    struct keyed_entry **recent = &w->recent[hash & (RECENT_GROUPS - 1)];
+    if (*recent && (*recent)->hash == hash && slice_equal(keyed_key(w->partials, *recent), key))
+        return *recent;
+    bool fresh;
+    struct keyed_entry *e = keyed_get(w->partials, hash, key.data, key.len, &fresh);
+    if (fresh)
+        keyed_touch(w->partials, e);
+    *recent = e;
+    return e;
+}
+
 static void find_groups(struct aggregate_op *g, struct worker *w, const struct batch *b, struct keyed_entry **entries)
 {
+    if (g->node->ngroup == 0) { /* one group: everybody's */
+        struct keyed_entry *e = find_group(w, SLICE(""));
+        for (uint32_t i = 0; i < batch_live(b); i++) {
+            *row_count(keyed_value(e)) += batch_weight(b, batch_row(b, i));
+            entries[i] = e;
+        }
+        return;
+    }
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
         buf_clear(&w->key);
         rowkey_put(&w->key, b->cols, g->group_columns, g->node->ngroup, row);
-        bool fresh;
-        uint64_t hash = hash64(w->key.data, w->key.len, 0);
-        struct keyed_entry *e = keyed_get(w->partials, hash, w->key.data, w->key.len, &fresh);
-        if (fresh)
-            keyed_touch(w->partials, e);
-        *row_count(keyed_value(e)) += batch_weight(b, row);
-        entries[i] = e;
+        entries[i] = find_group(w, buf_slice(&w->key));
+        *row_count(keyed_value(entries[i])) += batch_weight(b, row);
     }
 }
 
@@ -299,8 +319,10 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
         }
     }
     g->emit_shard = 0;
-    for (uint32_t w = 0; w < g->nworkers; w++)
+    for (uint32_t w = 0; w < g->nworkers; w++) {
         keyed_clear(g->workers[w].partials);
+        memset(g->workers[w].recent, 0, sizeof g->workers[w].recent);
+    }
     return NULL;
 }
 
