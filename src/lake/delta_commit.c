@@ -245,8 +245,8 @@ static enum status find_winner(const struct delta_table *t, const char *name, co
     return OK;
 }
 
-/* Nobody knows whether the commit was or will be written: the caller looks again. A full disk or a refused password stay
- * what they are: the commit was just looked for, and is not there. */
+/* Nobody knows whether the commit was or will be written: the caller looks again. A full disk or a refused password
+ * stay what they are: the commit was just looked for, and is not there. */
 static enum status unknown_outcome(struct error *err)
 {
     err->retriable |= err->code == ERR_IO || err->code == ERR_EXISTS;
