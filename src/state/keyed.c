@@ -352,7 +352,8 @@ struct sort_item {
 static uint64_t prefix_of(struct slice key)
 {
     unsigned char first[8] = {0};
-    memcpy(first, key.data, MIN(key.len, sizeof first));
+    if (key.len)
+        memcpy(first, key.data, MIN(key.len, sizeof first));
     return __builtin_bswap64(load_u64(first));
 }
 
