@@ -161,6 +161,7 @@ static enum status tail_read(struct store *store, uint64_t newest, struct tail *
         after = s.slot;
         slot_bytes_release(&s);
         TRY(status);
+        end->full = n;
         if (t->records[t->count - 1]->is_full)
             return OK;
     }

@@ -8,6 +8,7 @@
 struct chain_end {
     uint64_t first;  /* lowest slot of the unbroken run that ends at `newest` */
     uint64_t newest; /* 0: there is no slot */
+    uint64_t full;   /* the newest full record's slot */
     char sha[65];    /* of the newest slot; all '0' where there is none */
 };
 

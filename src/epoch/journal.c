@@ -1,7 +1,8 @@
 /* Writing the log. The bytes of a slot: top of slot.c; its JSON: record.h; what records add up to: manifest.h.
  *
  * A full record states everything before it, then its own edit like any other. So slots below the newest full one are
- * needed by nobody, and are removed from the lowest up, a few with every append.
+ * not needed to recover. Those down to the full one before it are kept nevertheless: journal_verify adds them up and
+ * compares. What is below is removed from the lowest up, a few with every append.
  */
 #include "epoch/journal.h"
 
@@ -28,7 +29,7 @@ struct journal {
     struct manifest m;
     char sha[65];        /* of slot m.slot */
     uint64_t first;      /* lowest slot that may still be there */
-    uint64_t newest_full;
+    uint64_t newest_full, keep_from; /* keep_from: the full slot before the newest */
     bool broken;         /* an append has failed: what is committed is known only after recovery */
     char (*unneeded)[sizeof(struct segment_ref){0}.name]; /* segments to remove */
     uint32_t nunneeded;
@@ -138,8 +139,10 @@ static enum status win_slot(struct journal *j, const struct journal_record *r, u
     manifest_apply(&j->m, r);
     j->m.slot = s.number;
     j->m.term = term;
-    if (full)
+    if (full) {
+        j->keep_from = j->newest_full;
         j->newest_full = s.number;
+    }
     return OK;
 }
 
@@ -166,7 +169,7 @@ static void sweep(struct journal *j)
             break;
         j->nunneeded--;
     }
-    for (int i = 0; i < SWEEP && j->first < j->newest_full; i++) {
+    for (int i = 0; i < SWEEP && j->first < j->keep_from; i++) {
         slot_name(j->first, name);
         if (store_discard(j->store, name, &ignored) != OK)
             break;
@@ -227,6 +230,7 @@ static enum status take_over(struct journal *j, struct error *err)
         mint(&j->m);
     memcpy(j->sha, end.sha, sizeof j->sha);
     j->first = end.newest ? end.first : 1;
+    j->newest_full = end.full;
     struct journal_record r = {.kind = "open", .epoch = j->m.epoch, .now_us = j->m.now_us, .ended = j->m.ended};
     return win_slot(j, &r, j->m.term + 1, true, err);
 }

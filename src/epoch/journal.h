@@ -139,7 +139,7 @@ const struct manifest *journal_manifest(const struct journal *j);
  * watermarks, confirmations, nor now_us.
  *
  * Updates the manifest; outbox segments at or below every sink's `confirmed` lose has_outbox, and segments with neither flag and
- * slots below the last full record are deleted afterwards (never before), a few with every append. Every sink means those that a
+ * slots below the full record before the last are deleted afterwards (never before), a few with every append. Every sink means those that a
  * record has named: the record that adds the first outbox must name all sinks, also those at epoch 0. */
 enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err);
 void journal_close(struct journal *j);

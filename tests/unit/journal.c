@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "epoch/slot.h"
 #include "memory_store.h"
 
 static struct error err;
@@ -197,7 +198,7 @@ static void test_bounded(void **state)
     struct journal *j = open_journal(store);
     for (int64_t e = 1; e <= 1000; e++) {
         assert_int_equal(append_epoch(j, store, e, e - 1), OK);
-        assert_true(count_objects(store, "log/") <= 2 * JOURNAL_FULL_EVERY);
+        assert_true(count_objects(store, "log/") <= 3 * JOURNAL_FULL_EVERY);
         if (e % 100 == 0)
             assert_int_equal(journal_verify(store, NULL, NULL, &err), OK);
     }
@@ -334,6 +335,82 @@ static void test_replaced_and_missing(void **state)
     journal_close(j);
     store_free(store);
     store_free(other);
+}
+
+static void remove_slot(struct store *store, uint64_t number)
+{
+    char name[25];
+    slot_name(number, name);
+    memory_drop(memory_of(store), memory_find(memory_of(store), name));
+}
+
+/* The hole is right behind the first slot: no fenced writer's orphan, for its term is that of what follows. */
+static void test_second_slot_missing(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct journal *j = open_journal(store);
+    append_epochs(j, store, 1, 5);
+    journal_close(j);
+    journal_close(open_journal(store));
+    remove_slot(store, 2);
+    assert_int_equal(journal_verify(store, NULL, NULL, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_names_slot(2);
+    store_free(store);
+}
+
+/* Somebody who knows the format changes a number, and makes every checksum and link of the log right again. */
+static void forge(struct store *store, uint64_t number, const char *from, const char *to)
+{
+    char previous[65] = "";
+    for (; slot_bytes(store, number); number++) {
+        struct buf *b = slot_bytes(store, number), forged = BUF(MIB(10));
+        struct slot s;
+        char header[SLOT_HEADER + 1];
+        assert_int_equal(slot_read(buf_slice(b), number, "memory", &s, &err), OK);
+        char *at = previous[0] ? NULL : memmem(s.payload.data, s.payload.len, from, strlen(from));
+        assert_true(at || previous[0]);
+        if (at)
+            memcpy(at, to, strlen(to));
+        if (previous[0])
+            memcpy(s.previous, previous, sizeof previous);
+        slot_header(&s, header);
+        buf_put(&forged, header, SLOT_HEADER);
+        buf_put_slice(&forged, s.payload);
+        sha256_hex(forged.data, forged.len, previous);
+        buf_release(b);
+        *b = forged;
+    }
+}
+
+static void test_forged(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct journal *j = open_journal(store);
+    append_epochs(j, store, 1, 150);
+    journal_close(j);
+    assert_int_equal(journal_verify(store, NULL, NULL, &err), OK);
+    /* Slot 129 is full, and tells of 127 epochs of 100 rows. */
+    forge(store, 129, "\"in\":12700", "\"in\":12600");
+    assert_int_equal(journal_verify(store, NULL, NULL, &err), FAILED);
+    assert_int_equal(err.code, ERR_VERIFY);
+    assert_names_slot(129);
+    forge(store, 129, "\"in\":12600", "\"in\":12700");
+    assert_int_equal(journal_verify(store, NULL, NULL, &err), OK);
+    /* One epoch's ledger. */
+    forge(store, 140, "\"rejected\":4", "\"rejected\":3");
+    assert_int_equal(journal_verify(store, NULL, NULL, &err), FAILED);
+    assert_int_equal(err.code, ERR_VERIFY);
+    assert_names_slot(140);
+    forge(store, 140, "\"rejected\":3", "\"rejected\":4");
+    /* A position. */
+    forge(store, 145, "\"position\":14400", "\"position\":14100");
+    assert_int_equal(journal_verify(store, NULL, NULL, &err), FAILED);
+    assert_int_equal(err.code, ERR_VERIFY);
+    assert_names_slot(145);
+    store_free(store);
 }
 
 /* A version that we do not know is named as such, with what to do. */
@@ -547,7 +624,7 @@ static void test_failing_removals(void **state)
     }
     m->fail_at = 0;
     assert_int_equal(journal_verify(store, NULL, NULL, &err), OK);
-    assert_true(count_objects(store, "log/") <= 2 * JOURNAL_FULL_EVERY);
+    assert_true(count_objects(store, "log/") <= 3 * JOURNAL_FULL_EVERY);
     journal_close(j);
     store_free(store);
 }
@@ -698,6 +775,8 @@ int main(void)
         cmocka_unit_test(test_every_flip),
         cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_replaced_and_missing),
+        cmocka_unit_test(test_second_slot_missing),
+        cmocka_unit_test(test_forged),
         cmocka_unit_test(test_unknown_version),
         cmocka_unit_test(test_fenced),
         cmocka_unit_test(test_fenced_after_truncation),
