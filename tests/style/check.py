@@ -324,11 +324,12 @@ def machine_paths() -> Iterator[Finding]:
 
 @rule
 def every_source_is_built() -> Iterator[Finding]:
-    """A .c file that no meson.build names is dead code."""
-    for name in files(".c", under="src/"):
+    """A .c file that no meson.build names is dead code, or a test that never runs."""
+    for name in files(".c", under="src/") + files(".c", under="tests/unit/") + files(".c", under="tests/fuzz/"):
         folder = Path(name).parent
         build = text_of(f"{folder}/meson.build") if (TOP / folder / "meson.build").exists() else ""
-        if f"'{Path(name).name}'" not in build:
+        test = Path(name).stem.removeprefix("fuzz_")  # the lists of tests name them without ending
+        if f"'{Path(name).name}'" not in build and not (name.startswith("tests/") and f"['{test}'" in build):
             yield name, 1, f"is not in {folder}/meson.build"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 CHECK = Path(__file__).with_name("check.py")
 
 README = {"src/base/README.md": "x\n", "src/column/README.md": "x\n"}
-BUILD = {"src/base/meson.build": "'a.c'\n"}
+BUILD = {"src/base/meson.build": "'a.c'\n", "tests/unit/meson.build": "['t', base_dep]\n"}
 LONG = "int f(int a,\n      int b)\n{\n" + "    a += b;\n" * 66 + "    return a;\n}\n"
 
 # rule -> (a file that keeps it, one that breaks it, in which line)
@@ -37,7 +37,8 @@ SAMPLES = {
     "unfinished-words": ({"src/base/a.c": "/* for nowhere, todos, a hack */\n"}, {"src/base/a.c": "\n/* TO" "DO */\n"},
                          "src/base/a.c:2"),
     "machine-paths": ({"docs/a.md": "/var/lib/bourn, ./work/x\n"}, {"docs/a.md": "see /ho" "me/me/x\n"}, "docs/a.md:1"),
-    "every-source-is-built": ({"src/base/a.c": "\n"} | BUILD, {"src/base/b.c": "\n"} | BUILD, "src/base/b.c:1"),
+    "every-source-is-built": ({"src/base/a.c": "\n", "tests/unit/t.c": "\n"} | BUILD,
+                              {"tests/unit/a.c": "\n"} | BUILD, "tests/unit/a.c:1"),
 }
 
 
