@@ -59,6 +59,16 @@ static uint32_t call_slot(struct binder *b, struct grouping *g, const struct gro
     return g->ncalls++;
 }
 
+/* The argument of a row that FILTER leaves out is not computed: it cannot fail. */
+static enum status guard_argument(struct binder *b, struct grouped_call *call)
+{
+    if (!call->filter || !call->arg || call->arg->nargs == 0)
+        return OK;
+    struct expr *args[] = {call->filter, call->arg, expr_null(b->arena, call->arg->type, call->location)};
+    return bind_located(b, call->location,
+                        expr_case(b->arena, args, ARRAY_LEN(args), call->location, &call->arg, b->err));
+}
+
 enum status grouping_call(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
 {
     TRY(check_call(b, scope, e));
@@ -76,6 +86,7 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     TRY(bind_located(b, e->location,
                      aggregate_resolve(b->arena, e->name, &call.arg, e->nargs, &call.function, b->err)));
     assert(call.function);
+    TRY(guard_argument(b, &call));
     uint32_t slot = call_slot(b, scope->grouping, &call);
     struct type arg = call.arg ? call.arg->type : TYPE(TYPE_UNKNOWN);
     *ret = expr_column(b->arena, GROUPING_COLUMN + slot, call.function->result(arg), e->location);

@@ -321,6 +321,10 @@ static enum status parse_case(struct parser *p, const PgQuery__CaseExpr *c, stru
     uint32_t n = 0;
     if (c->arg)
         TRY(parse_expr(p, c->arg, &subject));
+    if (subject && (subject->kind == AST_STRING || subject->kind == AST_NULL)) { /* as PostgreSQL: text */
+        subject = expr_with(p, AST_CAST, c->location, 1, &subject);
+        subject->type = (struct ast_type){.name = "text", .location = subject->location};
+    }
     for (size_t i = 0; i < c->n_args; i++) {
         const PgQuery__CaseWhen *when = c->args[i]->case_when;
         struct ast_expr *condition;

@@ -77,3 +77,7 @@ VALUES (1, 'a'), (2, NULL)
 SELECT count(*)
 SELECT 'several rows fail' AS wrong, 1 / n FROM t WHERE n = 0 OR k = ''
 SELECT sum(m / (n - n)) FROM t WHERE n > 0
+SELECT sum(10 / n) FILTER (WHERE n <> 0), count(10 / n) FILTER (WHERE n > 1), sum(f::numeric(12,2)) FILTER (WHERE f < 100) FROM t
+SELECT k, sum(10 / n) FILTER (WHERE n <> 0) FROM t GROUP BY k
+SELECT sum(10 / n) FROM t
+SELECT CASE NULL WHEN 'a' THEN 1 ELSE 2 END, CASE 'a' WHEN k THEN 1 END FROM t
