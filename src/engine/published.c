@@ -103,7 +103,7 @@ static enum status relation(void *arg, const char *name, struct arena *a, struct
     (void)a;
     const struct published_table *t = find(arg, name);
     if (!t)
-        return error_set(err, ERR_NOT_FOUND, "relation \"%s\" does not exist", name);
+        return error_set(err, ERR_NOT_FOUND, "the pipeline publishes no Delta table \"%s\"", name);
     *ret = t->table->schema;
     return OK;
 }
