@@ -135,6 +135,8 @@ static enum status read_data(struct leaf_reader *l, const struct parquet_page *p
     if (v2 && (__builtin_add_overflow((size_t)p->def_bytes, (size_t)p->rep_bytes, &levels) || levels > bytes.len ||
                levels > p->uncompressed))
         return error_set(err, ERR_CORRUPT, "a page's levels are larger than it");
+    if ((l->node->max_def && p->def_encoding != ENCODING_RLE) || (l->node->max_rep && p->rep_encoding != ENCODING_RLE))
+        return error_set(err, ERR_UNSUPPORTED, "levels in encoding %d are not supported", p->def_encoding);
     TRY(unpack(l, p, bytes, levels, &l->page, err));
     struct reader in = reader_of(buf_slice(&l->page));
     if (!cut_levels(&in, v2, p->rep_bytes, l->node->max_rep, &l->rep_levels) ||

@@ -436,41 +436,32 @@ enum status parquet_footer_read(struct slice bytes, uint64_t file_bytes, struct 
 
 /* ---- page headers ---- */
 
-/* DataPageHeader, DictionaryPageHeader and DataPageHeaderV2 begin alike: 1 values, then the encoding. */
+/* DataPageHeader, DictionaryPageHeader, or with v2 DataPageHeaderV2: the first two are the same as far as they go, but
+ * for a dictionary's 3 (is it sorted?), which lands where nobody looks. */
 static void read_page_part(struct thrift_reader *r, struct parquet_page *p, bool v2)
 {
     int16_t id = 0;
     p->is_compressed = true;
+    p->def_encoding = p->rep_encoding = ENCODING_RLE;
     for (enum thrift_type t; (t = thrift_field(r, &id));) {
-        int32_t v;
-        switch (id <= (v2 ? 6 : 2) ? id : 0) {
-        case 1:
-            v = thrift_i32(r, t);
-            p->values = (uint32_t)v;
-            r->bad |= v < 0;
-            break;
-        case 2:
-        case 4:
-            v = thrift_i32(r, t);
-            if ((id == 4) == v2)
-                p->encoding = v;
-            break;
-        case 5:
-            v = thrift_i32(r, t);
-            p->def_bytes = (uint32_t)v;
-            r->bad |= v < 0;
-            break;
-        case 6:
-            v = thrift_i32(r, t);
-            p->rep_bytes = (uint32_t)v;
-            r->bad |= v < 0;
-            break;
-        default:
-            if (v2 && id == 7)
-                p->is_compressed = thrift_bool(r, t);
-            else
-                thrift_skip(r, t);
+        if (id > (v2 ? 7 : 4)) {
+            thrift_skip(r, t);
+            continue;
         }
+        int32_t v = thrift_i32(r, t);
+        if (id == 1)
+            p->values = (uint32_t)v;
+        else if (id == (v2 ? 4 : 2))
+            p->encoding = v;
+        else if (!v2)
+            *(id == 3 ? &p->def_encoding : &p->rep_encoding) = v;
+        else if (id == 5)
+            p->def_bytes = (uint32_t)v;
+        else if (id == 6)
+            p->rep_bytes = (uint32_t)v;
+        else if (id == 7)
+            p->is_compressed = v != 0;
+        r->bad |= v < 0;
     }
 }
 

@@ -122,6 +122,7 @@ struct parquet_page {
     uint32_t uncompressed, compressed;
     uint32_t values; /* with NULLs */
     int32_t encoding;
+    int32_t def_encoding, rep_encoding; /* v1 */
     uint32_t def_bytes, rep_bytes; /* v2 */
     bool is_compressed, has_crc;
     uint32_t crc;

@@ -100,6 +100,42 @@ static int64_t count_rows(const struct delta_table *t, int64_t *ret_sum)
     return rows;
 }
 
+/* RFC 8259, and what it does not allow. */
+static void json_is_read_exactly(void **state)
+{
+    (void)state;
+    static const char *const good[][2] = {
+        {"{\"a\":[1,-0.50,1e+5,true,null,{}]}", "{\"a\":[1,-0.50,1e+5,true,null,{}]}"},
+        {" 123456789012345678901234567890.12345678901234567890 ",
+         "123456789012345678901234567890.12345678901234567890"},
+        {"\"\\u00e9\\ud83d\\ude00\\n\\/\"", "\"\xc3\xa9\xf0\x9f\x98\x80\\n/\""},
+        {"[[],\n\t[ ]\r]", "[[],[]]"},
+    };
+    static const char *const bad[] = {
+        "",   "{",        "[1,]",    "{\"a\":1,}",         "01",          "1.",  "-",   "+1",
+        ".5", "\"a\nb\"", "\"\\x\"", "\"\\ud800\"",        "\"\\u0000\"", "nul", "1 2", "{a:1}",
+        "\"", "[1}",      "NaN",     "\"\\ud800\\u0041\"", "1e"};
+    AUTO(arena) a = {0};
+    AUTO(buf) deep = BUF(KIB(1));
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        AUTO(buf) text = BUF(KIB(1));
+        const struct json *j = json_parse(slice_of(good[i][0]), &a);
+        assert_non_null(j);
+        json_print(j, &text);
+        assert_string_equal(buf_cstr(&text), good[i][1]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (json_parse(slice_of(bad[i]), &a))
+            fail_msg("%s was taken", bad[i]);
+    for (int i = 0; i < 500; i++)
+        buf_putc(&deep, '[');
+    assert_null(json_parse(buf_slice(&deep), &a));
+    const struct json *j = json_parse(SLICE("{\"v\":9223372036854775807,\"w\":9223372036854775808,\"x\":1.0}"), &a);
+    assert_int_equal(json_int(j, "v", 0), INT64_MAX);
+    assert_int_equal(json_int(j, "w", 7), 7);
+    assert_int_equal(json_int(j, "x", 7), 7);
+}
+
 static void a_table_begins_with_its_first_commit(void **state)
 {
     (void)state;
@@ -781,6 +817,7 @@ static void old_commits_are_cleaned_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_read_exactly),
         cmocka_unit_test(a_table_begins_with_its_first_commit),
         cmocka_unit_test(a_lost_race_shows_what_the_winner_did),
         cmocka_unit_test(lost_answers_are_looked_up),
