@@ -76,6 +76,6 @@ size_t type_width(struct type t);
 char *type_name(struct type t, char out[static 40]);
 /* A type by a PostgreSQL name or alias as libpg_query spells it ("int4", "numeric", "timestamptz", "varchar"...),
  * lower case. mods: type modifiers, nmods 0..2. numeric without modifiers answers precision 0, which no column may
- * have: it is refused where one is declared, and a literal or a cast takes its precision from the value. FAILED: unknown, or
- * one that bourn has not (ERR_UNSUPPORTED), with what to use instead as the hint. */
+ * have: it is refused where one is declared, and a literal or a cast takes its precision from the value. FAILED:
+ * unknown, or one that bourn has not (ERR_UNSUPPORTED), with what to use instead as the hint. */
 enum status type_parse(const char *name, const int *mods, int nmods, struct type *ret, struct error *err);
