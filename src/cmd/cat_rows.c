@@ -138,7 +138,7 @@ static enum status open_delta(const char *path, const struct cat_choice *choice,
     if (store_open(path, &r->store, err) != OK || open_version(r, choice, err) != OK ||
         cat_choose(&r->table->metadata.schema, choice->columns, &r->memory, &r->base.schema, err) != OK) {
         delta_rows_free(&r->base);
-        return error_prefix(err, "%s", path);
+        return FAILED;
     }
     r->nfiles = delta_file_count(r->table);
     r->files = arena_array(&r->memory, r->nfiles + 1, sizeof *r->files);

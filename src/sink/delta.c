@@ -73,7 +73,7 @@ static enum status open_table(struct delta_sink *s, struct error *err)
         return check_table(s, err);
     if (why.code != ERR_NOT_FOUND) {
         *err = why;
-        return error_prefix(err, "%s", s->place);
+        return FAILED;
     }
     if (s->applied > 0) {
         (void)error_set(err, ERR_STATE, "%s is gone: epochs to %lld had been published to it", s->place,
@@ -98,7 +98,7 @@ static enum status look(struct delta_sink *s, bool *ret_replan, struct error *er
     if (delta_refresh(s->table, &changes, err) != OK) {
         delta_close(s->table);
         s->table = NULL;
-        return error_prefix(err, "%s", s->place);
+        return FAILED;
     }
     if (changes.recreated) {
         (void)error_set(err, ERR_STATE, "%s was replaced by another table while bourn wrote to it", s->place);

@@ -138,8 +138,7 @@ static enum status open_newest(struct delta_source *s, const struct source_confi
                                     err);
     else
         status = delta_open(s->store, s->root, &s->table, err);
-    if (status != OK)
-        return error_prefix(err, "%s", s->place);
+    TRY(status); /* names the place itself */
     return start(s, err);
 }
 
@@ -180,7 +179,7 @@ static enum status delta_seek(struct source *base, uint32_t split, int64_t posit
     if (!newest || s->ordinal > 0) {
         close_version(s);
         if (delta_open_version(s->store, s->root, version, &s->table, err) != OK)
-            return error_prefix(err, "%s, to go on with the version the run began with", s->place);
+            return error_prefix(err, "going on with the version the run began with");
         TRY(start(s, err));
     }
     return skip_rows(s, ordinal, err);
@@ -298,7 +297,7 @@ static bool delta_finished(struct source *base, uint32_t split)
 {
     const struct delta_source *s = source_of(base);
     (void)split;
-    return s->file == s->nfiles && !s->batch;
+    return s->end == s->ordinal; /* fill finds the end where the log does not tell it */
 }
 
 static void delta_free(struct source *base)
@@ -345,9 +344,16 @@ static enum status delta_source_open(const struct source_config *config, struct 
     return OK;
 }
 
+static bool delta_bounded(const struct options *server, const struct options *table)
+{
+    (void)server, (void)table;
+    return true;
+}
+
 const struct source_connector source_delta_connector = {
     .name = "delta",
     .options = delta_options,
     .help = "one version of a Delta Lake table, from its first row to its last",
+    .bounded = delta_bounded,
     .open = delta_source_open,
 };
