@@ -43,6 +43,20 @@ const struct function *function_at(size_t i)
     return row_at(i, &family);
 }
 
+/* The cursor is family * 2^16 + row. */
+const struct function *function_named(const char *name, size_t *cursor)
+{
+    size_t f = *cursor >> 16, r = *cursor & 0xffff;
+    for (; f < ARRAY_LEN(families); f++, r = 0)
+        for (; families[f].rows[r].name; r++)
+            if (strcmp(families[f].rows[r].name, name) == 0) {
+                *cursor = (f << 16) + r + 1;
+                return &families[f].rows[r];
+            }
+    *cursor = f << 16;
+    return NULL;
+}
+
 const char *function_family(size_t i)
 {
     const char *family = NULL;

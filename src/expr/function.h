@@ -103,6 +103,8 @@ enum status step_in_bind(struct binding *b, struct error *err);
 
 /* The i-th row of all tables in documentation order, NULL past the end. */
 const struct function *function_at(size_t i);
+/* The next row of this name, NULL after the last; *cursor is 0 at first and belongs to this function. */
+const struct function *function_named(const char *name, size_t *cursor);
 /* The family ("Strings") the i-th row belongs to. */
 const char *function_family(size_t i);
 const struct cast *cast_find(uint8_t from, uint8_t to);

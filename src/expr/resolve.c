@@ -256,8 +256,8 @@ static enum status choose(const char *name, struct expr *const *args, uint32_t n
     uint8_t other = TYPE_UNKNOWN;
     if (nargs == 2 && is_operator(name) && (args[0]->type.id == TYPE_UNKNOWN) != (args[1]->type.id == TYPE_UNKNOWN))
         other = args[0]->type.id == TYPE_UNKNOWN ? args[1]->type.id : args[0]->type.id;
-    for (size_t i = 0; (f = function_at(i)); i++) {
-        if (strcmp(f->name, name) != 0 || !takes(f, nargs) || !fits(f, args, nargs))
+    for (size_t cursor = 0; (f = function_named(name, &cursor));) {
+        if (!takes(f, nargs) || !fits(f, args, nargs))
             continue;
         bool twice = other != TYPE_UNKNOWN && f->args[0] == other && f->args[1] == other;
         if ((nargs && count_exact(f, args, nargs) == nargs) || twice) {

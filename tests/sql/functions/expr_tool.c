@@ -98,7 +98,7 @@ static enum status literal(struct arena *a, const struct word *w, struct expr **
 /* ---- evaluating ---- */
 
 struct outcome {
-    char text[70000]; /* in the form of the expected field */
+    char text[8192]; /* in the form of the expected field */
 };
 
 static void set_value(struct outcome *o, const struct column *c, size_t row)
@@ -359,7 +359,7 @@ static void read_differences(struct tsv *t)
 /* What bourn answers on purpose, if the row is listed; else what PostgreSQL answers. */
 static const char *expectation(const struct tsv *row, const char *recorded)
 {
-    static char listed[70000];
+    static char listed[8192];
     for (size_t k = 0; k < ndifferences; k++) {
         const struct tsv *t = &differences[k];
         bool all = t->fields == row->fields + 1 && slice_equal(t->field[0], row->field[0]);
@@ -375,7 +375,7 @@ static const char *expectation(const struct tsv *row, const char *recorded)
 
 static void compare(const char *file, const struct tsv *row, const char *how, const char *got)
 {
-    char name[64], recorded[70000];
+    char name[64], recorded[8192];
     snprintf(name, sizeof name, "%.*s", (int)row->field[0].len, row->field[0].data);
     snprintf(recorded, sizeof recorded, "%.*s", (int)row->field[1].len, row->field[1].data);
     checked++;
