@@ -279,8 +279,11 @@ static enum status put_table(struct file_sink *s, struct file_table *t, int64_t 
     struct file_mark next = s->mark;
     next.next = (struct file_version){.epoch = epoch};
     TRY(write_table(s, t, &next.next, err));
+    if (os_planted_bug("file_replaced_before_mark"))
+        TRY(file_replace(s->temporary, s->path, err));
     TRY(file_mark_store(s->path, &next, err));
-    TRY(file_replace(s->temporary, s->path, err));
+    if (!os_planted_bug("file_replaced_before_mark"))
+        TRY(file_replace(s->temporary, s->path, err));
     next.now = next.next;
     s->mark = next;
     result->bytes_written = next.now.length;

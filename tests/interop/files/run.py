@@ -13,29 +13,32 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import Suite, program  # noqa: E402
+from harness import LONG, Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 
 suite = Suite("interop/files")
-BOURN = program()
+BOURN, FAULTS = program(), program("faults")
 
 PIPELINE = """
+SET bourn.epoch_rows = {epoch_rows};
 CREATE FOREIGN TABLE events (n bigint, k text, v numeric(12,2)) SERVER file OPTIONS (path '{source}'{options});
 CREATE FOREIGN TABLE rows (n bigint, k text, v numeric(12,2))
-    SERVER file OPTIONS (path '{folder}/rows.ndjson', commit_interval '50 ms');
+    SERVER file OPTIONS (path '{folder}/rows.ndjson', commit_interval '{interval}');
 INSERT INTO rows SELECT n, k, v FROM events;
 CREATE FOREIGN TABLE sums (k text PRIMARY KEY, n bigint, v numeric(38,2))
-    SERVER file OPTIONS (path '{folder}/sums.csv', format 'csv', header 'true', commit_interval '50 ms');
+    SERVER file OPTIONS (path '{folder}/sums.csv', format 'csv', header 'true', commit_interval '{interval}');
 INSERT INTO sums SELECT k, count(*), sum(v) FROM events WHERE k IS NOT NULL GROUP BY k;
 """
 
 
 class Pipeline:
-    def __init__(self, folder: Path, source: Path, **options: str):
+    def __init__(self, folder: Path, source: Path, epoch_rows: int = 100000,
+                 interval: str = "50 ms", **options: str):
         self.folder = folder
         self.file = folder / "pipeline.sql"
         more = "".join(f", {name} '{value}'" for name, value in options.items())
-        self.file.write_text(PIPELINE.format(source=source, options=more, folder=folder))
+        self.file.write_text(PIPELINE.format(source=source, options=more, folder=folder, epoch_rows=epoch_rows,
+                                             interval=interval))
         self.environment = {**os.environ, "BOURN_STATE": str(folder / "state")}
 
     def words(self) -> list[str]:
@@ -181,6 +184,61 @@ def killed_while_a_file_grows(folder: Path) -> None:
     pipeline.must_hold(20000)
 
 
+class Disturbed:
+    """A small run in the test build, disturbed at one call of the seam, then finished."""
+
+    def __init__(self, folder: Path, bug: str = ""):
+        self.folder, self.bug, self.count = folder, bug, 0
+        (folder / "in").write_text(text_of(0, 60))
+
+    def run(self, pipeline: Pipeline, **more: str) -> subprocess.CompletedProcess:
+        return suite.command([FAULTS, *pipeline.words()[1:], "--until-caught-up"], check=None,
+                             env={**pipeline.environment, "BOURN_BUG": self.bug, **more})
+
+    def fresh(self) -> Pipeline:
+        self.count += 1
+        folder = self.folder / str(self.count)
+        folder.mkdir()
+        return Pipeline(folder, self.folder / "in", epoch_rows=20, interval="1 ms")
+
+    def calls(self) -> dict[str, int]:
+        done = self.run(self.fresh(), BOURN_FAULT_COUNT=str(self.folder / "calls"))
+        assert done.returncode == 0, done.stderr
+        return {name: int(n) for name, n in map(str.split, (self.folder / "calls").read_text().splitlines())}
+
+    def check(self, fault: str) -> None:
+        pipeline = self.fresh()
+        self.run(pipeline, BOURN_FAULT=fault)
+        assert pipeline.sums() in [sums_of(count) for count in range(61)], f"{fault}: half an epoch is visible"
+        done = self.run(pipeline)
+        assert done.returncode == 0, f"{fault}: {done.stderr}"
+        assert (pipeline.rows(), pipeline.sums()) == (list(range(60)), sums_of(60)), fault
+
+    def check_all(self) -> None:
+        calls = self.calls()
+        faults = [f"kill:{n}" for n in range(1, calls["total"] + 1)] + \
+                 [f"short:{n}" for n in range(1, calls["write"] + 1)]
+        for fault in faults if LONG else suite.random.sample(faults, min(len(faults), 80)):
+            self.check(fault)
+
+
+def killed_before_every_call(folder: Path) -> None:
+    Disturbed(folder).check_all()
+
+
+def planted_bugs_are_caught(folder: Path) -> None:
+    for bug in ("file_torn_append_kept", "file_replaced_before_mark"):
+        (folder / bug).mkdir()
+        disturbed = Disturbed(folder / bug, bug)
+        try:
+            for _ in range(5):
+                disturbed.check_all()
+        except (AssertionError, ValueError) as caught:
+            print(f"# {bug}: {str(caught).splitlines()[0]}")
+        else:
+            raise AssertionError(f"nobody noticed the planted bug {bug}")
+
+
 # ---- wrong ----
 
 def wrong_inputs_say_what_is_wrong(folder: Path) -> None:
@@ -229,7 +287,7 @@ def an_output_changed_by_others_is_refused(folder: Path) -> None:
 
 
 for test in (plain_and_compressed, a_folder_of_files, csv_with_a_heading, followed_as_it_grows, new_files_are_found,
-             killed_while_a_file_grows, wrong_inputs_say_what_is_wrong, an_empty_file_has_no_rows,
+             killed_while_a_file_grows, killed_before_every_call, planted_bugs_are_caught, wrong_inputs_say_what_is_wrong, an_empty_file_has_no_rows,
              outputs_of_others_are_refused, an_output_changed_by_others_is_refused):
-    suite.run(test)
+    suite.run(test, limit=600)
 suite.end()
