@@ -83,8 +83,10 @@ static void put_hash(struct buf *out, const char *member, const char *hex)
 
 void manifest_json(const struct manifest *m, struct buf *out)
 {
-    buf_printf(out, "{\"uuid\":\"%s\",\"seed\":\"%016" PRIx64 "\",\"epoch\":%" PRId64 ",\"now\":%" PRId64 ",\"ended\":%s",
-               m->uuid, m->hash_seed, m->epoch, m->now_us, truth(m->ended));
+    buf_putc(out, '{');
+    put_text(out, "uuid", m->uuid);
+    buf_printf(out, ",\"seed\":\"%016" PRIx64 "\",\"epoch\":%" PRId64 ",\"now\":%" PRId64 ",\"ended\":%s", m->hash_seed,
+               m->epoch, m->now_us, truth(m->ended));
     put_hash(out, "plan", m->plan);
     put_hash(out, "fingerprint", m->fingerprint);
     PUT_LIST(out, "sources", m->sources, m->nsources, put_source);

@@ -302,7 +302,7 @@ static bool read_entry(struct reader *r, struct section *ret)
     const char *name;
     if (!reader_u32(r, &kind) || !reader_u32(r, &ret->version) || !reader_u64(r, &ret->offset) ||
         !reader_u64(r, &ret->bytes) || !reader_u32(r, &ret->crc) || !reader_u8(r, &len) || len == 0 ||
-        len >= SECTION_NAME_MAX || !reader_bytes(r, len, &name))
+        len >= SECTION_NAME_MAX || !reader_bytes(r, len, &name) || memchr(name, 0, len))
         return false;
     ret->kind = (enum section_kind)kind;
     memcpy(ret->name, name, len);
