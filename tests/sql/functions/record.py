@@ -14,14 +14,16 @@ import argparse
 import fractions
 import json
 import math
+import os
 import pathlib
 import random
 import struct
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent / "unit"))
-from record_values import Postgres, quote  # noqa: E402
+sys.path.insert(0, str(HERE.parent.parent))
+from servers.postgres import Postgres  # noqa: E402
 
 EVALUATE = """
 create function evaluate(expression text) returns text language plpgsql as $$
@@ -67,6 +69,10 @@ def unescape(field):
 def escape(text):
     back = {value: "\\" + name for name, value in ESCAPES.items()}
     return "".join(back.get(ch, ch) for ch in text)
+
+
+def quote(text):
+    return "null" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def argument(field):
@@ -137,18 +143,23 @@ def write_sums(path):
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
+def ask(folder, questions):
+    with Postgres(folder) as server:
+        server.run(EVALUATE)
+        sql = "\\pset format unaligned\n\\pset tuples_only on\n"
+        sql += "".join(f"select evaluate({quote(q)});\n" for q in questions)
+        return iter(server.run(sql).split("\n"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", default="/usr/lib/postgresql/15/bin")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     files = sorted(path for path in HERE.glob("*.tsv") if path.name != "differences.tsv")
     questions = [expression(f[0], f[2:]) for path in files for _, f in rows_of(path) if f]
-    with Postgres(options.bin) as server:
-        server.ask(EVALUATE)
-        sql = "\\pset format unaligned\n\\pset tuples_only on\n"
-        sql += "".join(f"select evaluate({quote(q)});\n" for q in questions)
-        answers = iter(server.ask(sql).split("\n"))
+    with tempfile.TemporaryDirectory(prefix="record-") as folder:
+        os.chmod(folder, 0o755)  # the server runs as another user where we are root
+        answers = ask(pathlib.Path(folder), questions)
     wrong = 0
     for path in files:
         out = []
