@@ -435,16 +435,23 @@ static void end_page(struct leaf *l, struct leaf_tools *t)
 
 /* ---- entries ---- */
 
+/* Room for n more entries. A table of many columns with few rows takes little. */
+static void reserve(struct leaf *l, uint32_t n)
+{
+    if (n <= l->capacity - l->entries)
+        return;
+    l->capacity = MIN((uint32_t)LEAF_PAGE_ENTRIES, MAX(l->entries + n, l->capacity * 2));
+    l->def = mem_realloc(l->def, l->capacity);
+    l->rep = mem_realloc(l->rep, l->capacity);
+    l->index = mem_realloc(l->index, l->capacity * sizeof *l->index);
+}
+
 /* Levels are kept only from the first entry on that has no value. */
 static void put_entry_levels(struct leaf *l, const uint8_t *def, const uint8_t *rep, uint32_t n)
 {
     uint8_t max = l->node->max_def;
     if (!def && !rep && !l->has_levels)
         return;
-    if (!l->def) {
-        l->def = mem_alloc(LEAF_PAGE_ENTRIES);
-        l->rep = mem_alloc(LEAF_PAGE_ENTRIES);
-    }
     if (!l->has_levels) {
         memset(l->def, max, l->entries);
         memset(l->rep, 0, l->entries);
@@ -464,12 +471,11 @@ void leaf_put(struct leaf *l, struct leaf_tools *t, const uint8_t *def, const ui
               const void *values, uint32_t nvalues)
 {
     assert(n <= leaf_room(l) && nvalues <= n);
+    reserve(l, n);
     put_entry_levels(l, def, rep, n);
     l->chunk.nulls += n - nvalues;
     bounds_add(l, values, nvalues);
     if (l->use_dict) {
-        if (!l->index)
-            l->index = mem_array(LEAF_PAGE_ENTRIES, sizeof *l->index);
         dict_add(&l->dict, values, nvalues, l->index + l->values);
     } else
         plain_put(l, values, nvalues, &l->plain);

@@ -41,6 +41,7 @@ struct leaf {
     bool numeric; /* LEAF_INT holds a DECIMAL: its bounds are given in .n */
     /* the page */
     uint32_t entries, values;
+    uint32_t capacity; /* of def, rep and index */
     bool has_levels; /* def (and rep) hold this page's levels; else all values are there */
     uint8_t *def, *rep;
     uint32_t *index; /* dictionary numbers of the page's values */

@@ -599,7 +599,7 @@ def spark_reads_and_writes(folder: Path, suite: Suite) -> None:
     tool(folder, "append", "parted", "partition=p", input=to_text(parted, many))
     report = folder / "report.json"
     done = subprocess.run([sys.executable, str(Path(__file__).with_name("spark_side.py")), str(folder), str(report),
-                           *map(str, downloads.jars("spark"))], capture_output=True, text=True, timeout=400,
+                           *map(str, downloads.jars("spark"))], capture_output=True, text=True, timeout=850,
                           preexec_fn=die_with_parent)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
     found = json.loads(report.read_text())
@@ -652,7 +652,7 @@ def main() -> None:
     TOOL = str((folder or build(targets=["tests/interop/lake_tool"])) / "tests/interop/lake_tool")
     suite = Suite("interop/lake")
     for case in CASES:
-        suite.run(case, suite, limit=450)
+        suite.run(case, suite, limit=900)
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
