@@ -33,7 +33,10 @@ static const struct verb {
      "  --rate N             events a second (default 100; 0: as fast as possible)\n"
      "  --rows N             stop after so many (default: never)\n"
      "  --seed N             another seed, other events\n"
-     "  --bad F  --duplicates F  --late F    shares, 0..1\n"},
+     "  --from N             begin with event N: to go on where an earlier run stopped\n"
+     "  --base TIME          event time of event 0 (default 2020-01-01T00:00:00Z; `now`: the clock)\n"
+     "  --nominal-rate N     events a second of event time (default 100)\n"
+     "  --bad F  --duplicates F  --late F    shares, 0..0.5 (default 0.03, 0.03, 0.001)\n"},
     {"verify", cmd_verify, "prove that published tables are what came in",
      "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql]\n"
      "\n"
@@ -44,8 +47,7 @@ static const struct verb {
      "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
      "\n"
      "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or not; - is NDJSON from stdin.\n"},
-    {"query", cmd_query, "SELECT over published tables",
-     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"},
+    {"query", cmd_query, "SELECT over published tables", "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"},
     {"status", cmd_status, "what a state has done, or a running process is doing",
      "bourn status [--json] [--state FOLDER]\n"},
     {"why", cmd_why, "why is nothing coming out?", "bourn why [--json] [--state FOLDER]\n"},

@@ -287,7 +287,8 @@ def an_output_changed_by_others_is_refused(folder: Path) -> None:
 
 
 for test in (plain_and_compressed, a_folder_of_files, csv_with_a_heading, followed_as_it_grows, new_files_are_found,
-             killed_while_a_file_grows, killed_before_every_call, planted_bugs_are_caught, wrong_inputs_say_what_is_wrong, an_empty_file_has_no_rows,
-             outputs_of_others_are_refused, an_output_changed_by_others_is_refused):
+             killed_while_a_file_grows, killed_before_every_call, planted_bugs_are_caught,
+             wrong_inputs_say_what_is_wrong, an_empty_file_has_no_rows, outputs_of_others_are_refused,
+             an_output_changed_by_others_is_refused):
     suite.run(test, limit=600)
 suite.end()
