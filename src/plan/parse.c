@@ -322,17 +322,19 @@ static enum status parse_statement(struct parser *p, const PgQuery__Node *n, str
 
 /* ---- from text to PostgreSQL's tree ---- */
 
-/* Byte offset of PostgreSQL's 1-based character position. */
+/* Byte offset of PostgreSQL's 1-based character position; the end of the text stands at its last character, for what
+ * comes behind it may be another file. */
 static int32_t cursor_offset(struct slice sql, int cursor)
 {
-    size_t offset = 0;
+    size_t offset = 0, last = 0;
     for (int chars = 1; offset < sql.len; offset++) {
         if (((unsigned char)sql.data[offset] & 0xC0) == 0x80)
             continue;
+        last = offset;
         if (chars++ >= cursor)
             break;
     }
-    return (int32_t)offset;
+    return (int32_t)last;
 }
 
 /* Where PostgreSQL's grammar surprises. */

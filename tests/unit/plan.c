@@ -395,6 +395,22 @@ static void test_schema_of_a_source(void **state)
     assert_string_equal(t->rules[1].text, "a + b > 0");
 }
 
+static void test_an_error_at_the_end_of_a_file_stands_in_it(void **state)
+{
+    (void)state;
+    struct plan_text texts[] = {{"a.sql", SLICE("\nCREATE VIEW v AS SELECT 1 +")}, {"b.sql", SLICE("SELECT 'x")}};
+    struct plan *plan = NULL;
+    struct plan_errors others = {0};
+    struct error err = {0};
+    assert_int_equal(plan_check(texts, 2, plan_test_world(), &plan, &others, &err), FAILED);
+    assert_string_equal(err.place.file, "a.sql");
+    assert_int_equal(err.place.line, 2);
+    assert_int_equal(err.place.column, 27);
+    assert_int_equal(others.count, 1);
+    assert_string_equal(others.items[0].place.file, "b.sql");
+    assert_int_equal(others.items[0].place.column, 8);
+}
+
 /* Any text must be answered, also these. */
 static void test_hostile_text(void **state)
 {
@@ -468,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_now_is_marked),
         cmocka_unit_test(test_environment_is_expanded_in_options_only),
         cmocka_unit_test(test_schema_of_a_source),
+        cmocka_unit_test(test_an_error_at_the_end_of_a_file_stands_in_it),
         cmocka_unit_test(test_hostile_text),
         cmocka_unit_test(test_doubling_views),
     };
