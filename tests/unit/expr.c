@@ -151,6 +151,8 @@ static void test_constants_are_folded(void **state)
     (void)state;
     assert_string_equal(printed(call("+", number("1"), number("2"))), "3");
     assert_string_equal(printed(call("lower", string("ABC"), NULL)), "'abc'::text");
+    assert_string_equal(printed(call("+", column(0, TYPE_INT4), expr_null(&arena, TYPE(TYPE_INT4), -1))),
+                        "NULL::integer");
     /* What would fail stays: it may stand in a branch never taken. */
     assert_string_equal(printed(call("/", number("1"), number("0"))), "(1 / 0)");
     assert_string_equal(printed(call("now", NULL, NULL)), "now()");
