@@ -258,8 +258,14 @@ static enum status attempt(struct delta_sink *s, enum apply_mode mode, struct up
                            struct change_set *c, struct sink_result *result, enum delta_outcome *ret, struct error *err)
 {
     bool complete = false;
-    if (!*prepared)
-        TRY(prepare(u, s, mode, c, result, err));
+    struct error why;
+    if (!*prepared && prepare(u, s, mode, c, result, &why) != OK) {
+        /* A file of the snapshot is gone: others may have replaced and vacuumed it meanwhile. Then the next look shows it. */
+        bool stale = why.code == ERR_NOT_FOUND && s->missing_at != s->table->version;
+        s->missing_at = s->table->version;
+        *ret = DELTA_LOST;
+        return stale ? OK : (*err = why, FAILED);
+    }
     *prepared = false;
     TRY(stage_check(&u->stage, &complete, err));
     *ret = DELTA_LOST;
@@ -281,6 +287,7 @@ static enum status apply_as(struct delta_sink *s, enum apply_mode mode, struct c
     AUTO(upsert) u = {0};
     bool prepared = false;
     struct sink_result result = {.version = -1};
+    s->missing_at = -1;
     for (int i = 0; i < ATTEMPTS; i++) {
         bool replan = false, done = false;
         enum delta_outcome outcome = DELTA_LOST;

@@ -53,6 +53,7 @@ struct delta_sink {
     const atomic_bool *cancelled;
     struct delta_table *table; /* the snapshot; NULL: not looked at yet; version -1: not there yet */
     int64_t applied;           /* by our identity, as far as we know; never goes back */
+    int64_t missing_at; /* the version of which a file was not there; -1: none in this apply */
     struct key_cache *keys;
     struct guard guard;
     char *replaced[REPLACED_MAX]; /* paths that our last commits removed: a ring */
@@ -77,7 +78,8 @@ static inline enum status delta_sink_go_on(const struct delta_sink *s, struct er
 
 /* The identity of another state under which the table was last written by a sink of our name, or NULL. */
 const char *delta_other_owner(const struct delta_sink *s);
-/* Did commits (from, to] of others undo what we have published? ERR_STATE then, saying which. Notes whether others compact
+/* Did commits (from, to] of others undo what we have published? ERR_STATE then, saying which. Notes whether others
+ * compact
  * the table. */
 enum status delta_check_others(struct delta_sink *s, int64_t from, int64_t to, struct error *err);
 /* The same for the time when we were not running: back from the snapshot to our own last commit. */
@@ -129,7 +131,8 @@ void guard_add(struct guard *g, const char *path, const struct parquet_file *fil
 /* Move everything from one to the other. */
 void guard_take(struct guard *g, struct guard *from);
 void guard_clear(struct guard *g);
-/* Are the files of our last commits there, as far as the table still has them? Puts back what it can; ERR_STATE else. */
+/* Are the files of our last commits there, as far as the table still has them? Puts back what it can; ERR_STATE else.
+ * */
 enum status guard_check(struct delta_sink *s, struct error *err);
 /* Are the newest files of the table there? For a sink that was just opened and has nothing in memory. */
 enum status guard_check_newest(const struct delta_sink *s, struct error *err);
@@ -221,5 +224,6 @@ enum status sink_reader_next(const struct delta_sink *s, struct delta_reader *r,
 
 /* ---- delta_compact.c ---- */
 
-/* If a partition has too many small files, rewrite some of them as one. Gives up without a word: the next apply comes. */
+/* If a partition has too many small files, rewrite some of them as one. Gives up without a word: the next apply
+ * comes. */
 void delta_compact(struct delta_sink *s, struct sink_result *result);

@@ -345,11 +345,11 @@ def between_upserts(rng: random.Random, lake: Path) -> None:
 
 
 def at_the_same_time(rng: random.Random, lake: Path, keyed: bool | None = None) -> None:
-    """Others append and compact while we append and upsert: no row is lost on either side. Where both compact, delta-rs may
-    merge what we had merged (it does not look); then the sink must say so."""
+    """Others append, compact and vacuum without retention while we append and upsert: no row is lost on either side. Where
+    both compact, delta-rs may merge what we had merged (it does not look); then the sink must say so."""
     path, stop, foreign, problems = lake / "t", threading.Event(), [], []
     keyed = rng.random() < 0.5 if keyed is None else keyed
-    both_compact = rng.random() < 0.5
+    both_compact, with_vacuum = rng.random() < 0.5, rng.random() < 0.5
     sink = Sink(lake, APPENDED, f"compact_files={6 if both_compact else 0}", *(["key=id"] if keyed else []))
     sink.apply(1, 1)
 
@@ -361,6 +361,9 @@ def at_the_same_time(rng: random.Random, lake: Path, keyed: bool | None = None) 
             try:
                 if number % 4 == 0:
                     DeltaTable(str(path)).optimize.compact()
+                    continue
+                if number % 6 == 0 and with_vacuum:
+                    vacuum(path)
                     continue
                 table, rows = foreign_rows(mine, number, 5)
                 write_deltalake(str(path), table, mode="append")
@@ -383,7 +386,8 @@ def at_the_same_time(rng: random.Random, lake: Path, keyed: bool | None = None) 
             sink.apply(epoch, epoch)
             ours += new
     except Stopped as stopped:
-        assert both_compact and "rows are in the table twice" in str(stopped), stopped
+        assert (both_compact and "rows are in the table twice" in str(stopped)
+                or with_vacuum and "a VACUUM without retention" in str(stopped)), stopped
         return
     finally:
         stop.set()
