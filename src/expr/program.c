@@ -106,10 +106,12 @@ static uint32_t compile_case(struct program *p, const struct expr *e)
 
 static uint32_t compile_call(struct program *p, const struct expr *e)
 {
-    uint32_t few[8], *args = e->nargs <= ARRAY_LEN(few) ? few : arena_array(p->arena, e->nargs, sizeof *args);
-    for (uint32_t i = 0; i < e->nargs; i++)
+    /* The constants of IN were prepared when it was bound: there may be thousands. */
+    uint32_t nargs = e->function == &step_in ? 1 : e->nargs;
+    uint32_t few[8], *args = nargs <= ARRAY_LEN(few) ? few : arena_array(p->arena, nargs, sizeof *args);
+    for (uint32_t i = 0; i < nargs; i++)
         args[i] = compile(p, e->args[i]);
-    return add_step(p, e->function, e->extra, e, e->type, args, e->nargs);
+    return add_step(p, e->function, e->extra, e, e->type, args, nargs);
 }
 
 static uint32_t compile(struct program *p, const struct expr *e)
