@@ -345,6 +345,8 @@ static void save_round(struct keyed *t, struct world *w, int round)
     struct segment_writer *sw = segment_writer_new();
     struct error err;
     struct buf *out = segment_section(sw, SECTION_KEYED, "t", 1);
+    for (unsigned i = 0, n; round % 2 == 0 && i < SHARDS; i++)
+        (void)keyed_dirty(t, i, &n); /* what was emitted before may leave its order, not the payload's */
     unsigned cut = random_below(SHARDS);
     keyed_save(t, 0, cut, out); /* in two parts, as two workers would */
     keyed_save(t, cut, SHARDS, out);
@@ -423,13 +425,51 @@ static void test_model(void **state)
     assert_int_equal(alive, 0);
 }
 
+static struct segment_ref put_version(struct store *store, uint32_t version, int64_t epoch, bool is_delete)
+{
+    struct segment_writer *sw = segment_writer_new();
+    struct segment_ref ref;
+    struct error err;
+    struct keyed_change c = {(uint8_t)shard_of(hash64("k", 1, 0)), is_delete, {"k", 1}, {"12345678", 8}};
+    keyed_put_change(segment_section(sw, SECTION_KEYED, "t", version), &c);
+    assert_int_equal(segment_put(sw, store, epoch, epoch, 1, 0, &ref, &err), OK);
+    segment_writer_free(sw);
+    return ref;
+}
+
+/* A table whose values changed their format: versions stay apart, and a tombstone stays while an older one has the key. */
+static void test_merge_of_versions(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_ref refs[2] = {put_version(store, 1, 1, false), put_version(store, 2, 2, true)}, merged;
+    struct error err;
+    struct segment *s;
+    uint32_t n;
+    assert_int_equal(merge_segments(store, refs, 2, true, INT64_MIN, 1, &merged, &err), OK);
+    assert_int_equal(segment_open(store, &merged, &s, &err), OK);
+    const struct section *sections = segment_sections(s, &n);
+    assert_int_equal(n, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        AUTO(buf) payload = BUF(1000);
+        struct keyed_change c;
+        assert_int_equal(sections[i].version, i + 1);
+        assert_int_equal(segment_read(s, &sections[i], &payload, &err), OK);
+        struct reader r = reader_of(buf_slice(&payload));
+        assert_true(keyed_read_change(&r, &c));
+        assert_int_equal(c.is_delete, i == 1);
+    }
+    segment_close(s);
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_basics),       cmocka_unit_test(test_entries_stay),
         cmocka_unit_test(test_long_keys),    cmocka_unit_test(test_dirty_in_key_order),
         cmocka_unit_test(test_each),         cmocka_unit_test(test_bad_payloads),
-        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_model),        cmocka_unit_test(test_merge_of_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
