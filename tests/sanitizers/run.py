@@ -63,12 +63,14 @@ def engine_with_two_workers(folder: Path, program: Path) -> None:
 
 def main() -> None:
     address = built("address,undefined")
-    if suite.wants("address"):
+    if suite.wants("address unit and sql"):
         meson_suites(address)
-    with suite.case("address engine", limit=300) as folder:
-        engine_with_two_workers(folder, address / "bourn")
-    with suite.case("thread engine", limit=600) as folder:
-        engine_with_two_workers(folder, built("thread", "bourn") / "bourn")
+    if suite.wants("address engine"):
+        with suite.case("address engine", limit=300) as folder:
+            engine_with_two_workers(folder, address / "bourn")
+    if suite.wants("thread engine"):
+        with suite.case("thread engine", limit=600) as folder:
+            engine_with_two_workers(folder, built("thread", "bourn") / "bourn")
     suite.end()
 
 
