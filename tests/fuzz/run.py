@@ -40,7 +40,7 @@ def fuzz(program: Path, target: str) -> str:
     return "" if runs and int(runs[1]) > 100 else f"hardly ran:\n{done.stderr[-3000:]}"
 
 
-folder = build("build-fuzz", [f"fuzz_{target}" for target in targets()],
+folder = build("build-fuzz", [f"tests/fuzz/fuzz_{target}" for target in targets()],
                ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "clang"})
 wanted = [target for target in targets() if suite.wants(target)]
 with ThreadPoolExecutor(max_workers=2) as pool:
