@@ -231,21 +231,35 @@ enum { FEW = 16 }; /* up to here a pass per value beats a binary search per row 
         }                                                                                                              \
     } while (0)
 
-static void in_few_short(struct call *c, const struct in_list *list)
+/* n is a constant of the caller's, for the compiler to unroll. */
+[[gnu::always_inline]] static inline void in_short(struct call *c, const struct in_list *list, uint32_t n)
 {
     const struct view *x = c->args[0].col.data, *values = list->values.data;
     uint8_t *restrict out = c->out->col.data;
     uint64_t head[FEW], tail[FEW];
-    for (uint32_t k = 0; k < list->n; k++) {
+    for (uint32_t k = 0; k < n; k++) {
         head[k] = load_u64(values + k);
         tail[k] = load_u64(values[k].rest);
     }
     for (uint32_t r = 0; r < c->rows; r++) {
         uint64_t h = load_u64(x + r), t = load_u64(x[r].rest);
         uint8_t found = 0;
-        for (uint32_t k = 0; k < list->n; k++)
-            found |= (h == head[k]) & (t == tail[k]);
+        for (uint32_t k = 0; k < n; k++)
+            found |= !((h ^ head[k]) | (t ^ tail[k]));
         out[r] = found;
+    }
+}
+
+static void in_few_short(struct call *c, const struct in_list *list)
+{
+    switch (list->n) {
+    case 1: in_short(c, list, 1); break;
+    case 2: in_short(c, list, 2); break;
+    case 3: in_short(c, list, 3); break;
+    case 4: in_short(c, list, 4); break;
+    case 5: in_short(c, list, 5); break;
+    case 6: in_short(c, list, 6); break;
+    default: in_short(c, list, list->n); break;
     }
 }
 

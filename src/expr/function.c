@@ -257,7 +257,8 @@ enum status function_fold(struct arena *a, struct expr *call, struct expr **ret)
 {
     if (call->kind != EXPR_CALL || call->nargs > 64 || (call->function->flags & FN_NOW))
         return AGAIN;
-    /* A strict function of a NULL is NULL, whatever its other arguments are: PostgreSQL does not look at them either. */
+    /* A strict function of a NULL is NULL, whatever its other arguments are: PostgreSQL does not look at them either.
+     * */
     for (uint32_t i = 0; i < call->nargs && !(call->function->flags & FN_NULLS); i++)
         if (expr_is_null_const(call->args[i])) {
             *ret = expr_null(a, call->type, call->location);

@@ -114,7 +114,8 @@ void expr_functions_markdown(struct buf *out);
 
 /* Run a call: prepares NULLs, errors and `active` as above, then the kernel. */
 void function_run(struct call *c);
-/* A call over constants, or a strict one of a NULL, as a constant; AGAIN: it fails at run time (or reads the time), so it stays a call. */
+/* A call over constants, or a strict one of a NULL, as a constant; AGAIN: it fails at run time (or reads the time),
+ * so it stays a call. */
 enum status function_fold(struct arena *a, struct expr *call, struct expr **ret);
 
 /* ---- for kernels ---- */
