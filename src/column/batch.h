@@ -87,11 +87,15 @@ struct origin {
     uint32_t source, split; /* index of the source in the plan; split (partition) number */
     const char *topic;      /* or file name; "" if the source has none */
     const int64_t *offset;
-    const int64_t *timestamp;  /* of the message, us; NULL: none */
+    const int64_t *timestamp;  /* of the message, us; NULL: none; in a row: ORIGIN_NO_TIME */
     const struct view *raw;    /* the message's bytes; NULL: rows do not come from bytes (generator, delta) */
-    const struct view *key;    /* NULL: none */
-    const struct view *headers; /* JSON object text; NULL: none */
+    const struct view *key;    /* NULL: none; a row without one has len ORIGIN_NONE */
+    const struct view *headers; /* JSON object text; likewise */
 };
+
+#define ORIGIN_NONE UINT32_MAX
+#define ORIGIN_NO_TIME INT64_MIN
+static inline bool origin_has(const struct view *views, size_t row) { return views && views[row].len != ORIGIN_NONE; }
 
 struct batch {
     uint32_t rows, ncols;

@@ -32,7 +32,7 @@ struct rejection *reject_row(struct rejections *r, const struct batch *b, uint32
         item->message_time = o->timestamp[row];
     if (o->raw)
         item->raw = keep(r, view_slice(&o->raw[row]));
-    if (o->key)
+    if (origin_has(o->key, row))
         item->key = keep(r, view_slice(&o->key[row]));
     item->step = step;
     item->rules = arena_strdup(&r->arena, rules);

@@ -97,19 +97,35 @@ void scan_free(struct scan *s)
 
 /* ---- metadata columns ---- */
 
+static void fill_views(struct column *c, const struct view *views, uint32_t rows, struct arena *a)
+{
+    for (uint32_t r = 0; r < rows; r++)
+        if (origin_has(views, r)) {
+            ((struct view *)c->data)[r] = views[r];
+        } else {
+            ((struct view *)c->data)[r] = (struct view){0};
+            column_set_null(c, a, rows, r);
+        }
+}
+
+static void fill_times(struct column *c, const int64_t *times, uint32_t rows, struct arena *a)
+{
+    memcpy(c->data, times, rows * sizeof(int64_t));
+    for (uint32_t r = 0; r < rows; r++)
+        if (times[r] == ORIGIN_NO_TIME)
+            column_set_null(c, a, rows, r);
+}
+
 static void fill_metadata(const char *what, struct column *c, const struct origin *o, uint32_t rows, struct arena *a)
 {
     if (!strcmp(what, "offset")) {
         memcpy(c->data, o->offset, rows * sizeof(int64_t));
     } else if (!strcmp(what, "timestamp") && o->timestamp) {
-        memcpy(c->data, o->timestamp, rows * sizeof(int64_t));
-    } else if (!strcmp(what, "key") && o->key) {
-        memcpy(c->data, o->key, rows * sizeof(struct view));
-        for (uint32_t r = 0; r < rows; r++)
-            if (o->key[r].len == UINT32_MAX)
-                column_set_null(c, a, rows, r);
-    } else if (!strcmp(what, "headers") && o->headers) {
-        memcpy(c->data, o->headers, rows * sizeof(struct view));
+        fill_times(c, o->timestamp, rows, a);
+    } else if (!strcmp(what, "key")) {
+        fill_views(c, o->key, rows, a);
+    } else if (!strcmp(what, "headers")) {
+        fill_views(c, o->headers, rows, a);
     } else if (!strcmp(what, "partition")) {
         for (uint32_t r = 0; r < rows; r++)
             ((int32_t *)c->data)[r] = (int32_t)o->split;

@@ -159,13 +159,15 @@ static void rows_drop(struct kafka_source *k, struct kafka_rows *r)
     k->pool = r;
 }
 
-/* Headers as a JSON object; {0} where there are none. */
+static const struct view no_view = {.len = ORIGIN_NONE};
+
+/* Headers as a JSON object. */
 static struct view headers_of(const struct kafka_message *m, struct arena *a)
 {
     const char *name;
     struct slice value;
     if (!kafka_message_header(m, 0, &name, &value))
-        return (struct view){0};
+        return no_view;
     AUTO(buf) text = BUF(MIB(16));
     for (size_t i = 0; kafka_message_header(m, i, &name, &value); i++) {
         buf_putc(&text, i == 0 ? '{' : ',');
@@ -178,7 +180,7 @@ static struct view headers_of(const struct kafka_message *m, struct arena *a)
     }
     buf_putc(&text, '}');
     if (text.overflow)
-        return (struct view){0};
+        return no_view;
     return view_of(arena_dup(a, text.data, text.len), text.len);
 }
 
@@ -187,9 +189,9 @@ static void fill_rows(struct kafka_rows *r)
     for (uint32_t i = 0; i < r->batch.count; i++) {
         const struct kafka_message *m = &r->batch.messages[i];
         r->raw[i] = view_of(m->payload.data ? m->payload.data : "", m->payload.len);
-        r->key[i] = view_of(m->key.data ? m->key.data : "", m->key.len);
+        r->key[i] = m->key.data ? view_of(m->key.data, m->key.len) : no_view;
         r->offset[i] = m->offset;
-        r->timestamp[i] = m->timestamp_us;
+        r->timestamp[i] = m->timestamp_us >= 0 ? m->timestamp_us : ORIGIN_NO_TIME;
         r->headers[i] = headers_of(m, &r->headers_memory);
     }
 }

@@ -27,11 +27,12 @@ CREATE FOREIGN TABLE messages (
     p integer OPTIONS (metadata 'partition'),
     o bigint OPTIONS (metadata 'offset'),
     at timestamptz OPTIONS (metadata 'timestamp'),
+    h jsonb OPTIONS (metadata 'headers'),
     k bytea OPTIONS (metadata 'key')
 ) SERVER events OPTIONS (topic '{topic}'{table});
-CREATE FOREIGN TABLE rows (n bigint, p integer, o bigint, at timestamptz, k bytea)
+CREATE FOREIGN TABLE rows (n bigint, p integer, o bigint, at timestamptz, k bytea, h jsonb)
     SERVER file OPTIONS (path '{folder}/rows.ndjson', commit_interval '200 ms');
-INSERT INTO rows SELECT n, p, o, at, k FROM messages;
+INSERT INTO rows SELECT n, p, o, at, k, h FROM messages;
 CREATE FOREIGN TABLE refused (rules text, p integer, o bigint)
     SERVER file OPTIONS (path '{folder}/refused.ndjson', commit_interval '200 ms');
 INSERT INTO refused SELECT rules, partition, "offset" FROM bourn.rejected;
@@ -85,6 +86,7 @@ def every_offset_once_across_runs(folder: Path, kafka: Kafka) -> None:
         pipeline.check_each_once(kafka, "runs", 3)
     assert {row["n"] for row in pipeline.rows()} == {n for n in range(12000) if n % 50}
     assert {row["rules"] for row in pipeline.rows("refused")} == {"type:n"}
+    assert {(row["k"], row["h"]) for row in pipeline.rows()} == {(None, None)}, "neither key nor headers were written"
     pipeline.catch_up()  # nothing new: nothing changes
     pipeline.check_each_once(kafka, "runs", 3)
 
