@@ -75,6 +75,8 @@ void os_random(void *p, size_t n);
 void os_uuid(char ret[static 37]);
 /* NULL if unset. The pointer lives until the process ends. */
 const char *os_env(const char *name);
+/* Set a variable that is not set yet. Before threads are started. */
+void os_env_default(const char *name, const char *value);
 uint64_t os_memory_resident(void); /* bytes of RSS */
 uint64_t os_memory_peak(void);
 int os_cpu_count(void); /* that this process may run on, by affinity and its container's quota; at least 1 */

@@ -118,3 +118,5 @@ bool os_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t timeout_us)
     until.tv_nsec = ns % 1000000000;
     return pthread_cond_clockwait(c, m, CLOCK_MONOTONIC, &until) == 0;
 }
+
+void os_env_default(const char *name, const char *value) { setenv(name, value, 0); }

@@ -224,7 +224,7 @@ static enum status search_tables(void *arg, const char *name, struct error *err)
     if (name[0] == '.' || name[0] == '_' || len + strlen(name) + 2 > sizeof search->path)
         return OK;
     search->path[len] = '/';
-    strcpy(search->path + len + 1, name);
+    memcpy(search->path + len + 1, name, strlen(name) + 1);
     if (os_stat(search->path, &s, err) == OK && s.kind == OS_FOLDER && is_table(search->path, &table, err) == OK) {
         if (table && search->found++ < LISTED_TABLES)
             buf_printf(&search->list, "%s%s", search->found > 1 ? ", " : "", search->path);
@@ -243,8 +243,8 @@ static enum status refuse_folder(const char *path, struct error *err)
     struct table_search search = {.list = BUF(KIB(8))};
     struct error ignored;
     if (strlen(path) < PATH_LIMIT) {
-        strcpy(search.path, path);
         size_t len = strlen(path);
+        memcpy(search.path, path, len + 1);
         while (len > 1 && search.path[len - 1] == '/')
             search.path[--len] = 0;
         (void)os_folder_list(search.path, search_tables, &search, &ignored);

@@ -3,7 +3,8 @@
 
 #include "column/batch.h"
 
-/* What to show: column names separated by commas (NULL: all), and of a Delta table which version (-1: the newest) or time
+/* What to show: column names separated by commas (NULL: all), and of a Delta table which version (-1: the newest) or
+ * time
  * (NULL: now). */
 struct cat_choice {
     const char *columns;

@@ -134,7 +134,8 @@ static enum status refuse_compressed(const char *name, const struct buf *b, stru
     bool zstd = b->len > 4 && load_u32(p) == 0xfd2fb528u;
     if (!gzip && !zstd)
         return OK;
-    (void)error_set(err, ERR_USAGE, "%s is compressed (%s): a pipeline is plain SQL text", name, gzip ? "gzip" : "zstd");
+    (void)error_set(err, ERR_USAGE, "%s is compressed (%s): a pipeline is plain SQL text", name,
+                    gzip ? "gzip" : "zstd");
     return error_hint(err, "unpack it first: %s", gzip ? "gunzip" : "zstd -d");
 }
 
@@ -222,7 +223,7 @@ enum status cmd_load_dotenv(struct error *err)
             value[n - 1] = 0;
             value++;
         }
-        setenv(trim(name), value, 0);
+        os_env_default(trim(name), value);
     }
     return OK;
 }

@@ -14,9 +14,14 @@ static int make_plan(int argc, char **argv, struct arena *a, struct plan **ret)
         return cmd_usage(verb, "which pipeline?");
     struct plan_text *texts;
     struct error err;
-    if (cmd_read_texts(argv, n, a, &texts, &err) != OK || plan_make(texts, (size_t)n, builtin_world(), ret, &err) != OK)
-        return cmd_fail(&err);
-    return 0;
+    struct plan_errors *others = arena_zalloc(a, sizeof *others);
+    if (cmd_read_texts(argv, n, a, &texts, &err) == OK &&
+        plan_check(texts, (size_t)n, builtin_world(), ret, others, &err) == OK)
+        return 0;
+    int code = cmd_fail(&err);
+    for (uint32_t i = 0; i < others->count; i++)
+        (void)cmd_fail(&others->items[i]);
+    return code;
 }
 
 static int print_plan(int argc, char **argv, void (*print)(const struct plan *p, struct buf *out))

@@ -20,8 +20,10 @@ static enum status query(const struct request *r, const struct plan *plan, struc
     bool exists = false;
     enum status s = journal_exists(store, &exists, err);
     if (s == OK && !exists) {
-        (void)error_set(err, ERR_STATE, "there is no state at %s, so nothing says which rows belong together", r->state);
-        s = error_hint(err, "name the state folder of the run: --state or BOURN_STATE; `bourn cat` reads a table alone");
+        (void)error_set(err, ERR_STATE, "there is no state at %s, so nothing says which rows belong together",
+                        r->state);
+        s = error_hint(err,
+                       "name the state folder of the run: --state or BOURN_STATE; `bourn cat` reads a table alone");
     }
     if (s == OK)
         s = journal_read(store, &m, err);

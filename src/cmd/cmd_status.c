@@ -112,7 +112,8 @@ static int explain_sources(const json_t *root)
     json_array_foreach(json_object_get(root, "sources"), i, source) {
         const char *name = text_of(source, "name", "?");
         if (text_of(source, "trouble", NULL)) {
-            printf("source %s cannot be read: %s. It is tried again by itself.\n", name, text_of(source, "trouble", ""));
+            printf("source %s cannot be read: %s. It is tried again by itself.\n", name,
+                   text_of(source, "trouble", ""));
             reasons++;
         }
         json_array_foreach(json_object_get(source, "splits"), k, split) {

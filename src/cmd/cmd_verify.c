@@ -218,8 +218,8 @@ static enum status open_state(struct verification *v, const char *state, struct 
     return journal_read(v->store, &v->manifest, err);
 }
 
-static enum status verify(struct verification *v, const struct plan_text *texts, int n, const struct plan_text *evidence,
-                          const char *state, struct error *err)
+static enum status verify(struct verification *v, const struct plan_text *texts, int n,
+                          const struct plan_text *evidence, const char *state, struct error *err)
 {
     TRY(plan_make(texts, (size_t)n, builtin_world(), &v->plan, err));
     TRY(open_state(v, state, err));

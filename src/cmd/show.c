@@ -70,8 +70,8 @@ static void show_ledger(const struct manifest *m)
     for (uint32_t i = 0; i < m->total.nlines; i++) {
         const struct ledger_line *l = &m->total.lines[i];
         if (l->kind == LEDGER_SOURCE)
-            printf("  %s: in %llu = accepted %llu + rejected %llu; of the accepted, duplicate %llu, late %llu\n", l->name,
-                   (unsigned long long)l->counts.in, (unsigned long long)l->counts.out,
+            printf("  %s: in %llu = accepted %llu + rejected %llu; of the accepted, duplicate %llu, late %llu\n",
+                   l->name, (unsigned long long)l->counts.in, (unsigned long long)l->counts.out,
                    (unsigned long long)l->counts.rejected, (unsigned long long)duplicate, (unsigned long long)late);
     }
     for (uint32_t i = 0; i < m->total.nrules; i++)

@@ -94,13 +94,15 @@ static enum status check_state_budget(struct engine *e, struct error *err)
             worst_keys = keys;
         }
     assert(worst);
-    (void)error_set(err, ERR_LIMIT,
-                    "state needs %llu bytes and bourn.state_memory allows %lld; the largest step is %s (%s) with %llu keys "
-                    "in %llu bytes",
-                    (unsigned long long)graph_state_bytes(e->graph), (long long)e->settings.state_memory, worst->name,
-                    worst->id, (unsigned long long)worst_keys, (unsigned long long)worst_bytes);
-    return error_hint(err, "raise it (SET bourn.state_memory = '...'), or bound the step: a shorter watermark or horizon; "
-                           "nothing is lost, the run goes on from the last epoch");
+    (void)error_set(
+        err, ERR_LIMIT,
+        "state needs %llu bytes and bourn.state_memory allows %lld; the largest step is %s (%s) with %llu keys "
+        "in %llu bytes",
+        (unsigned long long)graph_state_bytes(e->graph), (long long)e->settings.state_memory, worst->name, worst->id,
+        (unsigned long long)worst_keys, (unsigned long long)worst_bytes);
+    return error_hint(err,
+                      "raise it (SET bourn.state_memory = '...'), or bound the step: a shorter watermark or horizon; "
+                      "nothing is lost, the run goes on from the last epoch");
 }
 
 /* ---- the record ---- */
@@ -137,8 +139,10 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
     errors += count_steps(e, &ledger);
     enum status s = ledger_balance(&ledger, err);
     if (s == OK && errors && e->settings.stop_on_error)
-        s = error_set(err, ERR_LIMIT, "%llu rows failed in epoch %lld and bourn.on_error is 'stop'; nothing of the epoch "
-                      "was committed", (unsigned long long)errors, (long long)epoch);
+        s = error_set(err, ERR_LIMIT,
+                      "%llu rows failed in epoch %lld and bourn.on_error is 'stop'; nothing of the epoch "
+                      "was committed",
+                      (unsigned long long)errors, (long long)epoch);
     if (s == OK)
         s = check_state_budget(e, err);
     graph_save(e->graph, e->segment);

@@ -1,4 +1,5 @@
-/* The engine: a pipeline as a running thing. This is the public face; everything above (cmd/, serve/) sees nothing else of
+/* The engine: a pipeline as a running thing. This is the public face; everything above (cmd/, serve/) sees nothing
+ * else of
  * engine/.
  *
  *     struct engine *e;
@@ -25,7 +26,8 @@ struct engine_config {
     int64_t for_us;       /* stop after this long; 0: no limit */
     bool adopt;           /* take over sinks that another state wrote to */
     uint32_t workers;     /* 0: as the pipeline says */
-    void (*progress)(void *arg, const struct engine_progress *p); /* a few times a second, from the engine's thread; NULL: none */
+    void (*progress)(void *arg,
+                     const struct engine_progress *p); /* a few times a second, from the engine's thread; NULL: none */
     void *progress_arg;
 };
 

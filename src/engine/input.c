@@ -32,8 +32,7 @@ static enum status add_splits(struct input *in, const struct manifest *m, struct
         if (p) {
             split->position = p->position;
             split->max_event = p->max_event;
-            split->idle = p->idle;
-            split->finished = p->finished;
+            split->idle = p->idle; /* whether it is at its end, the source says anew */
         }
         in->nsplits++;
         if (!os_planted_bug("seek_skipped") || !p)
@@ -277,7 +276,8 @@ void inputs_times(const struct inputs *all, struct graph_time *times)
         times[all->items[i].index] = (struct graph_time){all->items[i].evict, all->items[i].watermark};
 }
 
-/* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log, as
+/* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log,
+ * as
  * does where "latest" was: asked again after a restart it would be elsewhere. */
 static bool update_idleness(struct input *in, int64_t mono_us)
 {
@@ -297,7 +297,8 @@ static bool update_idleness(struct input *in, int64_t mono_us)
     return changed;
 }
 
-/* min over the splits that are not idle; one that has shown no event time yet holds it. When all are idle it stays; when all
+/* min over the splits that are not idle; one that has shown no event time yet holds it. When all are idle it stays;
+ * when all
  * have truly ended it is the end of time. */
 static int64_t watermark_of(const struct input *in)
 {

@@ -1,4 +1,5 @@
-/* Workers: a parallel for over a few tasks. With one worker everything runs on the caller's thread and no thread is made. */
+/* Workers: a parallel for over a few tasks. With one worker everything runs on the caller's thread and no thread is
+ * made. */
 #pragma once
 
 #include "base/os.h"

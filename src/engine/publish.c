@@ -194,7 +194,8 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     struct sink_position found = {0};
     TRY(builtin_sink(server->connector)->open(&config, &s->sink, &found, err));
     TRY(check_position(s, &found, m, err));
-    /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set ended, so
+    /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set
+     * ended, so
      * that no later range overlaps one that is there. */
     if (found.applied > s->now.confirmed)
         s->now.confirmed = s->now.applied = found.applied;

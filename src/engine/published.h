@@ -23,7 +23,8 @@ struct published {
     char **names;  /* for lookup */
 };
 
-/* uuid: whose epochs count (the state's). pin: go back to the newest epoch that all tables have; else newest versions. */
+/* uuid: whose epochs count (the state's). pin: go back to the newest epoch that all tables have; else newest
+ * versions. */
 enum status published_open(const struct plan *plan, const char *uuid, bool pin, struct published *ret,
                            struct error *err);
 void published_release(struct published *p);

@@ -6,12 +6,14 @@
 /* Where relations come from. */
 struct query_relations {
     struct plan_lookup lookup;
-    /* Hand every row of a relation (its schema as `lookup` said) to take, batch by batch; each may be forgotten after. */
+    /* Hand every row of a relation (its schema as `lookup` said) to take, batch by batch; each may be forgotten
+     * after. */
     enum status (*read)(void *arg, const char *name, enum status (*take)(void *take_arg, struct batch *b),
                         void *take_arg, struct error *err);
 };
 
-/* Run every SELECT of the text; results come statement by statement index, batch by batch (maybe none). An expression that
+/* Run every SELECT of the text; results come statement by statement index, batch by batch (maybe none). An expression
+ * that
  * fails ends the query, as in PostgreSQL. */
 struct query_result {
     uint32_t statement; /* 0.. in the order of the text */

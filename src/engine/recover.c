@@ -93,7 +93,8 @@ static enum status adopt_plan(struct engine *e, struct error *err)
     if (m->fingerprint[0] && strcmp(m->fingerprint, e->plan->fingerprint)) {
         (void)error_set(err, ERR_STATE, "the pipeline was changed since the state %s was made: its steps differ",
                         e->config.state);
-        return error_hint(err, "run the old pipeline (it is kept under %s/plan), or start with a new state and a new lake",
+        return error_hint(err,
+                          "run the old pipeline (it is kept under %s/plan), or start with a new state and a new lake",
                           e->config.state);
     }
     char sha[65];

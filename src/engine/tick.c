@@ -9,12 +9,12 @@
 enum {
     PROGRESS_EVERY = 100 * 1000,
     DISCOVER_EVERY = 5 * 1000 * 1000,
-    DISCOVER_FIRST = 20 * 1000, /* while a source has named no split yet */
-    QUIET_WAIT = 2 * 1000,          /* first wait of a quiet loop; doubles up to... */
-    QUIET_WAIT_MAX = 10 * 1000,     /* ...this: what a quiet stream adds to latency at most */
-    STOP_PATIENCE = 1500 * 1000,    /* Ctrl-C: how long sinks may take for what was held back */
-    COMMIT_SHARE = 10,              /* under load an epoch reads at least this many times as long as its commit takes... */
-    LONGEST_EPOCH = 1000 * 1000,    /* ...but no longer than this, unless the pipeline says so itself */
+    DISCOVER_FIRST = 20 * 1000,  /* while a source has named no split yet */
+    QUIET_WAIT = 2 * 1000,       /* first wait of a quiet loop; doubles up to... */
+    QUIET_WAIT_MAX = 10 * 1000,  /* ...this: what a quiet stream adds to latency at most */
+    STOP_PATIENCE = 1500 * 1000, /* Ctrl-C: how long sinks may take for what was held back */
+    COMMIT_SHARE = 10,           /* under load an epoch reads at least this many times as long as its commit takes... */
+    LONGEST_EPOCH = 1000 * 1000, /* ...but no longer than this, unless the pipeline says so itself */
 };
 
 /* ---- progress ---- */
@@ -108,11 +108,19 @@ static enum status finish(struct engine *e, const struct pass *pass, bool ended,
     return OK;
 }
 
-/* A backlog on a slow disk must not spend its time on fsync: the interval grows with what a commit costs. A stream that is
+/* A backlog on a slow disk must not spend its time on fsync: the interval grows with what a commit costs. A stream
+ * that is
  * drained does not notice, because its epochs end when there is nothing left to read. */
 static int64_t epoch_length(const struct engine *e)
 {
     return MAX(e->settings.epoch_interval_us, MIN(COMMIT_SHARE * e->commit_us, (int64_t)LONGEST_EPOCH));
+}
+
+/* The end of the input closed everything that waited for it; rows that come after it have no place (semantics 9). */
+static enum status refuse_more(struct error *err)
+{
+    (void)error_set(err, ERR_STATE, "there is more input, but this state has seen the end of its input and closed");
+    return error_hint(err, "read a growing file with OPTIONS (follow 'true'), or start with a new state");
 }
 
 /* One pass over the splits; an epoch if there were rows or a split's idleness changed. */
@@ -125,6 +133,8 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
                                   .until_us = os_mono_us() + epoch_length(e)};
     uint64_t bytes;
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass.rows, &bytes, err));
+    if (pass.rows > 0 && journal_manifest(e->journal)->ended)
+        return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
     *ret_worked = pass.rows > 0;
     if (pass.rows == 0 && !idleness)
@@ -214,7 +224,7 @@ enum status engine_run(struct engine *e, struct error *err)
     e->started_us = os_mono_us();
     bool ended = false;
     while (!time_is_up(e)) {
-        bool worked;
+        bool worked = false;
         TRY(tick(e, &worked, err));
         if (inputs_finished(&e->inputs)) {
             TRY(end_of_input(e, err));

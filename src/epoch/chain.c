@@ -69,8 +69,9 @@ void slot_bytes_release(struct slot_bytes *s) { buf_release(&s->bytes); }
 static enum status slot_error(struct store *store, uint64_t number, struct error *err)
 {
     (void)error_prefix(err, "%s/log/%020" PRIu64, store->ops->describe(store), number);
-    return error_hint(err, "restore the log from a copy; without one, start with a new state and a new lake: bourn does not "
-                           "guess at what was committed");
+    return error_hint(err,
+                      "restore the log from a copy; without one, start with a new state and a new lake: bourn does not "
+                      "guess at what was committed");
 }
 
 static enum status hole(struct store *store, uint64_t number, struct error *err)
@@ -287,8 +288,8 @@ static enum status verify_slot(struct verify *v, struct slot_bytes *s, struct er
     if (v->before.slot.number) {
         TRY(check_link(v->store, &v->before, &s->slot, err));
         if (s->slot.term < v->before.slot.term) {
-            (void)error_set(err, ERR_VERIFY, "its term %" PRIu64 " is older than the slot's before, %" PRIu64, s->slot.term,
-                            v->before.slot.term);
+            (void)error_set(err, ERR_VERIFY, "its term %" PRIu64 " is older than the slot's before, %" PRIu64,
+                            s->slot.term, v->before.slot.term);
             return slot_error(v->store, s->slot.number, err);
         }
     }
@@ -302,7 +303,8 @@ static enum status verify_slot(struct verify *v, struct slot_bytes *s, struct er
     return v->visit ? v->visit(v->arg, s->slot.number, s->slot.payload, err) : OK;
 }
 
-/* A hole is explained only by a fenced writer's last put, which found its slot free because truncation had passed it: one
+/* A hole is explained only by a fenced writer's last put, which found its slot free because truncation had passed it:
+ * one
  * slot, of an older term than what follows. */
 static enum status verify_hole(struct verify *v, const struct slots *slots, uint32_t start, struct error *err)
 {

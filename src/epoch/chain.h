@@ -12,7 +12,8 @@ struct chain_end {
     char sha[65];    /* of the newest slot; all '0' where there is none */
 };
 
-/* The manifest as of the newest slot (ret->slot, ret->term are the newest's), from the last full record on. An empty log is OK:
+/* The manifest as of the newest slot (ret->slot, ret->term are the newest's), from the last full record on. An empty
+ * log is OK:
  * a zero manifest. */
 enum status chain_load(struct store *store, struct manifest *ret, struct chain_end *ret_end, struct error *err);
 

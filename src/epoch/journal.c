@@ -94,7 +94,8 @@ static enum status put_slot(struct journal *j, const struct slot *s, const struc
     }
 }
 
-/* A slot below ours is gone: others have long gone on, and truncation, which ascends, has freed the one that we took. */
+/* A slot below ours is gone: others have long gone on, and truncation, which ascends, has freed the one that we took.
+ * */
 static enum status check_fence(struct journal *j, uint64_t number, bool *ret_fenced, struct error *err)
 {
     char name[25];

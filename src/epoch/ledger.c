@@ -91,10 +91,11 @@ enum status ledger_balance(const struct ledger *l, struct error *err)
                           : (uint128)c->out + c->filtered + c->rejected + c->late + c->duplicate + c->error;
         if (sum == c->in)
             continue;
-        (void)error_set(err, ERR_VERIFY,
-                        "the ledger of epochs %lld to %lld does not balance: %s \"%s\" took in %llu rows and accounts for %llu",
-                        (long long)l->from, (long long)l->to, kind_names[x->kind], x->name, (unsigned long long)c->in,
-                        (unsigned long long)sum);
+        (void)error_set(
+            err, ERR_VERIFY,
+            "the ledger of epochs %lld to %lld does not balance: %s \"%s\" took in %llu rows and accounts for %llu",
+            (long long)l->from, (long long)l->to, kind_names[x->kind], x->name, (unsigned long long)c->in,
+            (unsigned long long)sum);
         return error_hint(err, "this is a bug in bourn, or tampering: nothing after the last good epoch was committed");
     }
     return OK;

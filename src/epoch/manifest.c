@@ -96,9 +96,9 @@ static enum status check_progress(const struct manifest *m, const struct journal
         if (old && x->target < old->target)
             return goes_back(err, "the target epoch of sink", x->name, old->target, x->target);
         if (x->target < x->confirmed || x->confirmed < x->applied || x->target > r->epoch)
-            return error_set(err, ERR_VERIFY, "sink \"%s\" has applied %lld, confirmed %lld and targets %lld in epoch %lld",
-                             x->name, (long long)x->applied, (long long)x->confirmed, (long long)x->target,
-                             (long long)r->epoch);
+            return error_set(err, ERR_VERIFY,
+                             "sink \"%s\" has applied %lld, confirmed %lld and targets %lld in epoch %lld", x->name,
+                             (long long)x->applied, (long long)x->confirmed, (long long)x->target, (long long)r->epoch);
     }
     return OK;
 }
@@ -131,8 +131,8 @@ enum status manifest_check(const struct manifest *m, const struct journal_record
         return goes_back(err, "the time of the epochs", "", m->now_us, r->now_us);
     if (r->ledger) {
         if (r->ledger->from != r->epoch || r->ledger->to != r->epoch)
-            return error_set(err, ERR_VERIFY, "the ledger of epoch %lld says it is of %lld to %lld", (long long)r->epoch,
-                             (long long)r->ledger->from, (long long)r->ledger->to);
+            return error_set(err, ERR_VERIFY, "the ledger of epoch %lld says it is of %lld to %lld",
+                             (long long)r->epoch, (long long)r->ledger->from, (long long)r->ledger->to);
         TRY(ledger_balance(r->ledger, err));
     }
     TRY(check_progress(m, r, err));

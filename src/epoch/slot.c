@@ -1,6 +1,7 @@
 /* The format of a slot, version 1: one header line of 221 bytes, made to be read by a person, too, then the payload:
  *
- *     bourn-log 1 slot=<20 digits> term=<20 digits> bytes=<10 digits> crc=<8 hex> previous=<64 hex> nonce=<32 hex> head=<8 hex>\n
+ *     bourn-log 1 slot=<20 digits> term=<20 digits> bytes=<10 digits> crc=<8 hex> previous=<64 hex> nonce=<32 hex>
+ *     head=<8 hex>\n
  *
  *     slot      its number, as in its name
  *     term      of the writer; a process that takes over begins a new one
@@ -41,7 +42,8 @@ bool slot_number(const char *name, uint64_t *ret)
     if (strncmp(name, "log/", 4) != 0 || strlen(name) != 24 || strspn(name + 4, "0123456789") != 20)
         return false;
     for (const char *p = name + 4; *p; p++)
-        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
             return false;
     *ret = number;
     return true;
@@ -50,8 +52,9 @@ bool slot_number(const char *name, uint64_t *ret)
 static enum status damaged(uint64_t number, const char *place, const char *what, struct error *err)
 {
     (void)error_set(err, ERR_CORRUPT, "%s/log/%020" PRIu64 " is damaged: %s", place, number, what);
-    return error_hint(err, "restore this file from a copy; without one, start with a new state and a new lake: bourn does "
-                           "not guess at what was committed");
+    return error_hint(err,
+                      "restore this file from a copy; without one, start with a new state and a new lake: bourn does "
+                      "not guess at what was committed");
 }
 
 /* The version of whatever this is; -1: nothing of ours. */

@@ -5,8 +5,8 @@
  *      u-1     |          10.00
  *      u-2     | NULL
  *
- * Names stand in the middle, numbers at the right. Control characters are shown as \n, \t or \x1b, so that a value can neither break a line nor
- * speak to the terminal. Widths are counted in terminal cells.
+ * Names stand in the middle, numbers at the right. Control characters are shown as \n, \t or \x1b, so that a value
+ * can neither break a line nor speak to the terminal. Widths are counted in terminal cells.
  */
 #pragma once
 
@@ -14,10 +14,12 @@
 
 struct table_writer;
 
-/* The schema's names are copied. width: of the terminal, cells that do not fit are cut with an ellipsis; 0: unlimited. */
+/* The schema's names are copied. width: of the terminal, cells that do not fit are cut with an ellipsis; 0:
+ * unlimited. */
 struct table_writer *table_writer_new(const struct schema *schema, uint32_t width);
-/* Append the live rows to the table, printed to out as soon as the widths are known: after a thousand rows or at a flush.
- * The head is printed before the first row; a later value that is too wide for its column pushes the others aside. */
+/* Append the live rows to the table, printed to out as soon as the widths are known: after a thousand rows or at a
+ * flush. The head is printed before the first row; a later value that is too wide for its column pushes the others
+ * aside. */
 void table_writer_add(struct table_writer *t, const struct batch *b, struct buf *out);
 /* Print what is held back, and the head if it was not yet. */
 void table_writer_flush(struct table_writer *t, struct buf *out);

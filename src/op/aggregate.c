@@ -1,12 +1,15 @@
 /* Aggregate: GROUP BY with accumulators, kept up to date.
  *
- * During an epoch every worker adds into a small table of its own; when the epoch ends these partials are merged into the
- * 256 shards (semantics 24: one hot group does not end up on one core). A group that changed comes out as its old row with
+ * During an epoch every worker adds into a small table of its own; when the epoch ends these partials are merged into
+ * the
+ * 256 shards (semantics 24: one hot group does not end up on one core). A group that changed comes out as its old row
+ * with
  * weight -1 and its new row with +1.
  *
  * State per group: i64 number of rows, then one accumulator per aggregate. A group without rows is deleted, except the
  * single group of a query without GROUP BY, which exists from the first epoch on, as in PostgreSQL.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "column/rowkey.h"
@@ -184,6 +187,8 @@ static void start_batch(struct batch_builder *bb)
 {
     struct outcome *o = bb->out;
     bb->batch = batch_make(&o->arena, bb->g->node->schema.types, bb->g->node->schema.ncols, EMIT_GROUPS);
+    for (uint32_t c = 0; c < bb->g->node->ngroup; c++) /* a group's key may be NULL */
+        bb->batch->cols[c].valid = arena_zarray(&o->arena, BITMAP_WORDS(EMIT_GROUPS), sizeof(uint64_t));
     bb->weight = arena_array(&o->arena, EMIT_GROUPS, sizeof *bb->weight);
     bb->batch->weight = bb->weight;
     bb->batch->rows = bb->batch->live = 0;
@@ -199,7 +204,8 @@ static void mark_null(struct batch_builder *bb, struct column *col, uint32_t row
     column_set_null(col, &bb->out->arena, EMIT_GROUPS, row);
 }
 
-/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there until it
+/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there
+ * until it
  * is valid again, and, for weight +1, said so. */
 static void put_row(struct batch_builder *bb, struct keyed_entry *e, int64_t weight)
 {
@@ -225,8 +231,8 @@ static void put_row(struct batch_builder *bb, struct keyed_entry *e, int64_t wei
     }
     if (failed) {
         if (weight > 0) {
-            char rule[16] = "error:";
-            strncat(rule, failed, 5);
+            char rule[16];
+            snprintf(rule, sizeof rule, "error:%s", failed);
             reject_result(bb->rejections, bb->batch, row, node->schema.names, bb->g->op.name, rule,
                           "aggregate out of range");
         }

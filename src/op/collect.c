@@ -237,7 +237,8 @@ static void decode_all(struct netting *n)
     }
 }
 
-/* A key has at most one live row (the planner saw to that), so its rows of an epoch are: maybe an old one leaving, then new ones
+/* A key has at most one live row (the planner saw to that), so its rows of an epoch are: maybe an old one leaving,
+ * then new ones
  * replacing each other. */
 static void note_row(struct net *net, struct row_ref row, int64_t weight)
 {

@@ -1,10 +1,13 @@
-/* Dedup: DISTINCT ON without ORDER BY, the first row of each key by ordinal, within the watermark's horizon (semantics 13).
+/* Dedup: DISTINCT ON without ORDER BY, the first row of each key by ordinal, within the watermark's horizon
+ * (semantics 13).
  *
- * An id is the 128-bit hash, keyed by the state's seed, of the key columns' canonical bytes; 2^-128 per pair is below every other source of
+ * An id is the 128-bit hash, keyed by the state's seed, of the key columns' canonical bytes; 2^-128 per pair is below
+ * every other source of
  * error (docs/decisions/0003). Late rows are refused first, so that they never claim a key.
  */
 #include <stdlib.h>
 
+#include "base/os.h"
 #include "column/rowkey.h"
 #include "op/operators.h"
 #include "op/reject.h"
@@ -52,7 +55,8 @@ static void refuse_late(struct op_context *c, struct dedup *d, struct batch *b)
         batch_filter(b, keep);
 }
 
-/* A single text or uuid column is hashed as it lies; anything else, and NULL, by its canonical bytes under another seed. */
+/* A single text or uuid column is hashed as it lies; anything else, and NULL, by its canonical bytes under another
+ * seed. */
 static struct hash128 id_of(const struct dedup *d, struct buf *scratch, const struct batch *b, uint32_t row)
 {
     const struct column *first = &b->cols[d->key[0]];
@@ -117,7 +121,7 @@ static void dedup_finish(struct operator *op, struct op_context *c, struct parke
         live += p->first[row];
     }
     c->counts->duplicate += batch_live(b) - live;
-    c->counts->out += live;
+    c->counts->out += live - (os_planted_bug("row_uncounted") && live);
     b->sel = sel;
     b->live = live;
     *ret = live ? b : NULL;

@@ -2,7 +2,8 @@
  * contract. A row that breaks it goes to the rejections with *all* the rules it broke and touches nothing else.
  *
  * Rules, in the order they are named: `parse` (no row at all; then no other), `type:<column>` (its rules are skipped),
- * the table's constraints as written, `null:<time column>` (no event time), `future` (event time beyond now + max_ahead).
+ * the table's constraints as written, `null:<time column>` (no event time), `future` (event time beyond now +
+ * max_ahead).
  */
 #pragma once
 

@@ -22,7 +22,8 @@ struct sort {
     bool emitted;
 };
 
-/* A sort key's bytes: rowkey order is ascending, NULLS LAST; descending inverts every byte, and a NULL that belongs on the
+/* A sort key's bytes: rowkey order is ascending, NULLS LAST; descending inverts every byte, and a NULL that belongs
+ * on the
  * other side gets another first byte. */
 static void put_sort_key(struct buf *out, const struct batch *b, const struct plan_sort_key *k, uint32_t row)
 {

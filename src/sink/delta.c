@@ -260,7 +260,8 @@ static enum status attempt(struct delta_sink *s, enum apply_mode mode, struct up
     bool complete = false;
     struct error why;
     if (!*prepared && prepare(u, s, mode, c, result, &why) != OK) {
-        /* A file of the snapshot is gone: others may have replaced and vacuumed it meanwhile. Then the next look shows it. */
+        /* A file of the snapshot is gone: others may have replaced and vacuumed it meanwhile. Then the next look
+         * shows it. */
         bool stale = why.code == ERR_NOT_FOUND && s->missing_at != s->table->version;
         s->missing_at = s->table->version;
         *ret = DELTA_LOST;

@@ -4,9 +4,12 @@
  *   2. files that may hold a changed key: by the log's bounds of the key columns, then by what is remembered or read of
  *      their keys (delta_keys.c)
  *   3. each is read; rows whose key is changed are marked as dropped, unless the new row is the same
- *   4. files with dropped rows are rewritten, the new row in the old one's place. New keys join a file of their partition
- *      that is rewritten anyway: the one whose keys begin next below, so that files stay clustered by key, like leaves of a
- *      B-tree; a file that outgrows the target size is split in even parts. Where none is rewritten they join a file that is
+ *   4. files with dropped rows are rewritten, the new row in the old one's place. New keys join a file of their
+ *   partition
+ *      that is rewritten anyway: the one whose keys begin next below, so that files stay clustered by key, like
+ *      leaves of a
+ *      B-tree; a file that outgrows the target size is split in even parts. Where none is rewritten they join a file
+ *      that is
  *      small in proportion (so that small tables stay one file, and a key is moved O(log n) times), or make a new one.
  *
  * Everything reads the snapshot; nothing is remembered but facts about files, which never change. */
@@ -16,7 +19,8 @@
 #include "column/rowkey.h"
 #include "sink/delta_sink.h"
 
-/* Files above KEYS_FIRST are asked for their key columns before all columns are read. Rows of files that are read are kept
+/* Files above KEYS_FIRST are asked for their key columns before all columns are read. Rows of files that are read are
+ * kept
  * for the rewrite up to KEEP_BYTES of encoded files. JOIN_BYTES: always small enough to take new keys. */
 static const uint64_t KEYS_FIRST = MIB(4), KEEP_BYTES = MIB(8), JOIN_BYTES = MIB(1);
 

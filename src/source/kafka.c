@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "column/civil.h"
+#include "column/jsonb.h"
 #include "link/event_hubs.h"
 #include "source/connectors.h"
 
-enum { SECRET_BYTES = 64 * 1024 };
+enum { SECRET_BYTES = 64 * 1024, HEADER_BYTES = 256 << 20 };
 
 static const char *const connect_hint = "\"bootstrap.servers\" on the server, or connection_string in a user mapping";
 
@@ -161,27 +163,42 @@ static void rows_drop(struct kafka_source *k, struct kafka_rows *r)
 
 static const struct view no_view = {.len = ORIGIN_NONE};
 
-/* Headers as a JSON object. */
+/* A header's value as JSON: text if it is any, else its bytes as bytea is written. */
+static void put_header_value(struct buf *out, struct slice value)
+{
+    if (!value.data) {
+        buf_puts(out, "null");
+        return;
+    }
+    if (utf8_valid(value) && !memchr(value.data, 0, value.len)) {
+        buf_put_json(out, value);
+        return;
+    }
+    buf_puts(out, "\"\\\\x");
+    for (size_t i = 0; i < value.len; i++)
+        buf_printf(out, "%02x", (unsigned char)value.data[i]);
+    buf_putc(out, '"');
+}
+
+/* Headers as jsonb: of headers with one name the last stays. */
 static struct view headers_of(const struct kafka_message *m, struct arena *a)
 {
     const char *name;
-    struct slice value;
+    struct slice value, object;
     if (!kafka_message_header(m, 0, &name, &value))
         return no_view;
-    AUTO(buf) text = BUF(MIB(16));
+    AUTO(buf) text = BUF(HEADER_BYTES);
     for (size_t i = 0; kafka_message_header(m, i, &name, &value); i++) {
         buf_putc(&text, i == 0 ? '{' : ',');
         buf_put_json(&text, slice_of(name));
         buf_putc(&text, ':');
-        if (value.data)
-            buf_put_json(&text, value);
-        else
-            buf_puts(&text, "null");
+        put_header_value(&text, value);
     }
     buf_putc(&text, '}');
-    if (text.overflow)
-        return no_view;
-    return view_of(arena_dup(a, text.data, text.len), text.len);
+    struct error ignored;
+    if (text.overflow || jsonb_normalise(buf_slice(&text), HEADER_BYTES, a, &object, &ignored) != OK)
+        return no_view; /* past any broker's limit on the size of a message */
+    return view_of(object.data, object.len);
 }
 
 static void fill_rows(struct kafka_rows *r)

@@ -227,7 +227,8 @@ static void settle(struct expiring *s, struct shard *h, int64_t time_us, int64_t
         /* Shards begin at different sizes, so that they do not all grow in the same epoch, and memory an id is the same
          * at every count. */
         unsigned number = (unsigned)(h - s->shards);
-        rebuild(s, h, FIRST_BUCKETS + FIRST_BUCKETS * number / (2 * SHARDS), saturating_sub(time_us, quarter), INT64_MIN);
+        rebuild(s, h, FIRST_BUCKETS + FIRST_BUCKETS * number / (2 * SHARDS), saturating_sub(time_us, quarter),
+                INT64_MIN);
     } else if (time_us > h->base_us) {
         rebuild(s, h, h->nbuckets, saturating_sub(time_us, 3 * quarter), evict_us);
     } else {
@@ -266,7 +267,8 @@ void expiring_prefetch(const struct expiring *s, struct hash128 id)
     __builtin_prefetch(bucket_at(h, home_of(h, id.lo)), 1);
 }
 
-/* Which of a bucket's entries is this id: bits. All three are compared at once, because which of them it is, or how many
+/* Which of a bucket's entries is this id: bits. All three are compared at once, because which of them it is, or how
+ * many
  * there are, no branch predictor can know. */
 static inline unsigned matches(const unsigned char *b, struct hash128 id)
 {

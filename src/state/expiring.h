@@ -1,12 +1,14 @@
 /* Expiring sets: have we seen this 128-bit id within its time? The state of deduplication.
  *
- * An id is remembered with the time it was first seen and forgotten when `evict_us` reaches time + horizon. Expiry is exact:
+ * An id is remembered with the time it was first seen and forgotten when `evict_us` reaches time + horizon. Expiry is
+ * exact:
  * what `expiring_insert` answers does not depend on when memory is swept. Each of the 256 shards is an open table of
  * 64-byte buckets, each with three 21-byte entries (the 120 bits of the id that do not choose the shard, and 48 bits of
  * time), so a lookup touches one cache line and an id costs about 30 bytes, at most 40. Different shards may be used by
  * different threads at once.
  *
- * 48 bits of microseconds reach over 8.9 years. Where the unexpired ids of one shard lie further apart than that (or than
+ * 48 bits of microseconds reach over 8.9 years. Where the unexpired ids of one shard lie further apart than that (or
+ * than
  * 6.6 years, when the newest arrives last), the oldest are remembered with a later time than theirs: they are forgotten
  * late, never early.
  */
@@ -25,11 +27,14 @@ static inline unsigned expiring_shard(struct hash128 id) { return (unsigned)(id.
 
 /* ids are hashes: all their bits are taken to be random. */
 void expiring_prefetch(const struct expiring *s, struct hash128 id);
-/* true: the id is new (or was expired: time + horizon <= evict_us) and is now remembered with `time_us`, part of the next save.
+/* true: the id is new (or was expired: time + horizon <= evict_us) and is now remembered with `time_us`, part of the
+ * next save.
  * false: it is there, unexpired, and nothing changed. evict_us INT64_MIN: nothing expires. evict_us never goes back. */
 bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us);
-/* Drop what is expired, a share of the shards at a time so that no epoch pauses for it: called once an epoch, it sweeps at most what
- * keeps memory within an eighth of a horizon of exact. Touches every shard: no other thread may use the set meanwhile. */
+/* Drop what is expired, a share of the shards at a time so that no epoch pauses for it: called once an epoch, it
+ * sweeps at most what
+ * keeps memory within an eighth of a horizon of exact. Touches every shard: no other thread may use the set
+ * meanwhile. */
 void expiring_sweep(struct expiring *s, int64_t evict_us);
 uint64_t expiring_count(const struct expiring *s); /* including expired ones that are not swept yet */
 uint64_t expiring_bytes(const struct expiring *s);

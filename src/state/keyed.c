@@ -8,7 +8,8 @@
  *     varint    bytes of the value     (puts only)
  *     ...       value, as the owner's pack wrote it
  *
- * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all that a
+ * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all
+ * that a
  * user-space address has on x86-64 and AArch64. A miss is decided without a look at any entry, and a hit looks at one.
  * Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
  */
@@ -549,8 +550,8 @@ static enum status load_change(struct keyed *t, const struct keyed_change *c, st
 enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, struct error *err)
 {
     if (version != t->version) {
-        (void)error_set(err, ERR_STATE, "the saved state of \"%s\" has version %u, this bourn reads version %u", t->name,
-                        version, t->version);
+        (void)error_set(err, ERR_STATE, "the saved state of \"%s\" has version %u, this bourn reads version %u",
+                        t->name, version, t->version);
         return error_hint(err, "run the version of bourn that wrote it");
     }
     struct reader r = reader_of(payload);

@@ -55,16 +55,19 @@ void keyed_touch(struct keyed *t, struct keyed_entry *e);
 void keyed_remove(struct keyed *t, struct keyed_entry *e);
 /* Forget every entry, without tombstones, keeping memory for the next round: for tables that are no state. */
 void keyed_clear(struct keyed *t);
-/* Live entries touched since the last keyed_save, of one shard, in key order (so that what is emitted does not depend on
+/* Live entries touched since the last keyed_save, of one shard, in key order (so that what is emitted does not depend
+ * on
  * arrival); valid until the shard changes: keyed_remove of the entries given leaves the array alone. */
 struct keyed_entry *const *keyed_dirty(struct keyed *t, unsigned shard, uint32_t *ret_count);
-/* Visit every live entry of a shard in unspecified order. A visit may touch or remove the entry it is given, no other. */
+/* Visit every live entry of a shard in unspecified order. A visit may touch or remove the entry it is given, no
+ * other. */
 void keyed_each(struct keyed *t, unsigned shard, void (*visit)(void *arg, struct keyed_entry *e), void *arg);
 uint64_t keyed_count(const struct keyed *t);
 /* All memory of the table, for the state budget; not what values own elsewhere. */
 uint64_t keyed_bytes(const struct keyed *t);
 
-/* Append the changes of shards [from, to) since the last save to `out` as a SECTION_KEYED payload part and mark them clean.
+/* Append the changes of shards [from, to) since the last save to `out` as a SECTION_KEYED payload part and mark them
+ * clean.
  * Parts of ascending shard ranges concatenate to one valid payload. Nothing changed: nothing is appended. */
 void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out);
 /* Apply a section's payload (oldest segment first). ERR_CORRUPT on anything odd, then the table is good only for

@@ -269,8 +269,8 @@ enum status segment_put_feed(const struct segment_feed *feed, struct store *stor
 
 static enum status corrupt(const struct segment *s, struct error *err, const char *what)
 {
-    (void)error_set(err, ERR_CORRUPT, "the segment %s in %s is damaged: %s", s->ref.name, s->store->ops->describe(s->store),
-              what);
+    (void)error_set(err, ERR_CORRUPT, "the segment %s in %s is damaged: %s", s->ref.name,
+                    s->store->ops->describe(s->store), what);
     return error_hint(err, "restore this file from a copy, or start a new state: bourn does not guess at state");
 }
 

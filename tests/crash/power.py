@@ -1,8 +1,8 @@
 """What a power loss can leave on disk, built from the seam's record of every mutation (format: src/base/os_fault.c).
 
-The model is harsher than any file system we know: what was written and not synced may be there, be gone, or be torn at a
-multiple of 512 bytes, each write by itself; names that were linked, renamed or removed in a folder since its last sync are
-kept up to some point and lost after it, each folder by itself. What was synced is there.
+The model is harsher than any file system we know: what was written and not synced may be there, be gone, or be torn at
+a multiple of 512 bytes, each write by itself; names that were linked, renamed or removed in a folder since its last
+sync are kept up to some point and lost after it, each folder by itself. What was synced is there.
 """
 from __future__ import annotations
 

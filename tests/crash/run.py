@@ -190,8 +190,8 @@ def zombie(world: World, place: Path, point: str, nth: int, bug: str = "") -> bo
     env = {"PATH": os.environ["PATH"], "EVENTS": str(world.events), "LAKE": str(place / "lake"), "HOME": str(place),
            "BOURN_STATE": str(place / "state"), "BOURN_BUG": ",".join(filter(None, ["no_lock", bug])),
            "BOURN_STOP_AT": f"{point}:{nth}:stop"}
-    a = subprocess.Popen([world.bourn, "run", "--quiet", world.settings, EXAMPLE / "file.sql", EXAMPLE / "payments.sql"],
-                         env=env, cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    words = [world.bourn, "run", "--quiet", world.settings, EXAMPLE / "file.sql", EXAMPLE / "payments.sql"]
+    a = subprocess.Popen(words, env=env, cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
     try:
         if not wait_stopped(a.pid):
             return False
@@ -262,14 +262,24 @@ def hunt(world: World, bug: str, chance: random.Random) -> str | None:
         each(world, [(n,) for n in sorted(chance.sample(range(1, total + 1), min(total, 150)))],
              lambda w, place, n: kill_once_with(w, place, n, bug))
 
+    def plain() -> None:
+        place = world.fresh("plain-" + bug)
+        finish(world, place, Observer(world, place / "lake"), bug)
+
+    def freezes() -> None:
+        each(world, [(p, n) for p in ("segment", "recorded") for n in (1, 2)],
+             lambda w, place, p, n: zombie(w, place, p, n, bug))
+
+    def failures() -> None:
+        each(world, [(f"fail:{n}:EIO",) for n in sorted(chance.sample(range(1, total + 1), 150))],
+             lambda w, place, rule: fail_call(w, place, rule, bug))
+
     tests = {
-        "an undisturbed run": lambda: finish(world, world.fresh("plain-" + bug), Observer(world, world.folder / ("plain-" + bug) / "lake"), bug),
+        "an undisturbed run": plain,
         "killed at every boundary": kills,
-        "a frozen process and its successor": lambda: each(world, [(p, n) for p in ("segment", "recorded") for n in (1, 2)],
-                                                            lambda w, place, p, n: zombie(w, place, p, n, bug)),
+        "a frozen process and its successor": freezes,
         "power lost at any moment": lambda: lose_power(world, chance, 150, bug),
-        "every call failed": lambda: each(world, [(f"fail:{n}:EIO",) for n in sorted(chance.sample(range(1, total + 1), 150))],
-                                          lambda w, place, rule: fail_call(w, place, rule, bug)),
+        "every call failed": failures,
     }
     return next((name for name, test in tests.items() if caught(test)), None)
 

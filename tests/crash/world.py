@@ -167,8 +167,8 @@ class Observer:
             content = visible(self.lake, table)
             events = self.world.index[table].get(digest(content))
             if events is None:
-                raise Violation(f"{table} shows {len(content)} rows that are the result of no number of events: a loss, "
-                                f"a duplicate, or half an epoch")
+                raise Violation(f"{table} shows {len(content)} rows that no number of events gives: a loss, a "
+                                "duplicate, or half an epoch")
             if events < self.seen[table]:
                 raise Violation(f"{table} went back from {self.seen[table]} events to {events}")
             self.seen[table] = events

@@ -1,4 +1,5 @@
-/* The parts of the Delta sink that need no table: a change set by key, what is remembered of files' keys, table paths. The
+/* The parts of the Delta sink that need no table: a change set by key, what is remembered of files' keys, table
+ * paths. The
  * whole is tested by tests/interop/delta_sink. */
 #include <setjmp.h>
 #include <stdarg.h>

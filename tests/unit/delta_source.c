@@ -1,4 +1,5 @@
-/* The Delta source over a table that the Delta sink made: every row once, from any position, in the version it began with. */
+/* The Delta source over a table that the Delta sink made: every row once, from any position, in the version it began
+ * with. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -118,7 +118,8 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep)
         }
         int i = (int)(random_u64() % IDS);
         int64_t time = clock - (int64_t)(random_u64() % (uint64_t)(40 * pace));
-        assert_int_equal(expiring_insert(s, id_of((uint64_t)i), time, evict), model_insert(&m, i, time, horizon, evict));
+        assert_int_equal(expiring_insert(s, id_of((uint64_t)i), time, evict),
+                         model_insert(&m, i, time, horizon, evict));
     }
     while (nsections)
         buf_release(&sections[--nsections]);
@@ -151,6 +152,15 @@ static void test_distant_times(void **state)
             assert_true(expiring_insert(s, id_of((uint64_t)d + 1), time, time));
         }
         assert_true(expiring_insert(s, id_of(1), time, time));
+    }
+    expiring_free(s);
+    /* Older and older, within what 48 bits reach: exact. */
+    s = expiring_new("dedup", day);
+    for (int64_t y = 0; y < 8; y++)
+        assert_true(expiring_insert(s, id_of((uint64_t)y), start - y * year, INT64_MIN));
+    for (int64_t y = 7; y >= 0; y--) {
+        assert_false(expiring_insert(s, id_of((uint64_t)y), start, start - y * year + day - 1));
+        assert_true(expiring_insert(s, id_of((uint64_t)y), start, start - y * year + day));
     }
     expiring_free(s);
     /* One epoch without a watermark that holds 1970 and 2026: late to forget, never early. */

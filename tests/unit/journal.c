@@ -1,4 +1,5 @@
-/* epoch/journal: what was appended is what is read; damage, holes and other writers are found; a crash at any store call
+/* epoch/journal: what was appended is what is read; damage, holes and other writers are found; a crash at any store
+ * call
  * loses nothing that was promised. */
 #include "epoch/journal.h"
 
@@ -467,7 +468,8 @@ static void test_fenced_after_truncation(void **state)
     assert_null(slot_bytes(store, 7));
     assert_int_equal(journal_verify(store, NULL, NULL, &err), OK);
 
-    /* The zombie dies between its put and the check: its slot is no part of the log, and goes with the next takeover. */
+    /* The zombie dies between its put and the check: its slot is no part of the log, and goes with the next takeover.
+     * */
     struct journal *c = open_journal(store);
     append_epochs(c, store, 301, 500);
     AUTO(buf) stale = BUF(MIB(1));

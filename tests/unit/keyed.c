@@ -437,7 +437,8 @@ static struct segment_ref put_version(struct store *store, uint32_t version, int
     return ref;
 }
 
-/* A table whose values changed their format: versions stay apart, and a tombstone stays while an older one has the key. */
+/* A table whose values changed their format: versions stay apart, and a tombstone stays while an older one has the
+ * key. */
 static void test_merge_of_versions(void **state)
 {
     (void)state;

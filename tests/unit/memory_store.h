@@ -109,8 +109,8 @@ static void memory_set(struct memory_store *m, const char *name, struct buf byte
     m->objects[at] = (struct memory_object){mem_strdup(name), bytes};
 }
 
-static enum status memory_store_parts(struct memory_store *m, const char *name, const struct slice *parts, size_t nparts,
-                                      bool if_absent, struct error *err)
+static enum status memory_store_parts(struct memory_store *m, const char *name, const struct slice *parts,
+                                      size_t nparts, bool if_absent, struct error *err)
 {
     if (m->before_put)
         m->before_put(m, name);
@@ -206,8 +206,9 @@ static void memory_free(struct store *s)
 
 static struct store *memory_store_new(void)
 {
-    static const struct store_ops ops = {memory_get,  memory_get_range, memory_head,     memory_put,  memory_put_from,
-                                         memory_put_if_absent, memory_list, memory_remove, memory_describe, memory_free};
+    static const struct store_ops ops = {memory_get,      memory_get_range,     memory_head, memory_put,
+                                         memory_put_from, memory_put_if_absent, memory_list, memory_remove,
+                                         memory_describe, memory_free};
     struct memory_store *m = mem_zalloc(sizeof *m);
     m->base.ops = &ops;
     return &m->base;

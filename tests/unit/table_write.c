@@ -1,4 +1,5 @@
-/* Tables for people: what psql 15 draws for the same rows (\pset null NULL; border 1, and no blanks at the end of a line),
+/* Tables for people: what psql 15 draws for the same rows (\pset null NULL; border 1, and no blanks at the end of a
+ * line),
  * and what a terminal must be kept from. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,8 @@
  *
  *   delta_sink_tool LAKE TABLE IDENTITY COLUMNS [key=a,b] [adopt] [NAME=VALUE...]
  *
- * COLUMNS: "k int4 not null, v numeric(10,2)". NAME=VALUE are options of the table. The sink is opened, what it found is
+ * COLUMNS: "k int4 not null, v numeric(10,2)". NAME=VALUE are options of the table. The sink is opened, what it found
+ * is
  * printed as "position APPLIED OTHER-OWNER", and commands are read from stdin:
  *
  *   +{...}            a row to insert or upsert, as JSON

@@ -47,7 +47,8 @@ from deltalake import DeltaTable, write_deltalake  # noqa: E402
 
 
 def tool(name: str, *options: str) -> str:
-    return str(build(name, targets=["tests/interop/delta_sink_tool"], options=options) / "tests/interop/delta_sink_tool")
+    built = build(name, targets=["tests/interop/delta_sink_tool"], options=options)
+    return str(built / "tests/interop/delta_sink_tool")
 
 
 TOOL = ""
@@ -61,7 +62,7 @@ class Stopped(Exception):
 
 class Sink:
     def __init__(self, lake: Path, columns: str, *words: str, table: str = "t", identity: str = US):
-        self.process = subprocess.Popen([TOOL, str(lake), table, identity, columns, *words], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([TOOL, lake, table, identity, columns, *words], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1 << 20, preexec_fn=die_with_parent)
         answer = self.answer("position")
         self.applied, self.other = int(answer[0]), answer[1] if len(answer) > 1 else ""
@@ -126,7 +127,8 @@ def must_equal(found, expected, what: str) -> None:
                        for rows in (found, expected))
     missing, extra = expected - found, found - expected
     if missing or extra:
-        raise AssertionError(f"{what}: {found.total()} rows, expected {expected.total()}; {missing.total()} missing, as "
+        raise AssertionError(f"{what}: {found.total()} rows, expected {expected.total()}; {missing.total()} "
+                             "missing, as "
                              f"{list(missing)[:2]}, {extra.total()} too many, as {list(extra)[:2]}")
 
 
@@ -166,7 +168,8 @@ def make_key(kind: str, i: int):
 
 
 def make_row(rng: random.Random, kind: str, i: int) -> dict:
-    return {"k": make_key(kind, i), "g": rng.choice(["web", "api", "a/b=c%", "ü"]) if "by" not in kind or kind == "by text"
+    return {"k": make_key(kind, i),
+            "g": rng.choice(["web", "api", "a/b=c%", "ü"]) if "by" not in kind or kind == "by text"
             else f"g{i % 3}",
             "n": rng.choice([None, rng.randrange(-2**63, 2**63)]),
             "amount": rng.choice([None, Decimal(rng.randrange(-10**12, 10**12)) / 100]),
@@ -176,7 +179,8 @@ def make_row(rng: random.Random, kind: str, i: int) -> dict:
 def shown(kind: str, row: dict) -> dict:
     """The row as a reader of the table gets it."""
     return {name: Decimal(value).quantize(Decimal("0.001")) if kind == "by decimal" and name == "k"
-            else value.quantize(Decimal("0.01")) if isinstance(value, Decimal) else value for name, value in row.items()}
+            else value.quantize(Decimal("0.01")) if isinstance(value, Decimal) else value
+            for name, value in row.items()}
 
 
 def upserts(kind: str, rng: random.Random, lake: Path) -> None:
@@ -345,7 +349,8 @@ def between_upserts(rng: random.Random, lake: Path) -> None:
 
 
 def at_the_same_time(rng: random.Random, lake: Path, keyed: bool | None = None) -> None:
-    """Others append, compact and vacuum without retention while we append and upsert: no row is lost on either side. Where
+    """Others append, compact and vacuum without retention while we append and upsert: no row is lost on either
+    side. Where
     both compact, delta-rs may merge what we had merged (it does not look); then the sink must say so."""
     path, stop, foreign, problems = lake / "t", threading.Event(), [], []
     keyed = rng.random() < 0.5 if keyed is None else keyed
@@ -466,7 +471,8 @@ def refusals(rng: random.Random, lake: Path) -> None:
     wider.close()
     rows = sorted((row["id"], row["more"]) for row in table_rows(lake / "t"))
     assert rows == [(1, None), (2, None), (4, "new")], rows
-    DeltaTable(str(lake / "t")).alter.set_table_properties({"delta.setTransactionRetentionDuration": "interval 1 hours"})
+    retention = {"delta.setTransactionRetentionDuration": "interval 1 hours"}
+    DeltaTable(str(lake / "t")).alter.set_table_properties(retention)
     must_stop(lambda: Sink(lake, columns + ", more text", identity=OTHER), "setTransactionRetentionDuration")
 
 
@@ -523,7 +529,8 @@ def measure(lake: Path) -> None:
                "amount numeric(18,2), schema_version int4, offset_ int8")
     best = min(time_of(lake / f"a{i}", columns, 1_000_000, []) for i in range(3))
     print(f"append of 1 M rows x 9 columns: {best / 1e6:.2f} s")
-    metrics = ("user_id text not null, total_deposits numeric(18,2), total_withdrawals numeric(18,2), deposit_count int8, "
+    metrics = ("user_id text not null, total_deposits numeric(18,2), total_withdrawals numeric(18,2), "
+               "deposit_count int8, "
                "withdrawal_count int8, first_seen timestamptz, last_seen timestamptz, updated_at timestamptz")
     sink, times = Sink(lake / "u", metrics, "key=user_id"), []
     for epoch in range(1, 60):

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""The command line as a person meets it: what is typed wrong, interrupted, repeated, moved, tampered with."""
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness import TOP, Suite, program  # noqa: E402
+from harness.children import die_with_parent  # noqa: E402
+
+suite = Suite("cli")
+BOURN = program()
+EXAMPLE = TOP / "examples/payments"
+EVIDENCE = ["--evidence", EXAMPLE / "evidence.sql"]
+PIPELINE = [EXAMPLE / "file.sql", EXAMPLE / "payments.sql"]
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "EVENTS": str(folder / "e.ndjson"), "LAKE": str(folder / "lake"),
+            "BOURN_STATE": str(folder / "state"), **more}
+
+
+def bourn(folder: Path, *words, check: int | None = 0, **more):
+    env = more.pop("env", None) or environment(folder)
+    return suite.command([BOURN, *words], check=check, cwd=folder, env=env, **more)
+
+
+def events(folder: Path, rows: int = 5000, bad: float = 0.03) -> None:
+    bourn(folder, "generate", "--rows", rows, "--rate", 0, "--bad", bad, "--to", folder / "e.ndjson")
+
+
+def finished_run(folder: Path) -> None:
+    events(folder)
+    bourn(folder, "run", "--quiet", *PIPELINE)
+
+
+def start(folder: Path, *words, **more) -> subprocess.Popen:
+    return subprocess.Popen([str(w) for w in (BOURN, *words)], cwd=folder, env=environment(folder, **more), text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+
+
+def until(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.02)
+
+
+# ---- words ----
+
+def help_and_version(folder: Path) -> None:
+    assert bourn(folder, check=2).stderr.startswith("bourn 0.")
+    assert "usage: bourn VERB" in bourn(folder, "--help").stdout
+    assert bourn(folder, "--version").stdout.startswith("bourn 0.")
+    for verb in ("run", "check", "explain", "generate", "verify", "cat", "query", "status", "why", "connectors"):
+        assert bourn(folder, "help", verb).stdout.startswith(f"bourn {verb}"), verb
+        assert bourn(folder, verb, "--help").stdout.startswith(f"bourn {verb}"), verb
+
+
+def mistyped_words(folder: Path) -> None:
+    assert "did you mean `bourn check`" in bourn(folder, "chek", check=2).stderr
+    assert "did you mean --state" in bourn(folder, "run", "--stat", "x", check=2).stderr
+    assert "needs a value" in bourn(folder, "run", "--state", check=2).stderr
+    assert "usage: bourn run" in bourn(folder, "run", check=2).stderr
+    assert "wants seconds" in bourn(folder, "run", "--for", "soon", "x.sql", check=2).stderr
+
+
+def missing_empty_and_compressed_files(folder: Path) -> None:
+    assert "there is no file nowhere.sql" in bourn(folder, "run", "nowhere.sql", check=2).stderr
+    (folder / "empty.sql").touch()
+    assert "empty.sql is empty" in bourn(folder, "run", "empty.sql", check=2).stderr
+    (folder / "packed.sql").write_bytes(gzip.compress(b"SELECT 1;"))
+    assert "gunzip" in bourn(folder, "run", "packed.sql", check=2).stderr
+    assert "is a folder" in bourn(folder, "run", folder, check=2).stderr
+    env = {"PATH": os.environ["PATH"]}
+    assert "environment variable EVENTS" in bourn(folder, "run", *PIPELINE, check=3, env=env).stderr
+    assert bourn(folder, "run", *PIPELINE, check=4).stderr.count("e.ndjson") >= 1
+
+
+def places_of_errors(folder: Path) -> None:
+    text = (EXAMPLE / "payments.sql").read_text().replace("CHECK (amount > 0)", "CHECK (amonut > 0)")
+    (folder / "typo.sql").write_text(text)
+    said = bourn(folder, "check", EXAMPLE / "file.sql", "typo.sql", check=3).stderr
+    line = text[:text.index("amonut")].count("\n") + 1
+    assert said.startswith(f"typo.sql:{line}:"), said
+    assert 'did you mean "amount"' in said
+
+
+def a_broken_pipe(folder: Path) -> None:
+    events(folder, 50_000, bad=0)
+    done = subprocess.run(f"'{BOURN}' cat --json e.ndjson | head -1", shell=True, cwd=folder, capture_output=True,
+                          text=True)
+    assert json.loads(done.stdout)["event_id"] and done.stderr == "", done
+
+
+def explain_keeps_secrets(folder: Path) -> None:
+    hub = "Endpoint=sb://n.servicebus.windows.net/;SharedAccessKeyName=k;SharedAccessKey=canary123;EntityPath=hub"
+    env = environment(folder, EVENT_HUB_CONNECTION_STRING=hub)
+    said = bourn(folder, "explain", EXAMPLE / "eventhubs.sql", EXAMPLE / "payments.sql", env=env)
+    assert "canary123" not in said.stdout + said.stderr
+
+
+# ---- runs ----
+
+def a_run_and_its_repetition(folder: Path) -> None:
+    finished_run(folder)
+    first = bourn(folder, "query", *PIPELINE, "--json", "-e", "SELECT * FROM net_flow").stdout
+    bourn(folder, "run", "--quiet", *PIPELINE)
+    assert bourn(folder, "query", *PIPELINE, "--json", "-e", "SELECT * FROM net_flow").stdout == first
+    assert json.loads(bourn(folder, "status", "--json").stdout)["ended"] is True
+    assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE).stdout
+    with open(folder / "e.ndjson", "ab") as f:
+        f.write(b"{}\n")
+    assert "more input" in bourn(folder, "run", "--quiet", *PIPELINE, check=6).stderr
+
+
+def a_second_run_beside_a_live_one(folder: Path) -> None:
+    live = start(folder, "run", "--quiet", EXAMPLE / "local.sql", EXAMPLE / "payments.sql", RATE="1000")
+    try:
+        until(lambda: (folder / "state/control").exists())
+        said = bourn(folder, "run", EXAMPLE / "local.sql", EXAMPLE / "payments.sql", check=6).stderr
+        assert f"pid {live.pid}" in said, said
+        status = json.loads(bourn(folder, "status", "--json").stdout)
+        assert status["running"] is True and status["pid"] == live.pid
+        assert bourn(folder, "why").stdout
+        mode = (folder / "state/control").stat().st_mode & 0o777
+        assert mode == 0o600, oct(mode)
+    finally:
+        live.send_signal(signal.SIGINT)
+        assert live.wait(timeout=5) == 0, live.stderr.read()
+    assert json.loads(bourn(folder, "status", "--json").stdout)["running"] is False
+
+
+def interrupted_within_two_seconds(folder: Path) -> None:
+    for words, more in (([EXAMPLE / "local.sql"], {}), ([EXAMPLE / "kafka.sql"], {"KAFKA": "127.0.0.1:9"})):
+        shutil.rmtree(folder / "state", ignore_errors=True)
+        shutil.rmtree(folder / "lake", ignore_errors=True)
+        live = start(folder, "run", "--quiet", *words, EXAMPLE / "payments.sql", **more)
+        until(lambda: (folder / "state/control").exists())
+        time.sleep(0.5)
+        begin = time.monotonic()
+        live.send_signal(signal.SIGINT)
+        code = live.wait(timeout=10)
+        assert code == 0, live.stderr.read()
+        assert time.monotonic() - begin < 4, "2 seconds, and as much again for a busy machine"
+    # What was held back by the 30-second interval is published by a clean stop.
+    live = start(folder, "run", "--quiet", EXAMPLE / "local.sql", EXAMPLE / "payments.sql")
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    live.kill()
+    live.wait()
+
+
+def a_clean_stop_publishes(folder: Path) -> None:
+    live = start(folder, "run", "--quiet", EXAMPLE / "local.sql", EXAMPLE / "payments.sql", RATE="2000")
+    until(lambda: (folder / "state/control").exists() and
+          json.loads(bourn(folder, "status", "--json").stdout)["epoch"] > 2)
+    live.send_signal(signal.SIGTERM)
+    assert live.wait(timeout=5) == 0
+    status = json.loads(bourn(folder, "status", "--json").stdout)
+    assert all(s["confirmed"] == status["epoch"] for s in status["sinks"]), status["sinks"]
+    assert "0 failed" in bourn(folder, "verify", EXAMPLE / "local.sql", EXAMPLE / "payments.sql", *EVIDENCE).stdout
+
+
+def odd_environments(folder: Path) -> None:
+    place = folder / "a place with spaces"
+    place.mkdir()
+    events(place)
+    bourn(place, "run", *PIPELINE, env={**environment(place), "NO_COLOR": "1", "LC_ALL": "C"})
+    said = bourn(place, "run", "nowhere.sql", check=2).stderr
+    assert "\033" not in said
+    (place / ".env").write_text(f'EVENTS="{place}/e.ndjson"\nLAKE=./other lake\n# a comment\n')
+    env = {"PATH": os.environ["PATH"], "BOURN_STATE": "./other state"}
+    bourn(place, "run", "--quiet", *PIPELINE, env=env)
+    assert (place / "other lake/metrics/net_flow/_delta_log").is_dir()
+
+
+def one_plain_line_a_second_without_a_terminal(folder: Path) -> None:
+    said = bourn(folder, "run", "--for", "2.5", EXAMPLE / "local.sql", EXAMPLE / "payments.sql",
+                 env=environment(folder, RATE="1000")).stderr
+    lines = [line for line in said.splitlines() if "events/s" in line]
+    assert 1 <= len(lines) <= 4 and "\r" not in said and "\033" not in said, said
+
+
+# ---- proofs ----
+
+def a_tampered_table_fails(folder: Path) -> None:
+    finished_run(folder)
+    log = folder / "lake/metrics/user_metrics/_delta_log"
+    last = sorted(log.glob("*.json"))[-1]
+    lines = last.read_text().splitlines()
+    last.write_text("\n".join(line for line in lines if '"add"' not in line) + "\n")
+    done = bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=1)
+    assert "FAILED" in done.stdout and "users do not add up" in done.stdout, done.stdout
+
+
+def a_tampered_log_fails(folder: Path) -> None:
+    finished_run(folder)
+    slots = sorted((folder / "state/log").iterdir())
+    data = bytearray(slots[len(slots) // 2].read_bytes())
+    data[-20] ^= 1
+    slots[len(slots) // 2].write_bytes(data)
+    done = bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=None)
+    assert done.returncode in (1, 6), done
+    assert slots[len(slots) // 2].name in done.stdout + done.stderr
+
+
+def a_missing_slot_fails(folder: Path) -> None:
+    finished_run(folder)
+    slots = sorted((folder / "state/log").iterdir())
+    slots[len(slots) // 2].unlink()
+    assert bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=None).returncode in (1, 6)
+
+
+def a_lake_without_its_state(folder: Path) -> None:
+    finished_run(folder)
+    shutil.rmtree(folder / "state")
+    said = bourn(folder, "run", "--quiet", *PIPELINE, check=6).stderr
+    assert "--adopt" in said, said
+    assert "there is no state" in bourn(folder, "verify", "--state", "nowhere", *PIPELINE, check=6).stderr
+
+
+def a_state_without_its_lake(folder: Path) -> None:
+    finished_run(folder)
+    shutil.rmtree(folder / "lake")
+    said = bourn(folder, "run", "--quiet", *PIPELINE, check=6).stderr
+    assert "rolled back or made anew" in said or "restore" in said, said
+    assert bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=1).stdout.count("FAILED") >= 3
+
+
+def an_edited_pipeline(folder: Path) -> None:
+    finished_run(folder)
+    text = (EXAMPLE / "payments.sql").read_text()
+    (folder / "layout.sql").write_text("-- a comment more\n" + text.replace("    ", "  "))
+    bourn(folder, "run", "--quiet", EXAMPLE / "file.sql", "layout.sql")
+    (folder / "edited.sql").write_text(text.replace("amount > 0", "amount > 1"))
+    said = bourn(folder, "run", "--quiet", EXAMPLE / "file.sql", "edited.sql", check=6).stderr
+    assert "pipeline was changed" in said and "new state" in said, said
+
+
+# ---- limits ----
+
+def state_at_its_limit(folder: Path) -> None:
+    env = {**environment(folder), "BOURN_QUIET": "1"}
+    (folder / "limit.sql").write_text("SET bourn.state_memory = '128 MB';")
+    bourn(folder, "generate", "--rows", 6_000_000, "--rate", 0, "--bad", 0, "--duplicates", 0, "--late", 0,
+          "--to", "e.ndjson")
+    said = bourn(folder, "run", "limit.sql", *PIPELINE, check=7, env=env).stderr
+    assert "bourn.state_memory" in said and "dedup" in said and "bytes" in said, said
+
+
+def a_full_disk_and_then_room(folder: Path) -> None:
+    """A small tmpfs stands for the disk; without the right to mount one, the test build's ENOSPC does (tests/crash)."""
+    disk = folder / "disk"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk]).returncode:
+        return
+    try:
+        events(folder, 20_000)
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(5_500_000))
+        env = {**environment(folder), "LAKE": str(disk / "lake"), "BOURN_STATE": str(disk / "state")}
+        done = bourn(folder, "run", "--quiet", *PIPELINE, check=None, env=env)
+        assert done.returncode == 7 and "No space left" in done.stderr, done
+        ballast.unlink()
+        bourn(folder, "run", "--quiet", *PIPELINE, env=env)
+        assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE, env=env).stdout
+    finally:
+        subprocess.run(["umount", disk], check=False)
+
+
+for case in (help_and_version, mistyped_words, missing_empty_and_compressed_files, places_of_errors, a_broken_pipe,
+             explain_keeps_secrets, a_run_and_its_repetition, a_second_run_beside_a_live_one,
+             interrupted_within_two_seconds, a_clean_stop_publishes, odd_environments,
+             one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
+             a_missing_slot_fails, a_lake_without_its_state, a_state_without_its_lake, an_edited_pipeline,
+             state_at_its_limit, a_full_disk_and_then_room):
+    suite.run(case)
+suite.end()
