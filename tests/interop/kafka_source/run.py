@@ -178,6 +178,20 @@ def generated_events_arrive(folder: Path, kafka: Kafka) -> None:
     pipeline.check_each_once(kafka, "transactions", 2)
 
 
+def key_and_headers(folder: Path, kafka: Kafka) -> None:
+    """Written by Kafka's own producer. Of headers with one name the last stays."""
+    kafka.create_topic("headers", 1)
+    words = [*kafka._java(), "kafka.tools.ConsoleProducer", "--bootstrap-server", kafka.plain, "--topic", "headers"]
+    for name in ("parse.headers=true", "parse.key=true"):
+        words += ["--property", name]
+    suite.command(words, input='b:one,a:two,b:é "3"\tthe key\t{"n":1}\n')
+    pipeline = Pipeline(folder, kafka, "headers")
+    pipeline.catch_up()
+    row = pipeline.rows()[0]
+    assert (row["n"], row["k"]) == (1, "\\x" + b"the key".hex()), row
+    assert row["h"] == {"a": "two", "b": 'é "3"'}, row
+
+
 def missing_topic_is_told(folder: Path, kafka: Kafka) -> None:
     process = Pipeline(folder, kafka, "no-such-topic").start()
     line = process.stderr.readline()
@@ -203,6 +217,7 @@ def event_hubs_by_connection_string(folder: Path, kafka: Kafka) -> None:
 with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
                  empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets,
-                 generated_events_arrive, missing_topic_is_told, event_hubs_by_connection_string):
+                 generated_events_arrive, key_and_headers,
+                 missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
 suite.end()
