@@ -192,6 +192,44 @@ def key_and_headers(folder: Path, kafka: Kafka) -> None:
     assert row["h"] == {"a": "two", "b": 'é "3"'}, row
 
 
+WRITER = """
+import java.util.Map;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+class Writer {
+    public static void main(String[] args) {
+        Map<String, Object> settings = Map.of("bootstrap.servers", args[0], "transactional.id", "tests");
+        try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
+            producer.initTransactions();
+            for (int n = 0; n < 30; n++) {
+                producer.beginTransaction();
+                producer.send(new ProducerRecord<>(args[1], "{\\"n\\":" + n + "}"));
+                if (n % 3 == 0)
+                    producer.flush();
+                if (n % 3 == 0)
+                    producer.abortTransaction();
+                else
+                    producer.commitTransaction();
+            }
+        }
+    }
+}
+"""
+
+
+def transactions(folder: Path, kafka: Kafka) -> None:
+    """What was aborted is not read; and the end, where a marker is, is reached although no row stands there."""
+    kafka.create_topic("transactional", 1)
+    (folder / "Writer.java").write_text(WRITER)
+    suite.command([*kafka._java(), folder / "Writer.java", kafka.plain, "transactional"], limit=100)
+    assert kafka.admin().end_offsets("transactional") == [60]
+    pipeline = Pipeline(folder, kafka, "transactional")
+    for _ in range(2):
+        pipeline.catch_up()
+        assert [row["n"] for row in pipeline.rows()] == [n for n in range(30) if n % 3]
+
+
 def missing_topic_is_told(folder: Path, kafka: Kafka) -> None:
     process = Pipeline(folder, kafka, "no-such-topic").start()
     line = process.stderr.readline()
@@ -218,6 +256,6 @@ with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
                  empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets,
                  generated_events_arrive, key_and_headers,
-                 missing_topic_is_told, event_hubs_by_connection_string):
+                 transactions, missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
 suite.end()
