@@ -77,8 +77,9 @@ def maven_copy(coordinates: list[str], into: Path, more: str) -> None:
     with tempfile.TemporaryDirectory() as work:
         pom = Path(work) / "pom.xml"
         pom.write_text(POM.format(dependencies="\n".join(map(dependency, coordinates))))
-        run(["mvn", "-B", "-q", "-f", pom, MAVEN_COPY, f"-DoutputDirectory={into}", "-Dmdep.useRepositoryLayout=true",
-             "-Dmdep.copyPom=false"])
+        # A repository of our own: there may be no home to keep one in.
+        run(["mvn", "-B", "-q", "-f", pom, f"-Dmaven.repo.local={cache()}/maven", MAVEN_COPY,
+             f"-DoutputDirectory={into}", "-Dmdep.useRepositoryLayout=true", "-Dmdep.copyPom=false"])
 
 
 def coordinate_of(jar: Path) -> str:
