@@ -1,5 +1,6 @@
 #include "base/base.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,4 +43,10 @@ void *mem_dup(const void *p, size_t len)
     if (len)
         memcpy(copy, p, len);
     return copy;
+}
+
+void mem_keep_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }

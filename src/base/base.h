@@ -63,6 +63,9 @@ static inline void bit_clear(uint64_t *map, size_t i) { map[i >> 6] &= ~(UINT64_
 /* Memory that must not fail: these abort with a message when the machine has none left. State and in-flight data are
  * held within budgets long before that. */
 void *mem_alloc(size_t size);
+/* Once, before threads: let the allocator keep large blocks instead of giving them back to the kernel and faulting them
+ * in again, which growing tables would pay for with every growth. */
+void mem_keep_large_blocks(void);
 void *mem_zalloc(size_t size);
 void *mem_realloc(void *old, size_t size);
 /* count * size, overflow-checked. */

@@ -105,6 +105,7 @@ static bool ends_in_sql(const char *name)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    mem_keep_large_blocks();
     if (argc < 2) {
         print_overview(stderr);
         return 2;

@@ -13,6 +13,8 @@
 #include "op/reject.h"
 #include "state/expiring.h"
 
+enum { PREFETCH_AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
+
 struct dedup {
     struct operator op;
     struct expiring *seen;
@@ -84,8 +86,6 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
         p->ids[row] = id_of(d, &d->scratch[c->worker], b, row);
-        if (c->nworkers == 1)
-            expiring_prefetch(d->seen, p->ids[row]);
     }
     *ret = b;
     *ret_prepared = p;
@@ -101,6 +101,8 @@ static void dedup_resolve(struct operator *op, struct op_context *c, unsigned fr
         const int64_t *time = b->cols[d->time_column].data;
         for (uint32_t i = 0; i < batch_live(b); i++) {
             uint32_t row = batch_row(b, i);
+            if (i + PREFETCH_AHEAD < batch_live(b))
+                expiring_prefetch(d->seen, p->ids[batch_row(b, i + PREFETCH_AHEAD)]);
             unsigned shard = expiring_shard(p->ids[row]);
             if (shard >= from && shard < to)
                 p->first[row] = expiring_insert(d->seen, p->ids[row], time[row], c->evict_us);
