@@ -15,15 +15,17 @@
 enum { LINE_EVERY_TERMINAL = 200 * 1000, LINE_EVERY_PIPE = 1000 * 1000, LINE_MAX_RULES = 4 };
 
 static struct engine *running;
+static volatile sig_atomic_t asked_to_stop;
 
-/* The first signal asks; the second does not wait. Both are safe: what counts is in the log. */
+/* The first signal asks, also while the engine is still being opened; the second does not wait. Both are safe: what
+ * counts is in the log. */
 static void on_signal(int number)
 {
-    static volatile sig_atomic_t asked;
-    if (asked || !running)
+    if (asked_to_stop)
         _exit(128 + number);
-    asked = 1;
-    engine_stop(running);
+    asked_to_stop = 1;
+    if (running)
+        engine_stop(running);
 }
 
 static void catch_signals(void)
@@ -137,9 +139,11 @@ static bool parse_seconds(const char *text, int64_t *ret_us)
 static int run(const struct engine_config *config, struct status_line *line, bool show)
 {
     struct error err;
+    catch_signals();
     if (engine_open(config, &running, &err) != OK)
         return cmd_fail(&err);
-    catch_signals();
+    if (asked_to_stop)
+        engine_stop(running);
     enum status s = engine_run(running, &err);
     end_line(line);
     int code = s == OK ? 0 : cmd_fail(&err);
