@@ -33,9 +33,9 @@ def with_libraries() -> None:
 
 
 with_libraries()
-from power import lay_out, read_records, states  # noqa: E402
 from world import EXAMPLE, Observer, Violation, World, finish, was_killed  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
+from harness.disk import read_events, worlds  # noqa: E402
 
 WORKERS = 2
 SMALL, LARGE = 2 * 2048 + 500, 20_000  # events: 3 epochs, 10 epochs
@@ -152,9 +152,8 @@ def short_writes(folder: Path, world: World, chance: random.Random) -> None:
     assert stopped
 
 
-def after_power_loss(world: World, place: Path, number: int, disk, old: Path) -> bool:
-    _, files, folders = disk
-    lay_out(files, folders, old, place)
+def after_power_loss(world: World, place: Path, disk, old: Path) -> bool:
+    disk.write_to(place, root=str(old))
     observer = Observer(world, place / "lake")
     finish(world, place, observer)
     return True
@@ -165,17 +164,17 @@ def record_run(world: World, bug: str = "") -> tuple[Path, list]:
     record = world.fresh("record" + bug)
     done = world.run(old, bug=bug, more={"BOURN_RECORD": str(record)})
     assert done.returncode == 0, done.stderr
-    return old, read_records(record / "os.rec")
+    return old, read_events(record / "os.rec")
 
 
 def lose_power(world: World, chance: random.Random, count: int, bug: str = "") -> int:
-    old, records = record_run(world, bug)
-    disks = list(states(records, count, chance))
+    old, events = record_run(world, bug)
 
-    def one(w: World, place: Path, number: int) -> bool:
-        return after_power_loss(w, place, number, disks[number], old)
+    def one(w: World, place: Path, cut: int, seed: int) -> bool:
+        dice = random.Random(seed)
+        return after_power_loss(w, place, dice.choice(list(worlds(events[:cut], dice, count=6))), old)
 
-    return each(world, [(n,) for n in range(len(disks))], one)
+    return each(world, [(chance.randint(1, len(events)), chance.randrange(1 << 30)) for _ in range(count)], one)
 
 
 def power_lost_at_any_moment(folder: Path, world: World, chance: random.Random) -> None:
