@@ -32,6 +32,7 @@ struct engine {
     int64_t started_us, last_progress_us, last_discovery_us;
     uint64_t rows, bytes;
     int64_t commit_us; /* how long a commit takes, smoothed */
+    bool paused;    /* the outbox is at its limit */
     uint32_t quiet; /* passes without a row in a row */
 };
 

@@ -187,6 +187,24 @@ static enum status rest(struct engine *e, struct error *err)
     return OK;
 }
 
+/* What waits for sinks has a limit on disk: past it sources pause until a sink catches up (semantics 6). */
+static bool outbox_is_full(struct engine *e)
+{
+    const struct manifest *m = journal_manifest(e->journal);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < m->nsegments; i++)
+        bytes += m->segments[i].has_outbox ? m->segments[i].bytes : 0;
+    bool full = bytes > (uint64_t)e->settings.outbox_limit;
+    if (full != e->paused)
+        log_warn(full ? "sources pause: %llu bytes wait for sinks, and bourn.outbox_limit allows %lld"
+                      : "sources go on: %llu bytes wait for sinks, and bourn.outbox_limit allows %lld",
+                 (unsigned long long)bytes, (long long)e->settings.outbox_limit);
+    e->paused = full;
+    if (full) /* do not wait for the interval: publishing is what makes room */
+        publisher_due(e->publisher, m->epoch, os_mono_us(), true);
+    return full;
+}
+
 static bool time_is_up(const struct engine *e)
 {
     return atomic_load(&e->stop) ||
@@ -224,16 +242,17 @@ enum status engine_run(struct engine *e, struct error *err)
     e->started_us = os_mono_us();
     bool ended = false;
     while (!time_is_up(e)) {
-        bool worked = false;
-        TRY(tick(e, &worked, err));
-        if (inputs_finished(&e->inputs)) {
+        bool worked = false, paused = outbox_is_full(e);
+        if (!paused)
+            TRY(tick(e, &worked, err));
+        if (!paused && inputs_finished(&e->inputs)) {
             TRY(end_of_input(e, err));
             ended = true;
             break;
         }
         if (worked)
             e->quiet = 0;
-        else if (e->config.until_caught_up && inputs_caught_up(&e->inputs))
+        else if (!paused && e->config.until_caught_up && inputs_caught_up(&e->inputs))
             break;
         else
             TRY(rest(e, err));

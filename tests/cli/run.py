@@ -256,6 +256,14 @@ def state_at_its_limit(folder: Path) -> None:
     assert "bourn.state_memory" in said and "dedup" in said and "bytes" in said, said
 
 
+def sources_pause_when_sinks_lag(folder: Path) -> None:
+    events(folder, 100_000)
+    (folder / "limit.sql").write_text("SET bourn.outbox_limit = '1 MiB'; SET bourn.epoch_interval = '20 ms';")
+    said = bourn(folder, "run", "--quiet", "limit.sql", *PIPELINE).stderr
+    assert "sources pause" in said and "bourn.outbox_limit" in said and "sources go on" in said, said
+    assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE).stdout
+
+
 def a_full_disk_and_then_room(folder: Path) -> None:
     """A small tmpfs stands for the disk; without the right to mount one, the test build's ENOSPC does (tests/crash)."""
     disk = folder / "disk"
@@ -281,6 +289,6 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              interrupted_within_two_seconds, a_clean_stop_publishes, odd_environments,
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
              a_missing_slot_fails, a_lake_without_its_state, a_state_without_its_lake, an_edited_pipeline,
-             state_at_its_limit, a_full_disk_and_then_room):
+             state_at_its_limit, sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()
