@@ -29,7 +29,7 @@ static enum status query(const struct request *r, const struct plan *plan, struc
         s = journal_read(store, &m, err);
     struct published published = {0};
     if (s == OK)
-        s = published_open(plan, m.uuid, true, &published, err);
+        s = published_open(plan, &m, true, &published, err);
     if (s == OK) {
         struct query_relations relations = published_relations(&published);
         struct plan_text text = {"query", slice_of(r->sql)};

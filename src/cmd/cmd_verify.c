@@ -224,14 +224,14 @@ static enum status verify(struct verification *v, const struct plan_text *texts,
     TRY(plan_make(texts, (size_t)n, builtin_world(), &v->plan, err));
     TRY(open_state(v, state, err));
     struct published newest = {0};
-    enum status s = published_open(v->plan, v->manifest.uuid, false, &newest, err);
+    enum status s = published_open(v->plan, &v->manifest, false, &newest, err);
     if (s == OK)
         verify_log(v);
     for (uint32_t i = 0; s == OK && i < newest.ntables; i++)
         verify_table(v, &newest.tables[i], newest.tables[i].epoch);
     published_release(&newest);
     if (s == OK)
-        s = published_open(v->plan, v->manifest.uuid, true, &v->published, err);
+        s = published_open(v->plan, &v->manifest, true, &v->published, err);
     if (s == OK && evidence)
         verify_evidence(v, evidence);
     return s;

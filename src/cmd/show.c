@@ -90,7 +90,7 @@ static void show_how_to_read(const struct published_table *t)
 static enum status show(struct engine *e, struct published *p, struct error *err)
 {
     uint64_t disk = size_of(engine_state_folder(e));
-    TRY(published_open(engine_plan(e), engine_manifest(e)->uuid, false, p, err));
+    TRY(published_open(engine_plan(e), engine_manifest(e), false, p, err));
     for (uint32_t i = 0; i < p->ntables; i++) {
         if (p->tables[i].delta && p->tables[i].table->nkey)
             TRY(show_table(p, &p->tables[i], err));

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "engine/builtin.h"
+#include "engine/relations.h"
 #include "lake/table_path.h"
 #include "link/store_open.h"
+
+enum { MAX_RELATIONS = 32 };
 
 static enum status open_table(struct published_table *t, const struct plan *plan, const char *uuid, struct error *err)
 {
@@ -51,20 +54,23 @@ static enum status pin_table(struct published_table *t, const char *uuid, int64_
     return s;
 }
 
-enum status published_open(const struct plan *plan, const char *uuid, bool pin, struct published *ret,
+enum status published_open(const struct plan *plan, const struct manifest *m, bool pin, struct published *ret,
                            struct error *err)
 {
-    *ret = (struct published){.plan = plan};
+    *ret = (struct published){.plan = plan, .manifest = m};
     ret->tables = mem_zalloc((plan->ntables + 1) * sizeof *ret->tables);
-    ret->names = mem_zalloc((plan->ntables + 1) * sizeof *ret->names);
+    ret->names = mem_zalloc((plan->ntables + MAX_RELATIONS) * sizeof *ret->names);
+    for (size_t i = 0; relation_name(i); i++)
+        ret->names[ret->nnames++] = relation_name(i);
     int64_t epoch = INT64_MAX;
     for (uint32_t i = 0; i < plan->ntables; i++) {
         if (!plan->tables[i].is_sink || strcmp(plan->servers[plan->tables[i].server].connector, "delta"))
             continue;
         struct published_table *t = &ret->tables[ret->ntables];
-        ret->names[ret->ntables++] = (char *)plan->tables[i].name;
+        ret->ntables++;
+        ret->names[ret->nnames++] = plan->tables[i].name;
         t->table = &plan->tables[i];
-        if (open_table(t, plan, uuid, err) != OK)
+        if (open_table(t, plan, m->uuid, err) != OK)
             return error_prefix(err, "table \"%s\"", plan->tables[i].name);
         if (t->delta)
             epoch = MIN(epoch, t->epoch);
@@ -72,7 +78,7 @@ enum status published_open(const struct plan *plan, const char *uuid, bool pin, 
     ret->epoch = epoch == INT64_MAX ? 0 : epoch;
     for (uint32_t i = 0; pin && i < ret->ntables; i++)
         if (ret->tables[i].delta)
-            TRY(pin_table(&ret->tables[i], uuid, ret->epoch, err));
+            TRY(pin_table(&ret->tables[i], m->uuid, ret->epoch, err));
     return OK;
 }
 
@@ -101,6 +107,8 @@ static struct published_table *find(struct published *p, const char *name)
 static enum status relation(void *arg, const char *name, struct arena *a, struct schema *ret, struct error *err)
 {
     (void)a;
+    if (relation_schema(name, ret))
+        return OK;
     const struct published_table *t = find(arg, name);
     if (!t)
         return error_set(err, ERR_NOT_FOUND, "the pipeline publishes no Delta table \"%s\"", name);
@@ -129,6 +137,12 @@ static enum status read_file(struct published_table *t, const struct delta_file 
 static enum status read_relation(void *arg, const char *name, enum status (*take)(void *, struct batch *),
                                  void *take_arg, struct error *err)
 {
+    struct schema unused;
+    if (relation_schema(name, &unused)) {
+        AUTO(arena) a = {0};
+        struct batch *rows = relation_rows(name, ((struct published *)arg)->manifest, &a);
+        return rows ? take(take_arg, rows) : OK;
+    }
     struct published_table *t = find(arg, name);
     for (uint32_t i = 0; t->delta && i < delta_file_count(t->delta); i++)
         TRY(read_file(t, delta_file_at(t->delta, i), take, take_arg, err));
@@ -138,7 +152,7 @@ static enum status read_relation(void *arg, const char *name, enum status (*take
 struct query_relations published_relations(struct published *p)
 {
     return (struct query_relations){
-        .lookup = {relation, p, (const char *const *)p->names, p->ntables},
+        .lookup = {relation, p, p->names, p->nnames},
         .read = read_relation,
     };
 }

@@ -20,13 +20,15 @@ struct published {
     struct published_table *tables;
     uint32_t ntables;
     int64_t epoch; /* the newest that all of them have; 0: none */
-    char **names;  /* for lookup */
+    const char **names; /* for lookup, system relations among them */
+    uint32_t nnames;
+    const struct manifest *manifest; /* what system relations are made of */
 };
 
-/* uuid: whose epochs count (the state's). pin: go back to the newest epoch that all tables have; else newest
- * versions. */
-enum status published_open(const struct plan *plan, const char *uuid, bool pin, struct published *ret,
+/* m: of the state whose epochs count; it must outlive *ret. pin: go back to the newest epoch that all tables have; else
+ * the newest versions. */
+enum status published_open(const struct plan *plan, const struct manifest *m, bool pin, struct published *ret,
                            struct error *err);
 void published_release(struct published *p);
-/* As relations for query_run, by table name. */
+/* As relations for query_run: tables by their name, and the system relations of engine/relations.h. */
 struct query_relations published_relations(struct published *p);

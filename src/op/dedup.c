@@ -91,6 +91,8 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
     *ret_prepared = p;
 }
 
+static inline bool is_between(unsigned shard, unsigned from, unsigned to) { return shard >= from && shard < to; }
+
 static void dedup_resolve(struct operator *op, struct op_context *c, unsigned from, unsigned to,
                           struct parked *parked, uint32_t n)
 {
@@ -101,10 +103,12 @@ static void dedup_resolve(struct operator *op, struct op_context *c, unsigned fr
         const int64_t *time = b->cols[d->time_column].data;
         for (uint32_t i = 0; i < batch_live(b); i++) {
             uint32_t row = batch_row(b, i);
-            if (i + PREFETCH_AHEAD < batch_live(b))
-                expiring_prefetch(d->seen, p->ids[batch_row(b, i + PREFETCH_AHEAD)]);
-            unsigned shard = expiring_shard(p->ids[row]);
-            if (shard >= from && shard < to)
+            if (i + PREFETCH_AHEAD < batch_live(b)) {
+                struct hash128 ahead = p->ids[batch_row(b, i + PREFETCH_AHEAD)];
+                if (is_between(expiring_shard(ahead), from, to)) /* other shards are another worker's */
+                    expiring_prefetch(d->seen, ahead);
+            }
+            if (is_between(expiring_shard(p->ids[row]), from, to))
                 p->first[row] = expiring_insert(d->seen, p->ids[row], time[row], c->evict_us);
         }
     }

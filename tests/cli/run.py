@@ -122,6 +122,30 @@ def a_run_and_its_repetition(folder: Path) -> None:
     assert "more input" in bourn(folder, "run", "--quiet", *PIPELINE, check=6).stderr
 
 
+def system_relations(folder: Path) -> None:
+    finished_run(folder)
+
+    def ask(select: str) -> list[dict]:
+        lines = bourn(folder, "query", *PIPELINE, "--json", "-e", select).stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+    (source,) = ask("SELECT * FROM bourn.ledger WHERE kind = 'source'")
+    assert source["rows_in"] == 5000 == source["rows_out"] + source["rejected"]
+    (gone,) = ask("SELECT sum(late) + sum(duplicate) AS n FROM bourn.ledger")
+    (counted,) = ask("SELECT deposit_count + withdrawal_count AS n FROM net_flow")
+    assert counted["n"] == source["rows_out"] - int(gone["n"])
+    (dead,) = ask("SELECT count(*) AS n FROM rejected")
+    assert dead["n"] == source["rejected"] + sum(line["late"] for line in ask("SELECT * FROM bourn.ledger"))
+    assert {r["rule"] for r in ask("SELECT rule FROM bourn.rules")} >= {"R010", "R120", "parse"}
+    (split,) = ask("SELECT * FROM bourn.splits")
+    assert split["finished"] is True and split["position"] == (folder / "e.ndjson").stat().st_size
+    (last,) = ask("SELECT max(to_epoch) AS epoch FROM bourn.epochs")
+    assert {s["confirmed"] for s in ask("SELECT * FROM bourn.sinks")} == {last["epoch"]}
+    assert len(ask("SELECT * FROM bourn.watermarks")) == 1
+    said = bourn(folder, "query", *PIPELINE, "-e", "SELECT * FROM bourn.ledgr", check=3).stderr
+    assert "bourn.ledger" in said, said
+
+
 def a_second_run_beside_a_live_one(folder: Path) -> None:
     live = start(folder, "run", "--quiet", EXAMPLE / "local.sql", EXAMPLE / "payments.sql", RATE="1000")
     try:
@@ -285,7 +309,7 @@ def a_full_disk_and_then_room(folder: Path) -> None:
 
 
 for case in (help_and_version, mistyped_words, missing_empty_and_compressed_files, places_of_errors, a_broken_pipe,
-             explain_keeps_secrets, a_run_and_its_repetition, a_second_run_beside_a_live_one,
+             explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
              interrupted_within_two_seconds, a_clean_stop_publishes, odd_environments,
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
              a_missing_slot_fails, a_lake_without_its_state, a_state_without_its_lake, an_edited_pipeline,
