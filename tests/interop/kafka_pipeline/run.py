@@ -112,7 +112,8 @@ def dead_letters_know_their_offsets(folder: Path, kafka: Kafka) -> None:
     table = DeltaTable(str(pipeline.lake / "rejected")).to_pyarrow_table(columns=["topic", "partition", "offset"])
     places = list(zip(*(table[name].to_pylist() for name in ("topic", "partition", "offset"))))
     assert len(places) == len(set(places)) == len(Expected().feed_file(str(source)).rejected)
-    assert {topic for topic, _, _ in places} == {"letters"} and {p for _, p, _ in places} == {0, 1, 2}
+    # The producer fills one partition's batch after the other: few events need not reach all three.
+    assert {topic for topic, _, _ in places} == {"letters"} and {p for _, p, _ in places} <= {0, 1, 2}
 
 
 def lag_tools_see_how_far_we_are(folder: Path, kafka: Kafka) -> None:
