@@ -17,22 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import LONG, Suite, program  # noqa: E402
+from harness.downloads import go_on_in_venv  # noqa: E402
 
-
-def with_libraries() -> None:
-    """Go on under the tests' own Python, which has pyarrow."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        if os.environ.get("BOURN_TEST_VENV"):
-            raise
-        from harness import downloads
-        os.environ["BOURN_TEST_VENV"] = "1"
-        python = str(downloads.venv())
-        os.execv(python, [python, *sys.argv])
-
-
-with_libraries()
+go_on_in_venv()
 from world import EXAMPLE, Observer, Violation, World, finish, was_killed  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from harness.disk import read_events, worlds  # noqa: E402

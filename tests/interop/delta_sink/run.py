@@ -23,27 +23,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import LONG, Suite, build  # noqa: E402
+from harness.downloads import go_on_in_venv  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 
-
-def with_libraries() -> None:
-    """Go on under the tests' own Python, which has deltalake, duckdb and pyarrow."""
-    try:
-        import deltalake, duckdb, pyarrow  # noqa: F401, E401
-    except ImportError:
-        if os.environ.get("BOURN_TEST_VENV"):
-            raise
-        from harness import downloads
-        os.environ["BOURN_TEST_VENV"] = "1"
-        python = str(downloads.venv())
-        os.execv(python, [python, *sys.argv])
-
-
-with_libraries()
+go_on_in_venv()
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from deltalake import DeltaTable, write_deltalake  # noqa: E402
-
 
 
 def tool(name: str, *options: str) -> str:
