@@ -69,9 +69,12 @@ void control_free(struct control *c)
     if (!c)
         return;
     atomic_store(&c->stop, true);
+    struct error ignored; /* the next start replaces a socket that was left */
+    int wake;
+    if (os_local_connect(c->path, &wake, &ignored) == OK) /* the thread need not wait for its time to be over */
+        os_file_close(wake);
     os_thread_join(&c->thread);
     os_file_close(c->fd);
-    struct error ignored; /* the next start replaces a socket that was left */
     (void)os_unlink(c->path, &ignored);
     pthread_cond_destroy(&c->answered);
     pthread_mutex_destroy(&c->lock);

@@ -148,7 +148,7 @@ def program(kind: str = "release") -> Path:
     injection and planted bugs."""
     if kind == "release":
         given = os.environ.get("BOURN")
-        return Path(given) if given else build() / "bourn"
+        return Path(given).resolve() if given else build() / "bourn"
     if kind == "faults":
         return build("build-faults", options=["-Dfaults=true"]) / "bourn"
     raise ValueError(kind)
