@@ -36,7 +36,8 @@ SAMPLES = {
     "whitespace": ({"src/base/a.c": "x\n"}, {"src/base/a.c": "x\ny \n"}, "src/base/a.c:2"),
     "unfinished-words": ({"src/base/a.c": "/* for nowhere, todos, a hack */\n"}, {"src/base/a.c": "\n/* TO" "DO */\n"},
                          "src/base/a.c:2"),
-    "machine-paths": ({"docs/a.md": "/var/lib/bourn, ./wo" "rk/x\n"}, {"docs/a.md": "see /ho" "me/me/x\n"}, "docs/a.md:1"),
+    "machine-paths": ({"docs/a.md": "/var/lib/bourn, ./wo" "rk/x\n"}, {"docs/a.md": "see /ho" "me/me/x\n"},
+                      "docs/a.md:1"),
     "every-source-is-built": ({"src/base/a.c": "\n", "tests/unit/t.c": "\n"} | BUILD,
                               {"tests/unit/a.c": "\n"} | BUILD, "tests/unit/a.c:1"),
 }
