@@ -156,18 +156,19 @@ static int run(const struct engine_config *config, struct status_line *line, boo
 int cmd_run(int argc, char **argv)
 {
     const char *seconds = NULL, *state = "./state", *workers = NULL;
-    bool caught_up = false, adopt = false, show = false, quiet = false;
+    bool caught_up = false, adopt = false, resync = false, show = false, quiet = false;
     const struct cmd_flag flags[] = {
         {"until-caught-up", NULL, &caught_up}, {"for", &seconds, NULL},     {"state", &state, NULL},
-        {"workers", &workers, NULL},           {"adopt", NULL, &adopt},     {"show", NULL, &show},
-        {"quiet", NULL, &quiet},
+        {"workers", &workers, NULL},           {"adopt", NULL, &adopt},     {"resync", NULL, &resync},
+        {"show", NULL, &show},                 {"quiet", NULL, &quiet},
     };
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
         return 2;
     if (n == 0)
         return cmd_usage("run", "which pipeline?");
-    struct engine_config config = {.ntexts = (size_t)n, .state = state, .until_caught_up = caught_up, .adopt = adopt};
+    struct engine_config config = {
+        .ntexts = (size_t)n, .state = state, .until_caught_up = caught_up, .adopt = adopt, .resync = resync};
     if (seconds && !parse_seconds(seconds, &config.for_us))
         return cmd_usage("run", "--for wants seconds or `forever`, not \"%s\"", seconds);
     int64_t nworkers = 0;

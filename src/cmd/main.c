@@ -20,7 +20,8 @@ static const struct verb {
      "  --for SECONDS        stop after so long (`forever`: never)\n"
      "  --state FOLDER       where the engine keeps its state (BOURN_STATE; default ./state)\n"
      "  --workers N          threads that decode and compute\n"
-     "  --adopt              take over tables that another state wrote to\n"
+     "  --adopt              take over tables that another state wrote to, or that lost rows no state has\n"
+     "  --resync             write tables that were rolled back or lost anew from the state\n"
      "  --show               when done, print the tables, the ledger, and how to read them\n"
      "  --quiet              no status line\n"},
     {"check", cmd_check, "check a pipeline without running it",

@@ -24,7 +24,8 @@ struct engine_config {
     const char *state;    /* folder */
     bool until_caught_up; /* stop when every source has reached the end it had at the start */
     int64_t for_us;       /* stop after this long; 0: no limit */
-    bool adopt;           /* take over sinks that another state wrote to */
+    bool adopt;           /* take over sinks that another state wrote to, and go on without rows that were lost */
+    bool resync;          /* write sinks anew from the state */
     uint32_t workers;     /* 0: as the pipeline says */
     void (*progress)(void *arg,
                      const struct engine_progress *p); /* a few times a second, from the engine's thread; NULL: none */

@@ -36,7 +36,7 @@ struct graph {
     struct arena epoch_arena;
     struct rejections *rejections; /* per worker */
     int64_t epoch, now_us;
-    bool final;
+    bool final, recalling;
     struct graph_time *times; /* per plan table */
     void (*result)(void *arg, uint32_t node, const struct batch *b);
     void *result_arg;
@@ -168,6 +168,8 @@ static void deliver_on(struct graph *g, struct node *n, uint32_t worker, uint32_
 static void deliver(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a, struct batch *b)
 {
     struct op_context c = context(g, n, worker, a);
+    if (g->recalling && n->op && n->op->ops->shape != OP_ROWS)
+        return; /* what is recalled is in its state already */
     if (n->collect) {
         collect_push(n->collect, &c, slot, b);
     } else if (n->plan->kind == NODE_RESULT) {
@@ -489,4 +491,37 @@ uint64_t graph_state_bytes(const struct graph *g)
         if (g->nodes[k].op && g->nodes[k].op->ops->bytes)
             sum += g->nodes[k].op->ops->bytes(g->nodes[k].op);
     return sum;
+}
+
+/* ---- the rows in the state ---- */
+
+static const struct plan_node *forgets(const struct graph *g, const struct node *n)
+{
+    if (n->op && n->op->ops->recall)
+        return NULL;
+    bool hands_on = n->collect || n->plan->kind == NODE_UNION || (n->op && n->op->ops->shape == OP_ROWS);
+    if (!hands_on)
+        return n->plan;
+    const struct plan_node *found = NULL;
+    for (uint32_t i = 0; !found && i < n->plan->ninputs; i++)
+        found = forgets(g, &g->nodes[n->plan->inputs[i]]);
+    return found;
+}
+
+const struct plan_node *graph_forgets(const struct graph *g, uint32_t sink)
+{
+    return forgets(g, &g->nodes[g->sinks[sink]]);
+}
+
+void graph_recall(struct graph *g, unsigned from, unsigned to)
+{
+    g->recalling = true;
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        if (!n->op || !n->op->ops->recall)
+            continue;
+        n->op->ops->recall(n->op, from, to);
+        end_step(g, n);
+    }
+    g->recalling = false;
 }

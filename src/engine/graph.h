@@ -68,3 +68,9 @@ enum status graph_load(struct graph *g, const struct section *section, struct sl
 /* Stateful steps, for status: NULL past the end. */
 const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t *ret_keys, uint64_t *ret_bytes);
 uint64_t graph_state_bytes(const struct graph *g);
+
+/* Are the rows of the i-th sink in the state? NULL: they are; else the step that does not hold them. */
+const struct plan_node *graph_forgets(const struct graph *g, uint32_t sink);
+/* Between epochs, after graph_begin_epoch: rows in the state's shards [from, to), as they stand, go to the sinks that
+ * graph_forgets nothing of, to be taken with graph_sink. Marks them as changed: the next graph_save has them again. */
+void graph_recall(struct graph *g, unsigned from, unsigned to);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "engine/outbox.h"
+#include "engine/resync.h"
 
 enum { FIRST_BACKOFF = 200 * 1000, LAST_BACKOFF = 10 * 1000 * 1000, CLOSE_PATIENCE = 1000 * 1000 };
 
@@ -14,6 +15,9 @@ struct publishing {
     struct publisher *owner;
     const struct plan_table *table;
     char identity[160];
+    uint32_t graph_sink;             /* its index in the graph */
+    const struct plan_node *forgets; /* the step on its way whose rows are not in the state; NULL: none, it can be
+                                        written anew */
     int64_t interval_us, last_due; /* monotonic */
     struct sink *sink;
     struct os_thread thread;
@@ -145,6 +149,28 @@ static void *sink_thread(void *arg)
 
 /* ---- opening ---- */
 
+static bool can_resync(const struct publishing *s) { return s->table->nkey > 0 && !s->forgets; }
+
+static bool is_resynced(const struct publishing *s, const struct manifest *m)
+{
+    return s->owner->config.resync && can_resync(s) && m->epoch > 0;
+}
+
+static enum status rolled_back(const struct publishing *s, int64_t found, struct error *err)
+{
+    (void)error_set(err, ERR_STATE,
+                    "sink \"%s\": its target has epoch %lld, but %lld was confirmed: the target was rolled back or "
+                    "made anew",
+                    s->table->name, (long long)found, (long long)s->now.applied);
+    if (can_resync(s))
+        return error_hint(err, "restore the target, or let --resync write it anew from the state");
+    return error_hint(err,
+                      "restore the target: its rows are not in the state%s%s%s. --adopt goes on without them; a new "
+                      "state with a new target reads them again, as far as the source still has them",
+                      s->forgets ? " (step \"" : "", s->forgets ? s->forgets->name : "",
+                      s->forgets ? "\" does not keep what it hands on)" : "");
+}
+
 static enum status check_position(struct publishing *s, const struct sink_position *found, const struct manifest *m,
                                   struct error *err)
 {
@@ -159,20 +185,27 @@ static enum status check_position(struct publishing *s, const struct sink_positi
                         s->table->name, (long long)found->applied, (long long)m->epoch);
         return error_hint(err, "restore the newer state, or start with a new state and a new target");
     }
-    if (found->applied >= 0 && found->applied < s->now.applied) {
-        (void)error_set(err, ERR_STATE,
-                        "sink \"%s\": its target has epoch %lld, but %lld was confirmed: the target was rolled back or "
-                        "made anew",
-                        s->table->name, (long long)found->applied, (long long)s->now.applied);
-        return error_hint(err, "restore the target, or start over with a new state folder");
-    }
+    bool behind = found->applied >= 0 && found->applied < s->now.applied;
+    if (behind && !is_resynced(s, m) && (can_resync(s) || !s->owner->config.adopt))
+        return rolled_back(s, found->applied, err);
     return OK;
+}
+
+static void find_in_graph(struct publishing *s)
+{
+    struct graph *g = s->owner->config.graph;
+    for (uint32_t i = 0; i < graph_sink_count(g); i++)
+        if (!strcmp(graph_sink_node(g, i)->sink_name, s->table->name)) {
+            s->graph_sink = i;
+            s->forgets = graph_forgets(g, i);
+        }
 }
 
 static enum status open_sink(struct publishing *s, const struct manifest *m, struct error *err)
 {
     struct publisher *p = s->owner;
     const struct plan_server *server = &p->config.plan->servers[s->table->server];
+    find_in_graph(s);
     snprintf(s->identity, sizeof s->identity, "%s/%s", p->config.uuid, s->table->name);
     snprintf(s->now.name, sizeof s->now.name, "%s", s->table->name);
     s->logged = s->now;
@@ -190,9 +223,12 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
                                  .nkey = s->table->nkey,
                                  .format = builtin_table_format(p->config.plan, s->table),
                                  .adopt = p->config.adopt,
+                                 .in_state = can_resync(s),
+                                 .resync = is_resynced(s, m),
                                  .cancelled = &p->cancelled};
     struct sink_position found = {0};
-    TRY(builtin_sink(server->connector)->open(&config, &s->sink, &found, err));
+    if (builtin_sink(server->connector)->open(&config, &s->sink, &found, err) != OK)
+        return error_prefix(err, "sink \"%s\"", s->table->name);
     TRY(check_position(s, &found, m, err));
     /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set
      * ended, so
@@ -200,6 +236,38 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     if (found.applied > s->now.confirmed)
         s->now.confirmed = s->now.applied = found.applied;
     s->now.target = MAX(s->now.target, s->now.confirmed);
+    return OK;
+}
+
+static enum status resync_sink(struct publishing *s, const struct manifest *m, struct error *err)
+{
+    if (!is_resynced(s, m) || !s->sink->ops->resync)
+        return OK;
+    const struct publish_config *c = &s->owner->config;
+    struct change_set *rows = recalled_rows(c->graph, s->graph_sink, c->plan, m);
+    enum status status = s->sink->ops->resync(s->sink, rows, err);
+    recalled_rows_free(rows);
+    if (status != OK)
+        return error_prefix(err, "sink \"%s\"", s->table->name);
+    log_info("sink \"%s\" was written anew from the state, as of epoch %lld", s->table->name, (long long)m->epoch);
+    s->now.applied = s->now.confirmed = m->epoch;
+    s->now.target = MAX(s->now.target, m->epoch);
+    return OK;
+}
+
+/* Nothing is written before all sinks were found to be in order. */
+static enum status resync_sinks(struct publisher *p, const struct manifest *m, struct error *err)
+{
+    uint32_t able = 0;
+    for (uint32_t i = 0; i < p->count; i++)
+        able += can_resync(&p->sinks[i]) && p->sinks[i].sink->ops->resync;
+    if (able == 0) {
+        (void)error_set(err, ERR_STATE, "--resync: the state holds the rows of no sink of this pipeline");
+        return error_hint(err, "it can write tables anew that are kept up to date by key from an aggregate; for others "
+                               "restore the target, or begin with a new state and a new target");
+    }
+    for (uint32_t i = 0; i < p->count; i++)
+        TRY(resync_sink(&p->sinks[i], m, err));
     return OK;
 }
 
@@ -229,6 +297,10 @@ enum status publisher_new(const struct publish_config *config, const struct mani
             publisher_free(p);
             return FAILED;
         }
+    }
+    if (config->resync && resync_sinks(p, m, err) != OK) {
+        publisher_free(p);
+        return FAILED;
     }
     int64_t start = os_mono_us();
     for (uint32_t i = 0; i < p->count; i++) {

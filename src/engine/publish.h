@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/builtin.h"
+#include "engine/graph.h"
 #include "epoch/journal.h"
 
 struct publisher;
@@ -15,6 +16,7 @@ struct publish_config {
     struct store *store; /* of the state: where outbox segments lie */
     const struct settings *settings;
     const char *uuid;
+    struct graph *graph; /* with the state as of the manifest's epoch; used while opening only */
     bool adopt, resync;
 };
 
@@ -27,7 +29,8 @@ struct publish_status { /* of one sink, for status */
 };
 
 /* Open all sinks and compare what they applied with the log (semantics 1): a sink ahead of the log, behind what was
- * confirmed, or owned by somebody else is ERR_STATE that says what to do. */
+ * confirmed, or owned by somebody else is ERR_STATE that says what to do. With `resync` those whose rows are in the
+ * state are then written anew, once all others were found to be in order. */
 enum status publisher_new(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
                           struct error *err);
 /* Stops the threads; one that does not stop within a second is left behind, and the process must end. */

@@ -168,7 +168,9 @@ enum status engine_recover(struct engine *e, struct error *err)
                                      .store = e->store,
                                      .settings = &e->settings,
                                      .uuid = m->uuid,
-                                     .adopt = e->config.adopt};
+                                     .graph = e->graph,
+                                     .adopt = e->config.adopt,
+                                     .resync = e->config.resync};
     TRY(publisher_new(&publish, m, &e->publisher, err));
     publisher_start(e->publisher, m, m->now_us);
     return inputs_open(&e->inputs, e->plan, &e->settings, m, MAX(os_now_us(), m->now_us), err);

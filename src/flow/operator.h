@@ -63,6 +63,9 @@ struct operator_ops {
     void (*merge)(struct operator *op, struct op_context *c, unsigned from, unsigned to);
     /* KEEP: the next batch of this epoch's results, deterministic in content and order; NULL: no more. */
     struct batch *(*emit)(struct operator *op, struct op_context *c);
+    /* KEEP: the rows of shards [from, to) as they stand come out once more, with weight +1, when these are merged and
+     * emitted next; nothing was pushed since the last time. NULL: the operator does not hold its rows. */
+    void (*recall)(struct operator *op, unsigned from, unsigned to);
     /* Append this epoch's state changes; NULL: no state. */
     void (*save)(struct operator *op, struct segment_writer *w);
     /* A section of kind and name that this operator saved. */

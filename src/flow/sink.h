@@ -23,7 +23,9 @@ struct sink_config {
     const struct schema *schema;
     const uint32_t *key; uint32_t nkey; /* upsert key columns; 0: append */
     const struct format *format;
-    bool adopt; /* take over a target that another identity wrote to */
+    bool adopt;    /* take over a target that another identity wrote to */
+    bool in_state; /* the engine can hand out all rows of the target again: `--resync` is a way out */
+    bool resync;   /* it will, at once: what the target holds is of no interest */
     const atomic_bool *cancelled;
 };
 

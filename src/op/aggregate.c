@@ -332,6 +332,19 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
     return NULL;
 }
 
+static void recall_group(void *arg, struct keyed_entry *e)
+{
+    keyed_touch(arg, e);
+}
+
+/* A group that is touched and was not seen in this epoch comes out as its new row only. */
+static void aggregate_recall(struct operator *op, unsigned from, unsigned to)
+{
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    for (unsigned shard = from; shard < to; shard++)
+        keyed_each(g->groups, shard, recall_group, g->groups);
+}
+
 static void aggregate_save(struct operator *op, struct segment_writer *w)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
@@ -385,6 +398,7 @@ static const struct operator_ops aggregate_ops = {
     .push = aggregate_push,
     .merge = aggregate_merge,
     .emit = aggregate_emit,
+    .recall = aggregate_recall,
     .save = aggregate_save,
     .load = aggregate_load,
     .keys = aggregate_keys,

@@ -66,6 +66,12 @@ static enum status check_table(const struct delta_sink *s, struct error *err)
     return delta_check_retention(s, err);
 }
 
+static enum status rows_are_gone(const struct delta_sink *s, struct error *err)
+{
+    return error_hint(err, "%s", s->in_state ? "--resync writes it anew from the state"
+                                             : "bring it back; --adopt goes on without the rows that are gone");
+}
+
 static enum status open_table(struct delta_sink *s, struct error *err)
 {
     struct error why;
@@ -78,7 +84,7 @@ static enum status open_table(struct delta_sink *s, struct error *err)
     if (s->applied > 0) {
         (void)error_set(err, ERR_STATE, "%s is gone: epochs to %lld had been published to it", s->place,
                         (long long)s->applied);
-        return error_hint(err, "--resync writes it anew from the state");
+        return rows_are_gone(s, err);
     }
     if (delta_new(s->store, s->root, &s->schema, s->partition_by, s->npartition_by, NULL, 0, &s->table, err) != OK)
         return error_prefix(err, "%s", s->place);
@@ -102,13 +108,24 @@ static enum status look(struct delta_sink *s, bool *ret_replan, struct error *er
     }
     if (changes.recreated) {
         (void)error_set(err, ERR_STATE, "%s was replaced by another table while bourn wrote to it", s->place);
-        return error_hint(err, "--resync writes it anew from the state");
+        return rows_are_gone(s, err);
     }
     *ret_replan = changes.protocol || changes.metadata;
     if (*ret_replan)
         TRY(check_table(s, err));
     TRY(delta_check_others(s, changes.from, changes.to, err));
     return delta_check_replaced(s, &changes, err);
+}
+
+/* What happened to the table while we were not looking? */
+static enum status check_absence(struct delta_sink *s, int64_t applied, struct error *err)
+{
+    if (applied > 0 && !s->absence_checked) {
+        TRY(delta_check_absence(s, err));
+        TRY(guard_check_newest(s, err));
+    }
+    s->absence_checked = true;
+    return OK;
 }
 
 /* Which epochs of ours are in the table? *ret_done: all up to `to`. */
@@ -129,12 +146,7 @@ static enum status check_position(struct delta_sink *s, const struct change_set 
                          "%s holds epochs to %lld, within those to be published, %lld to %lld: "
                          "another instance of this pipeline wrote them",
                          s->place, (long long)applied, (long long)c->from, (long long)c->to);
-    if (applied > 0 && !s->absence_checked) {
-        TRY(delta_check_absence(s, err));
-        TRY(guard_check_newest(s, err));
-    }
-    s->absence_checked = true;
-    return OK;
+    return check_absence(s, applied, err);
 }
 
 /* ---- staging ---- */
@@ -421,9 +433,20 @@ static enum status configure(struct delta_sink *s, const struct sink_config *con
     s->codec = strcmp(codec, "snappy") == 0 ? PARQUET_SNAPPY : PARQUET_ZSTD;
     s->merge_schema = option_bool(config->options, delta_options, "merge_schema");
     s->adopt = config->adopt;
+    s->in_state = config->in_state;
     s->cancelled = config->cancelled;
     s->keys = key_cache_new(KEY_CACHE_BYTES);
     return store_open(lake ? lake : ".", &s->store, err);
+}
+
+/* A table that is written anew may be in any condition; one that is another's is the engine's business. */
+static enum status look_first(struct delta_sink *s, bool resync, int64_t *ret_applied, struct error *err)
+{
+    bool replan = false;
+    TRY(look(s, &replan, err));
+    if (!delta_txn_version(s->table, s->identity, ret_applied, NULL))
+        *ret_applied = 0;
+    return resync || delta_other_owner(s) ? OK : check_absence(s, *ret_applied, err);
 }
 
 static enum status delta_sink_open(const struct sink_config *config, struct sink **ret,
@@ -431,14 +454,11 @@ static enum status delta_sink_open(const struct sink_config *config, struct sink
 {
     struct delta_sink *s = mem_zalloc(sizeof *s);
     s->base.ops = &delta_ops;
-    bool replan = false;
-    if (configure(s, config, err) != OK || look(s, &replan, err) != OK) {
+    struct sink_position position = {0};
+    if (configure(s, config, err) != OK || look_first(s, config->resync, &position.applied, err) != OK) {
         delta_free(&s->base);
         return FAILED;
     }
-    struct sink_position position = {0};
-    if (!delta_txn_version(s->table, s->identity, &position.applied, NULL))
-        position.applied = 0;
     const char *other = delta_other_owner(s);
     if (other)
         snprintf(position.other_owner, sizeof position.other_owner, "%s", other);

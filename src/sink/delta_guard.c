@@ -72,8 +72,8 @@ static enum status file_is_gone(const struct delta_sink *s, const char *path, st
                     "%s has lost its data file %s: a VACUUM without retention deletes files while they "
                     "are being written",
                     s->place, path);
-    return error_hint(err, s->nkey ? "--resync writes the table anew from the state"
-                                   : "bring the file back; --adopt goes on without its rows");
+    return error_hint(err, s->in_state ? "--resync writes the table anew from the state"
+                                       : "bring the file back; --adopt goes on without its rows");
 }
 
 static bool is_live(const struct delta_table *t, const char *path)

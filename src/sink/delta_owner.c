@@ -47,7 +47,8 @@ static enum status check_other(const struct delta_sink *s, int64_t version, cons
                     operation,
                     restored ? "put the table back to an older version: rows that were published are gone from it"
                              : "changed or removed rows of a table that is kept up to date by key");
-    return error_hint(err, "--resync writes the table anew from the state; --adopt goes on from what is in it now");
+    return error_hint(err, "%s--adopt goes on from what is in it now",
+                      s->in_state ? "--resync writes the table anew from the state; " : "");
 }
 
 enum status delta_check_others(struct delta_sink *s, int64_t from, int64_t to, struct error *err)

@@ -48,6 +48,7 @@ struct delta_sink {
     uint32_t compact_files; /* this many small ones are made one; 0: never */
     enum parquet_codec codec;
     bool adopt; /* take the table as it is, until our first commit */
+    bool in_state; /* the engine can hand out all rows again */
     bool merge_schema, absence_checked;
     bool others_compact; /* another program does: then we do not */
     const atomic_bool *cancelled;

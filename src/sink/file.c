@@ -89,6 +89,8 @@ static enum status file_open(const struct sink_config *config, struct sink **ret
     s->cancelled = config->cancelled;
     s->key = config->key;
     s->nkey = config->nkey;
+    s->in_state = config->in_state;
+    s->resync = config->resync;
     struct sink_position position = {0};
     enum status status = format->encoder_new(config->schema, &s->options, &s->encoder, err);
     if (status == OK)

@@ -40,6 +40,7 @@ struct file_sink {
     const atomic_bool *cancelled;
     const uint32_t *key;
     uint32_t nkey;
+    bool in_state, resync; /* see struct sink_config */
     struct file_mark mark;
     struct file_table *table; /* nkey > 0 */
 };

@@ -146,7 +146,8 @@ static enum status load(struct file_sink *s, struct error *err)
     else if (file.len != m->now.length || crc != m->now.crc) {
         (void)error_set(err, ERR_STATE, "file %s was changed by somebody else since epoch %lld was written", s->path,
                         (long long)m->now.epoch);
-        return error_hint(err, "restore it, or move it away and begin with a new state");
+        return error_hint(err, s->in_state ? "restore it, or let --resync write it anew from the state"
+                                           : "restore it, or move it away and begin with a new state");
     }
     if (st.kind == OS_FILE) /* whoever renamed it may have ended before that was durable */
         TRY(file_sync_folder(s->path, err));
@@ -170,7 +171,7 @@ enum status file_table_settle(struct file_sink *s, struct error *err)
 {
     file_table_free(s->table);
     s->table = mem_zalloc(sizeof *s->table);
-    return load(s, err);
+    return s->resync ? OK : load(s, err);
 }
 
 /* ---- applying ---- */

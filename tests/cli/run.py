@@ -259,6 +259,50 @@ def a_state_without_its_lake(folder: Path) -> None:
     assert bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=1).stdout.count("FAILED") >= 3
 
 
+def tables_written_anew(folder: Path) -> None:
+    """What has a key is in the state; the dead letters are not, which is said."""
+    finished_run(folder)
+    tables = ("net_flow", "user_metrics", "channel_distribution")
+
+    def rows(table: str) -> list[dict]:
+        lines = bourn(folder, "query", *PIPELINE, "--json", "-e", f"SELECT * FROM {table}").stdout.splitlines()
+        return sorted(({k: v for k, v in json.loads(line).items() if k != "updated_at"} for line in lines), key=repr)
+
+    before = {table: rows(table) for table in tables}
+    shutil.rmtree(folder / "lake/metrics")
+    assert "--resync" in bourn(folder, "run", "--quiet", *PIPELINE, check=6).stderr
+    assert "--resync" in bourn(folder, "run", "--quiet", "--adopt", *PIPELINE, check=6).stderr
+    said = bourn(folder, "run", "--quiet", "--resync", *PIPELINE).stderr
+    assert all(f'"{table}" was written anew' in said for table in tables) and '"rejected"' not in said, said
+    assert {table: rows(table) for table in tables} == before
+    assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE).stdout
+    shutil.rmtree(folder / "lake")
+    said = bourn(folder, "run", "--quiet", "--resync", *PIPELINE, check=6).stderr
+    assert '"rejected"' in said and "--adopt" in said and not (folder / "lake/metrics").exists(), said
+    bourn(folder, "run", "--quiet", "--resync", "--adopt", *PIPELINE)
+    assert {table: rows(table) for table in tables} == before and rows("rejected") == []
+
+
+def a_file_written_anew(folder: Path) -> None:
+    (folder / "in.csv").write_text("name,amount\na,1\nb,2\na,3\n")
+    source = "CREATE FOREIGN TABLE t (name text, amount bigint) SERVER file OPTIONS (path 'in.csv', format 'csv');\n"
+    for out, key, select in (("totals", "PRIMARY KEY", "name, sum(amount) FROM t GROUP BY name"),
+                             ("copies", "", "name, amount FROM t")):
+        (folder / f"{out}.sql").write_text(
+            f"{source}CREATE FOREIGN TABLE {out} (name text {key}, amount bigint) SERVER file "
+            f"OPTIONS (path '{out}.json');\nINSERT INTO {out} SELECT {select};\n")
+        env = {**environment(folder), "BOURN_STATE": str(folder / out)}
+        bourn(folder, "run", "--quiet", f"{out}.sql", env=env)
+        before = (folder / f"{out}.json").read_text()
+        (folder / f"{out}.json").write_text("{}\n")
+        said = bourn(folder, "run", "--quiet", f"{out}.sql", check=6, env=env).stderr
+        assert ("--resync" in said) == (out == "totals"), said
+        (folder / f"{out}.json").write_text(before if out == "copies" else "")
+        again = bourn(folder, "run", "--quiet", "--resync", f"{out}.sql", env=env, check=6 if out == "copies" else 0)
+        assert (folder / f"{out}.json").read_text() == before
+        assert out == "totals" or "the rows of no sink" in again.stderr, again.stderr
+
+
 def an_edited_pipeline(folder: Path) -> None:
     finished_run(folder)
     text = (EXAMPLE / "payments.sql").read_text()
@@ -312,7 +356,8 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
              interrupted_within_two_seconds, a_clean_stop_publishes, odd_environments,
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
-             a_missing_slot_fails, a_lake_without_its_state, a_state_without_its_lake, an_edited_pipeline,
+             a_missing_slot_fails, a_lake_without_its_state, a_state_without_its_lake,
+             tables_written_anew, a_file_written_anew, an_edited_pipeline,
              state_at_its_limit, sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()

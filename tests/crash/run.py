@@ -20,7 +20,7 @@ from harness import LONG, Suite, program  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
 
 go_on_in_venv()
-from world import EXAMPLE, Observer, Violation, World, finish, was_killed  # noqa: E402
+from world import EXAMPLE, Observer, Violation, World, finish, lose, put_back, was_killed  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from harness.disk import read_events, worlds  # noqa: E402
 
@@ -230,6 +230,42 @@ def the_clock_set_back(folder: Path, world: World) -> None:
     observer.look_at_the_end()
 
 
+# ---- tables that were rolled back ----
+
+def resync_killed(world: World, place: Path, at: int, before: Path) -> bool:
+    shutil.copytree(before, place, dirs_exist_ok=True)
+    done = world.run(place, fault=f"kill:{at}", more={"BOURN_RESYNC": "1"})
+    if not was_killed(done) and done.returncode:
+        raise Violation(f"not killed, but failed: {done.stderr}")
+    again = world.run(place, more={"BOURN_RESYNC": "1"})
+    if again.returncode:
+        raise Violation(f"the next --resync fails with {again.returncode}:\n{again.stderr[-2000:]}")
+    finish(world, place, Observer(world, place / "lake"))
+    return was_killed(done)
+
+
+def tables_rolled_back_and_written_anew(folder: Path, world: World, chance: random.Random) -> None:
+    before = world.fresh("rolled-back")
+    assert world.run(before).returncode == 0
+    for damage in (put_back, lose):
+        place = world.fresh(damage.__name__)
+        shutil.copytree(before, place, dirs_exist_ok=True)
+        damage(place / "lake")
+        said = world.run(place)
+        assert said.returncode == 6 and ("rolled back" in said.stderr or "RESTORE" in said.stderr), said
+        assert "--resync" in said.stderr, said.stderr
+    put_back(before / "lake")
+    lose(before / "lake")
+    counted = world.fresh("counted")
+    shutil.copytree(before, counted, dirs_exist_ok=True)
+    world.run(counted, more={"BOURN_RESYNC": "1", "BOURN_FAULT_COUNT": str(world.folder / "resync.txt")})
+    total = int((world.folder / "resync.txt").read_text().split()[1])
+    at = [(n,) for n in sample(chance, total, 120)]
+    hits = each(world, at, lambda w, place, n: resync_killed(w, place, n, before))
+    print(f"# {hits} kills at {total} boundaries of a resync, 0 violations")
+    assert hits >= len(at) * 0.9
+
+
 # ---- planted bugs ----
 
 def caught(test) -> bool:
@@ -311,6 +347,7 @@ def main() -> None:
         suite.run(power_lost_at_any_moment, small, chance, limit=limit)
         suite.run(a_frozen_process_and_its_successor, small, limit=limit)
         suite.run(the_clock_set_back, large, limit=limit)
+        suite.run(tables_rolled_back_and_written_anew, small, chance, limit=limit)
         for bug, _, first in planted_bugs():
             name = f"planted bug {bug} is caught"
             if suite.wants(name):

@@ -13,6 +13,7 @@ import urllib.parse
 from pathlib import Path
 
 import pyarrow.parquet as parquet
+from deltalake import DeltaTable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP  # noqa: E402
@@ -186,6 +187,16 @@ def finish(world: World, place: Path, observer: Observer, bug: str = "") -> None
     if done.returncode:
         raise Violation(f"the next start fails with {done.returncode}:\n{done.stderr[-2000:]}")
     observer.look_at_the_end()
+
+
+def put_back(lake: Path) -> None:
+    """The users' table as it was one version ago."""
+    users = DeltaTable(str(lake / TABLES["user_metrics"]))
+    users.restore(users.version() - 1)
+
+
+def lose(lake: Path) -> None:
+    shutil.rmtree(lake / TABLES["net_flow"])
 
 
 def was_killed(done: subprocess.CompletedProcess) -> bool:

@@ -1,6 +1,6 @@
 /* delta_sink_tool: the Delta sink on the command line, for tests/interop/delta_sink.
  *
- *   delta_sink_tool LAKE TABLE IDENTITY COLUMNS [key=a,b] [adopt] [NAME=VALUE...]
+ *   delta_sink_tool LAKE TABLE IDENTITY COLUMNS [key=a,b] [adopt] [resync] [NAME=VALUE...]
  *
  * COLUMNS: "k int4 not null, v numeric(10,2)". NAME=VALUE are options of the table. The sink is opened, what it found
  * is
@@ -286,6 +286,8 @@ int main(int argc, char **argv)
         char *equals = strchr(argv[i], '=');
         if (strcmp(argv[i], "adopt") == 0)
             config.adopt = true;
+        else if (strcmp(argv[i], "resync") == 0)
+            config.resync = true;
         else if (strncmp(argv[i], "key=", 4) == 0)
             parse_key(equals + 1);
         else {
@@ -294,6 +296,7 @@ int main(int argc, char **argv)
         }
     }
     config.nkey = nkey;
+    config.in_state = nkey > 0;
     struct error err;
     struct sink *sink;
     struct sink_position position;
