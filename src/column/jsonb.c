@@ -296,7 +296,7 @@ static enum status parse_value(struct parser *s, struct node **ret)
 
 /* ---- writing ---- */
 
-static void put_string(struct buf *out, struct slice s)
+void jsonb_put_string(struct buf *out, struct slice s)
 {
     static const char from[] = "\"\\\b\f\n\r\t", into[] = "\"\\bfnrt";
     buf_putc(out, '"');
@@ -348,7 +348,7 @@ static void put_object(struct buf *out, const struct node *n, struct arena *a)
             continue; /* the last of equal keys wins */
         if (any)
             buf_puts(out, ", ");
-        put_string(out, members[i].node->key);
+        jsonb_put_string(out, members[i].node->key);
         buf_puts(out, ": ");
         put_node(out, members[i].node, a);
         any = true;
@@ -360,7 +360,7 @@ static void put_node(struct buf *out, const struct node *n, struct arena *a)
 {
     switch (n->kind) {
     case PLAIN: buf_put_slice(out, n->text); break;
-    case STRING: put_string(out, n->text); break;
+    case STRING: jsonb_put_string(out, n->text); break;
     case OBJECT: put_object(out, n, a); break;
     case ARRAY:
         buf_putc(out, '[');
@@ -425,20 +425,26 @@ static const char *skip_value(const char *p, const char *end)
     return end;
 }
 
-/* Steps over the children of an array or object in normal form; *at starts behind the bracket. */
-static bool next_child(const char **at, const char *end, bool object, struct slice *ret_key, struct slice *ret_value)
+struct jsonb_walk jsonb_walk(struct slice doc)
 {
-    const char *p = *at;
-    if (p >= end || *p == ']' || *p == '}')
+    bool container = doc.len && (doc.data[0] == '{' || doc.data[0] == '[');
+    return (struct jsonb_walk){doc.data + container, container ? doc.data + doc.len : doc.data,
+                               container && doc.data[0] == '{'};
+}
+
+bool jsonb_next(struct jsonb_walk *w, struct slice *ret_key, struct slice *ret_value)
+{
+    const char *p = w->at;
+    if (p >= w->end || *p == ']' || *p == '}')
         return false;
-    if (object) {
-        const char *key_end = skip_string(p, end);
+    if (w->object) {
+        const char *key_end = skip_string(p, w->end);
         *ret_key = (struct slice){p, (size_t)(key_end - p)};
         p = key_end + 2; /* ": " */
     }
-    const char *value_end = skip_value(p, end);
+    const char *value_end = skip_value(p, w->end);
     *ret_value = (struct slice){p, (size_t)(value_end - p)};
-    *at = value_end < end && *value_end == ',' ? value_end + 2 : value_end;
+    w->at = value_end < w->end && *value_end == ',' ? value_end + 2 : value_end;
     return true;
 }
 
@@ -448,9 +454,9 @@ bool jsonb_field(struct slice doc, struct slice key, struct slice *ret)
         return false;
     /* Compared in printed form, which is one to one. */
     AUTO(buf) want = BUF(key.len * 6 + 2);
-    put_string(&want, key);
-    const char *at = doc.data + 1, *end = doc.data + doc.len;
-    for (struct slice name, value; next_child(&at, end, true, &name, &value);)
+    jsonb_put_string(&want, key);
+    struct jsonb_walk w = jsonb_walk(doc);
+    for (struct slice name, value; jsonb_next(&w, &name, &value);)
         if (slice_equal(name, buf_slice(&want))) {
             *ret = value;
             return true;
@@ -469,15 +475,15 @@ bool jsonb_element(struct slice doc, int64_t index, struct slice *ret)
         return true;
     }
     struct slice value, none;
-    const char *at = doc.data + 1, *end = doc.data + doc.len;
+    struct jsonb_walk w = jsonb_walk(doc);
     if (index < 0) {
         int64_t count = 0;
-        while (next_child(&at, end, false, &none, &value))
+        while (jsonb_next(&w, &none, &value))
             count++;
         index += count;
-        at = doc.data + 1;
+        w = jsonb_walk(doc);
     }
-    for (int64_t i = 0; index >= 0 && next_child(&at, end, false, &none, &value); i++)
+    for (int64_t i = 0; index >= 0 && jsonb_next(&w, &none, &value); i++)
         if (i == index) {
             *ret = value;
             return true;

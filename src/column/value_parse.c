@@ -39,12 +39,26 @@ static struct slice trim(struct slice s)
     return s;
 }
 
+/* What would have been read. */
+static const char *const forms[TYPE_COUNT] = {
+    [TYPE_BOOL] = "true, false, t, f, yes, no, y, n, on, off, 1 or 0",
+    [TYPE_INT4] = "digits behind an optional sign, without a point",
+    [TYPE_INT8] = "digits behind an optional sign, without a point",
+    [TYPE_FLOAT8] = "a number as 1, -0.5 or 1e10, or NaN, Infinity, -Infinity",
+    [TYPE_NUMERIC] = "a number as 1, -0.5 or 1e10",
+    [TYPE_UUID] = "32 hexadecimal digits, as 123e4567-e89b-12d3-a456-426614174000",
+    [TYPE_DATE] = "a date as 2026-11-21",
+    [TYPE_TIMESTAMP] = "a time as 2026-11-21 06:00:00.123",
+    [TYPE_TIMESTAMPTZ] = "a time with its zone as 2026-11-21 06:00:00.123+00",
+};
+
 /* Values may be long: a message shows how they begin. */
 static enum status wrong_syntax(const struct parsing *p)
 {
     char name[40];
-    return error_set(p->err, ERR_SQL, "invalid input syntax for type %s: \"%.*s\"", type_name(p->c->type, name),
-                     (int)MIN(p->text.len, (size_t)100), p->text.data);
+    (void)error_set(p->err, ERR_SQL, "invalid input syntax for type %s: \"%.*s\"", type_name(p->c->type, name),
+                    (int)MIN(p->text.len, (size_t)100), p->text.data);
+    return forms[p->c->type.id] ? error_hint(p->err, "write %s", forms[p->c->type.id]) : FAILED;
 }
 
 static enum status out_of_range(const struct parsing *p)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "column/decimal.h"
+#include "column/jsonb.h"
 
 /* One loop per operator and physical type, over all lanes: what the compiler turns into vector code. */
 #define COMPARE_KERNEL(NAME, T, TEST)                                                                                  \
@@ -85,6 +86,7 @@ int element_order(const struct column *x, size_t i, const struct column *y, size
         return decimal_compare(column_numeric(x, i), x->type.scale, column_numeric(y, k), y->type.scale);
     case TYPE_UUID: return memcmp(p, q, 16);
     case TYPE_INTERVAL: return ORDER(interval_length(p), interval_length(q));
+    case TYPE_JSONB: return jsonb_order(view_slice(p), view_slice(q));
     default: return view_compare(p, q);
     }
 }
@@ -404,6 +406,7 @@ const struct function fn_compare[] = {
     ROWS(TYPE_TIMESTAMP, i64),
     ROWS(TYPE_TIMESTAMPTZ, i64),
     ROWS(TYPE_INTERVAL, order),
+    ROWS(TYPE_JSONB, order),
     {0},
 };
 

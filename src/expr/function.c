@@ -13,6 +13,7 @@ static const struct {
     {"Arithmetic", fn_arith},
     {"Arithmetic", fn_numeric},
     {"Numbers", fn_number},
+    {"Numbers", fn_to_char_number},
     {"Strings", fn_string},
     {"Strings", fn_text},
     {"Patterns", fn_pattern},
@@ -21,6 +22,7 @@ static const struct {
     {"Dates and times", fn_extract},
     {"Dates and times", fn_to_char},
     {"JSON", fn_json},
+    {"JSON", fn_json_change},
     {"NULLs and choices", fn_null},
 };
 

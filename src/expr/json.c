@@ -6,7 +6,7 @@
 #include "column/decimal.h"
 #include "column/float8.h"
 #include "column/jsonb.h"
-#include "expr/function.h"
+#include "expr/json.h"
 
 /* ->> : a string without its quotes, null as NULL. */
 static void take_text(struct call *c, uint32_t row, struct slice part)
@@ -77,22 +77,19 @@ static void path(struct call *c, bool as_text)
 static void kernel_path(struct call *c) { path(c, false); }
 static void kernel_path_text(struct call *c) { path(c, true); }
 
-/* doc #> '{a,0,"b c"}': the path is an array's text; bound, it is a list of constants. */
-static enum status bind_path(struct binding *b, struct error *err)
+enum status json_path_constants(struct binding *b, uint32_t at, struct expr ***ret, uint32_t *ret_count,
+                                struct error *err)
 {
-    const struct expr *path_text = b->args[1];
+    const struct expr *path_text = b->args[at];
     if (!expr_is_const(path_text)) {
         (void)error_set(err, ERR_UNSUPPORTED, "the path of %s must be a constant", b->function->name);
         return error_hint(err, "jsonb_extract_path_text() takes keys that vary");
     }
-    if (expr_is_null_const(path_text))
-        return OK;
     struct slice text = view_slice(path_text->value.data);
     if (text.len < 2 || text.data[0] != '{' || text.data[text.len - 1] != '}')
         return error_set(err, ERR_SQL, "malformed array literal: \"%.*s\"", (int)text.len, text.data);
-    struct expr **args = arena_array(b->arena, text.len, sizeof *args);
+    struct expr **keys = arena_array(b->arena, text.len, sizeof *keys);
     uint32_t n = 0;
-    args[n++] = b->args[0];
     char *key = arena_alloc(b->arena, text.len);
     for (size_t i = 1; i < text.len && text.len > 2; i++) {
         size_t len = 0;
@@ -106,10 +103,25 @@ static enum status bind_path(struct binding *b, struct error *err)
                 key[len++] = text.data[i] == '\\' ? text.data[++i] : text.data[i];
         }
         struct expr *one = expr_string(b->arena, key, len, path_text->location);
-        TRY(expr_cast(b->arena, one, TYPE(TYPE_TEXT), CAST_IMPLICIT, path_text->location, &args[n++], err));
+        TRY(expr_cast(b->arena, one, TYPE(TYPE_TEXT), CAST_IMPLICIT, path_text->location, &keys[n++], err));
     }
+    *ret = keys;
+    *ret_count = n;
+    return OK;
+}
+
+enum status json_bind_path(struct binding *b, struct error *err)
+{
+    struct expr **keys = NULL;
+    uint32_t n = 0;
+    if (expr_is_const(b->args[1]) && expr_is_null_const(b->args[1]))
+        return OK;
+    TRY(json_path_constants(b, 1, &keys, &n, err));
+    struct expr **args = arena_array(b->arena, n + 1, sizeof *args);
+    args[0] = b->args[0];
+    memcpy(args + 1, keys, n * sizeof *args);
     b->args = args;
-    b->nargs = n;
+    b->nargs = n + 1;
     return OK;
 }
 
@@ -362,9 +374,9 @@ const struct function fn_json[] = {
      .kernel = kernel_path, .help = "the value at a path of keys and indexes"},
     {.name = "jsonb_extract_path_text", .result = T, .nargs = 2, .args = {J, T}, .flags = FN_VARIADIC,
      .kernel = kernel_path_text, .help = "the value at a path of keys and indexes, as text"},
-    {.name = "#>", .result = J, .nargs = 2, .args = {J, T}, .kernel = kernel_path, .bind = bind_path,
+    {.name = "#>", .result = J, .nargs = 2, .args = {J, T}, .kernel = kernel_path, .bind = json_bind_path,
      .help = "the value at a path: x #> '{items,0,price}'"},
-    {.name = "#>>", .result = T, .nargs = 2, .args = {J, T}, .kernel = kernel_path_text, .bind = bind_path,
+    {.name = "#>>", .result = T, .nargs = 2, .args = {J, T}, .kernel = kernel_path_text, .bind = json_bind_path,
      .help = "the value at a path, as text"},
     FN("jsonb_typeof", T, 1, kernel_typeof, "object, array, string, number, boolean or null", J),
     FN("jsonb_array_length", I, 1, kernel_array_length, "elements of an array", J),
