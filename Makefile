@@ -6,7 +6,7 @@
 #   make check        the inner loop: unit and SQL tests, below a minute
 #   make torture      the crash tests, the long way
 #   make fuzz         the fuzzers, FUZZ_SECONDS=3600 each
-#   make bench        the figures of the README
+#   make bench        the figures of docs/benchmarks.md
 #   make clean-run    forget what `make run` wrote: only folders that bourn marked as its own
 #   make clean        remove build/
 #   make install      PREFIX=/usr/local DESTDIR=
@@ -18,7 +18,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 3600
 
-.PHONY: all program run test check torture fuzz bench clean-run clean install build-deps test-deps
+.PHONY: all program run test check torture fuzz bench clean-run clean install build-deps test-deps bench-deps
 .DEFAULT_GOAL := all
 
 all: program
@@ -52,7 +52,10 @@ torture: test-deps
 fuzz: test-deps
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz
 
-bench: program
+bench-deps:
+	@tools/deps build test bench
+
+bench: bench-deps program
 	@bench/run
 
 clean-run:

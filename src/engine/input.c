@@ -67,9 +67,12 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
     const struct source_connector *connector = builtin_source(server->connector);
     in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
     uint64_t *decode = arena_zarray(&all->arena, BITMAP_WORDS(t->schema.ncols), sizeof *decode);
+    bool with_headers = false;
     for (uint32_t c = 0; c < t->schema.ncols; c++)
         if (!t->metadata || !t->metadata[c])
             bit_set(decode, c);
+        else
+            with_headers |= !strcmp(t->metadata[c], "headers");
     struct source_config *config = arena_zalloc(&all->arena, sizeof *config);
     *config = (struct source_config){.table = t->name,
                                      .server = &server->options,
@@ -79,6 +82,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .format = builtin_table_format(all->plan, t),
                                      .decode = decode,
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
+                                     .with_headers = with_headers,
                                      .now_us = now_us};
     TRY(connector->open(config, &in->source, err));
     return add_splits(in, m, err);

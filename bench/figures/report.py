@@ -1,0 +1,86 @@
+"""Published results as Markdown."""
+from __future__ import annotations
+
+TITLES = {
+    "throughput": "Files", "kafka": "Kafka", "small": "Small things", "spark": "Beside PySpark and Delta Lake",
+    "nexmark": "Nexmark",
+}
+AIMS = {
+    "bourn, one core": "2 M, then 4 M",
+    "bourn, one core, keys shuffled and escapes": "half of the plain events",
+    "bourn, two workers on two cores": "1.7 x one core",
+    "bourn from Kafka, two workers, both cores": "1 M, then 1.8 M",
+    "resident memory of a quiet stream": "64 MB",
+    "start to the first published row": "50 ms",
+    "a durable epoch of 2,048 rows, one after the other": "5 ms, then 3 ms (for 1,000 rows)",
+    "PySpark + Delta, one core": "20 x", "PySpark + Delta, two cores": "20 x",
+}
+
+
+def speed(value: float) -> str:
+    return f"{value / 1e6:.2f} M/s" if value >= 1e6 else f"{value / 1e3:.0f} K/s"
+
+
+def notes(line: dict) -> list[str]:
+    """What is said of a result besides its speed."""
+    said = []
+    if "median_ms" in line:
+        said.append(f"median {line['median_ms']:.1f} ms, p99 {line['p99_ms']:.1f} ms")
+    if "mb" in line:
+        said.append(f"{line['mb']:.0f} MB, {line['of_a_core']:.1%} of a core")
+    if "us_per_event" in line:
+        said.append(f"{line['us_per_event']:.2f} us of processor time an event, "
+                    f"the broker {line['broker_us_per_event']:.2f}")
+    if line.get("of_bourn_on_one_core", 1) != 1:
+        said.append(f"{line['of_bourn_on_one_core']:.2f} x bourn on one core")
+    if "bourn_is_times_as_fast" in line:
+        said.append(f"**bourn is {line['bourn_is_times_as_fast']:.1f} x as fast**")
+    if "tables" in line:
+        said.append(f"tables {line['tables']}")
+    if "memory_mb" in line and line["what"].startswith("bourn"):
+        said.append(f"at most {line['memory_mb']:.0f} MB")
+    return said
+
+
+def row(line: dict) -> str:
+    figure = [speed(line["events_per_s"])] if "events_per_s" in line else []
+    aim = AIMS.get(line["what"], "") if line["bench"] != "spark" or "PySpark" in line["what"] else ""
+    return f"| {line['what']} | {'; '.join(figure + notes(line))} | {aim} |\n"
+
+
+def tables(lines: list[dict]) -> str:
+    out = ""
+    for bench, title in TITLES.items():
+        of_bench = [line for line in lines if line["bench"] == bench]
+        if not of_bench:
+            continue
+        first = of_bench[0]
+        events = f", {first['events'] / 1e6:g} M events" if "events" in first else ""
+        out += (f"\n### {title}\n\nCommit {first['commit']}, {first['at'][:10]}, {first['machine']}{events}: "
+                f"`{first['command']}`\n\n| what | figure | aim |\n|---|---|---|\n")
+        out += "".join(map(row, of_bench))
+        out += f"\n![{title}](plots/{bench}.svg)\n" if any("events_per_s" in line for line in of_bench) else ""
+    return out + "\n"
+
+
+SUMMARY = [
+    ("throughput", "bourn, one core", "payments, file to four Delta tables, one core"),
+    ("throughput", "bourn, two workers on two cores", "the same on two cores"),
+    ("kafka", "bourn from Kafka, two workers, both cores", "from Kafka, its broker on the same two cores"),
+    ("spark", "PySpark + Delta, one core", "PySpark + Delta, the same job and tables, one core"),
+    ("small", "a durable epoch of 2,048 rows, one after the other", "a durable epoch of 2,048 rows"),
+    ("small", "start to the first published row", "start to the first published row"),
+    ("small", "resident memory of a quiet stream", "a quiet stream"),
+]
+
+
+def summary(lines: list[dict]) -> str:
+    found = {(line["bench"], line["what"]): line for line in lines}
+    out = "\n| what | measured |\n|---|---|\n"
+    for bench, what, said in SUMMARY:
+        if line := found.get((bench, what)):
+            ratio = f"; bourn is {line['bourn_is_times_as_fast']:.0f} x as fast" * ("bourn_is_times_as_fast" in line)
+            figure = speed(line["events_per_s"]) if "events_per_s" in line else notes(line)[0]
+            out += f"| {said} | {figure}{ratio} |\n"
+    first = next(iter(found.values()))
+    return out + f"\n{first['machine']}, {first['at'][:10]}, `make bench`.\n\n"
