@@ -243,10 +243,16 @@ static enum status commit_staged(struct delta_sink *s, enum apply_mode mode, str
 /* What may follow a commit: nobody waits for it, and failing at it does no harm. */
 static void maintain(struct delta_sink *s, struct sink_result *result)
 {
+    static const int64_t day_us = INT64_C(86400) * 1000000;
     struct error ignored;
     delta_compact(s, result);
-    if (delta_checkpoint_due(s->table))
-        (void)delta_checkpoint(s->table, &ignored);
+    if (!delta_checkpoint_due(s->table) || delta_checkpoint(s->table, &ignored) != OK)
+        return;
+    int64_t day = os_now_us() / day_us;
+    if (day == s->cleaned_day)
+        return;
+    s->cleaned_day = day;
+    (void)delta_clean_log(s->table, &ignored);
 }
 
 /* The commit is made. */

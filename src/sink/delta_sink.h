@@ -54,6 +54,7 @@ struct delta_sink {
     const atomic_bool *cancelled;
     struct delta_table *table; /* the snapshot; NULL: not looked at yet; version -1: not there yet */
     int64_t applied;           /* by our identity, as far as we know; never goes back */
+    int64_t cleaned_day;       /* when the log was last cleaned, in days since 1970; 0: not since the sink was opened */
     int64_t missing_at; /* the version of which a file was not there; -1: none in this apply */
     struct key_cache *keys;
     struct guard guard;

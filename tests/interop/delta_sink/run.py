@@ -242,6 +242,32 @@ def appends(rng: random.Random, lake: Path) -> None:
     assert list((lake / "t/_delta_log").glob("*.checkpoint.parquet")), "there is no checkpoint after 35 commits"
 
 
+def the_log_is_cleaned(rng: random.Random, lake: Path) -> None:
+    """Commits and checkpoints past the retention go, a day at a time, and the table stays what it was; not where the
+    table says that they are to stay."""
+    for name, enabled in (("cleaned", True), ("kept", False)):
+        sink, rows, log = Sink(lake, APPENDED, table=name), [], lake / name / "_delta_log"
+        if not enabled:
+            sink.apply(1, 1)
+            DeltaTable(str(lake / name)).alter.set_table_properties({"delta.enableExpiredLogCleanup": "false"})
+        for epoch in range(2, 36):
+            if epoch == 26:  # two months later
+                sink.close()
+                for file in log.iterdir():
+                    os.utime(file, (time.time() - 60 * 86400,) * 2)
+                sink = Sink(lake, APPENDED, table=name)
+            new = events(rng, epoch, 5)
+            sink.send(new)
+            sink.apply(epoch, epoch)
+            rows += new
+        sink.close()
+        left = sorted(int(file.name[:20]) for file in log.glob("*[0-9].json"))
+        assert left[0] == (20 if enabled else 0) and left == list(range(left[0], left[-1] + 1)), (name, left)
+        checkpoints = sorted(int(file.name[:20]) for file in log.glob("*.checkpoint.parquet"))
+        assert checkpoints == ([20, 30] if enabled else [10, 20, 30]), (name, checkpoints)
+        must_equal(table_rows(lake / name), appended(rows), name)
+
+
 # ---- other writers ----
 
 def vacuum(path: Path) -> None:
@@ -564,7 +590,7 @@ def planted_bugs_are_noticed(seed: int, work: Path) -> None:
 
 def tests() -> dict:
     found = {f"upserts {kind}": lambda rng, lake, kind=kind: upserts(kind, rng, lake) for kind in KEYED}
-    for test in (appends, between_appends, between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
+    for test in (appends, the_log_is_cleaned, between_appends, between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
         found[test.__name__.replace("_", " ")] = test
     return found
 
