@@ -326,7 +326,7 @@ def state_at_its_limit(folder: Path) -> None:
 
 def sources_pause_when_sinks_lag(folder: Path) -> None:
     events(folder, 100_000)
-    (folder / "limit.sql").write_text("SET bourn.outbox_limit = '1 MiB'; SET bourn.epoch_interval = '20 ms';")
+    (folder / "limit.sql").write_text("SET bourn.outbox_limit = '1 MiB'; SET bourn.epoch_rows = 5000;")
     said = bourn(folder, "run", "--quiet", "limit.sql", *PIPELINE).stderr
     assert "sources pause" in said and "bourn.outbox_limit" in said and "sources go on" in said, said
     assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE).stdout

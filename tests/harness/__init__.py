@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import random
 import shutil
@@ -138,9 +139,18 @@ def build(name: str = "build", targets: Sequence[str] = ("bourn",), options: Seq
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "build.ninja").exists():
-            _must(["meson", "setup", folder, TOP, *options], env)
+            _must(["meson", "setup", "-Dtests=enabled", *options, folder, TOP], env)
+        elif not _has_tests(folder):
+            _must(["meson", "setup", "--reconfigure", "-Dtests=enabled", folder, TOP], env)
         _must(["ninja", "-C", folder, *targets], env)
     return folder
+
+
+def _has_tests(folder: Path) -> bool:
+    """`make` may have set the folder up before there was what the tests need; then it would be tests that pass by not
+    being there."""
+    known = json.loads((folder / "meson-info/intro-buildoptions.json").read_text())
+    return any((option["name"], option["value"]) == ("tests", "enabled") for option in known)
 
 
 def program(kind: str = "release") -> Path:
