@@ -32,14 +32,23 @@ static enum status address_of(const char *path, struct sockaddr_un *ret, int *re
     return OK;
 }
 
+/* The address holds as long as the folder is open. */
+static enum status socket_for(const char *path, struct sockaddr_un *ret, int *ret_folder, int *ret_fd,
+                              struct error *err)
+{
+    TRY(address_of(path, ret, ret_folder, err));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot make a socket");
+    *ret_fd = fd;
+    return OK;
+}
+
 enum status os_local_listen(const char *path, int *ret_fd, struct error *err)
 {
     struct sockaddr_un address;
-    AUTO_FD folder = -1;
-    TRY(address_of(path, &address, &folder, err));
-    AUTO_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return error_errno(err, errno, "cannot make a socket");
+    AUTO_FD folder = -1, fd = -1;
+    TRY(socket_for(path, &address, &folder, &fd, err));
     unlink(address.sun_path);
     mode_t old = umask(0177);
     int e = os_fault("listen");
@@ -80,11 +89,8 @@ enum status os_local_accept(int fd, int64_t timeout_us, int *ret_fd, struct erro
 enum status os_local_connect(const char *path, int *ret_fd, struct error *err)
 {
     struct sockaddr_un address;
-    AUTO_FD folder = -1;
-    TRY(address_of(path, &address, &folder, err));
-    AUTO_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return error_errno(err, errno, "cannot make a socket");
+    AUTO_FD folder = -1, fd = -1;
+    TRY(socket_for(path, &address, &folder, &fd, err));
     int e = os_fault("connect");
     if (!e && connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         e = errno;

@@ -14,7 +14,7 @@ size_t type_width(struct type t)
     return widths[t.id];
 }
 
-char *type_name(struct type t, char out[static 40])
+const char *type_id_name(uint8_t id)
 {
     static const char *const names[TYPE_COUNT] = {
         [TYPE_UNKNOWN] = "unknown",
@@ -32,10 +32,15 @@ char *type_name(struct type t, char out[static 40])
         [TYPE_INTERVAL] = "interval",
         [TYPE_JSONB] = "jsonb",
     };
+    return names[id];
+}
+
+char *type_name(struct type t, char out[static 40])
+{
     if (t.id == TYPE_NUMERIC && t.precision)
         snprintf(out, 40, "numeric(%u,%u)", t.precision, t.scale);
     else
-        snprintf(out, 40, "%s", names[t.id]);
+        snprintf(out, 40, "%s", type_id_name(t.id));
     return out;
 }
 

@@ -72,7 +72,9 @@ static inline bool type_is_view(struct type t)
 }
 /* Bytes of one physical element. */
 size_t type_width(struct type t);
-/* PostgreSQL's spelling, "numeric(18,2)", "timestamp with time zone"; returns out. */
+/* PostgreSQL's spelling of an enum type_id: "numeric", "timestamp with time zone". */
+const char *type_id_name(uint8_t id);
+/* The same with precision and scale, "numeric(18,2)"; returns out. */
 char *type_name(struct type t, char out[static 40]);
 /* A type by a PostgreSQL name or alias as libpg_query spells it ("int4", "numeric", "timestamptz", "varchar"...),
  * lower case. mods: type modifiers, nmods 0..2. numeric without modifiers answers precision 0, which no column may

@@ -4,25 +4,18 @@
 
 const char *function_arg_name(uint8_t arg)
 {
-    static const char *const names[] = {
-        [TYPE_UNKNOWN] = "unknown",
-        [TYPE_BOOL] = "boolean",
-        [TYPE_INT4] = "integer",
-        [TYPE_INT8] = "bigint",
-        [TYPE_FLOAT8] = "double precision",
-        [TYPE_NUMERIC] = "numeric",
-        [TYPE_TEXT] = "text",
-        [TYPE_BYTEA] = "bytea",
-        [TYPE_UUID] = "uuid",
-        [TYPE_DATE] = "date",
-        [TYPE_TIMESTAMP] = "timestamp",
-        [TYPE_TIMESTAMPTZ] = "timestamptz",
-        [TYPE_INTERVAL] = "interval",
-        [TYPE_JSONB] = "jsonb",
-        [ARG_ANY] = "any",
-        [ARG_SAME] = "same",
-    };
-    return names[arg];
+    switch (arg) {
+    case ARG_ANY:
+        return "any";
+    case ARG_SAME:
+        return "same";
+    case TYPE_TIMESTAMP:
+        return "timestamp";
+    case TYPE_TIMESTAMPTZ:
+        return "timestamptz";
+    default:
+        return type_id_name(arg);
+    }
 }
 
 /* A vertical bar would end the table's cell. */

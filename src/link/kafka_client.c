@@ -53,6 +53,15 @@ void kafka_conf_must(rd_kafka_conf_t *conf, const char *name, const char *value)
     assert(res == RD_KAFKA_CONF_OK);
 }
 
+rd_kafka_conf_t *kafka_conf_new(void)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    kafka_conf_must(conf, "client.id", "bourn");
+    kafka_conf_must(conf, "log.connection.close", "false");
+    kafka_conf_must(conf, "reconnect.backoff.max.ms", "2000");
+    return conf;
+}
+
 static enum status conf_set(struct kafka_client *c, rd_kafka_conf_t *conf, const struct kafka_option *o,
                             struct error *err)
 {

@@ -27,6 +27,8 @@ struct kafka_client {
     int64_t told_us;
 };
 
+/* A configuration with the defaults that consumer and producer share. */
+rd_kafka_conf_t *kafka_conf_new(void);
 /* conf holds defaults and callbacks of the caller's; given options are added, then `fixed` (ended by a NULL name),
  * which win. Takes conf in any case; on FAILED there is nothing to release. */
 enum status kafka_client_init(struct kafka_client *c, rd_kafka_type_t type, rd_kafka_conf_t *conf,

@@ -307,14 +307,11 @@ enum status kafka_consumer_open(const struct kafka_option *options, size_t nopti
         {"enable.partition.eof", "true", false},     {"auto.offset.reset", "error", false},
         {"allow.auto.create.topics", "false", false}, {0},
     };
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    kafka_conf_must(conf, "client.id", "bourn");
+    rd_kafka_conf_t *conf = kafka_conf_new();
     kafka_conf_must(conf, "group.id", "bourn");
-    kafka_conf_must(conf, "log.connection.close", "false");
     /* Per partition here, where librdkafka's own default of 64 MB is meant for all of them. */
     kafka_conf_must(conf, "queued.max.messages.kbytes", "16384");
     kafka_conf_must(conf, "fetch.wait.max.ms", "100");
-    kafka_conf_must(conf, "reconnect.backoff.max.ms", "2000");
     rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
 
     struct kafka_consumer *c = mem_zalloc(sizeof *c);

@@ -43,12 +43,9 @@ enum status kafka_producer_open(const struct kafka_option *options, size_t nopti
                                 struct kafka_producer **ret, struct error *err)
 {
     static const struct kafka_option fixed[] = {{0}};
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    kafka_conf_must(conf, "client.id", "bourn");
-    kafka_conf_must(conf, "log.connection.close", "false");
+    rd_kafka_conf_t *conf = kafka_conf_new();
     kafka_conf_must(conf, "enable.idempotence", "true");
     kafka_conf_must(conf, "linger.ms", "5");
-    kafka_conf_must(conf, "reconnect.backoff.max.ms", "2000");
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 
     struct kafka_producer *p = mem_zalloc(sizeof *p);

@@ -590,7 +590,8 @@ def planted_bugs_are_noticed(seed: int, work: Path) -> None:
 
 def tests() -> dict:
     found = {f"upserts {kind}": lambda rng, lake, kind=kind: upserts(kind, rng, lake) for kind in KEYED}
-    for test in (appends, the_log_is_cleaned, between_appends, between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
+    for test in (appends, the_log_is_cleaned, between_appends,
+                 between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
         found[test.__name__.replace("_", " ")] = test
     return found
 
