@@ -6,6 +6,16 @@
 
 #include "expr/expr.h"
 
+/* Rows of a batch, each of weight +1, that fall into a few groups: what a kernel over whole columns is given. */
+struct aggregate_rows {
+    const uint32_t *rows;   /* n of them, ascending */
+    const uint32_t *groups; /* rows[i] is of group groups[i] < ngroups; not read when there is one group */
+    uint32_t n, ngroups;
+    const uint32_t *counts; /* by group: how many of the rows are of it */
+    char *const *values;    /* by group: where its accumulators lie; two groups may be the same memory */
+    int64_t *scratch;       /* by group: room for the kernel */
+};
+
 struct aggregate {
     const char *name;
     enum type_id arg;     /* argument type after implicit casts; TYPE_UNKNOWN: count(*) */
@@ -18,6 +28,9 @@ struct aggregate {
      * weights is indexed by row, NULL: all +1. */
     void (*update)(void *const *states, const struct column *arg, const uint32_t *rows, uint32_t n,
                    const int64_t *weights);
+    /* The same over grouped rows, the accumulators at values[group] + offset; only for an arg (NULL for count(*)) in
+     * which no row is NULL. NULL: there is no such kernel, update does it. */
+    void (*fold)(const struct aggregate_rows *r, const struct column *arg, uint32_t offset);
     void (*merge)(void *into, const void *from); /* `from` stays owned by its owner */
     /* The result into row `row` of `out` (of type result(arg)); strings go to the arena. false: NULL. An error
      * (overflow) sets *ret_sqlstate to a static code and answers false. */

@@ -30,6 +30,20 @@ struct extreme {
         });                                                                                                            \
     }
 
+#define EXTREME_FOLD(NAME, T, FIELD, BETTER)                                                                           \
+    static void NAME(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)                        \
+    {                                                                                                                  \
+        const T *values = arg->data;                                                                                   \
+        for (uint32_t i = 0; i < r->n; i++) {                                                                          \
+            struct extreme *state = (struct extreme *)(r->values[r->ngroups == 1 ? 0 : r->groups[i]] + offset);        \
+            const T x = values[r->rows[i]], y = state->FIELD;                                                          \
+            if (!state->has || (BETTER)) {                                                                             \
+                state->FIELD = x;                                                                                      \
+                state->has = 1;                                                                                        \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
 #define EXTREME_MERGE(NAME, T, FIELD, BETTER)                                                                          \
     static void NAME(void *into, const void *from)                                                                     \
     {                                                                                                                  \
@@ -55,6 +69,8 @@ struct extreme {
 #define EXTREME(SUFFIX, T, FIELD, LESS, MORE)                                                                          \
     EXTREME_UPDATE(min_##SUFFIX, T, FIELD, LESS)                                                                       \
     EXTREME_UPDATE(max_##SUFFIX, T, FIELD, MORE)                                                                       \
+    EXTREME_FOLD(min_fold_##SUFFIX, T, FIELD, LESS)                                                                    \
+    EXTREME_FOLD(max_fold_##SUFFIX, T, FIELD, MORE)                                                                    \
     EXTREME_MERGE(min_merge_##SUFFIX, T, FIELD, LESS)                                                                  \
     EXTREME_MERGE(max_merge_##SUFFIX, T, FIELD, MORE)                                                                  \
     EXTREME_FINAL(final_##SUFFIX, T, FIELD)
@@ -96,6 +112,26 @@ static void max_numeric(void *const *states, const struct column *arg, const uin
                         const int64_t *weights)
 {
     numeric_update(states, arg, rows, n, weights, 1);
+}
+
+static void numeric_fold(const struct aggregate_rows *r, const struct column *arg, uint32_t offset, int sign)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        struct extreme *state = (struct extreme *)(r->values[r->ngroups == 1 ? 0 : r->groups[i]] + offset);
+        int128 x = column_numeric(arg, r->rows[i]);
+        if (!state->has || (sign < 0 ? x < wide(state) : x > wide(state)))
+            *state = (struct extreme){.has = 1, .words = {(uint64_t)x, (uint64_t)((uint128)x >> 64)}};
+    }
+}
+
+static void min_fold_numeric(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)
+{
+    numeric_fold(r, arg, offset, -1);
+}
+
+static void max_fold_numeric(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)
+{
+    numeric_fold(r, arg, offset, 1);
 }
 
 static void min_merge_numeric(void *into, const void *from)
@@ -221,9 +257,11 @@ static struct type result_same(struct type arg) { return arg; }
 
 #define PAIR(ID, SUFFIX)                                                                                               \
     {.name = "min", .arg = ID, .state_size = sizeof(struct extreme), .update = min_##SUFFIX,                           \
-     .merge = min_merge_##SUFFIX, .final = final_##SUFFIX, .result = result_same, .help = "the smallest value"},       \
+     .fold = min_fold_##SUFFIX, .merge = min_merge_##SUFFIX, .final = final_##SUFFIX, .result = result_same,           \
+     .help = "the smallest value"},                                                                                    \
     {.name = "max", .arg = ID, .state_size = sizeof(struct extreme), .update = max_##SUFFIX,                           \
-     .merge = max_merge_##SUFFIX, .final = final_##SUFFIX, .result = result_same, .help = "the largest value"}
+     .fold = max_fold_##SUFFIX, .merge = max_merge_##SUFFIX, .final = final_##SUFFIX, .result = result_same,           \
+     .help = "the largest value"}
 
 const struct aggregate aggregates_extreme[] = {
     PAIR(TYPE_INT4, i4),

@@ -103,6 +103,13 @@ static void count_values(void *const *states, const struct column *arg, const ui
         UPDATE_LOOP(int64_t, ((void)r, *state += w));
 }
 
+static void count_fold(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)
+{
+    (void)arg;
+    for (uint32_t g = 0; g < r->ngroups; g++)
+        *(int64_t *)(r->values[g] + offset) += r->counts[g];
+}
+
 static void count_merge(void *into, const void *from) { *(int64_t *)into += *(const int64_t *)from; }
 
 static bool count_final(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
@@ -149,6 +156,73 @@ static void sum_numeric(void *const *states, const struct column *arg, const uin
             sum_add_weighted(state, values[r], w);
         state->n += w;
     });
+}
+
+/* Grouped rows are added up in 64 bits, a word a group. Where values are so large that this could overflow, which is
+ * seen only afterwards, `false` says so and the words are good for nothing. */
+#define ADD_UP(NAME, T)                                                                                                \
+    static bool NAME(const struct aggregate_rows *r, const T *values)                                                  \
+    {                                                                                                                  \
+        uint64_t *sums = (uint64_t *)r->scratch, sum = 0, seen = 0;                                                    \
+        if (r->ngroups == 1) {                                                                                         \
+            for (uint32_t i = 0; i < r->n; i++) {                                                                      \
+                const int64_t v = values[r->rows[i]];                                                                  \
+                sum += (uint64_t)v;                                                                                    \
+                seen |= (uint64_t)(v ^ v >> 63);                                                                       \
+            }                                                                                                          \
+            sums[0] = sum;                                                                                             \
+        } else {                                                                                                       \
+            memset(sums, 0, r->ngroups * sizeof *sums);                                                                \
+            for (uint32_t i = 0; i < r->n; i++) {                                                                      \
+                const int64_t v = values[r->rows[i]];                                                                  \
+                sums[r->groups[i]] += (uint64_t)v;                                                                     \
+                seen |= (uint64_t)(v ^ v >> 63);                                                                       \
+            }                                                                                                          \
+        }                                                                                                              \
+        return ((int128)seen + 1) * r->n < INT64_MAX;                                                                  \
+    }
+ADD_UP(add_up_int4, int32_t)
+ADD_UP(add_up_int8, int64_t)
+
+static void sum_fold_groups(const struct aggregate_rows *r, uint32_t offset)
+{
+    for (uint32_t g = 0; g < r->ngroups; g++) {
+        if (!r->counts[g])
+            continue;
+        struct sum_state *s = (struct sum_state *)(r->values[g] + offset);
+        sum_add(s, r->scratch[g]);
+        s->n += r->counts[g];
+    }
+}
+
+#define FOLD_WIDE(T)                                                                                                   \
+    for (uint32_t i = 0; i < r->n; i++) {                                                                              \
+        struct sum_state *s = (struct sum_state *)(r->values[r->ngroups == 1 ? 0 : r->groups[i]] + offset);            \
+        sum_add(s, ((const T *)arg->data)[r->rows[i]]);                                                                \
+        s->n++;                                                                                                        \
+    }
+
+static void sum_fold_int4(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)
+{
+    bool fits = add_up_int4(r, arg->data);
+    assert(fits); /* 2^32 values of 31 bits */
+    sum_fold_groups(r, offset);
+}
+
+static void sum_fold_int8(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)
+{
+    if (likely(add_up_int8(r, arg->data)))
+        sum_fold_groups(r, offset);
+    else
+        FOLD_WIDE(int64_t);
+}
+
+static void sum_fold_numeric(const struct aggregate_rows *r, const struct column *arg, uint32_t offset)
+{
+    if (type_is_small_numeric(arg->type))
+        sum_fold_int8(r, arg, offset);
+    else
+        FOLD_WIDE(int128);
 }
 
 static void sum_merge(void *into, const void *from)
@@ -317,28 +391,30 @@ static bool or_final(const void *state, struct type arg, struct column *out, siz
 
 static struct type result_bool(struct type arg) { return arg; }
 
-#define SUM(NAME, ARG_TYPE, STATE, UPDATE, MERGE, FINAL, RESULT, HELP)                                                 \
-    {.name = NAME, .arg = ARG_TYPE, .state_size = sizeof(STATE), .retracts = true, .update = UPDATE, .merge = MERGE,   \
-     .final = FINAL, .result = RESULT, .help = HELP}
+#define SUM(NAME, ARG_TYPE, STATE, UPDATE, FOLD, MERGE, FINAL, RESULT, HELP)                                           \
+    {.name = NAME, .arg = ARG_TYPE, .state_size = sizeof(STATE), .retracts = true, .update = UPDATE, .fold = FOLD,     \
+     .merge = MERGE, .final = FINAL, .result = RESULT, .help = HELP}
 
 const struct aggregate aggregates_sum[] = {
-    SUM("count", TYPE_UNKNOWN, int64_t, count_rows, count_merge, count_final, result_int8, "rows"),
-    SUM("count", (enum type_id)ARG_ANY, int64_t, count_values, count_merge, count_final, result_int8,
+    SUM("count", TYPE_UNKNOWN, int64_t, count_rows, count_fold, count_merge, count_final, result_int8, "rows"),
+    SUM("count", (enum type_id)ARG_ANY, int64_t, count_values, count_fold, count_merge, count_final, result_int8,
         "values that are not NULL"),
-    SUM("sum", TYPE_INT4, struct sum_state, sum_int4, sum_merge, sum_final_int8, result_int8, "sum, as bigint"),
-    SUM("sum", TYPE_INT8, struct sum_state, sum_int8, sum_merge, sum_final_numeric, result_sum, "sum, exact"),
-    SUM("sum", TYPE_NUMERIC, struct sum_state, sum_numeric, sum_merge, sum_final_numeric, result_sum,
+    SUM("sum", TYPE_INT4, struct sum_state, sum_int4, sum_fold_int4, sum_merge, sum_final_int8, result_int8,
+        "sum, as bigint"),
+    SUM("sum", TYPE_INT8, struct sum_state, sum_int8, sum_fold_int8, sum_merge, sum_final_numeric, result_sum,
+        "sum, exact"),
+    SUM("sum", TYPE_NUMERIC, struct sum_state, sum_numeric, sum_fold_numeric, sum_merge, sum_final_numeric, result_sum,
         "sum, exact, at the argument's scale"),
-    SUM("sum", TYPE_INTERVAL, struct interval_sum, sum_interval, interval_merge, interval_final, result_interval,
+    SUM("sum", TYPE_INTERVAL, struct interval_sum, sum_interval, NULL, interval_merge, interval_final, result_interval,
         "sum"),
-    SUM("avg", TYPE_INT4, struct sum_state, sum_int4, sum_merge, average_final, result_average,
+    SUM("avg", TYPE_INT4, struct sum_state, sum_int4, sum_fold_int4, sum_merge, average_final, result_average,
         "mean with 16 digits after the point"),
-    SUM("avg", TYPE_INT8, struct sum_state, sum_int8, sum_merge, average_final, result_average,
+    SUM("avg", TYPE_INT8, struct sum_state, sum_int8, sum_fold_int8, sum_merge, average_final, result_average,
         "mean with 16 digits after the point"),
-    SUM("avg", TYPE_NUMERIC, struct sum_state, sum_numeric, sum_merge, average_final, result_average,
+    SUM("avg", TYPE_NUMERIC, struct sum_state, sum_numeric, sum_fold_numeric, sum_merge, average_final, result_average,
         "mean with 16 digits after the point, or the argument's scale if that is more"),
-    SUM("bool_and", TYPE_BOOL, struct truth_state, truth_update, truth_merge, and_final, result_bool, "are all true?"),
-    SUM("every", TYPE_BOOL, struct truth_state, truth_update, truth_merge, and_final, result_bool, "are all true?"),
-    SUM("bool_or", TYPE_BOOL, struct truth_state, truth_update, truth_merge, or_final, result_bool, "is any true?"),
+    SUM("bool_and", TYPE_BOOL, struct truth_state, truth_update, NULL, truth_merge, and_final, result_bool, "are all true?"),
+    SUM("every", TYPE_BOOL, struct truth_state, truth_update, NULL, truth_merge, and_final, result_bool, "are all true?"),
+    SUM("bool_or", TYPE_BOOL, struct truth_state, truth_update, NULL, truth_merge, or_final, result_bool, "is any true?"),
     {0},
 };

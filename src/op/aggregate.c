@@ -13,18 +13,16 @@
 #include <stdlib.h>
 
 #include "column/rowkey.h"
+#include "op/groups.h"
 #include "op/operators.h"
 #include "op/reject.h"
 #include "state/keyed.h"
 
 enum { AGGREGATE_VERSION = 1, FIRST_SEEN = KEYED_USER, EMIT_GROUPS = 1024 };
 
-enum { RECENT_GROUPS = 1024 }; /* a power of two */
-
 struct worker {
     struct keyed *partials;
-    struct buf key; /* scratch: one row's group key */
-    struct keyed_entry *recent[RECENT_GROUPS]; /* by hash: where most rows find their group without a look-up */
+    struct groups *groups; /* of partials */
 };
 
 struct aggregate_op {
@@ -34,7 +32,9 @@ struct aggregate_op {
     struct keyed *groups;
     struct keyed_codec codec;
     uint32_t *offsets;      /* of each accumulator in a group's value */
-    uint32_t *group_columns; /* 0..ngroup-1 */
+    uint32_t *filter;       /* of each aggregate: which of the FILTERs; aggregates share those that are the same */
+    int32_t *filters;       /* their columns; -1: none */
+    uint32_t nfilters;
     struct type *arg_types;
     struct worker *workers;
     uint32_t nworkers;
@@ -102,54 +102,99 @@ static void release_group(void *arg, void *value)
 
 /* ---- gathering ---- */
 
-static struct keyed_entry *find_group(struct worker *w, struct slice key)
+/* The rows of a batch that a FILTER lets through. */
+struct filtered {
+    const uint32_t *rows, *groups;
+    uint32_t n;
+    uint32_t *counts; /* rows by group; NULL until somebody wants it */
+};
+
+struct gathering {
+    const struct aggregate_op *g;
+    const struct batch *b;
+    struct arena *arena;
+    char **values;
+    uint32_t ngroups;
+    struct filtered *filtered; /* by filter; rows NULL: not looked at yet */
+    struct filtered all;
+    int64_t *scratch;
+    void **states;
+};
+
+static const uint32_t *count_groups(struct gathering *t, struct filtered *f)
 {
-    uint64_t hash = hash64(key.data, key.len, 0);
-    struct keyed_entry **recent = &w->recent[hash & (RECENT_GROUPS - 1)];
-    if (*recent && (*recent)->hash == hash && slice_equal(keyed_key(w->partials, *recent), key))
-        return *recent;
-    bool fresh;
-    struct keyed_entry *e = keyed_get(w->partials, hash, key.data, key.len, &fresh);
-    if (fresh)
-        keyed_touch(w->partials, e);
-    *recent = e;
-    return e;
+    if (f->counts)
+        return f->counts;
+    f->counts = arena_zarray(t->arena, t->ngroups, sizeof *f->counts);
+    if (t->ngroups == 1)
+        f->counts[0] = f->n;
+    for (uint32_t i = 0; t->ngroups > 1 && i < f->n; i++)
+        f->counts[f->groups[i]]++;
+    return f->counts;
 }
 
-static void find_groups(struct aggregate_op *g, struct worker *w, const struct batch *b, struct keyed_entry **entries)
+static struct filtered pass(struct gathering *t, const struct column *filter)
 {
-    if (g->node->ngroup == 0) { /* one group: everybody's */
-        struct keyed_entry *e = find_group(w, SLICE(""));
-        for (uint32_t i = 0; i < batch_live(b); i++) {
-            *row_count(keyed_value(e)) += batch_weight(b, batch_row(b, i));
-            entries[i] = e;
-        }
+    uint32_t *rows = arena_array(t->arena, t->all.n, sizeof *rows), n = 0;
+    uint32_t *groups = arena_array(t->arena, t->all.n, sizeof *groups);
+    const uint8_t *yes = filter->data;
+    for (uint32_t i = 0; i < t->all.n; i++) { /* without a branch: whether a row passes is anybody's guess */
+        uint32_t row = t->all.rows[i];
+        rows[n] = row;
+        groups[n] = t->all.groups[i];
+        n += yes[row] & !column_is_null(filter, row);
+    }
+    return (struct filtered){rows, groups, n, NULL};
+}
+
+static struct filtered *rows_of(struct gathering *t, uint32_t aggregate)
+{
+    uint32_t which = t->g->filter[aggregate];
+    if (t->g->filters[which] < 0)
+        return &t->all;
+    if (!t->filtered[which].rows)
+        t->filtered[which] = pass(t, &t->b->cols[t->g->filters[which]]);
+    return &t->filtered[which];
+}
+
+static void update(struct gathering *t, uint32_t which)
+{
+    const struct plan_aggregate *a = &t->g->node->aggregates[which];
+    const struct column *arg = a->arg >= 0 ? &t->b->cols[a->arg] : NULL;
+    struct filtered *f = rows_of(t, which);
+    uint32_t offset = t->g->offsets[which];
+    if (a->function->fold && !t->b->weight && !(arg && arg->valid)) {
+        struct aggregate_rows r = {f->rows, f->groups, f->n, t->ngroups, count_groups(t, f), t->values, t->scratch};
+        a->function->fold(&r, arg, offset);
         return;
     }
-    for (uint32_t i = 0; i < batch_live(b); i++) {
-        uint32_t row = batch_row(b, i);
-        buf_clear(&w->key);
-        rowkey_put(&w->key, b->cols, g->group_columns, g->node->ngroup, row);
-        entries[i] = find_group(w, buf_slice(&w->key));
-        *row_count(keyed_value(entries[i])) += batch_weight(b, row);
-    }
+    if (!t->states)
+        t->states = arena_array(t->arena, t->all.n, sizeof *t->states);
+    for (uint32_t i = 0; i < f->n; i++)
+        t->states[i] = t->values[t->ngroups > 1 ? f->groups[i] : 0] + offset;
+    a->function->update(t->states, arg, f->rows, f->n, t->b->weight);
 }
 
-/* The rows an aggregate sees: live, and its FILTER true. states[] is made to match. */
-static uint32_t rows_of(const struct aggregate_op *g, uint32_t which, const struct batch *b,
-                        struct keyed_entry *const *entries, uint32_t *rows, void **states)
+static void count_rows(struct gathering *t)
 {
-    int32_t filter = g->node->aggregates[which].filter;
-    const struct column *f = filter >= 0 ? &b->cols[filter] : NULL;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < batch_live(b); i++) {
-        uint32_t row = batch_row(b, i);
-        if (f && (column_is_null(f, row) || !((const uint8_t *)f->data)[row]))
-            continue;
-        rows[n] = row;
-        states[n++] = accumulator(g, keyed_value(entries[i]), which);
+    if (t->b->weight) {
+        for (uint32_t i = 0; i < t->all.n; i++)
+            *row_count(t->values[t->ngroups > 1 ? t->all.groups[i] : 0]) += t->b->weight[t->all.rows[i]];
+        return;
     }
-    return n;
+    const uint32_t *counts = count_groups(t, &t->all);
+    for (uint32_t i = 0; i < t->ngroups; i++)
+        *row_count(t->values[i]) += counts[i];
+}
+
+static const uint32_t *live_rows(const struct batch *b, struct arena *a)
+{
+    if (b->sel)
+        return b->sel;
+    uint32_t *rows = arena_array(a, b->rows, sizeof *rows);
+    for (uint32_t i = 0; i < b->rows; i++)
+        rows[i] = i;
+    return rows;
 }
 
 static void aggregate_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
@@ -157,17 +202,15 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
 {
     (void)unused;
     struct aggregate_op *g = (struct aggregate_op *)op;
-    struct worker *w = &g->workers[c->worker];
-    uint32_t live = batch_live(in);
-    struct keyed_entry **entries = arena_array(c->arena, live, sizeof(struct keyed_entry *));
-    uint32_t *rows = arena_array(c->arena, live, sizeof *rows);
-    void **states = arena_array(c->arena, live, sizeof *states);
-    find_groups(g, w, in, entries);
-    for (uint32_t i = 0; i < g->node->naggregates; i++) {
-        const struct plan_aggregate *a = &g->node->aggregates[i];
-        uint32_t n = rows_of(g, i, in, entries, rows, states);
-        a->function->update(states, a->arg >= 0 ? &in->cols[a->arg] : NULL, rows, n, in->weight);
-    }
+    uint32_t live = batch_live(in), *ids = arena_array(c->arena, live, sizeof *ids);
+    struct gathering t = {.g = g, .b = in, .arena = c->arena};
+    t.ngroups = groups_find(g->workers[c->worker].groups, in, c->arena, ids, &t.values);
+    t.all = (struct filtered){live_rows(in, c->arena), ids, live, NULL};
+    t.filtered = arena_zarray(c->arena, g->nfilters, sizeof *t.filtered);
+    t.scratch = arena_array(c->arena, t.ngroups, sizeof *t.scratch);
+    count_rows(&t);
+    for (uint32_t i = 0; i < g->node->naggregates; i++)
+        update(&t, i);
     c->counts->in += live;
     c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
     *ret = NULL;
@@ -326,8 +369,8 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
     }
     g->emit_shard = 0;
     for (uint32_t w = 0; w < g->nworkers; w++) {
+        groups_forget(g->workers[w].groups);
         keyed_clear(g->workers[w].partials);
-        memset(g->workers[w].recent, 0, sizeof g->workers[w].recent);
     }
     return NULL;
 }
@@ -372,7 +415,7 @@ static uint64_t aggregate_bytes(const struct operator *op)
     const struct aggregate_op *g = (const struct aggregate_op *)op;
     uint64_t bytes = keyed_bytes(g->groups);
     for (uint32_t w = 0; w < g->nworkers; w++)
-        bytes += keyed_bytes(g->workers[w].partials);
+        bytes += keyed_bytes(g->workers[w].partials) + groups_bytes(g->workers[w].groups);
     return bytes;
 }
 
@@ -380,8 +423,8 @@ static void aggregate_free(struct operator *op)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
     for (uint32_t w = 0; w < g->nworkers; w++) {
+        groups_free(g->workers[w].groups);
         keyed_free(g->workers[w].partials);
-        buf_release(&g->workers[w].key);
     }
     free(g->workers);
     keyed_free(g->groups);
@@ -406,6 +449,20 @@ static const struct operator_ops aggregate_ops = {
     .free = aggregate_free,
 };
 
+static void share_filters(struct aggregate_op *g)
+{
+    g->filter = arena_array(&g->arena, g->node->naggregates + 1, sizeof *g->filter);
+    g->filters = arena_array(&g->arena, g->node->naggregates + 1, sizeof *g->filters);
+    for (uint32_t i = 0; i < g->node->naggregates; i++) {
+        uint32_t f = 0;
+        while (f < g->nfilters && g->filters[f] != g->node->aggregates[i].filter)
+            f++;
+        if (f == g->nfilters)
+            g->filters[g->nfilters++] = g->node->aggregates[i].filter;
+        g->filter[i] = f;
+    }
+}
+
 struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
 {
     struct aggregate_op *g = mem_zalloc(sizeof *g);
@@ -424,16 +481,14 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
         g->arg_types[i] = node->aggregates[i].arg >= 0 ? input->schema.types[node->aggregates[i].arg]
                                                         : TYPE(TYPE_UNKNOWN);
     }
-    g->group_columns = arena_array(&g->arena, node->ngroup + 1, sizeof *g->group_columns);
-    for (uint32_t i = 0; i < node->ngroup; i++)
-        g->group_columns[i] = i;
+    share_filters(g);
     g->codec = (struct keyed_codec){(size + 7) & ~7u, pack_group, unpack_group, heap ? release_group : NULL, g};
     g->groups = keyed_new(node->id, AGGREGATE_VERSION, &g->codec);
     g->nworkers = nworkers;
     g->workers = mem_zalloc(nworkers * sizeof *g->workers);
     for (uint32_t w = 0; w < nworkers; w++) {
         g->workers[w].partials = keyed_new("partials", AGGREGATE_VERSION, &g->codec);
-        g->workers[w].key.max = MIB(64);
+        g->workers[w].groups = groups_new(node->ngroup, g->workers[w].partials);
     }
     return &g->op;
 }

@@ -290,6 +290,14 @@ static void reject_all(struct scan *s, struct worker *w, struct op_context *c, s
     batch_filter(b, keep);
 }
 
+/* Whoever passed a NOT NULL has a value: later steps need not ask row by row. */
+static void forget_nulls(const struct plan_table *t, struct batch *b)
+{
+    for (uint32_t r = 0; r < t->nrules; r++)
+        if (t->rules[r].kind == RULE_NOT_NULL)
+            b->cols[t->rules[r].column].valid = NULL;
+}
+
 static int64_t max_event(const struct plan_table *t, const struct batch *b)
 {
     int64_t max = INT64_MIN;
@@ -326,6 +334,7 @@ void scan_push(struct scan *s, struct op_context *c, const struct source_batch *
     c->counts->in += b->rows;
     if (!v.clean)
         reject_all(s, w, c, b, &v, &d);
+    forget_nulls(t, b);
     c->counts->out += batch_live(b);
     ret_result->max_event = max_event(t, b);
     *ret = batch_live(b) ? b : NULL;
