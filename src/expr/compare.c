@@ -147,6 +147,26 @@ static void equal_short(struct call *c, const struct view *x, const struct view 
         out[r] = (uint8_t)(!((load_u64(x + r) ^ y0) | (load_u64(x[r].rest) ^ y1)) ^ flip);
 }
 
+enum { MATCH_MAX = 20 }; /* bytes of a string that match_long compares */
+
+/* Sets out[r] where x[r] is the long string y of at most MATCH_MAX bytes. Without branches: of few values that come in
+ * no order, none can be foretold. A lane that differs in its first word may be short: it is given y's own bytes to look
+ * at. */
+static void match_long(const struct call *c, const struct view *y, uint8_t *restrict out)
+{
+    const uint64_t head = load_u64(y), first = load_u64(y->ptr + 4), last = load_u64(y->ptr + y->len - 8);
+    const struct view *x = c->args[c->args[0].mask ? 0 : 1].col.data;
+    const uint32_t last_at = y->len - 8, rows = c->rows;
+    for (uint32_t r = 0; r < rows; r++) {
+        bool same = load_u64(x + r) == head;
+        uintptr_t mask = -(uintptr_t)same;
+        const char *p = (const char *)(((uintptr_t)x[r].ptr & mask) | ((uintptr_t)y->ptr & ~mask));
+        out[r] |= same & !((load_u64(p + 4) ^ first) | (load_u64(p + last_at) ^ last));
+    }
+}
+
+static bool is_matched(const struct view *y) { return y->len > VIEW_INLINE && y->len <= MATCH_MAX; }
+
 static void equal_view(struct call *c, uint8_t flip)
 {
     const struct lanes *x = &c->args[0], *y = &c->args[1];
@@ -157,6 +177,13 @@ static void equal_view(struct call *c, uint8_t flip)
     const struct view *constant = y->col.data;
     if (!y->mask && x->mask && constant->len <= VIEW_INLINE) {
         equal_short(c, x->col.data, constant, flip);
+        return;
+    }
+    if (!y->mask && x->mask && is_matched(constant)) {
+        uint8_t *restrict out = memset(c->out->col.data, 0, c->rows);
+        match_long(c, constant, out);
+        for (uint32_t r = 0; flip && r < c->rows; r++)
+            out[r] ^= 1;
         return;
     }
     CALL_ROWS(c, r)
@@ -172,6 +199,7 @@ struct in_list {
     uint32_t n;
     bool has_null;
     bool all_short;
+    bool all_matched; /* or else long, but not too long for match_long */
 };
 
 static int compare_elements(const void *p, const void *q, void *type)
@@ -187,15 +215,17 @@ enum status step_in_bind(struct binding *b, struct error *err)
     struct type type = b->args[0]->type;
     size_t width = type_width(type);
     list->values = (struct column){.type = type, .data = arena_array(b->arena, b->nargs, width)};
-    list->all_short = type_is_view(type);
+    list->all_short = list->all_matched = type_is_view(type);
     for (uint32_t i = 1; i < b->nargs; i++) {
         if (expr_is_null_const(b->args[i])) {
             list->has_null = true;
             continue;
         }
         memcpy((char *)list->values.data + list->n++ * width, b->args[i]->value.data, width);
-        if (type_is_view(type))
-            list->all_short &= ((struct view *)b->args[i]->value.data)->len <= VIEW_INLINE;
+        if (!type_is_view(type))
+            continue;
+        list->all_short &= ((struct view *)b->args[i]->value.data)->len <= VIEW_INLINE;
+        list->all_matched &= is_matched(b->args[i]->value.data);
     }
     if (list->n)
         qsort_r(list->values.data, list->n, width, compare_elements, &type);
@@ -265,6 +295,13 @@ static void in_few_short(struct call *c, const struct in_list *list)
     }
 }
 
+static void in_few_long(struct call *c, const struct in_list *list)
+{
+    uint8_t *out = memset(c->out->col.data, 0, c->rows);
+    for (uint32_t k = 0; k < list->n; k++)
+        match_long(c, (const struct view *)list->values.data + k, out);
+}
+
 static void kernel_in(struct call *c)
 {
     /* Not strict only because a NULL in the list does not make everything NULL. */
@@ -275,6 +312,8 @@ static void kernel_in(struct call *c)
     bool integral = id != TYPE_FLOAT8 && id != TYPE_INTERVAL && id != TYPE_UUID && !type_is_view(list->values.type);
     if (list->n <= FEW && list->all_short && c->args[0].mask)
         in_few_short(c, list);
+    else if (list->n <= FEW && list->all_matched && c->args[0].mask)
+        in_few_long(c, list);
     else if (list->n <= FEW && integral && width == 4)
         IN_FEW(int32_t);
     else if (list->n <= FEW && integral && width == 8)

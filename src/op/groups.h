@@ -1,7 +1,7 @@
 /* Which group each row of a batch belongs to, for one worker of an aggregate.
  *
- * Groups live in a keyed table, by canonical key. Most rows' groups were seen a moment ago: those are found by the values
- * of their columns as they lie in the batch, without building or hashing a key.
+ * Groups live in a keyed table, by canonical key. Most rows' groups were seen a moment ago: those are found by the
+ * values of their columns as they lie in the batch, without building or hashing a key.
  */
 #pragma once
 

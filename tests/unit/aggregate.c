@@ -1,6 +1,6 @@
 /* Aggregates: whatever the order, the division among workers, and the rows that come and go again, the result is the
- * same; exact sums of doubles against Python's math.fsum. What each aggregate answers is checked against PostgreSQL in
- * tests/sql/functions. */
+ * same, and the same by row as by column; exact sums of doubles against Python's math.fsum. What each aggregate answers
+ * is checked against PostgreSQL in tests/sql/functions. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,6 +162,63 @@ static void test_results_do_not_depend_on_order_workers_or_history(void **state)
     arena_release(&a);
 }
 
+/* The kernel over grouped rows against the one that goes row by row: the same result, whatever the groups. Two numbers
+ * may stand for one group. */
+static void check_fold(const struct aggregate *g, struct arena *a, bool wide)
+{
+    enum { OFFSET = 16 };
+    uint32_t ngroups = 1 + below(below(2) ? 6 : ROWS), n = 0, distinct = MAX(ngroups - below(2), 1u);
+    struct type type = concrete(g, wide);
+    struct column col = column_make(a, type, ROWS, false);
+    uint32_t rows[ROWS], groups[ROWS], *counts = arena_zarray(a, ngroups, sizeof *counts);
+    void *states[ROWS], *plain[ROWS];
+    char *values[ROWS];
+    for (uint32_t i = 0; i < ngroups; i++) {
+        values[i] = i < distinct ? arena_zalloc(a, OFFSET + g->state_size) : values[0];
+        plain[i] = i < distinct ? mem_zalloc(g->state_size) : plain[0];
+    }
+    for (uint32_t round = 0; round < 2; round++, n = 0) { /* onto what is there, too */
+        memset(counts, 0, ngroups * sizeof *counts);
+        for (uint32_t r = 0; r < ROWS; r++) {
+            fill(&col, a, r);
+            if (below(3) == 0)
+                continue;
+            groups[n] = below(ngroups);
+            counts[groups[n]]++;
+            states[n] = plain[groups[n]];
+            rows[n++] = r;
+        }
+        struct aggregate_rows in = {rows, groups, n, ngroups, counts, values,
+                                    arena_array(a, ngroups, sizeof(int64_t))};
+        g->fold(&in, g->arg == TYPE_UNKNOWN ? NULL : &col, OFFSET);
+        g->update(states, g->arg == TYPE_UNKNOWN ? NULL : &col, rows, n, NULL);
+    }
+    char id[64];
+    for (uint32_t i = 0; i < distinct; i++) {
+        const char *want = final_text(g, plain[i], type, a), *got = final_text(g, values[i] + OFFSET, type, a);
+        if (strcmp(want, got) != 0)
+            fail_msg("%s, group %u of %u: %s and %s", aggregate_id(g, id), i, ngroups, want, got);
+        release(g, plain[i]);
+    }
+}
+
+static void test_columns_add_up_like_rows(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    const struct aggregate *g;
+    uint32_t folding = 0;
+    for (size_t i = 0; (g = aggregate_at(i)); i++) {
+        folding += g->fold != NULL;
+        for (uint32_t round = 0; g->fold && round < ROUNDS; round++) {
+            check_fold(g, &a, round % 2);
+            arena_reset(&a);
+        }
+    }
+    assert_true(folding > 20);
+    arena_release(&a);
+}
+
 /* Everything taken back leaves the empty state, bit for bit. */
 static void test_retraction_leaves_no_residue(void **state)
 {
@@ -283,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_do_not_depend_on_order_workers_or_history),
+        cmocka_unit_test(test_columns_add_up_like_rows),
         cmocka_unit_test(test_retraction_leaves_no_residue),
         cmocka_unit_test(test_exact_sums_are_exact),
         cmocka_unit_test(test_sums_past_any_double_come_back),

@@ -44,7 +44,9 @@ static int64_t random_int(int64_t most)
 
 static void fill(struct column *c, struct arena *a, uint32_t r)
 {
-    static const char *const words[] = {"", "a", "b", "twelve bytes", "thirteen byte", "thirteen bytf", "\xc3\xa9"};
+    static const char *const words[] = {"", "a", "b", "twelve bytes", "thirteen byte", "thirteen bytf", "\xc3\xa9",
+                                        "twenty bytes are it.", "twenty bytes are it!", "twenty bytes were it",
+                                        "twenty-one bytes here", "twenty-one bytes her!"};
     switch (c->type.id) {
     case TYPE_BOOL: ((uint8_t *)c->data)[r] = (uint8_t)below(2); break;
     case TYPE_INT4: ((int32_t *)c->data)[r] = (int32_t)random_int(INT32_MAX); break;
