@@ -28,7 +28,7 @@ def rows() -> int:
 def prepare() -> None:
     os.environ.setdefault("BOURN_KAFKA_TOOL", str(BOURN.parent / "tests/interop/kafka_tool"))
     subprocess.run(["ninja", "-C", str(BOURN.parent), "tests/interop/kafka_tool"], check=True, capture_output=True)
-    inputs.events(rows())
+    inputs.expected(inputs.events(rows()))
 
 
 def fill(kafka: Kafka, folder: Path, topic: str) -> Took:

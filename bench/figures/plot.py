@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .report import TITLES, speed
+from .report import TITLES, bars_of, speed
 
 WIDTH, LABEL, BAR, GAP, TOP = 900, 390, 22, 10, 50
 OURS, THEIRS = "#2563a8", "#a3a3a3"
@@ -29,8 +29,7 @@ def bars(title: str, rows: list[tuple[str, float, bool]]) -> str:
 def all_of(lines: list[dict]) -> dict[str, str]:
     pictures = {}
     for bench, title in TITLES.items():
-        rows = [(line["what"], line["events_per_s"], line["what"].startswith("bourn"))
-                for line in lines if line["bench"] == bench and "events_per_s" in line]
+        rows = bars_of([line for line in lines if line["bench"] == bench])
         if rows:
             pictures[bench] = bars(f"{title}: events a second", rows)
     return pictures

@@ -48,6 +48,21 @@ def row(line: dict) -> str:
     return f"| {line['what']} | {'; '.join(figure + notes(line))} | {aim} |\n"
 
 
+def nexmark_row(line: dict) -> str:
+    """A query: both speeds per core, how many times faster, what it needed."""
+    ours = speed(line["bourn_per_core"]) if "bourn_per_core" in line else ""
+    theirs = speed(line["flink_per_core"]) if "flink_per_core" in line else line.get("flink_error", "")
+    ratio = f"{line['ratio']:.1f} x" if "ratio" in line else ""
+    memory = f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else ""
+    return f"| {line['what']} | {ours} | {theirs} | {ratio} | {memory} |\n"
+
+
+def heading(bench: str) -> str:
+    if bench == "nexmark":
+        return "| query | bourn, a core | Flink, a core | bourn is faster | bourn's memory |\n|---|---|---|---|---|\n"
+    return "| what | figure | aim |\n|---|---|---|\n"
+
+
 def tables(lines: list[dict]) -> str:
     out = ""
     for bench, title in TITLES.items():
@@ -57,10 +72,20 @@ def tables(lines: list[dict]) -> str:
         first = of_bench[0]
         events = f", {first['events'] / 1e6:g} M events" if "events" in first else ""
         out += (f"\n### {title}\n\nCommit {first['commit']}, {first['at'][:10]}, {first['machine']}{events}: "
-                f"`{first['command']}`\n\n| what | figure | aim |\n|---|---|---|\n")
-        out += "".join(map(row, of_bench))
-        out += f"\n![{title}](plots/{bench}.svg)\n" if any("events_per_s" in line for line in of_bench) else ""
+                f"`bench/run {bench}`\n\n{heading(bench)}")
+        out += "".join(map(nexmark_row if bench == "nexmark" else row, of_bench))
+        out += f"\n![{title}](plots/{bench}.svg)\n" if bars_of(of_bench) else ""
     return out + "\n"
+
+
+def bars_of(lines: list[dict]) -> list[tuple[str, float, bool]]:
+    """What of one benchmark can be drawn: (label, events a second, is it bourn)."""
+    rows = [(line["what"], line["events_per_s"], line["what"].startswith("bourn"))
+            for line in lines if "events_per_s" in line]
+    for line in lines:
+        rows += [(f"{line['what']}, {name}, a core", line[key], name == "bourn")
+                 for name, key in (("bourn", "bourn_per_core"), ("Flink", "flink_per_core")) if key in line]
+    return rows
 
 
 SUMMARY = [

@@ -1,0 +1,108 @@
+"""Nexmark: q0 to q22 by bourn with two workers, and by Apache Flink SQL with parallelism 2, on the same events.
+
+Flink runs every query twice in one JVM; counted is the second job alone, without the start of anything, with its
+result thrown away, state on the heap and no checkpoints. bourn is counted whole: process start, durable epochs, results
+written. Q=5 or Q="5 7" limits it to some queries.
+"""
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import inputs
+from .measure import BOURN, TOP, Machine, environment, run
+from .results import Results
+from .throughput import fresh
+
+from harness.downloads import jars  # noqa: E402
+
+EXAMPLE, FLINK = TOP / "examples/nexmark", TOP / "bench/flink"
+WORKERS, WARM = 2, 100_000
+
+
+def rows() -> int:
+    return int(float(os.environ.get("NEXMARK_EVENTS_M", "2")) * 1e6)
+
+
+def wanted() -> list[str]:
+    given = os.environ.get("Q", "").replace("q", "").split()
+    return [f"q{number}" for number in (given or range(23))]
+
+
+def events(count: int) -> Path:
+    """A folder with a file for each worker, event by event in turn: Flink reads a file with one task."""
+    def make(partial: Path) -> None:
+        partial.mkdir()
+        words = [BOURN, "generate", "--nexmark", "--rows", count, "--rate", 0, "--to", "-"]
+        with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE) as made:
+            files = [open(partial / f"part-{number}.ndjson", "wb") for number in range(WORKERS)]
+            for number, line in enumerate(made.stdout):
+                files[number % WORKERS].write(line)
+            for file in files:
+                file.close()
+        if made.returncode:
+            raise SystemExit("bourn generate makes no Nexmark events")
+    return inputs.made(f"nexmark-{inputs.digest(TOP / 'src/source/nexmark.c')}-{count}", make)
+
+
+def prepare() -> None:
+    events(WARM)
+    events(rows())
+    jars("flink")
+
+
+def compile_driver(folder: Path) -> str:
+    """The classpath with bench/flink/Nexmark.java on it."""
+    classpath, classes = ":".join(map(str, jars("flink"))), folder / "classes"
+    compiled = subprocess.run(["javac", "-nowarn", "-cp", classpath, "-d", classes, FLINK / "Nexmark.java"],
+                              capture_output=True, text=True)
+    if compiled.returncode:
+        raise SystemExit(compiled.stderr)
+    return f"{classpath}:{classes}"
+
+
+def flink(folder: Path, classpath: str, query: str) -> dict:
+    """What the driver prints of it; a JVM of its own, so that no query pays for the heap of another."""
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        words = ["java", "-Xmx6g", "-cp", classpath, "Nexmark", FLINK / "tables.sql", FLINK / "queries.sql",
+                 events(WARM).as_uri(), events(rows()).as_uri(), out, WORKERS, query]
+        done = subprocess.run([str(word) for word in words], cwd=folder, env=environment(folder),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or len(lines) != 1:
+        raise SystemExit(f"Flink ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    return lines[0]
+
+
+def bourn(folder: Path, query: str) -> dict[str, float]:
+    fresh(folder)
+    took = run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, EXAMPLE / "file.sql",
+                EXAMPLE / f"{query}.sql"], folder, EVENTS=str(events(rows())), OUT=str(folder / "out.ndjson"))
+    return {"bourn_per_core": rows() / took.seconds / WORKERS, "memory_mb": took.memory / 1e6,
+            "bourn_others": took.others}
+
+
+def figures(folder: Path, results: Results) -> None:
+    ratios, classpath = [], compile_driver(folder)
+    for query in wanted():
+        ours = bourn(folder, query) if (EXAMPLE / f"{query}.sql").exists() else {}
+        machine = Machine()
+        theirs = flink(folder, classpath, query)
+        others = max(machine.others(), ours.pop("bourn_others", 0))
+        values = dict(ours)
+        if "ms" in theirs:
+            values["flink_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
+        else:
+            values["flink_error"] = theirs["error"]
+        if ours and "ms" in theirs:
+            values["ratio"] = values["bourn_per_core"] / values["flink_per_core"]
+            ratios.append(values["ratio"])
+        results.add("nexmark", query, **values, events=rows(), others=others, command=f"Q={query[1:]} bench/run nexmark")
+    if ratios:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        results.add("nexmark", "geometric mean", ratio=mean, queries=len(ratios), events=rows(),
+                    command="bench/run nexmark")
