@@ -101,7 +101,8 @@ def figures(folder: Path, results: Results) -> None:
         if ours and "ms" in theirs:
             values["ratio"] = values["bourn_per_core"] / values["flink_per_core"]
             ratios.append(values["ratio"])
-        results.add("nexmark", query, **values, events=rows(), others=others, command=f"Q={query[1:]} bench/run nexmark")
+        results.add("nexmark", query, **values, events=rows(), others=others,
+                    command=f"Q={query[1:]} bench/run nexmark")
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         results.add("nexmark", "geometric mean", ratio=mean, queries=len(ratios), events=rows(),
