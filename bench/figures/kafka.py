@@ -34,7 +34,7 @@ def prepare() -> None:
 def fill(kafka: Kafka, folder: Path, topic: str) -> Took:
     kafka.create_topic(topic, PARTITIONS)
     return run([BOURN, "generate", "--rows", rows(), "--rate", 0, *inputs.SHARES, "--to",
-                f"kafka:{kafka.plain}/{topic}"], folder)
+                f"kafka:{kafka.plain}/{topic}"], folder, beside=[kafka.server.process.pid])
 
 
 def once(kafka: Kafka, folder: Path, topic: str, workers: int, cores: str) -> tuple[Took, float]:
@@ -63,7 +63,8 @@ def figures(folder: Path, results: Results) -> None:
     with Kafka(folder, memory="1g") as kafka:
         filled = fill(kafka, folder, "bench")
         results.add("kafka", "bourn generate to Kafka", events_per_s=rows() / filled.seconds,
-                    per_processor_second=rows() / filled.processor, events=rows(), command="bench/run kafka")
+                    per_processor_second=rows() / filled.processor, events=rows(), others=filled.others,
+                    command="bench/run kafka")
         ways = {"two workers": (2, "0,1"), "one worker": (1, "0,1")}
         took: dict[str, list[tuple[Took, float]]] = {name: [] for name in ways}
         for _ in range(ROUNDS):

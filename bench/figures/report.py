@@ -104,8 +104,9 @@ def summary(lines: list[dict]) -> str:
     out = "\n| what | measured |\n|---|---|\n"
     for bench, what, said in SUMMARY:
         if line := found.get((bench, what)):
-            ratio = f"; bourn is {line['bourn_is_times_as_fast']:.0f} x as fast" * ("bourn_is_times_as_fast" in line)
             figure = speed(line["events_per_s"]) if "events_per_s" in line else notes(line)[0]
-            out += f"| {said} | {figure}{ratio} |\n"
+            if "bourn_is_times_as_fast" in line:
+                figure += f"; bourn is {line['bourn_is_times_as_fast']:.0f} x as fast"
+            out += f"| {said} | {figure} |\n"
     first = next(iter(found.values()))
     return out + f"\n{first['machine']}, {first['at'][:10]}, `make bench`.\n\n"
