@@ -39,6 +39,27 @@ FROM (
 GROUP BY event_type
 HAVING sum(amount) <> 0 OR sum(events) <> 0;
 
+-- bourn.ledger is read as of the same epoch as the tables.
+SELECT 'the accepted events, less late ones and duplicates, are not those in the net flow' AS wrong,
+       sum(accepted) AS accepted, sum(left_out) AS left_out, sum(counted) AS counted
+FROM (
+    SELECT rows_out AS accepted, 0 AS left_out, 0 AS counted FROM bourn.ledger WHERE kind = 'source'
+    UNION ALL
+    SELECT 0, late + duplicate + error, 0 FROM bourn.ledger WHERE kind = 'step'
+    UNION ALL
+    SELECT 0, 0, deposit_count + withdrawal_count FROM net_flow
+) AS events
+HAVING sum(accepted) - sum(left_out) <> sum(counted);
+
+SELECT 'the rejected and late events are not those among the dead letters' AS wrong, sum(counted) AS counted,
+       sum(kept) AS kept
+FROM (
+    SELECT rejected + late + error AS counted, 0 AS kept FROM bourn.ledger
+    UNION ALL
+    SELECT 0, 1 FROM rejected
+) AS letters
+HAVING sum(counted) <> sum(kept);
+
 SELECT 'there are more than six channel rows' AS wrong, count(*) AS rows
 FROM channel_distribution
 HAVING count(*) > 6;

@@ -11,12 +11,13 @@
 /* One line of the report. */
 struct finding {
     bool ok;
+    const char *name; /* of a proof in the evidence: what would be wrong; NULL: it has none */
     const char *what, *detail;
 };
 
 struct verification {
     struct arena arena;
-    struct manifest manifest;
+    struct manifest before, manifest; /* read before the tables were looked at, and after: a process may be running */
     struct store *store;
     struct plan *plan;
     struct published published;
@@ -25,6 +26,7 @@ struct verification {
     /* evidence */
     uint64_t *rows; /* returned per statement */
     struct place *places;
+    const char **names;
     const char **samples;
     uint32_t nstatements;
     uint64_t slots;
@@ -33,7 +35,7 @@ struct verification {
 static void note(struct verification *v, bool ok, const char *what, const char *detail)
 {
     v->findings = mem_realloc(v->findings, (v->nfindings + 1) * sizeof *v->findings);
-    v->findings[v->nfindings++] = (struct finding){ok, what, detail};
+    v->findings[v->nfindings++] = (struct finding){ok, NULL, what, detail};
     v->failed += !ok;
 }
 
@@ -84,7 +86,7 @@ static const struct sink_state *sink_state(const struct manifest *m, const char 
 
 static void verify_table(struct verification *v, const struct published_table *t, int64_t newest)
 {
-    const struct sink_state *s = sink_state(&v->manifest, t->table->name);
+    const struct sink_state *s = sink_state(&v->before, t->table->name);
     int64_t applied = s ? s->applied : 0;
     const char *what = arena_printf(&v->arena, "table %s (%s)", t->table->name, t->location);
     if (newest > v->manifest.epoch)
@@ -98,6 +100,23 @@ static void verify_table(struct verification *v, const struct published_table *t
         note(v, true, what, arena_printf(&v->arena, "published up to epoch %lld", (long long)newest));
 }
 
+/* What the tables say the ledger was when they were written, against what the log says it is. */
+static void verify_ledger(struct verification *v)
+{
+    const struct published *p = &v->published;
+    const char *what = arena_printf(&v->arena, "the ledger as of epoch %lld", (long long)p->epoch);
+    struct error err;
+    if (p->epoch == 0)
+        return;
+    if (!p->has_ledger)
+        note(v, false, what, "no table tells it, and the log knows it only up to its end");
+    else if (ledger_balance(&p->as_of.total, &err) != OK ||
+             ledger_within(&p->as_of.total, &v->manifest.total, &err) != OK)
+        note(v, false, what, error_text(v, &err));
+    else
+        note(v, true, what, "balanced, and within that of all epochs");
+}
+
 /* ---- evidence ---- */
 
 static void on_evidence(void *arg, const struct query_result *r)
@@ -106,12 +125,14 @@ static void on_evidence(void *arg, const struct query_result *r)
     if (r->statement >= v->nstatements) {
         v->rows = mem_realloc(v->rows, (r->statement + 1) * sizeof *v->rows);
         v->places = mem_realloc(v->places, (r->statement + 1) * sizeof *v->places);
+        v->names = mem_realloc(v->names, (r->statement + 1) * sizeof *v->names);
         v->samples = mem_realloc(v->samples, (r->statement + 1) * sizeof *v->samples);
         v->rows[r->statement] = 0;
         v->samples[r->statement] = "";
         v->nstatements = r->statement + 1;
     }
     v->places[r->statement] = r->place;
+    v->names[r->statement] = r->name ? arena_strdup(&v->arena, r->name) : NULL; /* the plan ends with the query */
     if (!r->batch || batch_live(r->batch) == 0)
         return;
     if (v->rows[r->statement] == 0) {
@@ -142,6 +163,7 @@ static void verify_evidence(struct verification *v, const struct plan_text *text
         else
             note(v, false, what, arena_printf(&v->arena, "%llu rows that must not be; the first: %s",
                                               (unsigned long long)v->rows[i], v->samples[i]));
+        v->findings[v->nfindings - 1].name = v->names[i];
     }
 }
 
@@ -176,8 +198,11 @@ static void print_report(const struct verification *v)
         printf("    rejected by %-24s %llu\n", v->manifest.total.rules[i].rule,
                (unsigned long long)v->manifest.total.rules[i].count);
     printf("\nthe proofs, as of epoch %lld\n", (long long)v->published.epoch);
-    for (uint32_t i = 0; i < v->nfindings; i++)
-        printf("  %s  %s: %s\n", v->findings[i].ok ? "ok    " : "FAILED", v->findings[i].what, v->findings[i].detail);
+    for (uint32_t i = 0; i < v->nfindings; i++) {
+        const struct finding *f = &v->findings[i];
+        printf("  %s  %s%s%s%s: %s\n", f->ok ? "ok    " : "FAILED", f->what, f->name ? " \"" : "",
+               f->name ? f->name : "", f->name ? "\"" : "", f->detail);
+    }
     printf("\n%u proofs, %u failed\n", v->nfindings, v->failed);
 }
 
@@ -196,6 +221,10 @@ static void print_json(const struct verification *v)
     for (uint32_t i = 0; i < v->nfindings; i++) {
         buf_printf(&out, "%s{\"ok\":%s,\"what\":", i ? "," : "", v->findings[i].ok ? "true" : "false");
         buf_put_json(&out, slice_of(v->findings[i].what));
+        if (v->findings[i].name) {
+            buf_puts(&out, ",\"name\":");
+            buf_put_json(&out, slice_of(v->findings[i].name));
+        }
         buf_puts(&out, ",\"detail\":");
         buf_put_json(&out, slice_of(v->findings[i].detail));
         buf_putc(&out, '}');
@@ -215,7 +244,7 @@ static enum status open_state(struct verification *v, const char *state, struct 
         (void)error_set(err, ERR_STATE, "there is no state at %s, so nothing can vouch for the tables", state);
         return error_hint(err, "name the state folder of the run: --state or BOURN_STATE");
     }
-    return journal_read(v->store, &v->manifest, err);
+    return journal_read(v->store, &v->before, err);
 }
 
 static enum status verify(struct verification *v, const struct plan_text *texts, int n,
@@ -224,14 +253,18 @@ static enum status verify(struct verification *v, const struct plan_text *texts,
     TRY(plan_make(texts, (size_t)n, builtin_world(), &v->plan, err));
     TRY(open_state(v, state, err));
     struct published newest = {0};
-    enum status s = published_open(v->plan, &v->manifest, false, &newest, err);
+    enum status s = published_open(v->plan, &v->before, false, &newest, err);
+    if (s == OK)
+        s = published_open(v->plan, &v->before, true, &v->published, err);
+    if (s == OK)
+        s = journal_read(v->store, &v->manifest, err);
     if (s == OK)
         verify_log(v);
     for (uint32_t i = 0; s == OK && i < newest.ntables; i++)
         verify_table(v, &newest.tables[i], newest.tables[i].epoch);
     published_release(&newest);
     if (s == OK)
-        s = published_open(v->plan, &v->manifest, true, &v->published, err);
+        verify_ledger(v);
     if (s == OK && evidence)
         verify_evidence(v, evidence);
     return s;
@@ -241,12 +274,14 @@ static void release(struct verification *v)
 {
     published_release(&v->published);
     plan_free(v->plan);
+    manifest_release(&v->before);
     manifest_release(&v->manifest);
     store_free(v->store);
     arena_release(&v->arena);
     free(v->findings);
     free(v->rows);
     free(v->places);
+    free(v->names);
     free(v->samples);
 }
 

@@ -120,7 +120,7 @@ static enum status append(struct engine *e, struct journal_record *r, struct err
     publisher_record(e->publisher, &e->arena, r);
     TRY(journal_append(e->journal, r, err));
     os_test_point("recorded");
-    publisher_recorded(e->publisher, r);
+    publisher_recorded(e->publisher, r, journal_manifest(e->journal));
     if (r->ndropped_state)
         merger_recorded(e->merger);
     publisher_start(e->publisher, journal_manifest(e->journal), r->now_us);

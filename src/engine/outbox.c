@@ -8,6 +8,44 @@
 
 enum { PAYLOAD_LIMIT_GIB = 8 };
 
+/* The ledger's history is exact to the epoch where it is young, and of older epochs knows ranges: one that the limits
+ * of ours cut through may have any part of its rows here. */
+static void expect_rows(struct outbox_range *r, const struct manifest *m)
+{
+    if (r->to > m->epoch) {
+        r->most = UINT64_MAX;
+        return;
+    }
+    for (uint32_t i = 0; i < m->nhistory; i++) {
+        const struct ledger *l = &m->history[i];
+        if (l->to < r->from || l->from > r->to)
+            continue;
+        for (uint32_t k = 0; k < l->nlines; k++) {
+            const struct ledger_line *line = &l->lines[k];
+            if (line->kind != LEDGER_SINK || strcmp(line->name, r->sink))
+                continue;
+            uint64_t rows = line->inserted + line->updated + line->deleted;
+            r->most += rows;
+            if (l->from >= r->from && l->to <= r->to)
+                r->least += rows;
+        }
+    }
+}
+
+static enum status check_rows(const struct outbox_range *r, uint64_t rows, struct error *err)
+{
+    if (rows >= r->least && rows <= r->most)
+        return OK;
+    (void)error_set(err, ERR_CORRUPT,
+                    "the outbox of epochs %lld to %lld has %llu rows for sink \"%s\", and the ledger says that %s%llu "
+                    "were written",
+                    (long long)r->from, (long long)r->to, (unsigned long long)rows, r->sink,
+                    r->least == r->most ? "" : rows < r->least ? "at least " : "at most ",
+                    (unsigned long long)(rows < r->least ? r->least : r->most));
+    return error_hint(err, "segments are missing from the state: restore it from a copy, or begin with a new state and "
+                           "new targets; nothing was published or confirmed");
+}
+
 struct outbox_range *outbox_range_new(struct store *store, const struct manifest *m, const struct plan_table *table,
                                       int64_t from, int64_t to, int64_t now_us)
 {
@@ -19,6 +57,7 @@ struct outbox_range *outbox_range_new(struct store *store, const struct manifest
         if (m->segments[i].has_outbox && m->segments[i].level == 0 && m->segments[i].from >= from &&
             m->segments[i].to <= to)
             r->refs[r->nrefs++] = m->segments[i];
+    expect_rows(r, m);
     return r;
 }
 
@@ -57,7 +96,7 @@ enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err
         }
     }
     *ret = true;
-    return OK;
+    return check_rows(r, 0, err);
 }
 
 /* ---- a change set over a range ---- */
@@ -68,6 +107,7 @@ struct changes {
     uint32_t done; /* segments read so far, from the end that is read first */
     struct buf payload;
     struct reader reader;
+    uint64_t rows; /* read so far, those of keys seen before among them */
     struct keyed *seen; /* upsert: keys that a newer segment has had its say on */
     struct buf key;
 };
@@ -122,10 +162,12 @@ static enum status changes_next(struct change_set *set, struct arena *a, struct 
         if (!b) {
             bool end;
             TRY(next_payload(c, &end, err));
-            if (end)
-                return AGAIN;
-            continue;
+            if (!end)
+                continue;
+            TRY(check_rows(c->range, c->rows, err));
+            return AGAIN;
         }
+        c->rows += batch_live(b);
         if (c->seen)
             skip_seen(c, b, a);
         if (batch_live(b) == 0)
@@ -140,6 +182,7 @@ static enum status changes_rewind(struct change_set *set, struct error *err)
     (void)err;
     struct changes *c = (struct changes *)set;
     c->done = 0;
+    c->rows = 0;
     c->reader = (struct reader){0};
     if (c->seen)
         keyed_clear(c->seen);

@@ -20,13 +20,15 @@ struct outbox_range {
     int64_t from, to, now_us;
     struct segment_ref *refs; /* owned; ascending */
     uint32_t nrefs;
+    uint64_t least, most; /* rows that the ledger says were written for the sink in these epochs */
     char *info; /* JSON for commitInfo; owned; may be NULL */
 };
 
 struct outbox_range *outbox_range_new(struct store *store, const struct manifest *m, const struct plan_table *table,
                                       int64_t from, int64_t to, int64_t now_us);
 void outbox_range_free(struct outbox_range *r);
-/* Does any segment of the range hold changes for the sink? */
+/* Does no segment of the range hold changes for the sink? ERR_CORRUPT if the ledger says that some were written: to
+ * take lost changes for none would confirm them. Reading the rows checks their number in the same way. */
 enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err);
 
 /* Reader of the range's rows; the range must outlive it. */

@@ -24,6 +24,7 @@ struct publishing {
     bool started;
     /* Below: under the publisher's lock. */
     struct sink_state now, logged;
+    char *info; /* the ledger as of logged.target, as JSON */
     struct outbox_range *job; /* for the thread; it frees it */
     bool applying, failed, troubled, ended;
     struct error trouble;
@@ -236,6 +237,8 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     if (found.applied > s->now.confirmed)
         s->now.confirmed = s->now.applied = found.applied;
     s->now.target = MAX(s->now.target, s->now.confirmed);
+    if (s->now.target > s->now.confirmed) /* decided by a process before us: decided anew, to now */
+        s->now.target = m->epoch;
     return OK;
 }
 
@@ -345,6 +348,7 @@ void publisher_free(struct publisher *p)
         if (s->started)
             os_thread_join(&s->thread);
         outbox_range_free(s->job);
+        free(s->info);
         if (s->sink)
             s->sink->ops->free(s->sink);
     }
@@ -371,17 +375,29 @@ void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool eve
     pthread_mutex_unlock(&p->lock);
 }
 
+static void keep_ledger(struct publishing *s, const struct manifest *m)
+{
+    AUTO(buf) info = BUF(MIB(1));
+    ledger_json(&m->total, &info);
+    free(s->info);
+    s->info = mem_strdup(buf_cstr(&info));
+}
+
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us)
 {
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < p->count; i++) {
         struct publishing *s = &p->sinks[i];
-        if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed)
+        /* A decision that is not logged yet is waited for: what is logged is older, and its ledger was that of a
+         * process before us. */
+        if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed ||
+            s->logged.target < s->now.target)
             continue;
+        if (s->logged.target == m->epoch)
+            keep_ledger(s, m);
         s->job = outbox_range_new(p->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
-        AUTO(buf) info = BUF(MIB(1));
-        ledger_json(&m->total, &info);
-        s->job->info = mem_strdup(buf_cstr(&info));
+        s->job->info = s->info;
+        s->info = NULL;
     }
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
@@ -398,21 +414,30 @@ void publisher_record(struct publisher *p, struct arena *a, struct journal_recor
     struct sink_state *states = arena_array(a, p->count + 1, sizeof *states);
     uint32_t n = 0;
     pthread_mutex_lock(&p->lock);
-    for (uint32_t i = 0; i < p->count; i++)
-        if (differs(&p->sinks[i]))
-            states[n++] = p->sinks[i].now;
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct publishing *s = &p->sinks[i];
+        if (s->now.target > s->logged.target) /* as of the record, whose ledger is known then */
+            s->now.target = record->epoch;
+        if (differs(s))
+            states[n++] = s->now;
+    }
     pthread_mutex_unlock(&p->lock);
     record->sinks = states;
     record->nsinks = n;
 }
 
-void publisher_recorded(struct publisher *p, const struct journal_record *record)
+void publisher_recorded(struct publisher *p, const struct journal_record *record, const struct manifest *m)
 {
     pthread_mutex_lock(&p->lock);
     for (uint32_t k = 0; k < record->nsinks; k++)
-        for (uint32_t i = 0; i < p->count; i++)
-            if (!strcmp(p->sinks[i].now.name, record->sinks[k].name))
-                p->sinks[i].logged = record->sinks[k];
+        for (uint32_t i = 0; i < p->count; i++) {
+            struct publishing *s = &p->sinks[i];
+            if (strcmp(s->now.name, record->sinks[k].name))
+                continue;
+            if (record->sinks[k].target == m->epoch)
+                keep_ledger(s, m);
+            s->logged = record->sinks[k];
+        }
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -44,8 +44,8 @@ void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool eve
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us);
 /* Sink states that differ from the log, for a record; they live in the arena. */
 void publisher_record(struct publisher *p, struct arena *a, struct journal_record *record);
-/* That record is logged. */
-void publisher_recorded(struct publisher *p, const struct journal_record *record);
+/* That record is logged, and the manifest is what it made of it. */
+void publisher_recorded(struct publisher *p, const struct journal_record *record, const struct manifest *m);
 /* Is there a confirmation or decision the log does not have? */
 bool publisher_has_news(struct publisher *p);
 /* Has every sink confirmed up to this epoch? */

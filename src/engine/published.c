@@ -54,15 +54,86 @@ static enum status pin_table(struct published_table *t, const char *uuid, int64_
     return s;
 }
 
-enum status published_open(const struct plan *plan, const struct manifest *m, bool pin, struct published *ret,
+/* ---- the epoch they have in common ---- */
+
+static const struct sink_state *sink_state(const struct manifest *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (!strcmp(m->sinks[i].name, name))
+            return &m->sinks[i];
+    return NULL;
+}
+
+/* INT64_MAX: a table that was lost, or never asked for. */
+static int64_t has_epoch(const struct published_table *t, const struct manifest *m)
+{
+    const struct sink_state *s = sink_state(m, t->table->name);
+    if (!t->delta && (!s || s->applied > 0))
+        return INT64_MAX;
+    return s && t->epoch >= s->applied ? MAX(t->epoch, s->confirmed) : t->epoch;
+}
+
+/* What the commit that brought the table to its epoch says the ledger was. */
+static enum status read_ledger(const struct published_table *t, const char *uuid, struct published *p,
+                               struct error *err)
+{
+    AUTO(arena) a = {0};
+    const char *identity = arena_printf(&a, "%s/%s", uuid, t->table->name);
+    for (int64_t v = t->delta->version; v >= 0; v--) {
+        struct delta_commit_summary c;
+        struct error why;
+        if (delta_read_commit(t->delta, v, &a, &c, &why) != OK)
+            return why.code == ERR_NOT_FOUND ? OK : (*err = why, FAILED);
+        if (!c.app_id || strcmp(c.app_id, identity) || c.app_version != t->epoch)
+            continue;
+        if (!c.ledger)
+            return OK;
+        TRY(ledger_parse(slice_of(c.ledger), &p->ledger, err));
+        p->has_ledger = p->ledger.to == t->epoch;
+        return OK;
+    }
+    return OK;
+}
+
+/* Between the newest commit of all tables and the epoch they have in common nothing has changed: so that commit's
+ * ledger is the one that goes with them. */
+static enum status find_ledger(struct published *p, struct error *err)
+{
+    const struct manifest *m = p->manifest;
+    p->as_of = *m;
+    p->has_ledger = p->epoch == m->epoch;
+    if (p->has_ledger)
+        return OK;
+    const struct published_table *newest = NULL;
+    for (uint32_t i = 0; i < p->ntables; i++)
+        if (p->tables[i].delta && (!newest || p->tables[i].epoch > newest->epoch))
+            newest = &p->tables[i];
+    p->epoch = newest ? newest->epoch : 0;
+    if (newest)
+        TRY(read_ledger(newest, m->uuid, p, err));
+    p->as_of.total = p->has_ledger ? p->ledger : (struct ledger){0};
+    while (p->as_of.nhistory && p->as_of.history[p->as_of.nhistory - 1].to > p->epoch)
+        p->as_of.nhistory--;
+    return OK;
+}
+
+static enum status pin(struct published *p, struct error *err)
+{
+    for (uint32_t i = 0; i < p->ntables; i++)
+        if (p->tables[i].delta)
+            TRY(pin_table(&p->tables[i], p->manifest->uuid, p->epoch, err));
+    return find_ledger(p, err);
+}
+
+enum status published_open(const struct plan *plan, const struct manifest *m, bool pinned, struct published *ret,
                            struct error *err)
 {
-    *ret = (struct published){.plan = plan, .manifest = m};
+    *ret = (struct published){.plan = plan, .manifest = m, .as_of = *m};
     ret->tables = mem_zalloc((plan->ntables + 1) * sizeof *ret->tables);
     ret->names = mem_zalloc((plan->ntables + MAX_RELATIONS) * sizeof *ret->names);
     for (size_t i = 0; relation_name(i); i++)
         ret->names[ret->nnames++] = relation_name(i);
-    int64_t epoch = INT64_MAX;
+    ret->epoch = INT64_MAX;
     for (uint32_t i = 0; i < plan->ntables; i++) {
         if (!plan->tables[i].is_sink || strcmp(plan->servers[plan->tables[i].server].connector, "delta"))
             continue;
@@ -72,14 +143,11 @@ enum status published_open(const struct plan *plan, const struct manifest *m, bo
         t->table = &plan->tables[i];
         if (open_table(t, plan, m->uuid, err) != OK)
             return error_prefix(err, "table \"%s\"", plan->tables[i].name);
-        if (t->delta)
-            epoch = MIN(epoch, t->epoch);
+        ret->epoch = MIN(ret->epoch, has_epoch(t, m));
     }
-    ret->epoch = epoch == INT64_MAX ? 0 : epoch;
-    for (uint32_t i = 0; pin && i < ret->ntables; i++)
-        if (ret->tables[i].delta)
-            TRY(pin_table(&ret->tables[i], m->uuid, ret->epoch, err));
-    return OK;
+    if (ret->epoch == INT64_MAX)
+        ret->epoch = 0;
+    return pinned ? pin(ret, err) : OK;
 }
 
 void published_release(struct published *p)
@@ -91,6 +159,7 @@ void published_release(struct published *p)
     }
     free(p->tables);
     free(p->names);
+    ledger_release(&p->ledger);
     *p = (struct published){0};
 }
 
@@ -140,7 +209,7 @@ static enum status read_relation(void *arg, const char *name, enum status (*take
     struct schema unused;
     if (relation_schema(name, &unused)) {
         AUTO(arena) a = {0};
-        struct batch *rows = relation_rows(name, ((struct published *)arg)->manifest, &a);
+        struct batch *rows = relation_rows(name, &((struct published *)arg)->as_of, &a);
         return rows ? take(take_arg, rows) : OK;
     }
     struct published_table *t = find(arg, name);

@@ -22,12 +22,16 @@ struct published {
     int64_t epoch; /* the newest that all of them have; 0: none */
     const char **names; /* for lookup, system relations among them */
     uint32_t nnames;
-    const struct manifest *manifest; /* what system relations are made of */
+    const struct manifest *manifest; /* of the state */
+    struct manifest as_of;           /* the same, with the ledger as of `epoch`: what system relations are made of */
+    struct ledger ledger;            /* as_of.total, where a table's commit tells it */
+    bool has_ledger;                 /* false: nobody knows the ledger as of `epoch`; as_of.total is empty */
 };
 
-/* m: of the state whose epochs count; it must outlive *ret. pin: go back to the newest epoch that all tables have; else
- * the newest versions. */
-enum status published_open(const struct plan *plan, const struct manifest *m, bool pin, struct published *ret,
+/* m: of the state whose epochs count, read before the tables; it must outlive *ret. pinned: go back to the newest epoch
+ * that all tables have, and the ledger with them (a table's commit tells what the ledger was); else the newest
+ * versions. A table that has nothing of the last epochs, because they changed nothing in it, has them. */
+enum status published_open(const struct plan *plan, const struct manifest *m, bool pinned, struct published *ret,
                            struct error *err);
 void published_release(struct published *p);
 /* As relations for query_run: tables by their name, and the system relations of engine/relations.h. */

@@ -29,7 +29,7 @@ static void on_result(void *arg, uint32_t node, const struct batch *b)
 {
     struct query *q = arg;
     const struct plan_node *n = &q->plan->nodes[node];
-    struct query_result r = {statement_of(q, node), &n->schema, n->place, b};
+    struct query_result r = {statement_of(q, node), &n->schema, n->place, n->name, b};
     q->result(q->arg, &r);
 }
 

@@ -19,6 +19,7 @@ struct query_result {
     uint32_t statement; /* 0.. in the order of the text */
     const struct schema *schema;
     struct place place;
+    const char *name;          /* what the first column says, if that is a text constant; else NULL */
     const struct batch *batch; /* live rows; NULL: announces the statement, before its rows */
 };
 enum status query_run(const struct plan_text *text, const struct query_relations *relations,

@@ -12,7 +12,7 @@ struct recalled {
     const struct manifest *manifest;
     struct graph_time *times;
     unsigned shard; /* the first that was not read yet */
-    struct buf payload;
+    struct buf payload, info;
     struct reader reader;
 };
 
@@ -70,6 +70,9 @@ struct change_set *recalled_rows(struct graph *g, uint32_t sink, const struct pl
     struct recalled *r = mem_zalloc(sizeof *r);
     r->set = (struct change_set){.from = 1, .to = m->epoch, .now_us = m->now_us, .next = recalled_next,
                                  .rewind = recalled_rewind};
+    r->info = (struct buf)BUF(MIB(1));
+    ledger_json(&m->total, &r->info);
+    r->set.info = buf_cstr(&r->info);
     r->graph = g;
     r->sink = sink;
     r->table = &plan->tables[graph_sink_node(g, sink)->table];
@@ -84,6 +87,7 @@ void recalled_rows_free(struct change_set *set)
 {
     struct recalled *r = (struct recalled *)set;
     buf_release(&r->payload);
+    buf_release(&r->info);
     free(r->times);
     free(r);
 }

@@ -50,6 +50,10 @@ void ledger_count_rule(struct ledger *l, const char *source, const char *rule, u
  * unchanged + rejected for sinks. FAILED (ERR_VERIFY) names the line and both sides. */
 enum status ledger_balance(const struct ledger *l, struct error *err);
 void ledger_json(const struct ledger *l, struct buf *out);
+/* What ledger_json wrote. ERR_CORRUPT names the member that is missing or wrong. */
+enum status ledger_parse(struct slice json, struct ledger *ret, struct error *err);
+/* Is `part` of the beginning of what `whole` has added up? ERR_VERIFY names a count that is greater than there. */
+enum status ledger_within(const struct ledger *part, const struct ledger *whole, struct error *err);
 
 struct split_position {
     char source[100], split[200]; /* source: "<reader>/<table>" */

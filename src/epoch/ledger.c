@@ -101,6 +101,58 @@ enum status ledger_balance(const struct ledger *l, struct error *err)
     return OK;
 }
 
+static enum status more_than(const struct ledger *whole, const char *name, uint64_t part, uint64_t has,
+                             struct error *err)
+{
+    return error_set(err, ERR_VERIFY, "the ledger up to epoch %lld has %llu of \"%s\", and an earlier one says %llu",
+                     (long long)whole->to, (unsigned long long)has, name, (unsigned long long)part);
+}
+
+static const struct ledger_line *find_line(const struct ledger *l, const struct ledger_line *like)
+{
+    for (uint32_t i = 0; i < l->nlines; i++)
+        if (l->lines[i].kind == like->kind && strcmp(l->lines[i].name, like->name) == 0)
+            return &l->lines[i];
+    return NULL;
+}
+
+static uint64_t rule_count(const struct ledger *l, const struct ledger_rule *like)
+{
+    for (uint32_t i = 0; i < l->nrules; i++)
+        if (strcmp(l->rules[i].source, like->source) == 0 && strcmp(l->rules[i].rule, like->rule) == 0)
+            return l->rules[i].count;
+    return 0;
+}
+
+enum status ledger_within(const struct ledger *part, const struct ledger *whole, struct error *err)
+{
+    static const struct ledger_line nothing;
+    for (uint32_t i = 0; i < part->nlines; i++) {
+        const struct ledger_line *p = &part->lines[i], *w = find_line(whole, p);
+        w = w ? w : &nothing;
+        const uint64_t pairs[][2] = {{p->counts.in, w->counts.in},
+                                     {p->counts.out, w->counts.out},
+                                     {p->counts.filtered, w->counts.filtered},
+                                     {p->counts.rejected, w->counts.rejected},
+                                     {p->counts.late, w->counts.late},
+                                     {p->counts.duplicate, w->counts.duplicate},
+                                     {p->counts.error, w->counts.error},
+                                     {p->inserted, w->inserted},
+                                     {p->updated, w->updated},
+                                     {p->deleted, w->deleted},
+                                     {p->unchanged, w->unchanged}};
+        for (size_t k = 0; k < ARRAY_LEN(pairs); k++)
+            if (pairs[k][0] > pairs[k][1])
+                return more_than(whole, p->name, pairs[k][0], pairs[k][1], err);
+    }
+    for (uint32_t i = 0; i < part->nrules; i++) {
+        uint64_t has = rule_count(whole, &part->rules[i]);
+        if (part->rules[i].count > has)
+            return more_than(whole, part->rules[i].rule, part->rules[i].count, has, err);
+    }
+    return OK;
+}
+
 static void put_count(struct buf *out, const char *name, uint64_t count)
 {
     if (count)

@@ -337,6 +337,22 @@ static enum status read_ledger(const json_t *o, struct ledger *into, struct erro
     return OK;
 }
 
+enum status ledger_parse(struct slice json, struct ledger *ret, struct error *err)
+{
+    json_error_t bad;
+    json_t *o = json_loadb(json.data, json.len, JSON_REJECT_DUPLICATES, &bad);
+    if (!o)
+        return error_set(err, ERR_CORRUPT, "a ledger is no JSON: %s", bad.text);
+    struct ledger l = {0};
+    enum status status = read_ledger(o, &l, err);
+    json_decref(o);
+    if (status == OK)
+        *ret = l;
+    else
+        ledger_release(&l);
+    return status;
+}
+
 #define GET_LIST(o, member, read, items, count, err)                                                                   \
     get_list(o, member, sizeof **(items), read, (void **)(items), count, err)
 

@@ -237,6 +237,7 @@ enum status delta_refresh(struct delta_table *t, struct delta_changes *ret, stru
 /* What one commit said it did: for a writer that looks back at what others did while it was away. */
 struct delta_commit_summary {
     const char *operation; /* of commitInfo; NULL: not said */
+    const char *ledger;    /* of its operationParameters, which bourn's commits have; NULL: not said */
     const char *app_id;    /* of the first txn; NULL: none */
     int64_t app_version;
     bool metadata;

@@ -548,8 +548,11 @@ static void summarize(const struct json *line, struct arena *a, struct delta_com
     const struct json *info = json_get(line, "commitInfo"), *txn = json_get(line, "txn");
     const struct json *add = json_get(line, "add"), *remove = json_get(line, "remove");
     const char *operation = json_text(info, "operation"), *app_id = json_text(txn, "appId");
+    const char *ledger = json_text(json_get(info, "operationParameters"), "ledger");
     if (operation)
         s->operation = arena_strdup(a, operation);
+    if (ledger)
+        s->ledger = arena_strdup(a, ledger);
     if (app_id && !s->app_id) {
         s->app_id = arena_strdup(a, app_id);
         s->app_version = json_int(txn, "version", -1);

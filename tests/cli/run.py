@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP, Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
+from harness.log import forge  # noqa: E402
 
 suite = Suite("cli")
 BOURN = program()
@@ -225,6 +227,47 @@ def a_tampered_table_fails(folder: Path) -> None:
     assert "FAILED" in done.stdout and "users do not add up" in done.stdout, done.stdout
 
 
+def the_ledger_is_as_of_the_tables(folder: Path) -> None:
+    """Looked at beside a live run, at moments of its own: the tables, and the ledger that belongs to them."""
+    words = [EXAMPLE / "local.sql", EXAMPLE / "payments.sql"]
+    (folder / "often.sql").write_text("SET bourn.commit_interval = '300 ms';")
+    live = start(folder, "run", "--quiet", "often.sql", *words, RATE="4000")
+    try:
+        until(lambda: (folder / "lake/metrics/net_flow").exists())
+        behind = 0
+        for _ in range(8):
+            done = bourn(folder, "verify", "--json", *words, *EVIDENCE, check=None)
+            report = json.loads(done.stdout)
+            assert done.returncode == 0, [proof for proof in report["proofs"] if not proof["ok"]]
+            behind += 0 < report["published_epoch"] < report["epoch"]
+            time.sleep(0.2)
+        assert behind, "the tables were never behind the log"
+        names = {proof["name"] for proof in report["proofs"] if "name" in proof}
+        assert "a user has no payments" in names and any("accepted events" in name for name in names), names
+    finally:
+        live.send_signal(signal.SIGINT)
+        live.wait(timeout=10)
+
+
+def a_tampered_ledger_fails(folder: Path) -> None:
+    """In the log, with every checksum right: out of balance, or at odds with the tables."""
+    finished_run(folder)
+    shutil.copytree(folder / "state/log", folder / "log")
+    source = re.compile(r'("kind":"source","name":"transactions","in":)(\d+)(,"out":)(\d+)')
+
+    def one_more(found: re.Match) -> str:
+        return f"{found[1]}{int(found[2]) + 1}{found[3]}{int(found[4]) + 1}"
+
+    for change, words in ((lambda text: re.sub(r'"duplicate":(\d+)', r'"duplicate":\g<1>1', text), "does not balance"),
+                          (lambda text: source.sub(one_more, text), "accepted events, less late ones and duplicates")):
+        assert forge(folder / "state/log", change)
+        done = bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=1)
+        assert words in done.stdout + done.stderr, done
+        shutil.rmtree(folder / "state/log")
+        shutil.copytree(folder / "log", folder / "state/log")
+    assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE).stdout
+
+
 def a_tampered_log_fails(folder: Path) -> None:
     finished_run(folder)
     slots = sorted((folder / "state/log").iterdir())
@@ -241,6 +284,28 @@ def a_missing_slot_fails(folder: Path) -> None:
     slots = sorted((folder / "state/log").iterdir())
     slots[len(slots) // 2].unlink()
     assert bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=None).returncode in (1, 6)
+
+
+def a_lost_outbox_is_not_taken_for_an_empty_one(folder: Path) -> None:
+    """What waits for the sinks is struck out of the log, all of it or one epoch, with every checksum right."""
+    words = ["run", "--quiet", EXAMPLE / "local.sql", EXAMPLE / "payments.sql"]
+    live = start(folder, *words, RATE="5000")
+    until(lambda: (folder / "state/control").exists() and
+          json.loads(bourn(folder, "status", "--json").stdout)["epoch"] > 20)
+    live.kill()
+    live.wait()
+    (folder / "state/control").unlink()
+    shutil.copytree(folder / "state", folder / "whole")
+    one = re.compile(r'("from":9,"to":9,"level":0,"state":true,"outbox":)true')
+    for lost in (lambda text: text.replace('"outbox":true', '"outbox":false'),
+                 lambda text: one.sub(r"\1false", text)):
+        assert forge(folder / "state/log", lost)
+        said = bourn(folder, *words, "--for", "1", check=6).stderr
+        assert "the outbox of epochs 1 to" in said and "the ledger says" in said, said
+        shutil.rmtree(folder / "state")
+        shutil.copytree(folder / "whole", folder / "state")
+    bourn(folder, *words, "--for", "1")
+    assert "0 failed" in bourn(folder, "verify", *words[2:], *EVIDENCE).stdout
 
 
 def a_lake_without_its_state(folder: Path) -> None:
@@ -356,8 +421,9 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
              interrupted_within_two_seconds, a_clean_stop_publishes, odd_environments,
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
-             a_missing_slot_fails, a_lake_without_its_state, a_state_without_its_lake,
-             tables_written_anew, a_file_written_anew, an_edited_pipeline,
-             state_at_its_limit, sources_pause_when_sinks_lag, a_full_disk_and_then_room):
+             the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
+             a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
+             tables_written_anew, a_file_written_anew, an_edited_pipeline, state_at_its_limit,
+             sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()
