@@ -139,7 +139,7 @@ static inline bool same_values(const struct cell *x, const struct cell *y, const
     for (uint32_t c = 0; c < ncols; c++) {
         if (x[c].a != y[c].a)
             return false;
-        if (likely(x[c].b == y[c].b))
+        if (likely(x[c].b == y[c].b)) /* the same words, or a long string's same bytes in the same place */
             continue;
         if (!type_is_view(cols[c].type) || !view_equal((const struct view *)&x[c], (const struct view *)&y[c]))
             return false;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "op/contract.h"
+#include "op/intern.h"
 #include "op/reject.h"
 
 struct worker {
     struct decoder *decoder;
+    struct intern *intern;
     uint64_t *broken_counts;   /* per rule of the scan */
     struct buf rules, details; /* scratch of one rejected row */
 };
@@ -49,6 +51,7 @@ static enum status open_worker(struct scan *s, struct worker *w, struct error *e
     const struct plan_table *t = s->config.table;
     w->rules = (struct buf)BUF(SCRATCH_MAX);
     w->details = (struct buf)BUF(SCRATCH_MAX);
+    w->intern = intern_new(t->schema.ncols);
     w->broken_counts = mem_zalloc(s->nrules * sizeof *w->broken_counts);
     if (s->config.format && !s->config.format->decoder_new)
         return error_set(err, ERR_SQL, "format \"%s\" can only be written", s->config.format->name);
@@ -85,6 +88,7 @@ void scan_free(struct scan *s)
     for (uint32_t i = 0; s->workers && i < s->config.nworkers; i++) {
         struct worker *w = &s->workers[i];
         decoder_free(w->decoder);
+        intern_free(w->intern);
         free(w->broken_counts);
         buf_release(&w->rules);
         buf_release(&w->details);
@@ -320,6 +324,9 @@ void scan_push(struct scan *s, struct op_context *c, const struct source_batch *
         b = batch_make(c->arena, t->schema.types, t->schema.ncols, in->rows);
         b->rows = b->live = in->rows;
         w->decoder->ops->decode(w->decoder, in->origin.raw, in->rows, b, c->arena, &d);
+        for (uint32_t col = 0; col < t->schema.ncols; col++)
+            if (bit_get(s->decode, col))
+                intern_column(w->intern, col, &b->cols[col], in->rows);
     }
     b->origin = &in->origin;
     for (uint32_t col = 0; t->metadata && col < t->schema.ncols; col++)
