@@ -221,7 +221,7 @@ class Pipeline:
 
 def everyone_reads_the_same(folder: Path, spark: Spark) -> None:
     pipeline = Pipeline(folder)
-    for rows in (20_000, 3_000, 7_000):
+    for rows in (20_000, 3_000, 500, 7_000):
         pipeline.more(rows, bad=0.1)
         pipeline.run()
     expected = Oracle().tables(pipeline.events)
