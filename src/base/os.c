@@ -210,13 +210,13 @@ enum status os_stat(const char *path, struct os_stat *ret, struct error *err)
     return OK;
 }
 
-static enum status make_folder(const char *path, struct error *err)
+static enum status make_folder(const char *path, mode_t mode, struct error *err)
 {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return OK;
     int e = os_fault("mkdir");
-    if (!e && mkdir(path, 0777) != 0)
+    if (!e && mkdir(path, mode) != 0)
         e = errno;
     if (e == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return OK; /* somebody else made it meanwhile */
@@ -226,7 +226,7 @@ static enum status make_folder(const char *path, struct error *err)
     return OK;
 }
 
-enum status os_mkdirs(const char *path, struct error *err)
+static enum status make_folders(const char *path, mode_t last, struct error *err)
 {
     char part[PATH_LIMIT];
     size_t len = strlen(path);
@@ -237,9 +237,19 @@ enum status os_mkdirs(const char *path, struct error *err)
             continue;
         memcpy(part, path, i);
         part[i] = 0;
-        TRY(make_folder(part, err));
+        TRY(make_folder(part, path[i] ? 0777 : last, err));
     }
     return OK;
+}
+
+enum status os_mkdirs(const char *path, struct error *err)
+{
+    return make_folders(path, 0777, err);
+}
+
+enum status os_mkdirs_private(const char *path, struct error *err)
+{
+    return make_folders(path, 0700, err);
 }
 
 enum status os_rename(const char *from, const char *to, struct error *err)

@@ -47,6 +47,8 @@ struct os_stat {
 enum status os_stat(const char *path, struct os_stat *ret, struct error *err);
 /* mkdir -p. */
 enum status os_mkdirs(const char *path, struct error *err);
+/* The same; the last folder, where it is new, is for its owner alone (mode 0700). */
+enum status os_mkdirs_private(const char *path, struct error *err);
 enum status os_rename(const char *from, const char *to, struct error *err);
 /* Hard link: the atomic "create whole, fail if it exists". ERR_EXISTS = somebody else won. */
 enum status os_link(const char *from, const char *to, struct error *err);

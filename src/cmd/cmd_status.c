@@ -76,6 +76,12 @@ static void print_ledger(const json_t *ledger)
     json_t *item;
     json_array_foreach(json_object_get(ledger, "rules"), i, item)
         printf("  rejected by %-20s %lld\n", text_of(item, "rule", "?"), number_of(item, "count"));
+    json_array_foreach(json_object_get(ledger, "lines"), i, item) {
+        static const char *const fates[] = {"late", "duplicate", "error"};
+        for (size_t k = 0; k < ARRAY_LEN(fates); k++)
+            if (number_of(item, fates[k]) > 0)
+                printf("  %-9s at %-19s %lld\n", fates[k], text_of(item, "name", "?"), number_of(item, fates[k]));
+    }
 }
 
 static void print_status(const json_t *root)

@@ -128,6 +128,19 @@ static enum status append(struct engine *e, struct journal_record *r, struct err
     return OK;
 }
 
+/* SET bourn.on_error = 'stop': which row, and what PostgreSQL would have said of it. */
+static enum status stop_on_error(const struct engine *e, int64_t epoch, uint64_t errors, struct error *err)
+{
+    const struct rejection *first = graph_first_error(e->graph);
+    assert(first);
+    const char *place = first->source_name ? first->source_name : first->step;
+    (void)error_set(err, ERR_SOURCE, "%s, offset %lld: %s (%s), the first of %llu errors in epoch %lld", place,
+                    (long long)first->offset, first->error, first->rules, (unsigned long long)errors,
+                    (long long)epoch);
+    return error_hint(err, "bourn.on_error is 'stop', so nothing of this epoch was committed; with 'reject' such rows "
+                           "go to bourn.rejected");
+}
+
 enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, bool publish_all,
                           struct error *err)
 {
@@ -139,10 +152,7 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
     errors += count_steps(e, &ledger);
     enum status s = ledger_balance(&ledger, err);
     if (s == OK && errors && e->settings.stop_on_error)
-        s = error_set(err, ERR_LIMIT,
-                      "%llu rows failed in epoch %lld and bourn.on_error is 'stop'; nothing of the epoch "
-                      "was committed",
-                      (unsigned long long)errors, (long long)epoch);
+        s = stop_on_error(e, epoch, errors, err);
     if (s == OK)
         s = check_state_budget(e, err);
     graph_save(e->graph, e->segment);

