@@ -2,6 +2,7 @@
  *
  *   json_bench [EVENTS [WORD]]      payments events: as generated; keys shuffled; with escapes; read by the plain
  *                                   reader; only the ways whose name has the word in it
+ *   json_bench shuffle <IN >OUT     the events of a file, their keys shuffled and an escape in each
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,21 @@ static size_t escape(const char *text, size_t len, char *out)
     return len + 5;
 }
 
-enum variant { AS_MADE, SHUFFLED, ESCAPED };
+enum variant { AS_MADE, SHUFFLED, ESCAPED, BOTH };
+
+/* An event as the variant has it; `out` has room for 8 bytes more than the text. */
+static size_t vary(enum variant variant, const char *text, size_t len, uint64_t seed, char *out)
+{
+    char between[PAYMENT_BYTES];
+    if ((variant == SHUFFLED || variant == BOTH) && len > 2 && text[0] == '{') {
+        len = shuffle(text, len, seed, between);
+        text = between;
+    }
+    if (variant == ESCAPED || variant == BOTH)
+        return escape(text, len, out);
+    memcpy(out, text, len);
+    return len;
+}
 
 static struct messages make(uint32_t count, enum variant variant, uint32_t bad, struct arena *a)
 {
@@ -75,19 +90,27 @@ static struct messages make(uint32_t count, enum variant variant, uint32_t bad, 
     struct messages m = {arena_array(a, count, sizeof *m.raw), count, 0};
     for (uint32_t n = 0; n < count; n++) {
         char text[PAYMENT_BYTES], other[PAYMENT_BYTES + 8];
-        size_t len = payments_make(&p, n, text);
-        const char *final = text;
-        if (variant == SHUFFLED && len > 2 && text[0] == '{') {
-            len = shuffle(text, len, n, other);
-            final = other;
-        } else if (variant == ESCAPED) {
-            len = escape(text, len, other);
-            final = other;
-        }
-        m.raw[n] = view_of(arena_dup(a, final, len), len);
+        size_t len = vary(variant, text, payments_make(&p, n, text), n, other);
+        m.raw[n] = view_of(arena_dup(a, other, len), len);
         m.bytes += len;
     }
     return m;
+}
+
+static int shuffle_input(void)
+{
+    char *line = NULL, other[PAYMENT_BYTES + 9];
+    size_t cap = 0;
+    ssize_t len;
+    for (uint64_t n = 0; (len = getline(&line, &cap, stdin)) > 0; n++) {
+        if (len > PAYMENT_BYTES)
+            return 1;
+        size_t size = vary(BOTH, line, (size_t)len - 1, n, other);
+        other[size++] = '\n';
+        fwrite(other, 1, size, stdout);
+    }
+    free(line);
+    return 0;
 }
 
 static const char *wanted = "";
@@ -130,16 +153,20 @@ static void run(const char *what, const struct messages *m, bool plain)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "shuffle") == 0)
+        return shuffle_input();
     uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
     if (argc > 2)
         wanted = argv[2];
     AUTO(arena) a = {0};
     struct messages made = make(count, AS_MADE, 0, &a), bad = make(count, AS_MADE, 1966, &a);
     struct messages shuffled = make(count, SHUFFLED, 0, &a), escaped = make(count, ESCAPED, 0, &a);
+    struct messages both = make(count, BOTH, 0, &a);
     run("guessed order", &made, false);
     run("guessed order, 3 % bad", &bad, false);
     run("keys shuffled", &shuffled, false);
     run("one escape an event", &escaped, false);
+    run("keys shuffled, one escape", &both, false);
     run("plain reader", &made, true);
     return 0;
 }

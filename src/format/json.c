@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "format/formats.h"
 #include "format/json_write.h"
@@ -19,32 +20,6 @@ static const struct option_spec json_options[] = {
     {0},
 };
 
-static uint32_t name_hash(struct slice s)
-{
-    uint64_t a = 0, b = 0;
-    if (s.len >= 8) {
-        a = load_u64(s.data);
-        b = load_u64(s.data + s.len - 8);
-    } else if (s.len >= 4) {
-        a = load_u32(s.data);
-        b = load_u32(s.data + s.len - 4);
-    } else {
-        memcpy(&a, s.data, s.len);
-    }
-    return (uint32_t)(((a ^ (b << 29 | b >> 35) ^ s.len) * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
-}
-
-struct json_name *json_name_find(const struct json_decoder *d, struct slice text)
-{
-    for (uint32_t i = name_hash(text);; i++) {
-        uint32_t at = d->table[i & d->table_mask];
-        if (at == 0)
-            return NULL;
-        if (slice_equal(d->names[at].text, text))
-            return &d->names[at];
-    }
-}
-
 static bool is_verbatim(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -53,17 +28,38 @@ static bool is_verbatim(struct slice text)
     return utf8_valid(text);
 }
 
-static struct json_name *name_insert(struct json_decoder *d, struct slice text)
+/* false: the first choice of its place is taken. */
+static bool table_insert(struct json_decoder *d, struct json_name *name)
 {
-    uint32_t i = name_hash(text);
-    while (d->table[i & d->table_mask] != 0)
-        i++;
-    d->table[i & d->table_mask] = d->nnames;
+    uint32_t first = json_name_slot(d, name->text.len, name->head), i = first;
+    while (d->table[i])
+        i = (i + 1) & d->table_mask;
+    d->table[i] = name;
+    return i == first;
+}
+
+static struct json_name *name_append(struct json_decoder *d, struct slice text)
+{
     struct json_name *name = &d->names[d->nnames++];
-    *name = (struct json_name){.text = text, .column = JSON_SKIPPED, .verbatim = is_verbatim(text)};
+    *name = (struct json_name){.into = d->skipped, .text = text, .column = JSON_SKIPPED, .verbatim = is_verbatim(text)};
+    json_name_head(text, name->head);
     for (unsigned e = 0; e < JSON_EDGES; e++)
         name->edges[e].len = JSON_NO_EDGE;
     return name;
+}
+
+/* A table without collisions, if one of some multipliers makes it; with some, it is a little slower. */
+static void make_table(struct json_decoder *d)
+{
+    enum { TRIES = 50 };
+    bool perfect = false;
+    for (uint64_t seed = 1; seed <= TRIES && !perfect; seed++) {
+        d->multiplier = hash_mix(seed) | 1;
+        memset(d->table, 0, (d->table_mask + 1) * sizeof *d->table);
+        perfect = true;
+        for (uint32_t i = 1; i < d->nnames; i++)
+            perfect &= table_insert(d, &d->names[i]);
+    }
 }
 
 void json_name_add(struct json_decoder *d, struct slice text)
@@ -72,7 +68,9 @@ void json_name_add(struct json_decoder *d, struct slice text)
         return;
     d->others++;
     text.data = arena_dup(&d->own, text.data, text.len);
-    name_insert(d, text)->seen = d->serial;
+    struct json_name *name = name_append(d, text);
+    name->seen = d->serial;
+    table_insert(d, name);
 }
 
 /* Rows of a batch that could not be read are NULL in all columns. */
@@ -83,13 +81,9 @@ static void store_nothing(struct json_decoder *d, struct json_target *t)
             json_store_null(t, (uint32_t)d->names[i].column);
 }
 
-static void decode_one(struct json_decoder *d, struct json_target *t, struct slice message)
+static void read_plainly(struct json_decoder *d, struct json_target *t, struct slice message)
 {
     uint32_t nfields = t->out->nfields;
-    d->serial++;
-    if (!d->plain && json_scan_message(d, t, message))
-        return;
-    t->out->nfields = nfields;
     d->serial++;
     if (json_read_message(d, t, message))
         return;
@@ -102,21 +96,90 @@ static void decode_one(struct json_decoder *d, struct json_target *t, struct sli
     t->out->nbad++;
 }
 
+/* Find the quotes, then the values. Returns the messages that are to be read plainly. */
+static uint64_t scan_block(struct json_decoder *d, struct json_target *t, const struct view *raw, uint32_t rows)
+{
+    struct json_index index[JSON_BLOCK];
+    size_t places = 0;
+    for (uint32_t i = 0; i < rows; i++)
+        places += MIN(raw[i].len, (uint32_t)JSON_INDEX_LONGEST) + JSON_INDEX_SLACK;
+    if (places > d->places_cap) {
+        free(d->places);
+        d->places_cap = places + places / 2;
+        d->places = mem_array(d->places_cap, sizeof *d->places);
+    }
+    d->index(raw, rows, d->places, index);
+    uint64_t plain = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        d->serial++;
+        if (likely(json_scan_message(d, t, view_slice(&raw[i]), &index[i], i)))
+            continue;
+        plain |= UINT64_C(1) << i;
+        for (uint32_t k = 1; k <= d->nwanted; k++)
+            d->names[k].into[i] = (struct json_extent){0};
+    }
+    return plain;
+}
+
+/* A value in no common spelling, or none. false: it is not JSON. */
+static bool store_uncommon(struct json_decoder *d, struct json_target *t, const struct json_name *name,
+                           const struct json_extent *e)
+{
+    if (e->len == 0) {
+        json_store_null(t, (uint32_t)name->column);
+        return true;
+    }
+    struct json_reader r = {e->p, e->p, e->p + e->len, NULL};
+    struct json_token token;
+    if (!json_read_value(&r, &token) || r.p != r.end)
+        return false;
+    json_store(d, t, name, &token);
+    return true;
+}
+
+static void decode_block(struct json_decoder *d, struct json_target *t, const struct view *raw, uint32_t rows)
+{
+    const uint32_t first = t->row;
+    uint64_t plain = d->plain ? UINT64_MAX >> (64 - rows) : scan_block(d, t, raw, rows), any = plain;
+    for (uint32_t k = 1; k <= d->nwanted && !d->plain; k++) {
+        d->left[k] = json_store_column(d, t, &d->names[k], rows);
+        any |= d->left[k];
+    }
+    for (; any; any &= any - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(any), nfields = t->out->nfields;
+        t->row = first + i;
+        bool done = !(plain >> i & 1);
+        for (uint32_t k = 1; k <= d->nwanted && done; k++)
+            if (d->left[k] >> i & 1)
+                done = store_uncommon(d, t, &d->names[k], &d->names[k].into[i]);
+        if (done)
+            continue;
+        t->out->nfields = nfields;
+        read_plainly(d, t, view_slice(&raw[i]));
+    }
+    t->row = first;
+}
+
 static void json_decode(struct decoder *base, const struct view *raw, uint32_t rows, struct batch *into,
                         struct arena *a, struct decoded *ret)
 {
+    enum { TRY_AGAIN = 16 };
     struct json_decoder *d = (struct json_decoder *)base;
     into->rows = into->live = rows;
     *ret = (struct decoded){.bad = arena_zarray(a, BITMAP_WORDS(rows), sizeof *ret->bad)};
     struct json_target t = {.cols = into->cols, .rows = rows, .arena = a, .out = ret};
-    for (t.row = 0; t.row < rows; t.row++)
-        decode_one(d, &t, view_slice(&raw[t.row]));
+    d->guess = d->missed <= d->keys / 4 || d->batches % TRY_AGAIN == 0;
+    d->batches++;
+    d->keys = d->missed = 0;
+    for (t.row = 0; t.row < rows; t.row += JSON_BLOCK)
+        decode_block(d, &t, raw + t.row, MIN(rows - t.row, (uint32_t)JSON_BLOCK));
 }
 
 static void json_decoder_free(struct decoder *base)
 {
     struct json_decoder *d = (struct json_decoder *)base;
     arena_release(&d->own);
+    free(d->places);
     free(d);
 }
 
@@ -124,6 +187,11 @@ void json_decoder_set_plain(struct decoder *base, bool plain)
 {
     struct json_decoder *d = (struct json_decoder *)base;
     d->plain = plain;
+}
+
+void json_decoder_set_indexer(struct decoder *base, json_indexer *index)
+{
+    ((struct json_decoder *)base)->index = index;
 }
 
 static enum status json_decoder_new(const struct schema *schema, const uint64_t *decode, const struct options *options,
@@ -142,6 +210,8 @@ static enum status json_decoder_new(const struct schema *schema, const uint64_t 
         slots *= 2;
     d->table = arena_zarray(&d->own, slots, sizeof *d->table);
     d->table_mask = (uint32_t)(slots - 1);
+    d->index = json_indexer_best();
+    d->left = arena_zarray(&d->own, 1 + (size_t)schema->ncols, sizeof *d->left);
     d->type_names = arena_array(&d->own, schema->ncols, sizeof *d->type_names);
     d->names[0] = (struct json_name){.column = JSON_SKIPPED};
     for (unsigned e = 0; e < JSON_EDGES; e++)
@@ -150,12 +220,14 @@ static enum status json_decoder_new(const struct schema *schema, const uint64_t 
     for (uint32_t c = 0; c < schema->ncols; c++) {
         if (!bit_get(decode, c))
             continue;
-        struct json_name *name = name_insert(d, slice_of(arena_strdup(&d->own, schema->names[c])));
+        struct json_name *name = name_append(d, slice_of(arena_strdup(&d->own, schema->names[c])));
         name->column = (int32_t)c;
+        name->into = arena_zarray(&d->own, JSON_BLOCK, sizeof *name->into);
         name->type = schema->types[c];
         type_name(name->type, d->type_names[c]);
         d->nwanted++;
     }
+    make_table(d);
     *ret = &d->base;
     return OK;
 }

@@ -212,51 +212,87 @@ bool json_read_value(struct json_reader *r, struct json_token *ret)
     return read_scalar(r, ret);
 }
 
-static uint32_t hex4(const char *p)
+/* Four hex digits at p, or -1. */
+static int32_t hex4(const char *p, const char *end)
 {
-    return (uint32_t)(hex_digit(p[0]) << 12 | hex_digit(p[1]) << 8 | hex_digit(p[2]) << 4 | hex_digit(p[3]));
+    if (end - p < 4)
+        return -1;
+    int32_t code = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(p[i]);
+        if (digit < 0)
+            return -1;
+        code = code << 4 | digit;
+    }
+    return code;
 }
 
-/* The code point of \uXXXX at p (past the 'u'), or of a surrogate pair; *ret_used counts the bytes. 0: none. */
-static uint32_t unescape_unicode(const char *p, const char *end, size_t *ret_used)
+/* The code point of \uXXXX at p (past the 'u'), or of a surrogate pair, written at *to. Returns the end; NULL: none. */
+static const char *unescape_unicode(const char *p, const char *end, char **to)
 {
-    uint32_t code = hex4(p);
-    *ret_used = 4;
-    if (code < 0xd800 || code > 0xdfff)
-        return code;
-    if (code >= 0xdc00 || end - p < 10 || p[4] != '\\' || p[5] != 'u')
-        return 0;
-    uint32_t low = hex4(p + 6);
-    if (low < 0xdc00 || low > 0xdfff)
-        return 0;
-    *ret_used = 10;
-    return 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    int32_t code = hex4(p, end);
+    p += 4;
+    if (code >= 0xd800 && code <= 0xdfff) {
+        int32_t low = code < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2, end) : -1;
+        if (low < 0xdc00 || low > 0xdfff)
+            return NULL;
+        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+        p += 6;
+    }
+    if (code <= 0)
+        return NULL;
+    *to += utf8_put((uint32_t)code, *to);
+    return p;
+}
+
+/* What stands before the next backslash, copied. */
+static const char *copy_plain(const char *p, const char *end, char **to)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    for (; end - p >= 8; p += 8, *to += 8) {
+        uint64_t word = load_u64(p), x = word ^ ones * '\\';
+        uint64_t slash = (x - ones) & ~x & ones * 0x80;
+        store_u64(*to, word);
+        if (slash) {
+            size_t n = (size_t)__builtin_ctzll(slash) / 8;
+            *to += n;
+            return p + n;
+        }
+    }
+    while (p < end && *p != '\\')
+        *(*to)++ = *p++;
+    return p;
+}
+
+const char *json_unescape_into(struct slice raw, char *out, size_t *ret_len)
+{
+    static const char plain[256] = {
+        ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'};
+    char *to = out;
+    const char *p = raw.data, *end = raw.data + raw.len;
+    while ((p = copy_plain(p, end, &to)) < end) {
+        char c = p + 1 < end ? plain[(unsigned char)p[1]] : 0;
+        if (c != 0) {
+            *to++ = c;
+            p += 2;
+            continue;
+        }
+        if (end - p < 6 || p[1] != 'u')
+            return "unknown escape in a string";
+        const char *after = unescape_unicode(p + 2, end, &to);
+        if (!after)
+            return memcmp(p + 2, "0000", 4) == 0 ? "\\u0000 is no text" : "half a surrogate pair";
+        p = after;
+    }
+    *ret_len = (size_t)(to - out);
+    return NULL;
 }
 
 const char *json_unescape(struct slice raw, struct arena *a, struct slice *ret)
 {
-    char *out = arena_alloc(a, raw.len), *to = out;
-    const char *p = raw.data, *end = raw.data + raw.len;
-    while (p < end) {
-        if (*p != '\\') {
-            *to++ = *p++;
-            continue;
-        }
-        char c = p[1];
-        p += 2;
-        if (c == 'u') {
-            size_t used;
-            uint32_t code = unescape_unicode(p, end, &used);
-            if (code == 0)
-                return memcmp(p, "0000", 4) == 0 ? "\\u0000 is no text" : "half a surrogate pair";
-            p += used;
-            to += utf8_put(code, to);
-            continue;
-        }
-        static const char from[] = "bfnrt", into[] = "\b\f\n\r\t";
-        const char *known = strchr(from, c);
-        *to++ = known ? into[known - from] : c;
-    }
-    *ret = (struct slice){out, (size_t)(to - out)};
-    return NULL;
+    char *out = arena_alloc(a, raw.len);
+    const char *why = json_unescape_into(raw, out, &ret->len);
+    if (!why)
+        ret->data = out;
+    return why;
 }

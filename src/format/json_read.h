@@ -33,6 +33,8 @@ bool json_expect(struct json_reader *r, char c, const char *cause);
 bool json_read_value(struct json_reader *r, struct json_token *ret);
 /* The string at p. */
 bool json_read_string(struct json_reader *r, struct json_token *ret);
-/* The characters an escaped string stands for, in the arena. Returns NULL, or why there is no such text (\u0000, half a
- * surrogate pair). */
+/* The characters an escaped string stands for, into `out`, which has room for raw.len bytes. Returns NULL, or why there
+ * is no such text (\u0000, half a surrogate pair; of a string that json_read_string did not pass, also no escape). */
+const char *json_unescape_into(struct slice raw, char *out, size_t *ret_len);
+/* The same in the arena. */
 const char *json_unescape(struct slice raw, struct arena *a, struct slice *ret);

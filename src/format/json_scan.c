@@ -1,27 +1,22 @@
-/* The scanner that guesses: the hot path of every JSON stream.
+/* The scanner that guesses: from key to key through a message, noting where values stand.
  *
  * Producers write the same keys in the same order with the same white space. So after each value we compare the bytes
  * that followed it the last time (`,"user_id":`) and know, when they match, key and column without looking at a single
- * character; then the value is read by a routine for the column's type. Each routine reads the one common spelling of
- * its values and answers NULL for anything else; then the plain reader reads that one value. A key that was not
- * guessed is looked up. Whatever is wrong with the message as a whole is left to json_read_message, which finds the
- * same wrong and says it in words. Nothing is read beyond the message's last byte.
+ * character. Where they mostly do not match, keys are looked up at once. Where a string ends the index of quotes tells.
+ * No value is read here: json_column.c reads those of many messages together, column by column. Whatever is wrong with
+ * the message as a whole is left to json_read_message, which finds the same wrong and says it in words. Nothing is
+ * read beyond the message's last byte.
  */
 #include <emmintrin.h>
 
 #include "base/utf8.h"
-#include "column/civil.h"
 #include "format/json.h"
-#include "format/value.h"
+
+#define INLINED static inline __attribute__((always_inline))
 
 static __m128i load16(const void *p)
 {
     return _mm_loadu_si128((const __m128i *)p);
-}
-
-static bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
 }
 
 static bool is_space(char c)
@@ -58,7 +53,7 @@ static const char *skip_space(const char *p, const char *end)
 }
 
 /* Where keys come in no steady order, what follows a key is not worth remembering each time. */
-static void edge_remember(struct json_name *from, const char *glue, size_t len, uint32_t next)
+static void edge_remember(struct json_name *from, const char *glue, size_t len, struct json_name *next)
 {
     enum { EVERY = 8 };
     bool full = from->edges[JSON_EDGES - 1].len != JSON_NO_EDGE;
@@ -71,398 +66,220 @@ static void edge_remember(struct json_name *from, const char *glue, size_t len, 
     e->next = next;
 }
 
-/* The next quote, escaped or not; end if there is none. */
-static const char *next_quote(const char *p, const char *end)
-{
-    for (; end - p >= 16; p += 16) {
-        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(p), _mm_set1_epi8('"')));
-        if (quotes)
-            return p + __builtin_ctz(quotes);
-    }
-    while (p < end && *p != '"')
-        p++;
-    return p;
-}
-
-/* A key that was not guessed: look it up and remember it. Returns where its value begins; NULL: not plain. */
-static const char *find_key(struct json_decoder *d, uint32_t from, const char *p, const char *end, uint32_t *ret_next)
-{
-    const char *glue = p;
-    p = skip_space(p, end);
-    if (p == end || *p != (from == 0 ? '{' : ','))
-        return NULL;
-    p = skip_space(p + 1, end);
-    if (p == end || *p != '"')
-        return NULL;
-    const char *key = ++p;
-    p = next_quote(p, end);
-    struct json_name *name = json_name_find(d, (struct slice){key, (size_t)(p - key)});
-    if (p == end || !name || !name->verbatim)
-        return NULL;
-    p = skip_space(p + 1, end);
-    if (p == end || *p != ':')
-        return NULL;
-    p = skip_space(p + 1, end);
-    *ret_next = (uint32_t)(name - d->names);
-    edge_remember(&d->names[from], glue, (size_t)(p - glue), *ret_next);
-    return p;
-}
-
-/* ---- values: each returns where the value ends, or NULL ---- */
+/* A message on its way. */
+struct walk {
+    const char *start, *end;
+    const uint16_t *quotes, *last; /* the next ones; past the last */
+    size_t escape_at;              /* the first backslash that was not passed yet; SIZE_MAX: there is none */
+    bool uneven;
+};
 
 /* The first n bytes of v, others zero. */
-static __m128i keep_bytes(__m128i v, size_t n)
+static inline __m128i keep_bytes(__m128i v, size_t n)
 {
     static const unsigned char mask[32] = {255, 255, 255, 255, 255, 255, 255, 255,
                                            255, 255, 255, 255, 255, 255, 255, 255};
     return _mm_and_si128(v, load16(mask + 16 - n));
 }
 
-/* Bytes that end a run of plain characters: quote, backslash, control; and everything above 0x7f. */
-static unsigned special_bytes(__m128i v)
+/* Is there between p and end but one byte `c`, and white space? */
+static bool is_only(const char *p, const char *end, char c)
 {
-    __m128i odd = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(odd, _mm_cmplt_epi8(v, _mm_set1_epi8(0x20))));
+    p = skip_space(p, end);
+    return p < end && *p == c && skip_space(p + 1, end) == end;
 }
 
-/* The closing quote of an unescaped string that begins at p, or NULL. */
-static const char *find_quote(const char *p, const char *end)
+/* Past a colon, where white space may stand. NULL: there is none. */
+static const char *find_colon(const char *p, const char *end)
 {
-    const char *first = p;
-    bool ascii = true;
-    for (;; p++) {
-        while (end - p >= 16) {
-            unsigned special = special_bytes(load16(p));
-            if (special) {
-                p += __builtin_ctz(special);
-                break;
-            }
-            p += 16;
-        }
-        if (p == end || *p == '\\' || (unsigned char)*p < 0x20)
-            return NULL;
-        if (*p == '"')
-            break;
-        if ((unsigned char)*p >= 0x80)
-            ascii = false;
+    p = skip_space(p, end);
+    return p < end && *p == ':' ? skip_space(p + 1, end) : NULL;
+}
+
+/* The key between the next two quotes, which was not guessed: look it up. `first`: what comes before it. *p moves to
+ * its value. NULL: not plain. */
+INLINED struct json_name *find_key(const struct json_decoder *d, const char *start, const char *end,
+                                   const uint16_t *quotes, char first, const char **p)
+{
+    const char *key = start + quotes[0] + 1;
+    struct slice text = {key, (size_t)(quotes[1] - quotes[0]) - 1};
+    if (unlikely(key != *p + 2 || **p != first) && !is_only(*p, key - 1, first))
+        return NULL;
+    uint64_t head[2];
+    if (likely(end - key >= 16)) {
+        __m128i v = keep_bytes(load16(key), MIN(text.len, (size_t)16));
+        head[0] = (uint64_t)_mm_cvtsi128_si64(v);
+        head[1] = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(v, v));
+    } else {
+        json_name_head(text, head);
     }
-    return ascii || utf8_valid((struct slice){first, (size_t)(p - first)}) ? p : NULL;
+    struct json_name *name = json_name_find(d, text, head);
+    if (unlikely(!name || !name->verbatim))
+        return NULL;
+    const char *value = key + text.len + 2;
+    if ((value >= end || value[-1] != ':' || is_space(*value)) && !(value = find_colon(key + text.len + 1, end)))
+        return NULL;
+    *p = value;
+    return name;
 }
 
-static inline const char *scan_text(const char *p, const char *end, struct view *into)
+/* ---- values ---- */
+
+/* No control character, and UTF-8. */
+static bool is_clean(const char *p, const char *end)
 {
-    if (end - p < 17 || *p != '"') /* the last 16 bytes of a message */
-        return NULL;
-    p++;
-    __m128i v = load16(p);
-    unsigned special = special_bytes(v);
-    if (special) {
-        size_t n = (size_t)__builtin_ctz(special);
-        if (n <= VIEW_INLINE && p[n] == '"') {
-            __m128i whole = _mm_or_si128(_mm_slli_si128(keep_bytes(v, n), 4), _mm_cvtsi32_si128((int)n));
-            _mm_storeu_si128((__m128i *)into, whole);
-            return p + n + 1;
-        }
-    }
-    const char *quote = find_quote(p, end);
-    if (!quote)
-        return NULL;
-    *into = view_of(p, (size_t)(quote - p));
-    return quote + 1;
+    for (const char *q = p; q < end; q++)
+        if ((unsigned char)*q < 0x20)
+            return false;
+    return utf8_valid((struct slice){p, (size_t)(end - p)});
 }
 
-static inline const char *scan_text_short(const char *p, const char *end, struct view *into)
+static void pass_escapes(struct walk *w, const char *p)
 {
-    if (p == end || *p != '"')
-        return NULL;
-    const char *quote = find_quote(p + 1, end);
-    if (!quote)
-        return NULL;
-    *into = view_of(p + 1, (size_t)(quote - p - 1));
-    return quote + 1;
+    if (w->escape_at >= (size_t)(p - w->start))
+        return;
+    const char *next = memchr(p, '\\', (size_t)(w->end - p));
+    w->escape_at = next ? (size_t)(next - w->start) : SIZE_MAX;
 }
 
-/* -?[0-9]{1,18} that is not followed by more of a number. */
-static inline const char *scan_int(const char *p, const char *end, int64_t *ret)
+/* A string with escapes. Of a text column it is noted as it stands for itself, in the arena. */
+static bool note_escaped(struct json_target *t, const struct json_name *name, struct json_extent *e)
 {
-    bool negative = p < end && *p == '-';
-    p += negative;
-    const char *first = p;
-    int64_t v = 0;
-    while (p < end && is_digit(*p) && p - first < 18)
-        v = v * 10 + (*p++ - '0');
-    if (p == first || (*first == '0' && p - first > 1))
-        return NULL;
-    if (p < end && (is_digit(*p) || *p == '.' || (*p | 0x20) == 'e'))
-        return NULL;
-    *ret = negative ? -v : v;
-    return p;
-}
-
-static const int64_t pow10_small[19] = {1,
-                                        10,
-                                        100,
-                                        1000,
-                                        10000,
-                                        100000,
-                                        1000000,
-                                        10000000,
-                                        100000000,
-                                        1000000000,
-                                        10000000000,
-                                        100000000000,
-                                        1000000000000,
-                                        10000000000000,
-                                        100000000000000,
-                                        1000000000000000,
-                                        10000000000000000,
-                                        100000000000000000,
-                                        1000000000000000000};
-
-/* -?digits[.digits], bare or in quotes, of at most 18 digits together, into the column's scale. */
-static inline const char *scan_numeric(const char *p, const char *end, struct type type, int64_t *ret)
-{
-    bool quoted = p < end && *p == '"';
-    p += quoted;
-    bool negative = p < end && *p == '-';
-    p += negative;
-    const char *first = p;
-    int64_t v = 0;
-    while (p < end && is_digit(*p) && p - first < 18)
-        v = v * 10 + (*p++ - '0');
-    size_t digits = (size_t)(p - first), scale = 0;
-    if (digits == 0 || (*first == '0' && digits > 1 && !quoted))
-        return NULL;
-    if (p < end && *p == '.') {
-        const char *point = p++;
-        while (p < end && is_digit(*p) && digits + scale < 18) {
-            v = v * 10 + (*p++ - '0');
-            scale++;
-        }
-        if (p == point + 1)
-            return NULL;
-    }
-    if (scale > type.scale || digits + type.scale > 18 || digits + type.scale > type.precision)
-        return NULL;
-    if (p < end && (is_digit(*p) || *p == '.' || (*p | 0x20) == 'e'))
-        return NULL;
-    if (quoted && (p == end || *p++ != '"'))
-        return NULL;
-    v *= pow10_small[type.scale - scale];
-    *ret = negative ? -v : v;
-    return p;
-}
-
-/* A number of at most 15 digits and a point: value and power of ten are exact doubles, so one division rounds once. */
-static inline const char *scan_double(const char *p, const char *end, double *ret)
-{
-    bool negative = p < end && *p == '-';
-    p += negative;
-    const char *first = p, *point = NULL;
-    int64_t v = 0;
-    while (p < end && p - first < 16 && (is_digit(*p) || (*p == '.' && !point))) {
-        if (*p == '.')
-            point = p;
-        else
-            v = v * 10 + (*p - '0');
-        p++;
-    }
-    size_t digits = (size_t)(p - first) - (point != NULL);
-    size_t scale = point ? (size_t)(p - point) - 1 : 0;
-    if (digits == 0 || digits > 15 || point == first || (point && scale == 0))
-        return NULL;
-    if (*first == '0' && point != first + 1 && digits > 1)
-        return NULL;
-    if (p < end && (is_digit(*p) || *p == '.' || (*p | 0x20) == 'e'))
-        return NULL;
-    double magnitude = (double)v / (double)pow10_small[scale];
-    *ret = negative ? -magnitude : magnitude;
-    return p;
-}
-
-/* "YYYY-MM-DDTHH:MM:SS[.f{1,6}]" with the quotes; with a zone: and Z or +00:00 before the second. */
-static inline const char *scan_instant(struct json_decoder *d, const char *p, const char *end, bool zone, int64_t *ret)
-{
-    if (end - p < 38 || *p != '"') /* the longest such text, with its quotes, has 34 */
-        return NULL;
-    p++;
-    static const unsigned char zero[16] = "0000-00-00T00:00";
-    static const unsigned char most[16] = {9, 9, 9, 9, 0, 9, 9, 0, 9, 9, 0, 2, 9, 0, 5, 9};
-    __m128i digits = _mm_sub_epi8(load16(p), load16(zero)), limit = load16(most);
-    if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, limit), digits)) != 0xffff)
-        return NULL;
-    unsigned hour = (unsigned)(p[11] - '0') * 10 + (unsigned)(p[12] - '0');
-    unsigned minute = (unsigned)(p[14] - '0') * 10 + (unsigned)(p[15] - '0');
-    unsigned tens = (unsigned char)(p[17] - '0'), ones = (unsigned char)(p[18] - '0');
-    if (hour > 23 || p[16] != ':' || tens > 5 || ones > 9)
-        return NULL;
-    uint64_t day[2] = {load_u64(p), load_u16(p + 8)};
-    if (day[0] != d->day_text[0] || day[1] != d->day_text[1]) {
-        int32_t days;
-        if (!civil_parse_date((struct slice){p, 10}, &days))
-            return NULL;
-        d->day_text[0] = day[0];
-        d->day_text[1] = day[1];
-        d->day_micros = days * MICROS_PER_DAY;
-    }
-    p += 19;
-    int64_t fraction = 0;
-    if (*p == '.') {
-        const char *first = ++p;
-        while (is_digit(*p) && p - first < 6)
-            fraction = fraction * 10 + (*p++ - '0');
-        if (p == first)
-            return NULL;
-        fraction *= pow10_small[6 - (p - first)];
-    }
-    if (zone && *p == 'Z')
-        p++;
-    else if (zone && memcmp(p, "+00:00", 6) == 0)
-        p += 6;
-    else if (zone)
-        return NULL;
-    if (*p != '"')
-        return NULL;
-    *ret = d->day_micros + ((hour * 60 + minute) * 60 + tens * 10 + ones) * MICROS_PER_SECOND + fraction;
-    return p + 1;
-}
-
-static const char *scan_date(const char *p, const char *end, int32_t *into)
-{
-    if (end - p < 12 || p[0] != '"' || p[11] != '"' || !civil_parse_date((struct slice){p + 1, 10}, into))
-        return NULL;
-    return p + 12;
-}
-
-static const char *scan_bool(const char *p, const char *end, uint8_t *into)
-{
-    if (end - p >= 4 && memcmp(p, "true", 4) == 0) {
-        *into = 1;
-        return p + 4;
-    }
-    if (end - p >= 5 && memcmp(p, "false", 5) == 0) {
-        *into = 0;
-        return p + 5;
-    }
-    return NULL;
-}
-
-static const char *scan_uuid(const char *p, const char *end, unsigned char *into)
-{
-    if (end - p < 38 || p[0] != '"' || p[37] != '"' || !value_parse_uuid(p + 1, into))
-        return NULL;
-    return p + 38;
-}
-
-/* Digits of a small number cannot overflow its column: a column of precision p holds 10^p - 1. */
-static const char *scan_number(const char *p, const char *end, struct column *c, size_t row, struct type type)
-{
-    int64_t v;
-    if (type.id == TYPE_NUMERIC) {
-        p = scan_numeric(p, end, type, &v);
-        if (p && type.precision <= NUMERIC_SMALL_PRECISION)
-            ((int64_t *)c->data)[row] = v;
-        else if (p)
-            ((int128 *)c->data)[row] = v;
-        return p;
-    }
-    p = scan_int(p, end, &v);
-    if (!p || (type.id == TYPE_INT4 && v != (int32_t)v))
-        return NULL;
-    if (type.id == TYPE_INT4)
-        ((int32_t *)c->data)[row] = (int32_t)v;
-    else
-        ((int64_t *)c->data)[row] = v;
-    return p;
-}
-
-static inline const char *scan_value(struct json_decoder *d, struct json_target *t, const struct json_name *name,
-                                     const char *p, const char *end)
-{
-    size_t row = t->row;
+    enum { MORE = 16 }; /* readable behind it */
+    struct json_reader r = {e->p, e->p, e->p + e->len, NULL};
+    struct json_token token;
     if (name->column < 0)
-        return NULL;
-    struct column *c = &t->cols[name->column];
-    switch ((enum type_id)name->type.id) {
-    case TYPE_TEXT: {
-        struct view *into = (struct view *)c->data + row;
-        const char *q = scan_text(p, end, into);
-        return q ? q : scan_text_short(p, end, into);
-    }
-    case TYPE_INT4:
-    case TYPE_INT8:
-    case TYPE_NUMERIC:
-        return scan_number(p, end, c, row, name->type);
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        return scan_instant(d, p, end, name->type.id == TYPE_TIMESTAMPTZ, (int64_t *)c->data + row);
-    case TYPE_DATE:
-        return scan_date(p, end, (int32_t *)c->data + row);
-    case TYPE_UUID:
-        return scan_uuid(p, end, (unsigned char *)c->data + 16 * row);
-    case TYPE_FLOAT8:
-        return scan_double(p, end, (double *)c->data + row);
-    case TYPE_BOOL:
-        return scan_bool(p, end, (uint8_t *)c->data + row);
-    default:
-        return NULL;
-    }
+        return json_read_string(&r, &token);
+    if (name->type.id != TYPE_TEXT)
+        return true;
+    char *copy = arena_alloc(t->arena, e->len + MORE);
+    size_t len;
+    if (json_unescape_into((struct slice){e->p + 1, e->len - 2}, copy + 1, &len))
+        return false;
+    copy[0] = copy[len + 1] = '"';
+    *e = (struct json_extent){copy, (uint32_t)len + 2, (uint32_t)len + 2 + MORE};
+    return true;
 }
 
-/* A value in no common spelling. NULL: it is none at all. */
-static const char *read_value(struct json_decoder *d, struct json_target *t, const struct json_name *name,
-                              const char *p, const char *end)
+/* An object, an array, or anything of a key that is no column: nobody reads it later, so it is checked here. */
+static const char *read_through(struct walk *w, const char *p)
 {
-    struct json_reader r = {p, p, end, NULL};
+    struct json_reader r = {p, p, w->end, NULL};
     struct json_token token;
     if (!json_read_value(&r, &token))
         return NULL;
-    if (name->column >= 0)
-        json_store(d, t, name, &token);
+    pass_escapes(w, r.p);
     return r.p;
 }
 
-/* Is this the end of the object and of the message? */
-static bool at_end(const char *p, const char *end)
+/* A string from `at` to before `after`, in a message with backslashes or bytes that are no ASCII. false: not plain. */
+static bool note_careful(struct walk *w, struct json_target *t, const struct json_name *name, struct json_extent *e)
 {
-    p = skip_space(p, end);
-    return p < end && *p == '}' && skip_space(p + 1, end) == end;
+    const char *after = e->p + e->len;
+    if (w->uneven && !is_clean(e->p + 1, after - 1))
+        return false;
+    if (w->escape_at >= (size_t)(after - w->start))
+        return true;
+    pass_escapes(w, after);
+    return note_escaped(t, name, e);
 }
 
-bool json_scan_message(struct json_decoder *d, struct json_target *t, struct slice message)
+/* Where a number or a word that begins at p ends: before the comma or bracket that must follow. If there is more than
+ * that, the value will not be read as one. */
+INLINED const char *scalar_end(const char *start, const char *end, const uint16_t *quotes, const uint16_t *last,
+                               const char *p)
 {
-    const char *p = message.data, *end = p + message.len;
-    uint32_t at = 0, filled = 0;
-    for (;;) {
-        struct json_name *from = &d->names[at];
-        if (likely(edge_matches(&from->edges[0], p, end))) {
+    const char *after = quotes < last ? start + quotes[0] - 1 : end - 1;
+    if (likely(*after == (quotes < last ? ',' : '}')))
+        return after;
+    while (p < end && *p != ',' && *p != '}' && *p != '"' && !is_space(*p))
+        p++;
+    return p;
+}
+
+/* The message from key to key, noting values as number i of the block. Returns how many were wanted; -1: not plain.
+ * guess: try edges. careful: there are backslashes, or bytes that are no ASCII. */
+INLINED int32_t walk_keys(struct json_decoder *d, struct json_target *t, struct walk *w, uint32_t i, bool guess,
+                          bool careful)
+{
+    const char *const start = w->start, *const end = w->end, *p = start;
+    const uint16_t *quotes = w->quotes, *const last = w->last;
+    const uint64_t serial = d->serial;
+    struct json_name *from = d->names;
+    int32_t wanted = 0;
+    for (char first = '{';; first = ',') {
+        struct json_name *name;
+        if (guess && likely(edge_matches(from->edges, p, end))) {
             p += from->edges[0].len;
-            at = from->edges[0].next;
-        } else if (edge_matches(&from->edges[1], p, end)) {
+            name = from->edges[0].next;
+        } else if (guess && edge_matches(from->edges + 1, p, end)) {
             p += from->edges[1].len;
-            at = from->edges[1].next;
-        } else if (at != 0 && at_end(p, end)) {
-            break;
+            name = from->edges[1].next;
+        } else if (last - quotes < 2) {
+            return first == ',' && quotes == last && is_only(p, end, '}') ? wanted : -1;
         } else {
-            p = find_key(d, at, p, end, &at);
-            if (!p)
-                return false;
+            const char *glue = p;
+            name = find_key(d, start, end, quotes, first, &p);
+            if (unlikely(!name))
+                return -1;
+            d->missed++;
+            if (guess)
+                edge_remember(from, glue, (size_t)(p - glue), name);
         }
-        struct json_name *name = &d->names[at];
-        if (unlikely(name->seen == d->serial))
-            return false;
-        name->seen = d->serial;
-        filled += name->column >= 0;
-        const char *next = scan_value(d, t, name, p, end);
-        if (unlikely(!next))
-            next = read_value(d, t, name, p, end);
-        if (!next)
-            return false;
-        p = next;
+        quotes += 2;
+        if (unlikely(name->seen == serial || p == end))
+            return -1;
+        name->seen = serial;
+        from = name;
+        wanted += name->column >= 0;
+        const char *after;
+        if (*p == '"') {
+            if (unlikely(last - quotes < 2 || start + quotes[0] != p))
+                return -1;
+            after = start + quotes[1] + 1;
+            quotes += 2;
+        } else if (unlikely(*p == '{' || *p == '[' || name->column < 0)) {
+            after = read_through(w, p);
+            while (after && quotes < last && start + quotes[0] < after)
+                quotes++;
+        } else {
+            after = scalar_end(start, end, quotes, last, p);
+        }
+        if (unlikely(!after || after <= p))
+            return -1;
+        struct json_extent *into = &name->into[i];
+        *into = (struct json_extent){p, (uint32_t)(after - p), (uint32_t)(end - p)};
+        if (careful && *p == '"' && !note_careful(w, t, name, into))
+            return -1;
+        p = after;
     }
-    if (unlikely(filled < d->nwanted))
-        for (uint32_t i = 1; i < d->nnames; i++)
-            if (d->names[i].column >= 0 && d->names[i].seen != d->serial)
-                json_store_null(t, (uint32_t)d->names[i].column);
+}
+
+bool json_scan_message(struct json_decoder *d, struct json_target *t, struct slice message, struct json_index *x,
+                       uint32_t i)
+{
+    struct walk w = {
+        .start = message.data, .end = message.data + message.len, .escape_at = SIZE_MAX, .uneven = x->uneven};
+    if (unlikely(x->backslash)) {
+        json_index_settle(x, message);
+        w.escape_at = 0;
+        pass_escapes(&w, message.data + 1);
+    }
+    w.quotes = x->quotes;
+    w.last = x->quotes + x->count;
+    int32_t wanted;
+    if (unlikely(x->backslash || x->uneven))
+        wanted = walk_keys(d, t, &w, i, d->guess, true);
+    else if (d->guess)
+        wanted = walk_keys(d, t, &w, i, true, false);
+    else
+        wanted = walk_keys(d, t, &w, i, false, false);
+    if (unlikely(wanted < 0))
+        return false;
+    d->keys += (uint32_t)wanted;
+    if (unlikely((uint32_t)wanted < d->nwanted))
+        for (uint32_t k = 1; k <= d->nwanted; k++)
+            if (d->names[k].seen != d->serial)
+                d->names[k].into[i] = (struct json_extent){0};
     return true;
 }

@@ -171,7 +171,9 @@ static bool read_member(struct json_decoder *d, struct json_target *t, struct js
     const char *why = token.escaped ? json_unescape(token.text, t->arena, &key) : NULL;
     if (why)
         return reject(t, at, r->start, why);
-    struct json_name *name = json_name_find(d, key);
+    uint64_t head[2];
+    json_name_head(key, head);
+    struct json_name *name = json_name_find(d, key, head);
     if (name && name->seen == d->serial)
         return reject(t, at, r->start, "repeated key");
     if (name)

@@ -515,10 +515,27 @@ static const char *fragments[] = {
     "\"2026-11-21\"",
 };
 
+/* {A,B} -> {B,A}, where B begins at a random key. */
+static void rotate(char *text, size_t len)
+{
+    char copy[1024];
+    size_t at = random_below(len);
+    const char *comma = memmem(text + at, len - at, ",\"", 2);
+    if (!comma)
+        return;
+    size_t first = (size_t)(comma - text) - 1, second = len - first - 3;
+    memcpy(copy, comma + 1, second);
+    copy[second] = ',';
+    memcpy(copy + second + 1, text + 1, first);
+    memcpy(text + 1, copy, len - 2);
+}
+
 /* An event, sometimes changed: bytes flipped, pieces put in or taken out, the end cut off. */
-static size_t mutated(struct payments *p, uint64_t n, char *out, size_t cap)
+static size_t mutated(struct payments *p, uint64_t n, bool rotated, char *out, size_t cap)
 {
     size_t len = payments_make(p, n, out);
+    if (rotated && len > 2)
+        rotate(out, len);
     for (uint64_t left = random_below(3) * random_below(4); left > 0 && len > 2; left--) {
         size_t at = random_below(len);
         switch (random_below(5)) {
@@ -619,6 +636,8 @@ static void guessing_changes_nothing(void **state)
         struct schema schema = {.ncols = 8, .names = names, .types = tables[t]};
         struct decoder *guessing = decoder_for(&schema, NULL), *plain = decoder_for(&schema, NULL);
         json_decoder_set_plain(plain, true);
+        if (t == 1)
+            json_decoder_set_indexer(guessing, json_index_sse2);
         struct payments p = {
             .seed = random_below(1000), .bad = 3000, .duplicate = 1000, .late = 100, .nominal_rate = 10};
         for (uint64_t round = 0; round < total; round++) {
@@ -626,7 +645,7 @@ static void guessing_changes_nothing(void **state)
             struct view raw[ROWS];
             for (uint32_t i = 0; i < ROWS; i++) {
                 char text[1024];
-                size_t len = mutated(&p, round * ROWS + i, text, sizeof text);
+                size_t len = mutated(&p, round * ROWS + i, round % 64 >= 32, text, sizeof text);
                 const char *exact = len > VIEW_INLINE ? mem_dup(text, len) : text; /* overreads are seen by ASan */
                 raw[i] = view_of(exact, len);
             }
@@ -640,6 +659,189 @@ static void guessing_changes_nothing(void **state)
         }
         decoder_free(guessing);
         decoder_free(plain);
+    }
+}
+
+/* ---- where quotes stand ---- */
+
+/* Found byte by byte, escaped ones and all. */
+static void check_index(const struct json_index *x, struct slice message)
+{
+    uint32_t n = 0;
+    bool backslash = false, uneven = false;
+    for (size_t i = 0; i < message.len; i++) {
+        unsigned char c = (unsigned char)message.data[i];
+        backslash |= c == '\\';
+        uneven |= c < 0x20 || c > 0x7f;
+        if (c == '"') {
+            assert_true(n < x->count);
+            assert_int_equal(x->quotes[n++], i);
+        }
+    }
+    assert_int_equal(x->count, n);
+    assert_int_equal(x->backslash, backslash);
+    assert_int_equal(x->uneven, uneven);
+}
+
+static void check_indexer(json_indexer *index)
+{
+    enum { MESSAGES = 12, LONGEST = 300 };
+    static const char bytes[] = "\"\"\"\"\\ab,:{}1\x1f\xc3\xa9";
+    uint16_t places[MESSAGES * (LONGEST + JSON_INDEX_SLACK)];
+    for (int round = 0; round < 3000; round++) {
+        struct view raw[MESSAGES];
+        char *texts[MESSAGES];
+        struct json_index found[MESSAGES];
+        for (int m = 0; m < MESSAGES; m++) {
+            size_t len = random_below(LONGEST + 1), few = 5 + random_below(sizeof bytes - 5);
+            texts[m] = mem_alloc(len + !len); /* of exactly this length: overreads are seen by ASan */
+            for (size_t i = 0; i < len; i++)
+                texts[m][i] = round % 3 == 0 ? '"' : round % 3 == 1 ? "abc"[i % 3] : bytes[random_below(few)];
+            raw[m] = view_of(texts[m], len);
+        }
+        index(raw, MESSAGES, places, found);
+        for (int m = 0; m < MESSAGES; m++) {
+            check_index(&found[m], view_slice(&raw[m]));
+            free(texts[m]);
+        }
+    }
+}
+
+static void quotes_are_found_by_every_instruction(void **state)
+{
+    (void)state;
+    random_state = 7;
+    check_indexer(json_index_sse2);
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        check_indexer(json_index_avx2);
+    if (json_indexer_best() == json_index_avx512)
+        check_indexer(json_index_avx512);
+#endif
+}
+
+/* ---- any order of keys, escapes, white space ---- */
+
+static void put_string(struct buf *out, const char *text)
+{
+    buf_puts(out, "\"");
+    for (const char *p = text; *p; p++) {
+        uint64_t how = random_below(12);
+        if (*p == '"' || *p == '\\' || (*p == '/' && how == 0))
+            buf_printf(out, "\\%c", *p);
+        else if (how == 1)
+            buf_printf(out, "\\u%04x", *p);
+        else
+            buf_put(out, p, 1);
+    }
+    buf_puts(out, "\"");
+}
+
+static void put_space(struct buf *out, bool some)
+{
+    static const char *const spaces[] = {"", "", " ", "  ", "\t", "\r\n"};
+    if (some)
+        buf_puts(out, spaces[random_below(ARRAY_LEN(spaces))]);
+}
+
+static const char *const order_names[] = {"id", "amount", "at", "a name of more than sixteen bytes", "n", "f", "other"};
+static const char *const order_values[][3] = {
+    {"x", "a/b", "quote \" and back\\slash \\\\ in a longer text"},
+    {"1.5", "-123456789.25", "0"},
+    {"2026-11-21T06:00:00.5Z", "2026-11-21T06:00:00Z", "2026-11-21T06:00:00.123456Z"},
+    {"", "twelve bytes", "\\\\\""},
+    {"7", "-2147483648", "123456789"},
+    {"0.25", "123456.5", "-0"},
+    {"skipped", "\"{[", "\\"},
+};
+
+/* One object in a random order of keys; picks[] says which value each key has, or 3: none. */
+static void put_event(struct buf *out, uint64_t picks[static ARRAY_LEN(order_names)], bool spaces)
+{
+    enum { NAMES = ARRAY_LEN(order_names) };
+    size_t order[NAMES];
+    for (size_t i = 0; i < NAMES; i++) {
+        size_t at = random_below(i + 1);
+        order[i] = order[at];
+        order[at] = i;
+    }
+    const char *before = "{";
+    for (size_t i = 0; i < NAMES; i++) {
+        size_t k = order[i];
+        if (picks[k] == 3)
+            continue;
+        put_space(out, spaces);
+        buf_puts(out, before);
+        put_space(out, spaces);
+        if (random_below(200) == 0)
+            put_string(out, order_names[k]);
+        else
+            buf_printf(out, "\"%s\"", order_names[k]);
+        put_space(out, spaces);
+        buf_puts(out, ":");
+        put_space(out, spaces);
+        if (k == 1 || k == 4 || k == 5)
+            buf_puts(out, order_values[k][picks[k]]);
+        else
+            put_string(out, order_values[k][picks[k]]);
+        before = ",";
+    }
+    put_space(out, spaces);
+    buf_puts(out, *before == ',' ? "}" : "{}");
+    put_space(out, spaces);
+}
+
+static void check_event(const struct batch *b, uint32_t row, const uint64_t *picks, const char *json)
+{
+    static const char *const printed[][3] = {
+        {"x", "a/b", "quote \" and back\\slash \\\\ in a longer text"},
+        {"1.50", "-123456789.25", "0.00"},
+        {"2026-11-21 06:00:00.5+00", "2026-11-21 06:00:00+00", "2026-11-21 06:00:00.123456+00"},
+        {"", "twelve bytes", "\\\\\""},
+        {"7", "-2147483648", "123456789"},
+        {"0.25", "123456.5", "-0"},
+    };
+    AUTO(buf) out = BUF(KIB(4));
+    for (uint32_t c = 0; c < b->ncols; c++) {
+        buf_clear(&out);
+        bool has = column_print(&b->cols[c], row, &out);
+        if (has != (picks[c] < 3) || (has && strcmp(buf_cstr(&out), printed[c][picks[c]]) != 0))
+            fail_msg("column %u is %s of %s", c, has ? buf_cstr(&out) : "NULL", json);
+    }
+}
+
+/* Every order, every value in every place, with the indexer of each kind of processor; what was written is known. */
+static void any_order_of_keys(void **state)
+{
+    (void)state;
+    enum { NAMES = ARRAY_LEN(order_names), COLUMNS = NAMES - 1, ROWS = 130 };
+    struct type types[COLUMNS] = {{TYPE_TEXT}, NUM(18, 2), {TYPE_TIMESTAMPTZ}, {TYPE_TEXT}, {TYPE_INT4}, {TYPE_FLOAT8}};
+    struct schema schema = {.ncols = COLUMNS, .names = (const char **)order_names, .types = types};
+    json_indexer *const indexers[] = {json_index_sse2, json_indexer_best()};
+    AUTO(arena) a = {0};
+    AUTO(buf) text = BUF(KIB(4));
+    random_state = 11;
+    for (int round = 0; round < 600; round++) {
+        struct decoder *d = decoder_for(&schema, NULL);
+        json_decoder_set_indexer(d, indexers[round % 2]);
+        arena_reset(&a);
+        struct view raw[ROWS];
+        uint64_t picks[ROWS][NAMES];
+        for (uint32_t i = 0; i < ROWS; i++) {
+            for (size_t k = 0; k < NAMES; k++)
+                picks[i][k] = random_below(round % 3 ? 3 : 4);
+            buf_clear(&text);
+            put_event(&text, picks[i], round % 5 == 0);
+            raw[i] = view_of(arena_dup(&a, text.data, text.len), text.len);
+        }
+        for (int again = 0; again < 3; again++) { /* keys that are no columns are known by then */
+            struct decoded got;
+            struct batch *b = decode(d, &schema, raw, ROWS, &a, &got);
+            assert_int_equal(got.nbad + got.nfields, 0);
+            for (uint32_t i = 0; i < ROWS; i++)
+                check_event(b, i, picks[i], arena_strndup(&a, view_data(&raw[i]), raw[i].len));
+        }
+        decoder_free(d);
     }
 }
 
@@ -714,6 +916,8 @@ int main(void)
         cmocka_unit_test(zone_may_be_assumed),
         cmocka_unit_test(metadata_columns_are_left_alone),
         cmocka_unit_test(guessing_changes_nothing),
+        cmocka_unit_test(quotes_are_found_by_every_instruction),
+        cmocka_unit_test(any_order_of_keys),
         cmocka_unit_test(many_unknown_keys),
         cmocka_unit_test(rows_as_json),
     };
