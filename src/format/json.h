@@ -124,7 +124,8 @@ bool json_read_message(struct json_decoder *d, struct json_target *t, struct sli
 /* Note where the values of message `i` of a block stand. false: it is to be read plainly. */
 bool json_scan_message(struct json_decoder *d, struct json_target *t, struct slice message, struct json_index *x,
                        uint32_t i);
-/* Read the values of a column of a block, rows t->row on. Returns those that were not: bit i = 1: row i of the block. */
+/* Read the values of a column of a block, rows t->row on. Returns which were not read: bit i = 1: row i of the
+ * block. */
 uint64_t json_store_column(struct json_decoder *d, struct json_target *t, const struct json_name *name,
                            uint32_t rows);
 /* A value as a column of the row. What is no value of its type becomes NULL and a field error. */
