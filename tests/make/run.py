@@ -3,8 +3,10 @@
 write down how they were called; nothing is installed."""
 from __future__ import annotations
 
+import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP, Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
+from harness.downloads import venv  # noqa: E402
 
 suite = Suite("make")
 
@@ -147,6 +150,25 @@ def clean_run_beside_a_live_run(folder: Path) -> None:
 
 # ---- run and install ----
 
+def make_run_and_its_repetition(folder: Path) -> None:
+    """Plain lines without a terminal; then the tables, the ledger, what it used, and how others read them. The second
+    run goes on where the first one ended."""
+    env = {**os.environ, "BOURN": str(program()), "LAKE": str(folder / "a lake"), "BOURN_STATE": str(folder / "state")}
+    ins = []
+    for _ in range(2):
+        done = suite.command([TOP / "tools/run-example", "payments", "2"], cwd=TOP, env=env, limit=60)
+        assert "events/s" in done.stderr and "\r" not in done.stderr, done.stderr
+        for words in ("total_deposits", "the ledger, ", "R120  ", "MB of memory", "MB of disk", "DuckDB", "spark.read"):
+            assert words in done.stdout, f"{words}: {done.stdout[-3000:]}"
+        paste = re.search(r"^  Python +(.*)$", done.stdout, re.M)[1]
+        assert "total_deposits" in suite.command([venv(), "-c", paste]).stdout
+        status = json.loads(suite.command([program(), "status", "--json"], env=env).stdout)
+        ins.append(next(line["in"] for line in status["ledger"]["lines"] if line["kind"] == "source"))
+    assert 0 < ins[0] < ins[1], ins
+    verify = [program(), "verify", TOP / "examples/payments/local.sql", TOP / "examples/payments/payments.sql"]
+    assert "0 failed" in suite.command(verify, env=env, cwd=TOP).stdout
+
+
 def interrupted(folder: Path, words: list[str]) -> tuple[int, float]:
     """On a terminal of its own, with Ctrl-C 2 s after the first status line: exit code, and how long it took to
     end."""
@@ -201,6 +223,6 @@ def completion_knows_the_verbs(folder: Path) -> None:
 
 for test in (deps_all_there, deps_as_root, deps_with_sudo, deps_without_root, deps_names_are_real,
              clean_run_forgets_a_run, clean_run_follows_the_settings, clean_run_leaves_what_is_not_ours,
-             clean_run_beside_a_live_run, make_run_ends_well_on_interrupt, install, completion_knows_the_verbs):
+             clean_run_beside_a_live_run, make_run_and_its_repetition, make_run_ends_well_on_interrupt, install, completion_knows_the_verbs):
     suite.run(test)
 suite.end()
