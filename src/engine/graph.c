@@ -65,6 +65,11 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
     case NODE_DEDUP: n->op = dedup_new(p, input, g->nworkers, g->config.hash_seed); return OK;
     case NODE_AGGREGATE: n->op = aggregate_new(p, input, g->nworkers); return OK;
     case NODE_SORT: n->op = sort_new(p); return OK;
+    case NODE_WINDOW:
+    case NODE_SESSION:
+    case NODE_JOIN:
+    case NODE_TOPN:
+    case NODE_OVER: return OK;
     case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;
     case NODE_UNION:
     case NODE_VALUES:

@@ -191,8 +191,8 @@ struct operator *dedup_new(const struct plan_node *node, const struct plan_node 
     d->seen = expiring_new(node->id, node->dedup_horizon);
     d->key = node->dedup_key;
     d->nkey = node->ndedup_key;
-    assert(input->time_column >= 0); /* the planner refuses a DISTINCT ON without an event time */
-    d->time_column = (uint32_t)input->time_column;
+    assert(input->ntimes); /* the planner refuses a DISTINCT ON without an event time */
+    d->time_column = input->times[0].column;
     d->names = input->schema.names;
     d->seed = hash_seed;
     d->nworkers = nworkers;

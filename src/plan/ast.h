@@ -21,6 +21,8 @@ enum ast_kind {
     AST_CASE,     /* args: condition, value, ..., default */
     AST_COALESCE,
     AST_CAST,     /* args[0] to type */
+    AST_EXISTS,   /* query */
+    AST_IN,       /* args[0] IN (query) */
 };
 
 struct ast_type {
@@ -38,6 +40,8 @@ struct ast_expr {
     bool distinct; /* AST_CALL: aggregate(DISTINCT ...) */
     bool plain;    /* AST_CALL: written as a function, so it may be an aggregate */
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
+    struct ast_over *over;   /* AST_CALL: OVER (...), or NULL */
+    struct ast_select *query; /* AST_EXISTS, AST_IN */
     struct ast_expr **args;
     uint32_t nargs;
     struct ast_type type;
@@ -53,17 +57,39 @@ struct ast_target {
     const char *name; /* as written after AS, or as PostgreSQL names such an expression */
 };
 
+enum ast_from_kind { AST_FROM_RELATION, AST_FROM_QUERY, AST_FROM_WINDOW, AST_FROM_JOIN };
+enum ast_join { AST_JOIN_INNER, AST_JOIN_LEFT, AST_JOIN_RIGHT, AST_JOIN_FULL };
+
 struct ast_from {
-    const char *schema, *name;  /* a relation... */
-    struct ast_select *query;   /* ...or a subquery */
+    enum ast_from_kind kind;
+    const char *schema, *name; /* RELATION; of a WINDOW: "tumble", ... */
+    struct ast_select *query;  /* QUERY */
+    struct ast_expr **args;    /* WINDOW: a column that names the relation, then its arguments */
+    uint32_t nargs;
+    enum ast_join join;        /* JOIN; a comma or CROSS JOIN is INNER without a condition */
+    struct ast_from *left, *right;
+    struct ast_expr *on;       /* NULL: none */
+    struct ast_names shared;   /* USING (a, b, ...) */
     const char *alias;
-    struct ast_names columns;   /* alias (a, b, ...) */
+    struct ast_names columns;  /* alias (a, b, ...) */
     int32_t location;
 };
 
 struct ast_order {
     struct ast_expr *expr;
     bool descending, nulls_first;
+};
+
+/* OVER (PARTITION BY ... ORDER BY ... frame). */
+struct ast_over {
+    struct ast_expr **partition;
+    uint32_t npartition;
+    struct ast_order *order;
+    uint32_t norder;
+    bool framed;  /* a frame is written, and it is... */
+    bool rows;    /* ...ROWS BETWEEN `before` PRECEDING AND `after` FOLLOWING; else some other */
+    struct ast_expr *before, *after; /* NULL: unbounded; the current row is 0 */
+    int32_t location;
 };
 
 struct ast_cte {

@@ -2,6 +2,10 @@
  *
  *   catalog.c       servers, user mappings, tables with their contracts, settings
  *   bind_expr.c     expressions over the columns in scope
+ *   bind_from.c     FROM and WHERE: which condition belongs to which join, and which columns are wanted
+ *   bind_join.c     two relations and their conditions -> a join: its key, and when a row meets nothing more
+ *   bind_window.c   tumble, hop, cumulate, session
+ *   bind_over.c     window functions
  *   bind_select.c   a query -> a relation
  *   bind_group.c    GROUP BY and aggregates
  *   bind_insert.c   INSERT and bare SELECT -> roots
@@ -16,7 +20,9 @@
  * that a view costs nothing by itself, and an expression nobody asks for is never computed (as in PostgreSQL). */
 struct relation_column {
     const char *name;
-    struct expr *expr;
+    struct expr *expr; /* NULL: of a join, and nobody asks for it */
+    const char *item;  /* the name in FROM that may stand before it, NULL: none */
+    bool qualified;    /* only with that name: JOIN ... USING shows the other one, a subquery its own */
 };
 
 struct relation {
@@ -114,13 +120,15 @@ enum status catalog_expand(struct binder *b, const struct ast_option *option, co
 /* ---- bind_expr.c ---- */
 
 struct grouping;
+struct over_calls;
 
 /* Where an expression stands: what it may name. */
 struct scope {
     const struct relation *input; /* NULL: no columns */
-    const char *alias;            /* its name in FROM */
+    const char *alias;            /* its name in FROM; NULL: it has several */
     const char *clause;           /* "WHERE", for messages */
     struct grouping *grouping;    /* aggregates go here; NULL: none are allowed */
+    struct over_calls *over;      /* window functions go here; NULL: none are allowed */
     bool in_aggregate;
 };
 
@@ -165,14 +173,70 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
 enum status grouping_finish(struct binder *b, struct grouping *g, struct relation *input, struct expr ***exprs,
                             uint32_t nexprs, int32_t location);
 
+/* ---- bind_from.c ---- */
+
+/* What FROM and WHERE of a SELECT with FROM leave: its columns say of which item they are. */
+enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret);
+/* The relation of that name: a CTE, view, table, or one of the system. */
+enum status bind_relation(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret);
+
+/* ---- bind_join.c ---- */
+
+/* Left's columns, then right's, as `conditions` of a join see them: column i stands for the i-th of both. */
+struct relation join_columns(struct binder *b, const struct relation *left, const struct relation *right);
+
+struct join_request {
+    enum join_kind kind;
+    const struct relation *left, *right;
+    struct expr **conditions; /* all must hold; over join_columns */
+    uint32_t nconditions;
+    const uint64_t *wanted; /* bitmap over join_columns: those that are read afterwards */
+    int32_t location;
+};
+/* *ret has the columns of join_columns (SEMI, ANTI: the left's), those that are not wanted without an expression. */
+enum status bind_join(struct binder *b, const struct join_request *r, struct relation *ret);
+
+/* ---- bind_window.c ---- */
+
+enum status bind_window(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret);
+
+/* ---- bind_over.c ---- */
+
+/* A window function met while binding: column OVER_COLUMN + i stands for it until the node exists. */
+enum { OVER_COLUMN = 1 << 29 };
+
+struct over_calls {
+    struct expr **partition; /* all calls of one SELECT have the same OVER (PARTITION BY ... ORDER BY ...) */
+    uint32_t npartition;
+    struct expr **order;
+    struct plan_sort_key *sort; /* directions; columns are not known yet */
+    uint32_t norder;
+    struct over_call {
+        struct plan_over_call call;
+        struct expr *arg, *otherwise; /* may be NULL */
+        struct type type;
+    } *items;
+    uint32_t count, cap;
+};
+
+bool over_has_call(const struct ast_expr *e);
+/* A call with OVER -> its column. */
+enum status over_call(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret);
+/* Make the node over *input and rewrite the expressions over its output; *input becomes its relation. */
+enum status over_finish(struct binder *b, struct over_calls *o, struct relation *input, struct expr ***exprs,
+                        uint32_t nexprs, int32_t location);
+
 /* ---- bind_select.c ---- */
 
+struct relation relation_of_node(struct binder *b, uint32_t node, const char *const *names, uint32_t ncols);
 enum status bind_select(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret);
 /* Settle all columns' types. */
 enum status relation_settle(struct binder *b, struct relation *r);
 /* Columns renamed by a list; fewer names than columns leave the rest. */
 enum status relation_rename(struct binder *b, struct relation *r, const struct ast_names *names, const char *what,
                             int32_t location);
+/* A relation as others may read it: typed, and no column so large that repeating it would hurt. */
+enum status relation_publish(struct binder *b, struct relation *r, int32_t location);
 /* The relation with its expressions computed by a node: columns are plain references then. */
 enum status relation_materialise(struct binder *b, struct relation *r, int32_t location);
 
@@ -184,7 +248,18 @@ enum status bind_result(struct binder *b, const struct ast_statement *s);
 /* Sink nodes for all insertions. */
 enum status bind_sinks(struct binder *b, struct problems *problems);
 
-/* ---- logical.c: nodes; equal ones are made once ---- */
+/* ---- logical.c, logical_*.c: nodes; equal ones are made once ---- */
+
+/* For makers of nodes: one with what follows from its inputs, to be completed and added. */
+struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t *inputs, uint32_t ninputs,
+                           int32_t location);
+/* Columns, times, windows and key of the first input. */
+void node_inherit(struct binder *b, struct plan_node *n);
+/* The node's index; that of an equal one if there is one. */
+uint32_t node_add(struct binder *b, struct plan_node *n);
+struct schema node_schema(struct binder *b, uint32_t ncols);
+/* A copy. No known key is NULL; the empty key is not, so it has an address. */
+uint32_t *node_key(struct binder *b, const uint32_t *key, uint32_t n);
 
 uint32_t node_scan(struct binder *b, uint32_t table, int32_t location);
 uint32_t node_relation(struct binder *b, uint32_t relation, int32_t location);
@@ -198,6 +273,29 @@ enum status node_dedup(struct binder *b, uint32_t input, uint32_t *key, uint32_t
                        uint32_t *ret);
 enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, struct plan_aggregate *aggregates,
                            uint32_t naggregates, const char **names, int32_t location, uint32_t *ret);
+/* The windows a row is in. window->column carries event time. A session's bounds are known only to the aggregate over
+ * it: node_session. */
+enum status node_window(struct binder *b, uint32_t input, const struct plan_window *window, int32_t location,
+                        uint32_t *ret);
+/* Over the input of a WINDOW node that is a session, projected to: its key, its time, what the aggregates read. */
+enum status node_session(struct binder *b, uint32_t input, const struct plan_window *window,
+                         struct plan_aggregate *aggregates, uint32_t naggregates, const char **names,
+                         int32_t location, uint32_t *ret);
+/* condition and the columns named in *join: over the inputs as they are. tells[i]: side i's `expires` column is its
+ * time column tells[i].column plus tells[i].lag; column UINT32_MAX: it is not. */
+uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan_join *join,
+                   const struct plan_time tells[2], int32_t location);
+/* Output: the input's columns, then one per call. */
+enum status node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
+                      uint32_t nsort, const char **names, int32_t location, uint32_t *ret);
+/* Output: the input's columns, then the rank. */
+enum status node_topn(struct binder *b, uint32_t input, const struct plan_topn *topn, struct plan_sort_key *sort,
+                      uint32_t nsort, const char *rank_name, int32_t location, uint32_t *ret);
+/* A filter rank <= N over an OVER node with that one rank makes it a TOPN: *node is replaced, and *predicate is what is
+ * left to filter by, NULL: nothing. */
+enum status node_first_rows(struct binder *b, uint32_t *node, struct expr **predicate, int32_t location);
+/* The same rows, each once, when it can change no more; FAILED: for these rows such a time does not come. */
+enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32_t *ret);
 uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location);
 enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *sort, uint32_t nsort, int64_t limit,
                       int64_t offset, int32_t location, uint32_t *ret);

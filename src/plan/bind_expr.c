@@ -9,20 +9,47 @@ static enum status unknown_column(struct binder *b, const struct scope *scope, c
         return bind_error(b, e->location, "column \"%s\" cannot stand in %s: there is nothing to take it from",
                           e->name, scope->clause);
     const char **names = arena_array(b->arena, input->ncols, sizeof *names);
+    uint32_t n = 0;
     for (uint32_t i = 0; i < input->ncols; i++)
-        names[i] = input->cols[i].name;
-    return bind_unknown(b, e->location, e->name, names, input->ncols, "column \"%s\" does not exist in \"%s\"",
-                        e->name, scope->alias);
+        if (!e->qualifier || (input->cols[i].item && strcmp(input->cols[i].item, e->qualifier) == 0))
+            names[n++] = input->cols[i].name;
+    const char *where = e->qualifier ? e->qualifier : scope->alias;
+    if (where)
+        return bind_unknown(b, e->location, e->name, names, n, "column \"%s\" does not exist in \"%s\"", e->name,
+                            where);
+    return bind_unknown(b, e->location, e->name, names, n, "column \"%s\" does not exist in any item of FROM", e->name);
+}
+
+static const char *item_of(const struct scope *scope, uint32_t column)
+{
+    return scope->input->cols[column].item ? scope->input->cols[column].item : scope->alias;
 }
 
 static enum status check_qualifier(struct binder *b, const struct scope *scope, const struct ast_expr *e)
 {
+    uint32_t n = 0, ncols = scope->input ? scope->input->ncols : 0;
+    const char **names = arena_array(b->arena, ncols + 1, sizeof *names);
     if (!e->qualifier || (scope->alias && strcmp(e->qualifier, scope->alias) == 0))
         return OK;
-    if (!scope->alias)
-        return bind_error(b, e->location, "there is no \"%s\" in FROM", e->qualifier);
-    return bind_unknown(b, e->location, e->qualifier, &scope->alias, 1, "there is no \"%s\" in FROM, only \"%s\"",
-                        e->qualifier, scope->alias);
+    for (uint32_t i = 0; i < ncols; i++) {
+        const char *item = item_of(scope, i);
+        if (item && strcmp(item, e->qualifier) == 0)
+            return OK;
+        if (item && (n == 0 || strcmp(names[n - 1], item) != 0))
+            names[n++] = item;
+    }
+    if (n == 1)
+        return bind_unknown(b, e->location, e->qualifier, names, n, "there is no \"%s\" in FROM, only \"%s\"",
+                            e->qualifier, names[0]);
+    return bind_unknown(b, e->location, e->qualifier, names, n, "there is no \"%s\" in FROM", e->qualifier);
+}
+
+static bool is_named(const struct scope *scope, uint32_t column, const struct ast_expr *e)
+{
+    const struct relation_column *c = &scope->input->cols[column];
+    if (strcmp(c->name, e->name) != 0)
+        return false;
+    return e->qualifier ? item_of(scope, column) && strcmp(item_of(scope, column), e->qualifier) == 0 : !c->qualified;
 }
 
 static enum status bind_column(struct binder *b, const struct scope *scope, const struct ast_expr *e,
@@ -31,11 +58,15 @@ static enum status bind_column(struct binder *b, const struct scope *scope, cons
     const struct relation_column *found = NULL;
     TRY(check_qualifier(b, scope, e));
     for (uint32_t i = 0; scope->input && i < scope->input->ncols; i++) {
-        if (strcmp(scope->input->cols[i].name, e->name) != 0)
+        if (!is_named(scope, i, e))
             continue;
-        if (found)
+        if (found && scope->alias)
             return bind_error(b, e->location, "column \"%s\" is ambiguous: \"%s\" has two of that name", e->name,
                               scope->alias);
+        if (found) {
+            (void)bind_error(b, e->location, "column \"%s\" is ambiguous: several items of FROM have it", e->name);
+            return error_hint(b->err, "say which: %s.%s", found->item ? found->item : "item", e->name);
+        }
         found = &scope->input->cols[i];
     }
     if (!found)
@@ -99,6 +130,8 @@ static enum status bind_args(struct binder *b, const struct scope *scope, const 
 static enum status bind_call(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                              struct expr **ret)
 {
+    if (e->over)
+        return over_call(b, scope, e, ret);
     if (e->plain && grouping_is_aggregate(e->name))
         return grouping_call(b, scope, e, ret);
     if (e->distinct || e->flag || e->filter)
@@ -153,6 +186,11 @@ enum status bind_expr(struct binder *b, const struct scope *scope, const struct 
     case AST_NULL: *ret = expr_null(b->arena, TYPE(TYPE_UNKNOWN), e->location); return OK;
     case AST_CALL: return bind_call(b, scope, e, ret);
     case AST_CAST: return bind_cast(b, scope, e, ret);
+    case AST_EXISTS:
+    case AST_IN:
+        (void)bind_refuse(b, e->location, "a subquery in this place");
+        return error_hint(b->err, "EXISTS (...) and IN (SELECT ...) stand in WHERE, perhaps behind NOT, and joined to "
+                                  "other conditions by AND");
     default: return bind_logic(b, scope, e, ret);
     }
 }

@@ -16,10 +16,16 @@ bool grouping_is_aggregate(const char *name)
 
 bool grouping_has_call(const struct ast_expr *e)
 {
-    if (e->kind == AST_CALL && e->plain && grouping_is_aggregate(e->name))
+    if (e->kind == AST_CALL && e->plain && !e->over && grouping_is_aggregate(e->name))
         return true;
     for (uint32_t i = 0; i < e->nargs; i++)
         if (grouping_has_call(e->args[i]))
+            return true;
+    for (uint32_t i = 0; e->over && i < e->over->npartition; i++)
+        if (grouping_has_call(e->over->partition[i]))
+            return true;
+    for (uint32_t i = 0; e->over && i < e->over->norder; i++)
+        if (grouping_has_call(e->over->order[i].expr))
             return true;
     return false;
 }
@@ -115,6 +121,10 @@ static enum status rewrite(struct binder *b, const struct grouping *g, const str
         *ret = expr_column(b->arena, g->ngroups + (e->column - GROUPING_COLUMN), e->type, e->location);
         return OK;
     }
+    if (e->kind == EXPR_COLUMN && e->column >= OVER_COLUMN) {
+        *ret = e; /* a window function: over what comes out here */
+        return OK;
+    }
     if (e->kind == EXPR_COLUMN)
         return not_grouped(b, input, e);
     if (e->nargs == 0) {
@@ -167,6 +177,86 @@ static const char *call_name(struct binder *b, const struct grouping *g, uint32_
     return same_name == 1 ? g->calls[call].name : arena_printf(b->arena, "%s%u", g->calls[call].name, same_name);
 }
 
+/* ---- sessions: their bounds are known only together with what is computed over them ---- */
+
+/* Where a group of a session's aggregate comes from in its output: a column of the key, the start or the end. */
+static int32_t session_group(const struct plan_window *w, const struct plan_node *window, const struct expr *e)
+{
+    if (e->kind != EXPR_COLUMN)
+        return -1;
+    for (uint32_t k = 0; k < w->nkey; k++)
+        if (w->key[k] == e->column)
+            return (int32_t)k;
+    if ((int32_t)e->column == window->window_start)
+        return (int32_t)w->nkey;
+    return (int32_t)e->column == window->window_end ? (int32_t)w->nkey + 1 : -1;
+}
+
+static enum status check_session_groups(struct binder *b, const struct grouping *g, const struct plan_node *window,
+                                        int32_t *ret_columns)
+{
+    uint64_t seen = 0;
+    const struct plan_window *w = &window->window;
+    for (uint32_t i = 0; i < g->ngroups; i++) {
+        ret_columns[i] = session_group(w, window, g->groups[i]);
+        if (ret_columns[i] < 0)
+            return bind_refuse(b, g->groups[i]->location, "GROUP BY of session windows by anything but the session's "
+                                                          "key, window_start and window_end");
+        seen |= UINT64_C(1) << ret_columns[i];
+    }
+    uint64_t keys = (UINT64_C(1) << w->nkey) - 1;
+    if ((seen & keys) == keys && (seen >> w->nkey))
+        return OK;
+    (void)bind_refuse(b, g->ngroups ? g->groups[0]->location : -1, "an aggregate over several sessions at once");
+    return error_hint(b->err, "GROUP BY window_start, window_end and the session's key, then aggregate over that");
+}
+
+static bool reads_bounds(const struct plan_node *window, const struct expr *e)
+{
+    if (!e)
+        return false;
+    if (e->kind == EXPR_COLUMN)
+        return (int32_t)e->column == window->window_start || (int32_t)e->column == window->window_end;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (reads_bounds(window, e->args[i]))
+            return true;
+    return false;
+}
+
+/* The session's input has its key, its time, then what the aggregates read; its output is put in the order of groups. */
+static enum status session_nodes(struct binder *b, struct grouping *g, uint32_t node, struct prepared *p,
+                                 struct plan_aggregate *calls, const char **names, int32_t location, uint32_t *ret)
+{
+    const struct plan_node *window = b->nodes[node];
+    struct plan_window w = window->window;
+    int32_t *columns = arena_array(b->arena, MAX(g->ngroups, 1), sizeof *columns);
+    TRY(check_session_groups(b, g, window, columns));
+    uint32_t most = w.nkey + 1 + 2 * g->ncalls;
+    struct prepared in = {arena_array(b->arena, most, sizeof *in.exprs), arena_array(b->arena, most, sizeof *in.names),
+                          0};
+    const struct schema *schema = &window->schema;
+    for (uint32_t k = 0; k <= w.nkey; k++) {
+        uint32_t c = k < w.nkey ? w.key[k] : w.column;
+        in.exprs[in.count] = expr_column(b->arena, c, schema->types[c], location);
+        in.names[in.count++] = schema->names[c];
+    }
+    for (uint32_t i = 0; i < g->ncalls; i++) {
+        if (reads_bounds(window, g->calls[i].arg) || reads_bounds(window, g->calls[i].filter))
+            return bind_refuse(b, calls[i].location, "a session's bounds inside an aggregate over it");
+        calls[i].arg = prepare(&in, g->calls[i].arg, calls[i].arg >= 0 ? p->names[calls[i].arg] : "");
+        calls[i].filter = prepare(&in, g->calls[i].filter, calls[i].filter >= 0 ? p->names[calls[i].filter] : "");
+    }
+    w.key = arena_array(b->arena, MAX(w.nkey, 1), sizeof *w.key);
+    TRY(node_project(b, window->inputs[0], in.exprs, in.names, in.count, location, &node));
+    TRY(node_session(b, node, &w, calls, g->ncalls, names + g->ngroups, location, &node));
+    struct expr **out = arena_array(b->arena, g->ngroups + g->ncalls, sizeof *out);
+    for (uint32_t i = 0; i < g->ngroups + g->ncalls; i++) {
+        uint32_t c = i < g->ngroups ? (uint32_t)columns[i] : w.nkey + 2 + i - g->ngroups;
+        out[i] = expr_column(b->arena, c, b->nodes[node]->schema.types[c], location);
+    }
+    return node_project(b, node, out, names, g->ngroups + g->ncalls, location, ret);
+}
+
 static enum status make_nodes(struct binder *b, struct grouping *g, struct relation *input, int32_t location,
                               uint32_t *ret)
 {
@@ -188,19 +278,11 @@ static enum status make_nodes(struct binder *b, struct grouping *g, struct relat
         names[g->ngroups + i] = call_name(b, g, i);
     }
     uint32_t node = input->node;
+    if (b->nodes[node]->kind == NODE_WINDOW && b->nodes[node]->window.kind == WINDOW_SESSION)
+        return session_nodes(b, g, node, &p, calls, names, location, ret);
     if (p.count) /* count(*) alone reads no column, but the rows must be there to count */
         TRY(node_project(b, node, p.exprs, p.names, p.count, location, &node));
     return node_aggregate(b, node, g->ngroups, calls, g->ncalls, names, location, ret);
-}
-
-static struct relation output_of(struct binder *b, uint32_t node)
-{
-    const struct schema *schema = &b->nodes[node]->schema;
-    struct relation r = {.node = node, .ncols = schema->ncols,
-                         .cols = arena_array(b->arena, schema->ncols, sizeof *r.cols)};
-    for (uint32_t i = 0; i < r.ncols; i++)
-        r.cols[i] = (struct relation_column){schema->names[i], expr_column(b->arena, i, schema->types[i], -1)};
-    return r;
 }
 
 enum status grouping_finish(struct binder *b, struct grouping *g, struct relation *input, struct expr ***exprs,
@@ -210,6 +292,6 @@ enum status grouping_finish(struct binder *b, struct grouping *g, struct relatio
         TRY(rewrite(b, g, input, *exprs[i], exprs[i]));
     uint32_t node;
     TRY(make_nodes(b, g, input, location, &node));
-    *input = output_of(b, node);
+    *input = relation_of_node(b, node, b->nodes[node]->schema.names, b->nodes[node]->schema.ncols);
     return OK;
 }

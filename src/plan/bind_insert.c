@@ -148,12 +148,22 @@ static enum status assign_all(struct binder *b, const struct ast_statement *s, c
 /* ---- may these rows go there? ---- */
 
 /* Does a column of the sink's key hold input column `c`? */
-static bool key_holds(const struct plan_table *t, const struct assigned *a, uint32_t c)
+static bool key_holds_column(const struct plan_table *t, const struct assigned *a, int32_t c)
 {
     for (uint32_t i = 0; i < t->nkey; i++)
-        if (a->holds[t->key[i]] == (int32_t)c)
+        if (c >= 0 && a->holds[t->key[i]] == c)
             return true;
     return false;
+}
+
+/* ...or what tells it: a window's end its start, and mostly the other way round. */
+static bool key_holds(const struct plan_table *t, const struct assigned *a, const struct plan_node *input, uint32_t c)
+{
+    if (key_holds_column(t, a, (int32_t)c))
+        return true;
+    if ((int32_t)c == input->window_start)
+        return key_holds_column(t, a, input->window_end);
+    return (int32_t)c == input->window_end && input->start_tells_end && key_holds_column(t, a, input->window_start);
 }
 
 static const char *column_list(struct binder *b, const struct schema *schema, const uint32_t *columns, uint32_t n)
@@ -180,7 +190,7 @@ static enum status check_upsert(struct binder *b, const struct plan_table *t, co
                                   "passed it", key);
     }
     for (uint32_t i = 0; i < input->nkey; i++)
-        if (!key_holds(t, assigned, input->key[i])) {
+        if (!key_holds(t, assigned, input, input->key[i])) {
             (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key "
                                            "(%s)", key, t->name,
                               column_list(b, &input->schema, input->key, input->nkey));
@@ -201,6 +211,9 @@ static enum status check_append(struct binder *b, const struct plan_table *t, st
     const struct plan_node *input = b->nodes[rows->node];
     if (input->mode != MODE_UPDATING)
         return OK;
+    if (node_close(b, rows->node, location, &rows->node) == OK)
+        return OK;
+    *b->err = (struct error){0};
     if (input->bounded) /* appended once they have stopped changing */
         return node_sort(b, rows->node, NULL, 0, -1, 0, location, &rows->node);
     (void)bind_error(b, location, "the rows inserted into \"%s\" change later, but it has no PRIMARY KEY", t->name);
@@ -225,6 +238,40 @@ static enum status check_others(struct binder *b, const struct plan_table *t, ui
             (void)bind_error(b, location, "a second INSERT into \"%s\", whose rows are upserted by key", t->name);
             return error_hint(b->err, "bring the rows together in one INSERT and GROUP BY the key");
         }
+    return OK;
+}
+
+/* ---- when rows come out ---- */
+
+static bool has_hop(const struct binder *b, uint32_t node)
+{
+    const struct plan_node *n = b->nodes[node];
+    bool found = n->kind == NODE_WINDOW && n->window.kind == WINDOW_HOP;
+    for (uint32_t i = 0; i < n->ninputs && !found; i++)
+        found = has_hop(b, n->inputs[i]);
+    return found;
+}
+
+/* Upserted rows change with every epoch, unless the sink wants them once; overlapping windows would otherwise write
+ * each row many times over (semantics 27). */
+static enum status emit_when(struct binder *b, const struct plan_table *t, struct relation *rows, int32_t location)
+{
+    const char *emit = option_given(&t->options, "emit") ? option_text(&t->options, plan_sink_options, "emit") : NULL;
+    bool on_close = emit && strcmp(emit, "on close") == 0;
+    if (emit && !on_close && strcmp(emit, "on change") != 0) {
+        (void)bind_error(b, location, "option emit of \"%s\" is '%s'", t->name, emit);
+        return error_hint(b->err, "it is 'on change' or 'on close'");
+    }
+    if (emit && !on_close && t->nkey == 0) {
+        (void)bind_error(b, location, "emit 'on change' needs a PRIMARY KEY on \"%s\" to change rows by", t->name);
+        return error_hint(b->err, "rows that are appended come once, when their window has closed");
+    }
+    if (on_close)
+        return node_close(b, rows->node, location, &rows->node);
+    if (emit || t->nkey == 0 || !has_hop(b, rows->node))
+        return OK;
+    if (node_close(b, rows->node, location, &rows->node) != OK)
+        *b->err = (struct error){0}; /* not by windows alone: then as they change */
     return OK;
 }
 
@@ -264,6 +311,7 @@ enum status bind_insert(struct binder *b, const struct ast_statement *s)
     uint32_t table = (uint32_t)(t - b->plan->tables);
     TRY(check_others(b, t, table, s->location));
     TRY(check_rejected(b, t, &into.rows, s->location));
+    TRY(emit_when(b, t, &into.rows, s->location));
     TRY(t->nkey ? check_upsert(b, t, &into, s->location) : check_append(b, t, &into.rows, s->location));
     b->insertions = binder_grow(b, b->insertions, b->ninsertions, &b->insertions_cap, sizeof *b->insertions);
     b->insertions[b->ninsertions++] = (struct insertion){table, into.rows, s->location};

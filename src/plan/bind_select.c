@@ -9,12 +9,12 @@ enum status relation_settle(struct binder *b, struct relation *r)
     return OK;
 }
 
-static struct relation relation_of_node(struct binder *b, uint32_t node, const char *const *names, uint32_t ncols)
+struct relation relation_of_node(struct binder *b, uint32_t node, const char *const *names, uint32_t ncols)
 {
     const struct schema *schema = &b->nodes[node]->schema;
     struct relation r = {.node = node, .ncols = ncols, .cols = arena_array(b->arena, ncols, sizeof *r.cols)};
     for (uint32_t i = 0; i < ncols; i++)
-        r.cols[i] = (struct relation_column){names[i], expr_column(b->arena, i, schema->types[i], -1)};
+        r.cols[i] = (struct relation_column){.name = names[i], .expr = expr_column(b->arena, i, schema->types[i], -1)};
     return r;
 }
 
@@ -45,8 +45,7 @@ enum status relation_rename(struct binder *b, struct relation *r, const struct a
     return OK;
 }
 
-/* A relation as others may read it: typed, and no column so large that repeating it would hurt. */
-static enum status relation_publish(struct binder *b, struct relation *r, int32_t location)
+enum status relation_publish(struct binder *b, struct relation *r, int32_t location)
 {
     TRY(relation_settle(b, r));
     for (uint32_t i = 0; i < r->ncols; i++)
@@ -55,98 +54,7 @@ static enum status relation_publish(struct binder *b, struct relation *r, int32_
     return OK;
 }
 
-/* ---- FROM ---- */
-
-static enum status unknown_relation(struct binder *b, const struct ast_from *from, const struct cte *ctes)
-{
-    uint32_t n = 0, most = b->plan->ntables + b->nviews + (uint32_t)b->world->nrelations;
-    for (const struct cte *c = ctes; c; c = c->outer)
-        most++;
-    most += b->lookup ? (uint32_t)b->lookup->nnames : 0;
-    const char **names = arena_array(b->arena, most, sizeof *names);
-    for (const struct cte *c = ctes; c && !from->schema; c = c->outer)
-        names[n++] = c->name;
-    for (uint32_t i = 0; i < b->plan->ntables && !from->schema && !b->lookup; i++)
-        names[n++] = b->plan->tables[i].name;
-    for (uint32_t i = 0; i < b->nviews && !from->schema; i++)
-        names[n++] = b->views[i].name;
-    for (size_t i = 0; i < b->world->nrelations && from->schema; i++)
-        names[n++] = arena_printf(b->arena, "bourn.%s", b->world->relations[i].name);
-    for (size_t i = 0; b->lookup && i < b->lookup->nnames; i++)
-        names[n++] = b->lookup->names[i];
-    const char *name = from->schema ? arena_printf(b->arena, "%s.%s", from->schema, from->name) : from->name;
-    return bind_unknown(b, from->location, name, names, n, "relation \"%s\" does not exist", name);
-}
-
-static enum status scan_relation(struct binder *b, uint32_t node, struct relation *ret)
-{
-    const struct schema *schema = &b->nodes[node]->schema;
-    *ret = relation_of_node(b, node, schema->names, schema->ncols);
-    return OK;
-}
-
-static enum status from_system(struct binder *b, const struct ast_from *from, struct relation *ret)
-{
-    for (size_t i = 0; i < b->world->nrelations; i++) {
-        if (strcmp(b->world->relations[i].name, from->name) != 0)
-            continue;
-        if (b->world->relations[i].streamable)
-            return scan_relation(b, node_relation(b, (uint32_t)i, from->location), ret);
-        (void)bind_refuse(b, from->location, "reading bourn.%s inside a pipeline", from->name);
-        return error_hint(b->err, "ask a running pipeline: bourn query 'SELECT * FROM bourn.%s'", from->name);
-    }
-    return unknown_relation(b, from, NULL);
-}
-
-/* plan_query: the caller knows the relations. */
-static enum status from_lookup(struct binder *b, const struct ast_from *from, struct cte *ctes, struct relation *ret)
-{
-    const char *name =
-        from->schema ? arena_printf(b->arena, "%s.%s", from->schema, from->name) : from->name;
-    struct plan_table *t = catalog_find_table(b, name);
-    if (!t) {
-        struct plan *p = b->plan;
-        struct plan_table table = {.name = name, .place = text_place(b->text, from->location), .time_column = -1,
-                                   .is_source = true};
-        struct error err = {0};
-        enum status status = b->lookup->relation(b->lookup->arg, name, b->arena, &table.schema, &err);
-        if (status != OK && err.code == ERR_NOT_FOUND)
-            return unknown_relation(b, from, ctes);
-        if (status != OK) {
-            *b->err = err;
-            return bind_located(b, from->location, status);
-        }
-        p->tables = binder_grow(b, p->tables, p->ntables, &b->tables_cap, sizeof *p->tables);
-        t = &p->tables[p->ntables++];
-        *t = table;
-    }
-    return scan_relation(b, node_scan(b, (uint32_t)(t - b->plan->tables), from->location), ret);
-}
-
-static enum status from_name(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret)
-{
-    for (const struct cte *c = ctes; c && !from->schema; c = c->outer)
-        if (strcmp(c->name, from->name) == 0) {
-            *ret = c->relation;
-            return OK;
-        }
-    const struct named_view *view = from->schema ? NULL : catalog_find_view(b, from->name);
-    if (view) {
-        *ret = view->relation;
-        return view->broken ? problem_silent(b->err) : OK;
-    }
-    if (b->lookup)
-        return from_lookup(b, from, ctes, ret);
-    if (from->schema)
-        return from_system(b, from, ret);
-    if (catalog_is_broken(b, from->name))
-        return problem_silent(b->err);
-    struct plan_table *t = catalog_find_table(b, from->name);
-    if (!t)
-        return b->unread ? problem_silent(b->err) : unknown_relation(b, from, ctes);
-    TRY(catalog_read(b, t));
-    return scan_relation(b, node_scan(b, (uint32_t)(t - b->plan->tables), from->location), ret);
-}
+/* ---- a plain SELECT ---- */
 
 /* No FROM: one row without columns. */
 static enum status from_nothing(struct binder *b, int32_t location, struct relation *ret)
@@ -158,22 +66,6 @@ static enum status from_nothing(struct binder *b, int32_t location, struct relat
     return OK;
 }
 
-static enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret)
-{
-    struct relation r;
-    if (from->query)
-        TRY(bind_select(b, ctes, from->query, &r));
-    else
-        TRY(from_name(b, ctes, from, &r));
-    if (from->query)
-        TRY(relation_publish(b, &r, from->location));
-    TRY(relation_rename(b, &r, &from->columns, from->alias ? from->alias : from->name, from->location));
-    *ret = r;
-    return OK;
-}
-
-/* ---- a plain SELECT ---- */
-
 /* Where it stands while it is bound. */
 struct selecting {
     const struct ast_select *ast;
@@ -181,6 +73,7 @@ struct selecting {
     struct scope scope;
     bool grouped;
     struct grouping grouping;
+    struct over_calls over;
     struct relation_column *cols; /* the SELECT list, stars expanded */
     uint32_t ncols, cap;
     struct expr *having;
@@ -193,29 +86,45 @@ static enum status add_target(struct binder *b, struct selecting *s, const char 
     if (s->ncols == BIND_MAX_COLUMNS)
         return bind_error(b, s->ast->location, "a SELECT list has at most %d columns", BIND_MAX_COLUMNS);
     s->cols = binder_grow(b, s->cols, s->ncols, &s->cap, sizeof *s->cols);
-    s->cols[s->ncols++] = (struct relation_column){name, e};
+    s->cols[s->ncols++] = (struct relation_column){.name = name, .expr = e};
     return OK;
+}
+
+static enum status unknown_item(struct binder *b, const struct selecting *s, const struct ast_expr *star)
+{
+    uint32_t n = 0;
+    const char **names = arena_array(b->arena, s->input.ncols + 1, sizeof *names);
+    for (uint32_t i = 0; i < s->input.ncols; i++)
+        if (s->input.cols[i].item && (n == 0 || strcmp(names[n - 1], s->input.cols[i].item) != 0))
+            names[n++] = s->input.cols[i].item;
+    if (n == 1)
+        return bind_unknown(b, star->location, star->qualifier, names, n,
+                            "there is no \"%s\" in FROM, only \"%s\"", star->qualifier, names[0]);
+    return bind_unknown(b, star->location, star->qualifier, names, n, "there is no \"%s\" in FROM", star->qualifier);
 }
 
 static enum status bind_star(struct binder *b, struct selecting *s, const struct ast_expr *star)
 {
     if (!s->ast->from)
         return bind_error(b, star->location, "SELECT * without FROM has no columns");
-    if (star->qualifier && strcmp(star->qualifier, s->scope.alias) != 0)
-        return bind_unknown(b, star->location, star->qualifier, &s->scope.alias, 1,
-                            "there is no \"%s\" in FROM, only \"%s\"", star->qualifier, s->scope.alias);
+    bool found = !star->qualifier;
     for (uint32_t i = 0; i < s->input.ncols; i++) {
-        struct expr *e = s->input.cols[i].expr;
+        const struct relation_column *c = &s->input.cols[i];
+        if (star->qualifier ? !c->item || strcmp(c->item, star->qualifier) != 0 : c->qualified)
+            continue;
+        struct expr *e = c->expr;
+        found = true;
         if (e->kind == EXPR_COLUMN)
             e = expr_column(b->arena, e->column, e->type, star->location);
-        TRY(add_target(b, s, s->input.cols[i].name, e));
+        TRY(add_target(b, s, c->name, e));
     }
-    return OK;
+    return found ? OK : unknown_item(b, s, star);
 }
 
 static enum status bind_targets(struct binder *b, struct selecting *s)
 {
     s->scope.clause = "the SELECT list";
+    s->scope.over = &s->over;
     for (uint32_t i = 0; i < s->ast->ntargets; i++) {
         const struct ast_target *target = &s->ast->targets[i];
         struct expr *e;
@@ -226,6 +135,7 @@ static enum status bind_targets(struct binder *b, struct selecting *s)
         TRY(bind_expr(b, &s->scope, target->expr, &e));
         TRY(add_target(b, s, target->name, e));
     }
+    s->scope.over = NULL;
     return OK;
 }
 
@@ -363,22 +273,49 @@ static bool has_aggregates(const struct ast_select *ast)
     return found;
 }
 
-static enum status finish_groups(struct binder *b, struct selecting *s)
+/* Everything that is bound over the input, to be rewritten when a step comes between. */
+static struct expr ***all_exprs(struct binder *b, struct selecting *s, uint32_t *ret_count)
 {
-    uint32_t n = 0;
-    struct expr ***all = arena_array(b->arena, (size_t)s->ncols + s->ast->non + s->ast->norder + 1, sizeof *all);
+    uint32_t n = 0, calls = 2 * s->over.count + s->over.npartition + s->over.norder;
+    struct expr ***all = arena_array(b->arena, (size_t)s->ncols + s->ast->non + s->ast->norder + 1 + calls,
+                                     sizeof *all);
     for (uint32_t i = 0; i < s->ncols; i++)
         all[n++] = &s->cols[i].expr;
     for (uint32_t i = 0; i < s->ast->non; i++)
         all[n++] = &s->on[i];
     for (uint32_t i = 0; i < s->ast->norder; i++)
         all[n++] = &s->order[i];
+    *ret_count = n;
+    return all;
+}
+
+static enum status finish_groups(struct binder *b, struct selecting *s)
+{
+    uint32_t n;
+    struct expr ***all = all_exprs(b, s, &n);
+    for (uint32_t i = 0; i < s->over.npartition; i++)
+        all[n++] = &s->over.partition[i];
+    for (uint32_t i = 0; i < s->over.norder; i++)
+        all[n++] = &s->over.order[i];
+    for (uint32_t i = 0; i < s->over.count; i++) {
+        if (s->over.items[i].arg)
+            all[n++] = &s->over.items[i].arg;
+        if (s->over.items[i].otherwise)
+            all[n++] = &s->over.items[i].otherwise;
+    }
     if (s->having)
         all[n++] = &s->having;
     TRY(grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location));
     if (s->having)
         TRY(node_filter(b, s->input.node, s->having, s->ast->having->location, &s->input.node));
     return OK;
+}
+
+static enum status finish_over(struct binder *b, struct selecting *s)
+{
+    uint32_t n;
+    struct expr ***all = all_exprs(b, s, &n);
+    return over_finish(b, &s->over, &s->input, all, n, s->ast->location);
 }
 
 /* ---- DISTINCT and ORDER BY: both work on columns, some of which nobody sees afterwards ---- */
@@ -426,13 +363,41 @@ static void targets_are(struct binder *b, struct selecting *s, uint32_t node)
     s->input = (struct relation){.node = node};
 }
 
+/* DISTINCT ON (k) ... ORDER BY k, x: the first row of each k in that order, which may change. */
+static enum status first_by_order(struct binder *b, struct selecting *s)
+{
+    const struct ast_select *ast = s->ast;
+    TRY(settle_targets(b, s));
+    struct columns c = columns_of(b, s, ast->non + ast->norder);
+    uint32_t *key = arena_array(b->arena, MAX(ast->non, 1), sizeof *key), nsort = 0;
+    struct plan_sort_key *sort = arena_zarray(b->arena, ast->norder, sizeof *sort);
+    for (uint32_t i = 0; i < ast->non; i++)
+        key[i] = column_add(&c, s->on[i], arena_printf(b->arena, "key%u", i + 1));
+    for (uint32_t i = 0; i < ast->norder; i++) {
+        TRY(bind_settle(b, &s->order[i]));
+        uint32_t column = column_add(&c, s->order[i], arena_printf(b->arena, "order%u", i + 1));
+        bool is_key = false;
+        for (uint32_t k = 0; k < ast->non && !is_key; k++)
+            is_key = key[k] == column;
+        if (i < ast->non && !is_key)
+            return bind_error(b, ast->order[i].expr->location,
+                              "SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
+        if (!is_key)
+            sort[nsort++] = (struct plan_sort_key){column, ast->order[i].descending, ast->order[i].nulls_first};
+    }
+    uint32_t node;
+    struct plan_topn first = {OVER_ROW_NUMBER, key, ast->non, 1};
+    TRY(node_project(b, s->input.node, c.exprs, c.names, c.count, ast->location, &node));
+    TRY(node_topn(b, node, &first, sort, nsort, "rank", ast->on[0]->location, &node));
+    targets_are(b, s, node);
+    return OK;
+}
+
 static enum status distinct_on(struct binder *b, struct selecting *s)
 {
     const struct ast_select *ast = s->ast;
-    if (ast->norder) {
-        (void)bind_refuse(b, ast->order[0].expr->location, "DISTINCT ON with ORDER BY");
-        return error_hint(b->err, "without ORDER BY it keeps the row that came first");
-    }
+    if (ast->norder)
+        return first_by_order(b, s);
     TRY(settle_targets(b, s));
     const struct plan_node *below = b->nodes[s->input.node];
     struct columns c = columns_of(b, s, ast->non + 1);
@@ -445,8 +410,8 @@ static enum status distinct_on(struct binder *b, struct selecting *s)
         if (!known)
             key[nkey++] = column;
     }
-    if (below->time_column >= 0) { /* by it keys are forgotten, whether it is selected or not */
-        uint32_t t = (uint32_t)below->time_column;
+    if (below->ntimes) { /* by it keys are forgotten, whether it is selected or not */
+        uint32_t t = below->times[0].column;
         column_add(&c, expr_column(b->arena, t, below->schema.types[t], -1), below->schema.names[t]);
     }
     uint32_t node;
@@ -490,6 +455,8 @@ static enum status bind_order(struct binder *b, struct selecting *s)
 {
     const struct ast_select *ast = s->ast;
     int64_t limit, offset;
+    if (ast->distinct == AST_DISTINCT_ON && ast->norder && !b->nodes[s->input.node]->bounded && !ast->limit)
+        return OK; /* it said which row is first; a stream has no order to come out in */
     if (!ast->norder && !ast->limit && !ast->offset)
         return OK;
     TRY(bind_count(b, ast->limit, "LIMIT", -1, &limit));
@@ -517,14 +484,16 @@ static enum status bind_plain(struct binder *b, struct cte *ctes, const struct a
 {
     struct selecting s = {.ast = ast};
     if (ast->from)
-        TRY(bind_from(b, ctes, ast->from, &s.input));
+        TRY(bind_from(b, ctes, ast, &s.input));
     else
         TRY(from_nothing(b, ast->location, &s.input));
     struct relation visible = s.input;
     s.scope = (struct scope){.input = ast->from ? &visible : NULL, .clause = "WHERE"};
-    if (ast->from)
-        s.scope.alias = ast->from->alias ? ast->from->alias : ast->from->name;
-    if (ast->where) {
+    if (ast->from && ast->from->kind != AST_FROM_JOIN)
+        s.scope.alias = ast->from->alias                         ? ast->from->alias
+                        : ast->from->kind == AST_FROM_WINDOW ? ast->from->args[0]->name
+                                                             : ast->from->name;
+    if (ast->where && !ast->from) {
         struct expr *where;
         TRY(bind_condition(b, &s.scope, ast->where, &where));
         TRY(node_filter(b, s.input.node, where, ast->where->location, &s.input.node));
@@ -536,6 +505,7 @@ static enum status bind_plain(struct binder *b, struct cte *ctes, const struct a
     TRY(bind_lists(b, &s));
     if (s.scope.grouping)
         TRY(finish_groups(b, &s));
+    TRY(finish_over(b, &s));
     if (ast->distinct == AST_DISTINCT_ON)
         TRY(distinct_on(b, &s));
     if (ast->distinct == AST_DISTINCT_ROWS)

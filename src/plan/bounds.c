@@ -140,12 +140,78 @@ static void report_aggregate(const struct plan *p, const struct plan_node *n, st
     column_names(n, n->key, n->nkey, out);
     if (n->bounded)
         buf_printf(out, ": bounded by its input, which ends; about %" PRIu64 " bytes a group\n", bytes);
+    else if (n->closes >= 0)
+        buf_printf(out, ": bounded by the watermark, which closes %s; about %" PRIu64 " bytes a group\n",
+                   n->schema.names[n->closes], bytes);
     else if (most)
         buf_printf(out, ": bounded: at most %" PRIu64 " group%s of about %" PRIu64 " bytes\n", most,
                    most == 1 ? "" : "s", bytes);
     else
         buf_printf(out, ": UNBOUNDED: grows with the number of different keys; about %" PRIu64 " bytes a key\n",
                    bytes);
+}
+
+static void kept_until(const struct plan_node *n, const struct plan_node *input, struct buf *out)
+{
+    if (n->bounded)
+        buf_puts(out, ": bounded by its input, which ends");
+    else if (n->closes >= 0)
+        buf_printf(out, ": bounded by the watermark, which closes %s", input->schema.names[n->closes]);
+    else
+        buf_puts(out, ": UNBOUNDED: grows with the rows it may still need");
+}
+
+static uint64_t row_bytes(const struct plan_node *input)
+{
+    uint64_t bytes = GROUP_OVERHEAD;
+    for (uint32_t i = 0; i < input->schema.ncols; i++)
+        bytes += type_bytes(input->schema.types[i]);
+    return bytes;
+}
+
+static void report_ordered(const struct plan *p, const struct plan_node *n, struct buf *out)
+{
+    const struct plan_node *input = &p->nodes[n->inputs[0]];
+    step_name(n, out);
+    if (n->kind == NODE_TOPN) {
+        buf_printf(out, "first %" PRId64 " of each ", n->topn.limit);
+        column_names(input, n->topn.partition, n->topn.npartition, out);
+        if (input->mode == MODE_UPDATING)
+            buf_puts(out, ", all rows kept because they can change");
+    } else {
+        buf_puts(out, "window functions within ");
+        column_names(input, n->over.partition, n->over.npartition, out);
+    }
+    kept_until(n, input, out);
+    buf_printf(out, "; about %" PRIu64 " bytes a row\n", row_bytes(input));
+}
+
+static void report_session(const struct plan_node *n, struct buf *out)
+{
+    step_name(n, out);
+    buf_puts(out, "sessions by ");
+    column_names(n, n->window.key, n->window.nkey, out);
+    buf_printf(out, ": bounded by the watermark, which closes them; about %" PRIu64 " bytes a session\n",
+               group_bytes(n) + 16);
+}
+
+static void report_join(const struct plan *p, const struct plan_node *n, struct buf *out)
+{
+    static const char *const names[] = {"left", "right"};
+    for (int side = 0; side < 2; side++) {
+        const struct plan_node *input = &p->nodes[n->inputs[side]];
+        step_name(n, out);
+        buf_printf(out, "%s rows of the join", names[side]);
+        if (n->join.fixed[!side])
+            buf_puts(out, ": none are kept");
+        else if (input->bounded)
+            buf_puts(out, ": bounded by its input, which ends");
+        else if (n->join.expires[side] >= 0)
+            buf_printf(out, ": bounded by the watermark, until %s", input->schema.names[n->join.expires[side]]);
+        else
+            buf_puts(out, ": UNBOUNDED: every row may meet one that is still to come");
+        buf_printf(out, "; about %" PRIu64 " bytes a row\n", row_bytes(input));
+    }
 }
 
 void plan_check_report(const struct plan *p, struct buf *out)
@@ -158,5 +224,11 @@ void plan_check_report(const struct plan *p, struct buf *out)
             report_aggregate(p, n, out);
         else if (n->kind == NODE_SORT)
             report_sort(n, out);
+        else if (n->kind == NODE_TOPN || n->kind == NODE_OVER)
+            report_ordered(p, n, out);
+        else if (n->kind == NODE_SESSION)
+            report_session(n, out);
+        else if (n->kind == NODE_JOIN)
+            report_join(p, n, out);
     }
 }

@@ -19,6 +19,9 @@ const struct option_spec plan_sink_options[] = {
     {"format", OPT_TEXT, .on_table = true, .help = "how a row becomes a record: json, csv, ..."},
     {"commit_interval", OPT_INTERVAL, .on_table = true,
      .help = "how often the sink publishes; sinks of one interval publish the same epoch"},
+    {"emit", OPT_TEXT, .on_table = true,
+     .help = "'on change': rows as they are after every epoch; 'on close': once, when their window has closed "
+             "(the default without a primary key, and for hop windows)"},
     {0},
 };
 

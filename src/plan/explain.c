@@ -76,9 +76,22 @@ static void explain_scan(struct explain *x, const struct plan_node *n, unsigned 
     }
 }
 
-static void explain_aggregate(struct explain *x, const struct plan_node *n, unsigned depth)
+static void explain_calls(struct explain *x, const struct plan_node *n, uint32_t first, unsigned depth)
 {
     const struct schema *in = input_schema(x->plan, n);
+    for (uint32_t i = 0; i < n->naggregates; i++) {
+        const struct plan_aggregate *a = &n->aggregates[i];
+        buf_putc(x->out, '\n');
+        indent(x->out, depth + 2);
+        buf_printf(x->out, "%s = %s(%s)", n->schema.names[first + i], a->function->name,
+                   a->arg < 0 ? "*" : in->names[a->arg]);
+        if (a->filter >= 0)
+            buf_printf(x->out, " where %s", in->names[a->filter]);
+    }
+}
+
+static void explain_aggregate(struct explain *x, const struct plan_node *n, unsigned depth)
+{
     if (n->naggregates == 0) {
         buf_puts(x->out, "distinct rows, as an aggregate without aggregates, by ");
         columns(x->out, &n->schema, n->key, n->nkey);
@@ -87,15 +100,7 @@ static void explain_aggregate(struct explain *x, const struct plan_node *n, unsi
     buf_puts(x->out, n->ngroup ? "aggregate by " : "aggregate into one row");
     if (n->ngroup)
         columns(x->out, &n->schema, n->key, n->nkey);
-    for (uint32_t i = 0; i < n->naggregates; i++) {
-        const struct plan_aggregate *a = &n->aggregates[i];
-        buf_putc(x->out, '\n');
-        indent(x->out, depth + 2);
-        buf_printf(x->out, "%s = %s(%s)", n->schema.names[n->ngroup + i], a->function->name,
-                   a->arg < 0 ? "*" : in->names[a->arg]);
-        if (a->filter >= 0)
-            buf_printf(x->out, " where %s", in->names[a->filter]);
-    }
+    explain_calls(x, n, n->ngroup, depth);
 }
 
 static void explain_sort(struct explain *x, const struct plan_node *n)
@@ -166,6 +171,86 @@ static void explain_dedup(struct explain *x, const struct plan_node *n)
     buf_printf(x->out, ", remembered %s", duration(n->dedup_horizon, horizon));
 }
 
+static void explain_window(struct explain *x, const struct plan_node *n)
+{
+    static const char *const kinds[] = {"tumbling", "hopping", "cumulating", "session"};
+    const struct plan_window *w = &n->window;
+    char size[32], slide[32];
+    buf_printf(x->out, "%s windows of %s, %s %s", kinds[w->kind], input_schema(x->plan, n)->names[w->column],
+               w->kind == WINDOW_SESSION ? "gap" : "size", duration(w->size, size));
+    if (w->kind == WINDOW_HOP || w->kind == WINDOW_CUMULATE)
+        buf_printf(x->out, " every %s", duration(w->slide, slide));
+    if (w->offset)
+        buf_printf(x->out, " from %s", duration(w->offset, slide));
+}
+
+static void explain_session(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    explain_window(x, n);
+    buf_puts(x->out, " by ");
+    columns(x->out, &n->schema, n->window.key, n->window.nkey);
+    explain_calls(x, n, n->window.nkey + 2, depth);
+}
+
+static const struct schema *side_schema(const struct plan *p, const struct plan_node *n, int side)
+{
+    return &p->nodes[n->inputs[side]].schema;
+}
+
+static void explain_join(struct explain *x, const struct plan_node *n, unsigned depth)
+{
+    static const char *const kinds[] = {"inner join", "left join", "right join", "full join", "semi join", "anti join"};
+    static const char *const names[] = {"left", "right"};
+    const struct plan_join *j = &n->join;
+    const struct schema *left = side_schema(x->plan, n, 0), *right = side_schema(x->plan, n, 1);
+    buf_puts(x->out, kinds[j->kind]);
+    for (uint32_t i = 0; i < j->nkey; i++)
+        buf_printf(x->out, "%s%s = %s", i ? " and " : " on ", left->names[j->key[0][i]], right->names[j->key[1][i]]);
+    if (j->condition) {
+        AUTO(arena) scratch = {0};
+        const char **all = arena_array(&scratch, left->ncols + right->ncols, sizeof *all);
+        memcpy(all, left->names, left->ncols * sizeof *all);
+        memcpy(all + left->ncols, right->names, right->ncols * sizeof *all);
+        buf_puts(x->out, j->nkey ? " and " : " on ");
+        expr_print(j->condition, all, x->out);
+    }
+    for (int side = 0; side < 2; side++) {
+        buf_putc(x->out, '\n');
+        indent(x->out, depth + 2);
+        buf_printf(x->out, "%s rows: ", names[side]);
+        if (j->fixed[!side])
+            buf_printf(x->out, "not kept, because the %s side is read to its end first", names[!side]);
+        else if (j->expires[side] >= 0)
+            buf_printf(x->out, "kept until the %s side's watermark reaches %s", names[!side],
+                       side_schema(x->plan, n, side)->names[j->expires[side]]);
+        else
+            buf_puts(x->out, "kept for good");
+    }
+}
+
+static void explain_order(struct explain *x, const struct plan_node *n, const uint32_t *partition, uint32_t npartition)
+{
+    const struct schema *in = input_schema(x->plan, n);
+    buf_puts(x->out, " within ");
+    columns(x->out, in, partition, npartition);
+    buf_puts(x->out, n->nsort ? " by" : "");
+    for (uint32_t i = 0; i < n->nsort; i++)
+        buf_printf(x->out, "%s %s%s", i ? "," : "", in->names[n->sort[i].column], n->sort[i].descending ? " desc" : "");
+}
+
+static void explain_topn(struct explain *x, const struct plan_node *n)
+{
+    static const char *const kinds[] = {"row_number", "rank", "dense_rank"};
+    buf_printf(x->out, "rows of %s <= %" PRId64, kinds[n->topn.kind], n->topn.limit);
+    explain_order(x, n, n->topn.partition, n->topn.npartition);
+}
+
+static void explain_over(struct explain *x, const struct plan_node *n)
+{
+    buf_printf(x->out, "%u window function%s", n->over.ncalls, n->over.ncalls == 1 ? "" : "s");
+    explain_order(x, n, n->over.partition, n->over.npartition);
+}
+
 static void explain_head(struct explain *x, const struct plan_node *n, unsigned depth)
 {
     switch (n->kind) {
@@ -184,6 +269,11 @@ static void explain_head(struct explain *x, const struct plan_node *n, unsigned 
     case NODE_AGGREGATE: explain_aggregate(x, n, depth); break;
     case NODE_UNION: buf_puts(x->out, "union all"); break;
     case NODE_SORT: explain_sort(x, n); break;
+    case NODE_WINDOW: explain_window(x, n); break;
+    case NODE_SESSION: explain_session(x, n, depth); break;
+    case NODE_JOIN: explain_join(x, n, depth); break;
+    case NODE_TOPN: explain_topn(x, n); break;
+    case NODE_OVER: explain_over(x, n); break;
     case NODE_SINK:
         explain_sink(x, n);
         explain_exprs(x, n, depth);
@@ -208,8 +298,10 @@ static void explain_properties(struct explain *x, const struct plan_node *n, uns
     } else if (n->key) {
         buf_puts(x->out, ", one row");
     }
-    if (n->time_column >= 0)
-        buf_printf(x->out, ", event time %s", n->schema.names[n->time_column]);
+    if (n->final)
+        buf_puts(x->out, ", once");
+    if (n->ntimes)
+        buf_printf(x->out, ", event time %s", n->schema.names[n->times[0].column]);
     buf_printf(x->out, "  [%s]\n", n->id);
 }
 

@@ -9,6 +9,9 @@
  *   filter     predicate            project  expressions          values  rows of expressions
  *   dedup      key columns, horizon aggregate groups, calls       sort    keys, limit, offset
  *   relation   name                 sink     table name, primary key, expressions, constraints
+ *   window     kind, column, size, slide, offset, key        session  the same, calls
+ *   join       kind, keys, condition, bounds                 topn, over  partition, keys, calls, limit
+ *   "final" behind those whose rows come once
  *
  * Expressions are written by expr_print with columns as $0, $1, ... and their type behind.
  */
@@ -25,6 +28,8 @@ static const char *const kind_names[] = {
     [NODE_SCAN] = "scan",   [NODE_RELATION] = "relation",   [NODE_VALUES] = "values", [NODE_FILTER] = "filter",
     [NODE_PROJECT] = "project", [NODE_DEDUP] = "dedup",     [NODE_AGGREGATE] = "aggregate",
     [NODE_UNION] = "union", [NODE_SORT] = "sort",           [NODE_SINK] = "sink",     [NODE_RESULT] = "result",
+    [NODE_WINDOW] = "window", [NODE_SESSION] = "session",   [NODE_JOIN] = "join",     [NODE_TOPN] = "topn",
+    [NODE_OVER] = "over",
 };
 
 /* ---- canonical text ---- */
@@ -68,18 +73,74 @@ static void canonical_scan(struct binder *b, struct buf *out, const struct plan_
         buf_printf(out, " key %u", t->key[i]);
 }
 
-static void canonical_sort(struct buf *out, const struct plan_node *n)
+static void canonical_list(struct buf *out, const char *what, const uint32_t *columns, uint32_t n)
+{
+    buf_printf(out, " %s", what);
+    for (uint32_t i = 0; i < n; i++)
+        buf_printf(out, " %u", columns[i]);
+}
+
+static void canonical_window(struct buf *out, const struct plan_window *w)
+{
+    static const char *const kinds[] = {"tumble", "hop", "cumulate", "session"};
+    buf_printf(out, " %s %u size %" PRId64 " slide %" PRId64 " offset %" PRId64, kinds[w->kind], w->column, w->size,
+               w->slide, w->offset);
+    canonical_list(out, "key", w->key, w->nkey);
+}
+
+static void canonical_join(struct binder *b, struct buf *out, const struct plan_node *n)
+{
+    static const char *const kinds[] = {"inner", "left", "right", "full", "semi", "anti"};
+    const struct plan_join *j = &n->join;
+    buf_printf(out, " %s", kinds[j->kind]);
+    for (int side = 0; side < 2; side++) {
+        canonical_list(out, "on", j->key[side], j->nkey);
+        buf_printf(out, " expires %d late %d fixed %d", j->expires[side], j->late[side], j->fixed[side]);
+    }
+    uint32_t both = b->nodes[n->inputs[0]]->schema.ncols + b->nodes[n->inputs[1]]->schema.ncols;
+    if (j->condition)
+        canonical_expr(b, out, j->condition, both);
+}
+
+static void canonical_sort_keys(struct buf *out, const struct plan_node *n)
 {
     for (uint32_t i = 0; i < n->nsort; i++)
         buf_printf(out, " %u%s%s", n->sort[i].column, n->sort[i].descending ? "d" : "a",
                    n->sort[i].nulls_first ? "f" : "l");
+}
+
+static void canonical_sort(struct buf *out, const struct plan_node *n)
+{
+    canonical_sort_keys(out, n);
     buf_printf(out, " limit %" PRId64 " offset %" PRId64, n->limit, n->offset);
+}
+
+static void canonical_over(struct buf *out, const struct plan_node *n)
+{
+    char id[64];
+    canonical_list(out, "partition", n->over.partition, n->over.npartition);
+    canonical_sort_keys(out, n);
+    for (uint32_t i = 0; i < n->over.ncalls; i++) {
+        const struct plan_over_call *c = &n->over.calls[i];
+        buf_printf(out, " call %d %s arg %d %d distance %" PRId64 " frame %" PRId64 " %" PRId64 " %d", c->kind,
+                   c->function ? aggregate_id(c->function, id) : "", c->arg, c->otherwise, c->distance, c->before,
+                   c->after, c->peers);
+    }
+}
+
+static void canonical_topn(struct buf *out, const struct plan_node *n)
+{
+    canonical_list(out, "partition", n->topn.partition, n->topn.npartition);
+    canonical_sort_keys(out, n);
+    buf_printf(out, " rank %d limit %" PRId64, n->topn.kind, n->topn.limit);
 }
 
 static void canonical_aggregate(struct buf *out, const struct plan_node *n)
 {
     char id[64];
     buf_printf(out, " by %u", n->ngroup);
+    if (n->closes >= 0)
+        buf_printf(out, " closes %d", n->closes);
     for (uint32_t i = 0; i < n->naggregates; i++)
         buf_printf(out, " %s arg %d filter %d", aggregate_id(n->aggregates[i].function, id), n->aggregates[i].arg,
                    n->aggregates[i].filter);
@@ -112,12 +173,22 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
         break;
     case NODE_AGGREGATE: canonical_aggregate(out, n); break;
     case NODE_SORT: canonical_sort(out, n); break;
+    case NODE_WINDOW: canonical_window(out, &n->window); break;
+    case NODE_SESSION:
+        canonical_window(out, &n->window);
+        canonical_aggregate(out, n);
+        break;
+    case NODE_JOIN: canonical_join(b, out, n); break;
+    case NODE_TOPN: canonical_topn(out, n); break;
+    case NODE_OVER: canonical_over(out, n); break;
     case NODE_RESULT: /* its names are what it is asked for */
         for (uint32_t i = 0; i < n->schema.ncols; i++)
             buf_put_json(out, slice_of(n->schema.names[i]));
         break;
     case NODE_UNION: break;
     }
+    if (n->final)
+        buf_puts(out, " final");
 }
 
 static void fingerprint(struct binder *b, const struct plan_node *n, char ret[static 65])
@@ -132,7 +203,7 @@ static void fingerprint(struct binder *b, const struct plan_node *n, char ret[st
 
 /* ---- making ---- */
 
-static struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t *inputs, uint32_t ninputs,
+struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t *inputs, uint32_t ninputs,
                                   int32_t location)
 {
     struct plan_node *n = arena_zalloc(b->arena, sizeof *n);
@@ -141,7 +212,7 @@ static struct plan_node *node_new(struct binder *b, enum node_kind kind, const u
     n->place = text_place(b->text, location);
     n->inputs = ninputs ? arena_dup(b->arena, inputs, ninputs * sizeof *inputs) : NULL;
     n->ninputs = ninputs;
-    n->time_column = -1;
+    n->window_start = n->window_end = n->closes = -1;
     n->limit = -1;
     n->bounded = true;
     for (uint32_t i = 0; i < ninputs; i++) {
@@ -153,8 +224,7 @@ static struct plan_node *node_new(struct binder *b, enum node_kind kind, const u
     return n;
 }
 
-/* The node's index; that of an equal one if there is one. */
-static uint32_t node_add(struct binder *b, struct plan_node *n)
+uint32_t node_add(struct binder *b, struct plan_node *n)
 {
     char print[65];
     fingerprint(b, n, print);
@@ -172,7 +242,7 @@ static uint32_t node_add(struct binder *b, struct plan_node *n)
     return b->nnodes++;
 }
 
-static struct schema schema_make(struct binder *b, uint32_t ncols)
+struct schema node_schema(struct binder *b, uint32_t ncols)
 {
     return (struct schema){
         .ncols = ncols,
@@ -184,7 +254,7 @@ static struct schema schema_make(struct binder *b, uint32_t ncols)
 static struct schema schema_of_exprs(struct binder *b, struct expr *const *exprs, const char *const *names,
                                      uint32_t n)
 {
-    struct schema schema = schema_make(b, n);
+    struct schema schema = node_schema(b, n);
     for (uint32_t i = 0; i < n; i++) {
         schema.names[i] = names[i];
         schema.types[i] = exprs[i]->type;
@@ -192,13 +262,17 @@ static struct schema schema_of_exprs(struct binder *b, struct expr *const *exprs
     return schema;
 }
 
-/* No known key is NULL; the empty key is not, so it needs an address. */
-static uint32_t *key_dup(struct binder *b, const uint32_t *key, uint32_t n)
+uint32_t *node_key(struct binder *b, const uint32_t *key, uint32_t n)
 {
     uint32_t *copy = arena_array(b->arena, MAX(n, 1), sizeof *copy);
     if (n)
         memcpy(copy, key, n * sizeof *copy);
     return copy;
+}
+
+static struct plan_time *one_time(struct binder *b, uint32_t column, int64_t lag)
+{
+    return arena_dup(b->arena, &(struct plan_time){column, lag}, sizeof(struct plan_time));
 }
 
 static enum status refuse_clock(struct binder *b, const struct expr *e)
@@ -218,7 +292,10 @@ uint32_t node_scan(struct binder *b, uint32_t table, int32_t location)
     n->name = t->name;
     n->table = table;
     n->schema = t->schema;
-    n->time_column = t->time_column;
+    if (t->time_column >= 0) {
+        n->times = one_time(b, (uint32_t)t->time_column, 0);
+        n->ntimes = 1;
+    }
     n->bounded = b->lookup != NULL;
     if (connector && connector->bounded)
         n->bounded = connector->bounded(&b->plan->servers[t->server].options, &t->options);
@@ -248,16 +325,20 @@ enum status node_values(struct binder *b, struct expr ***rows, uint32_t nrows, c
     n->schema = *schema;
     n->after_state = true;
     if (nrows == 1)
-        n->key = key_dup(b, NULL, 0);
+        n->key = node_key(b, NULL, 0);
     *ret = node_add(b, n);
     return OK;
 }
 
-static void inherit(struct binder *b, struct plan_node *n)
+void node_inherit(struct binder *b, struct plan_node *n)
 {
     const struct plan_node *input = b->nodes[n->inputs[0]];
     n->schema = input->schema;
-    n->time_column = input->time_column;
+    n->times = input->times;
+    n->ntimes = input->ntimes;
+    n->window_start = input->window_start;
+    n->window_end = input->window_end;
+    n->start_tells_end = input->start_tells_end;
     n->key = input->key;
     n->nkey = input->nkey;
 }
@@ -265,8 +346,13 @@ static void inherit(struct binder *b, struct plan_node *n)
 enum status node_filter(struct binder *b, uint32_t input, struct expr *predicate, int32_t location, uint32_t *ret)
 {
     TRY(refuse_clock(b, predicate));
+    TRY(node_first_rows(b, &input, &predicate, location));
+    if (!predicate) {
+        *ret = input;
+        return OK;
+    }
     struct plan_node *n = node_new(b, NODE_FILTER, &input, 1, location);
-    inherit(b, n);
+    node_inherit(b, n);
     n->predicate = predicate;
     *ret = node_add(b, n);
     return OK;
@@ -285,15 +371,35 @@ static void project_key(struct binder *b, struct plan_node *n, const struct plan
 {
     if (!input->key)
         return;
-    uint32_t *key = key_dup(b, input->key, input->nkey);
+    uint32_t *key = node_key(b, input->key, input->nkey);
     for (uint32_t i = 0; i < input->nkey; i++) {
-        int32_t column = projected(n->exprs, n->schema.ncols, input->key[i]);
+        uint32_t c = input->key[i];
+        int32_t column = projected(n->exprs, n->schema.ncols, c);
+        if (column < 0 && (int32_t)c == input->window_start) /* the end tells the start, and mostly the other way */
+            column = n->window_end;
+        if (column < 0 && (int32_t)c == input->window_end && input->start_tells_end)
+            column = n->window_start;
         if (column < 0)
             return;
         key[i] = (uint32_t)column;
     }
     n->key = key;
     n->nkey = input->nkey;
+}
+
+static void project_times(struct binder *b, struct plan_node *n, const struct plan_node *input)
+{
+    n->times = arena_array(b->arena, MAX(input->ntimes, 1), sizeof *n->times);
+    for (uint32_t i = 0; i < input->ntimes; i++) {
+        int32_t column = projected(n->exprs, n->schema.ncols, input->times[i].column);
+        if (column >= 0)
+            n->times[n->ntimes++] = (struct plan_time){(uint32_t)column, input->times[i].lag};
+    }
+    if (input->window_start >= 0)
+        n->window_start = projected(n->exprs, n->schema.ncols, (uint32_t)input->window_start);
+    if (input->window_end >= 0)
+        n->window_end = projected(n->exprs, n->schema.ncols, (uint32_t)input->window_end);
+    n->start_tells_end = input->start_tells_end;
 }
 
 static bool is_identity(struct expr *const *exprs, uint32_t n, const struct plan_node *input)
@@ -319,8 +425,7 @@ enum status node_project(struct binder *b, uint32_t input, struct expr **exprs, 
     struct plan_node *node = node_new(b, NODE_PROJECT, &input, 1, location);
     node->exprs = exprs;
     node->schema = schema_of_exprs(b, exprs, names, n);
-    if (below->time_column >= 0)
-        node->time_column = projected(exprs, n, (uint32_t)below->time_column);
+    project_times(b, node, below);
     project_key(b, node, below);
     *ret = node_add(b, node);
     return OK;
@@ -349,16 +454,17 @@ enum status node_dedup(struct binder *b, uint32_t input, uint32_t *key, uint32_t
         (void)bind_refuse(b, location, "DISTINCT ON over rows that change");
         return error_hint(b->err, "rows of GROUP BY are unique by their groups already");
     }
-    if (b->nodes[input]->time_column < 0) {
+    if (b->nodes[input]->ntimes == 0) {
         (void)bind_refuse(b, location, "DISTINCT ON over rows without an event time");
         return error_hint(b->err, "by it keys are forgotten: mark the source's time column with OPTIONS (watermark "
                                   "'1 day'); to keep every key for ever, GROUP BY it");
     }
     struct plan_node *n = node_new(b, NODE_DEDUP, &input, 1, location);
-    inherit(b, n); /* its key is no key of the output: once forgotten, it may come again */
+    node_inherit(b, n); /* its key is no key of the output: once forgotten, it may come again */
     n->dedup_key = key;
     n->ndedup_key = nkey;
     n->dedup_horizon = MAX(dedup_horizon(b, input), 1);
+    n->lag = n->times[0].lag;
     n->stateful = true;
     *ret = node_add(b, n);
     return OK;
@@ -381,6 +487,36 @@ static enum status take_changes(struct binder *b, uint32_t *input, const struct 
     return OK;
 }
 
+/* Groups that are event time stay it, and are closed by the watermark. */
+static void group_times(struct binder *b, struct plan_node *n, const struct plan_node *below)
+{
+    n->times = arena_array(b->arena, MAX(n->ngroup, 1), sizeof *n->times);
+    for (uint32_t i = 0; i < n->ngroup; i++) {
+        int64_t lag = plan_lag(below, (int32_t)i);
+        if ((int32_t)i == below->window_start)
+            n->window_start = (int32_t)i;
+        if ((int32_t)i == below->window_end)
+            n->window_end = (int32_t)i;
+        if (lag < 0)
+            continue;
+        n->times[n->ntimes++] = (struct plan_time){i, lag};
+        if (n->closes < 0 || lag < n->lag) {
+            n->closes = (int32_t)i;
+            n->lag = lag;
+        }
+    }
+    n->start_tells_end = below->start_tells_end;
+}
+
+/* All groups, but not the start of a window whose end is there. */
+static void group_key(struct binder *b, struct plan_node *n)
+{
+    n->key = arena_array(b->arena, MAX(n->ngroup, 1), sizeof *n->key);
+    for (uint32_t i = 0; i < n->ngroup; i++)
+        if ((int32_t)i != n->window_start || n->window_end < 0)
+            n->key[n->nkey++] = i;
+}
+
 enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, struct plan_aggregate *aggregates,
                            uint32_t naggregates, const char **names, int32_t location, uint32_t *ret)
 {
@@ -390,25 +526,45 @@ enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, st
     n->ngroup = ngroup;
     n->aggregates = aggregates;
     n->naggregates = naggregates;
-    n->schema = schema_make(b, ngroup + naggregates);
-    uint32_t *key = key_dup(b, NULL, 0);
-    if (ngroup)
-        key = arena_array(b->arena, ngroup, sizeof *key);
+    n->schema = node_schema(b, ngroup + naggregates);
     for (uint32_t i = 0; i < ngroup + naggregates; i++) {
         const struct plan_aggregate *call = i < ngroup ? NULL : &aggregates[i - ngroup];
         struct type arg = call && call->arg >= 0 ? below->schema.types[call->arg] : TYPE(TYPE_UNKNOWN);
         n->schema.names[i] = names[i];
         n->schema.types[i] = call ? call->function->result(arg) : below->schema.types[i];
-        if (!call)
-            key[i] = i;
     }
-    n->key = key;
-    n->nkey = ngroup;
+    group_times(b, n, below);
+    group_key(b, n);
     n->stateful = true;
     /* A group that is only there, without a value, never changes again while rows only come. */
     n->mode = naggregates == 0 && ngroup > 0 && below->mode == MODE_APPEND ? MODE_APPEND : MODE_UPDATING;
     *ret = node_add(b, n);
     return OK;
+}
+
+/* A column carries time if it does in every input; the largest lag counts. */
+static void union_times(struct binder *b, struct plan_node *n)
+{
+    const struct plan_node *first = b->nodes[n->inputs[0]];
+    n->times = arena_array(b->arena, MAX(first->ntimes, 1), sizeof *n->times);
+    for (uint32_t t = 0; t < first->ntimes; t++) {
+        int64_t lag = first->times[t].lag;
+        for (uint32_t i = 1; i < n->ninputs && lag >= 0; i++) {
+            int64_t other = plan_lag(b->nodes[n->inputs[i]], (int32_t)first->times[t].column);
+            lag = other < 0 ? -1 : MAX(lag, other);
+        }
+        if (lag >= 0)
+            n->times[n->ntimes++] = (struct plan_time){first->times[t].column, lag};
+    }
+    n->window_start = first->window_start;
+    n->window_end = first->window_end;
+    n->start_tells_end = first->start_tells_end;
+    for (uint32_t i = 1; i < n->ninputs; i++) {
+        const struct plan_node *input = b->nodes[n->inputs[i]];
+        if (input->window_start != n->window_start || input->window_end != n->window_end)
+            n->window_start = n->window_end = -1;
+        n->start_tells_end &= input->start_tells_end;
+    }
 }
 
 uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location)
@@ -426,10 +582,7 @@ uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_
     }
     struct plan_node *node = node_new(b, NODE_UNION, flat, total, location);
     node->schema = b->nodes[flat[0]]->schema;
-    node->time_column = b->nodes[flat[0]]->time_column;
-    for (uint32_t i = 1; i < total; i++)
-        if (b->nodes[flat[i]]->time_column != node->time_column)
-            node->time_column = -1;
+    union_times(b, node);
     return node_add(b, node);
 }
 
@@ -441,9 +594,9 @@ enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *so
         return error_hint(b->err, "a stream has no end to sort at; sort in `bourn query` over the published table");
     }
     struct plan_node *n = node_new(b, NODE_SORT, &input, 1, location);
-    inherit(b, n);
+    node_inherit(b, n);
     n->mode = MODE_APPEND; /* its rows come once, at the end */
-    n->time_column = -1;
+    n->ntimes = 0;
     n->sort = sort;
     n->nsort = nsort;
     n->limit = limit;
@@ -479,7 +632,7 @@ uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr
 uint32_t node_result(struct binder *b, uint32_t input, const char **names, const char *name, int32_t location)
 {
     struct plan_node *n = node_new(b, NODE_RESULT, &input, 1, location);
-    inherit(b, n);
+    node_inherit(b, n);
     n->name = name;
     n->schema.names = names;
     return node_add(b, n);

@@ -285,8 +285,6 @@ static enum status parse_boolean_test(struct parser *p, const PgQuery__BooleanTe
 
 static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall *f, const char *name)
 {
-    if (f->over)
-        return parser_refuse(p, f->location, NULL, "the window function %s() OVER", name);
     if (f->agg_within_group)
         return parser_refuse(p, f->location, NULL, "%s() WITHIN GROUP", name);
     if (f->n_agg_order)
@@ -295,6 +293,83 @@ static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall 
         return parser_refuse(p, f->location, NULL, "VARIADIC");
     if (f->n_funcname > 2 || (f->n_funcname == 2 && strcmp(node_string(f->funcname[0]), "pg_catalog") != 0))
         return parser_refuse(p, f->location, NULL, "a function of schema \"%s\"", node_string(f->funcname[0]));
+    return OK;
+}
+
+/* ---- OVER ---- */
+
+/* The bits of PostgreSQL's FRAMEOPTION_... (nodes/parsenodes.h). */
+enum {
+    FRAME_NONDEFAULT = 0x1,
+    FRAME_ROWS = 0x4,
+    FRAME_START_UNBOUNDED = 0x20,
+    FRAME_END_UNBOUNDED = 0x100,
+    FRAME_START_CURRENT = 0x200,
+    FRAME_END_CURRENT = 0x400,
+    FRAME_START_PRECEDING = 0x800,
+    FRAME_END_FOLLOWING = 0x4000,
+    FRAME_EXCLUSION = 0x38000,
+};
+
+static struct ast_expr *zero(struct parser *p)
+{
+    struct ast_expr *e = expr_new(p, AST_NUMBER, -1);
+    e->name = "0";
+    return e;
+}
+
+static enum status parse_frame(struct parser *p, const PgQuery__WindowDef *w, struct ast_over *over)
+{
+    int32_t f = w->frame_options;
+    over->framed = f & FRAME_NONDEFAULT;
+    if (!over->framed)
+        return OK;
+    over->rows = (f & FRAME_ROWS) && !(f & FRAME_EXCLUSION) &&
+                 (f & (FRAME_START_UNBOUNDED | FRAME_START_CURRENT | FRAME_START_PRECEDING)) &&
+                 (f & (FRAME_END_UNBOUNDED | FRAME_END_CURRENT | FRAME_END_FOLLOWING));
+    if (f & FRAME_START_CURRENT)
+        over->before = zero(p);
+    else if (f & FRAME_START_PRECEDING)
+        TRY(parse_expr(p, w->start_offset, &over->before));
+    if (f & FRAME_END_CURRENT)
+        over->after = zero(p);
+    else if (f & FRAME_END_FOLLOWING)
+        TRY(parse_expr(p, w->end_offset, &over->after));
+    return OK;
+}
+
+static enum status parse_over(struct parser *p, const PgQuery__WindowDef *w, struct ast_over **ret)
+{
+    struct ast_over *over = arena_zalloc(p->arena, sizeof *over);
+    over->location = parser_location(p, w->location);
+    if ((w->name && *w->name) || (w->refname && *w->refname))
+        return parser_refuse(p, w->location, "write the window inside OVER (...)", "a named window");
+    over->npartition = (uint32_t)w->n_partition_clause;
+    over->norder = (uint32_t)w->n_order_clause;
+    TRY(parse_exprs(p, w->partition_clause, w->n_partition_clause, &over->partition));
+    TRY(parse_order(p, w->order_clause, w->n_order_clause, &over->order));
+    TRY(parse_frame(p, w, over));
+    *ret = over;
+    return OK;
+}
+
+/* ---- subqueries ---- */
+
+static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, struct ast_expr **ret)
+{
+    bool exists = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK;
+    bool in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK && s->n_oper_name == 0; /* IN has no name */
+    if ((!exists && !in) || s->subselect->node_case != NODE(SELECT_STMT))
+        return parser_refuse(p, s->location, "join it in FROM; EXISTS (...) and IN (...) are supported",
+                             "a subquery as a value");
+    struct ast_expr *e = expr_new(p, exists ? AST_EXISTS : AST_IN, s->location);
+    if (in) {
+        e->args = arena_zarray(p->arena, 1, sizeof(struct ast_expr *));
+        e->nargs = 1;
+        TRY(parse_expr(p, s->testexpr, &e->args[0]));
+    }
+    TRY(parse_select(p, s->subselect->select_stmt, &e->query));
+    *ret = e;
     return OK;
 }
 
@@ -311,6 +386,8 @@ static enum status parse_call(struct parser *p, const PgQuery__FuncCall *f, stru
     e->flag = f->agg_star;
     e->distinct = f->agg_distinct;
     e->filter = filter;
+    if (f->over)
+        TRY(parse_over(p, f->over, &e->over));
     *ret = e;
     return OK;
 }
@@ -391,8 +468,6 @@ static int32_t node_location(const PgQuery__Node *n)
 static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
 {
     switch (n->node_case) {
-    case NODE(SUB_LINK):
-        return parser_refuse(p, n->sub_link->location, "put the subquery into FROM", "a subquery in an expression");
     case NODE(A_ARRAY_EXPR): return parser_refuse(p, n->a_array_expr->location, "use jsonb", "ARRAY[...]");
     case NODE(A_INDIRECTION):
         return parser_refuse(p, node_location(n->a_indirection->arg), "use jsonb's -> and ->>",
@@ -430,6 +505,7 @@ static enum status parse_expr_kind(struct parser *p, const PgQuery__Node *n, str
                               n->min_max_expr->location, n->min_max_expr->args, n->min_max_expr->n_args, ret);
     case NODE(SQLVALUE_FUNCTION): return parse_clock(p, n->sqlvalue_function, ret);
     case NODE(COLLATE_CLAUSE): return parse_collate(p, n->collate_clause, ret);
+    case NODE(SUB_LINK): return parse_sublink(p, n->sub_link, ret);
     default: return refuse_expr(p, n);
     }
 }

@@ -2,100 +2,6 @@
 
 #define NODE(kind) PG_QUERY__NODE__NODE_##kind
 
-/* Words of other dialects that PostgreSQL's grammar silently takes for an alias: FROM a ASOF JOIN b. */
-static const char *const keyword_aliases[] = {
-    "anti", "asof", "changelog", "cumulate", "emit", "final", "hop", "match_recognize", "pivot", "qualify", "sample",
-    "semi", "session", "tumble", "unpivot", "watermark",
-};
-
-static enum status check_alias(struct parser *p, const char *alias, int32_t location)
-{
-    for (size_t i = 0; i < ARRAY_LEN(keyword_aliases); i++)
-        if (strcmp(alias, keyword_aliases[i]) == 0) {
-            (void)problem_at(p->text, parser_location(p, location), p->err, ERR_SQL,
-                             "\"%s\" is no keyword here: PostgreSQL takes it for an alias", alias);
-            return error_hint(p->err, "if an alias is meant, choose another name");
-        }
-    return OK;
-}
-
-static enum status parse_alias(struct parser *p, const PgQuery__Alias *alias, struct ast_from *from, int32_t location)
-{
-    if (!alias)
-        return OK;
-    from->alias = parser_strdup(p, alias->aliasname);
-    from->columns = parser_names(p, alias->colnames, alias->n_colnames);
-    return check_alias(p, from->alias, location);
-}
-
-static enum status parse_range_function(struct parser *p, const PgQuery__RangeFunction *f)
-{
-    const char *name = "function";
-    int32_t location = -1;
-    if (f->n_functions && f->functions[0]->node_case == NODE(LIST) && f->functions[0]->list->n_items &&
-        f->functions[0]->list->items[0]->node_case == NODE(FUNC_CALL)) {
-        const PgQuery__FuncCall *call = f->functions[0]->list->items[0]->func_call;
-        location = call->location;
-        if (call->n_funcname)
-            name = node_string(call->funcname[call->n_funcname - 1]);
-    }
-    static const char *const windows[] = {"tumble", "hop", "cumulate", "session"};
-    for (size_t i = 0; i < ARRAY_LEN(windows); i++)
-        if (strcmp(name, windows[i]) == 0)
-            return parser_refuse(p, location, "for fixed windows, GROUP BY date_trunc('hour', the time column)",
-                                 "the window %s() in FROM", name);
-    return parser_refuse(p, location, NULL, "%s() in FROM", name);
-}
-
-static enum status parse_from_item(struct parser *p, const PgQuery__Node *n, struct ast_from **ret)
-{
-    struct ast_from *from = arena_zalloc(p->arena, sizeof *from);
-    switch (n->node_case) {
-    case NODE(RANGE_VAR):
-        from->location = parser_location(p, n->range_var->location);
-        TRY(parse_relation(p, n->range_var, &from->schema, &from->name));
-        TRY(parse_alias(p, n->range_var->alias, from, n->range_var->location));
-        break;
-    case NODE(RANGE_SUBSELECT):
-        if (n->range_subselect->lateral)
-            return parser_refuse(p, -1, NULL, "LATERAL");
-        if (n->range_subselect->subquery->node_case != NODE(SELECT_STMT))
-            return parser_refuse(p, -1, NULL, "this subquery in FROM");
-        TRY(parse_select(p, n->range_subselect->subquery->select_stmt, &from->query));
-        from->location = from->query->location;
-        from->name = ""; /* PostgreSQL 15 demands an alias */
-        TRY(parse_alias(p, n->range_subselect->alias, from, -1));
-        break;
-    case NODE(JOIN_EXPR): return parser_refuse(p, -1, "UNION ALL and GROUP BY can bring two streams together", "JOIN");
-    case NODE(RANGE_FUNCTION): return parse_range_function(p, n->range_function);
-    case NODE(RANGE_TABLE_SAMPLE): return parser_refuse(p, n->range_table_sample->location, NULL, "TABLESAMPLE");
-    default: return parser_refuse(p, -1, NULL, "this item of FROM");
-    }
-    *ret = from;
-    return OK;
-}
-
-/* Where the second item of FROM begins, or a join's, as far as the tree tells. */
-static int32_t from_location(const PgQuery__Node *n)
-{
-    while (n && n->node_case == NODE(JOIN_EXPR))
-        n = n->join_expr->rarg;
-    return n && n->node_case == NODE(RANGE_VAR) ? n->range_var->location : -1;
-}
-
-static enum status parse_from(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
-{
-    if (s->n_from_clause == 0)
-        return OK;
-    if (s->n_from_clause > 1)
-        return parser_refuse(p, from_location(s->from_clause[1]),
-                             "UNION ALL and GROUP BY can bring two streams together", "a join of several tables");
-    if (s->from_clause[0]->node_case == NODE(JOIN_EXPR))
-        return parser_refuse(p, from_location(s->from_clause[0]),
-                             "UNION ALL and GROUP BY can bring two streams together", "JOIN");
-    return parse_from_item(p, s->from_clause[0], &into->from);
-}
-
 /* The name PostgreSQL gives an expression without AS (FigureColname in its parse_target.c), and how sure it is of it: a
  * column's or function's name (2) outlives a cast around it, a type's name or "case" (1) does not. */
 static int figure_name(const PgQuery__Node *n, const char **ret);
@@ -233,7 +139,7 @@ static enum status parse_plain(struct parser *p, const PgQuery__SelectStmt *s, s
     TRY(parse_targets(p, s, into));
     if (into->ntargets)
         into->location = into->targets[0].expr->location;
-    TRY(parse_from(p, s, into));
+    TRY(parse_from(p, s->from_clause, s->n_from_clause, &into->from));
     if (s->where_clause)
         TRY(parse_expr(p, s->where_clause, &into->where));
     TRY(parse_group(p, s, into));
@@ -259,21 +165,27 @@ static enum status parse_set_operation(struct parser *p, const PgQuery__SelectSt
     return OK;
 }
 
-static enum status parse_order(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
+enum status parse_order(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_order **ret)
 {
-    into->norder = (uint32_t)s->n_sort_clause;
-    into->order = arena_zarray(p->arena, s->n_sort_clause, sizeof *into->order);
-    for (size_t i = 0; i < s->n_sort_clause; i++) {
-        const PgQuery__SortBy *by = s->sort_clause[i]->sort_by;
+    struct ast_order *list = arena_zarray(p->arena, n, sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        const PgQuery__SortBy *by = nodes[i]->sort_by;
         if (by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_USING)
             return parser_refuse(p, by->location, "write ASC or DESC", "ORDER BY ... USING");
-        struct ast_order *order = &into->order[i];
-        TRY(parse_expr(p, by->node, &order->expr));
-        order->descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
-        order->nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_DEFAULT
-                                 ? order->descending
-                                 : by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST;
+        TRY(parse_expr(p, by->node, &list[i].expr));
+        list[i].descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
+        list[i].nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_DEFAULT
+                                  ? list[i].descending
+                                  : by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST;
     }
+    *ret = list;
+    return OK;
+}
+
+static enum status parse_tail(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
+{
+    into->norder = (uint32_t)s->n_sort_clause;
+    TRY(parse_order(p, s->sort_clause, s->n_sort_clause, &into->order));
     if (s->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
         return parser_refuse(p, -1, NULL, "FETCH ... WITH TIES");
     if (s->limit_count)
@@ -322,7 +234,7 @@ static enum status parse_select_parts(struct parser *p, const PgQuery__SelectStm
         TRY(parse_values(p, s, into));
     else
         TRY(parse_plain(p, s, into));
-    return parse_order(p, s, into);
+    return parse_tail(p, s, into);
 }
 
 enum status parse_select(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select **ret)

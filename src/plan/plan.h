@@ -97,7 +97,12 @@ enum node_kind {
     NODE_FILTER,
     NODE_PROJECT,
     NODE_DEDUP,     /* DISTINCT ON without ORDER BY: first per key */
+    NODE_WINDOW,    /* tumble, hop, cumulate: a row once for each window that holds it */
     NODE_AGGREGATE,
+    NODE_SESSION,   /* session windows with their aggregates */
+    NODE_JOIN,
+    NODE_TOPN,      /* the first rows of each partition, by rank */
+    NODE_OVER,      /* window functions over ordered partitions */
     NODE_UNION,     /* UNION ALL */
     NODE_SORT,      /* ORDER BY [LIMIT/OFFSET]: finite input only */
     NODE_SINK,      /* root of an INSERT */
@@ -113,6 +118,63 @@ struct plan_aggregate {
     int32_t filter; /* boolean input column, -1: none */
     bool distinct;
     int32_t location;
+};
+
+/* A column that carries event time: the rows that are still to come have values above the watermark less `lag`. */
+struct plan_time {
+    uint32_t column;
+    int64_t lag; /* us, >= 0 */
+};
+
+enum window_kind { WINDOW_TUMBLE, WINDOW_HOP, WINDOW_CUMULATE, WINDOW_SESSION };
+
+/* [start, end), aligned to 1970-01-01 UTC plus the offset (semantics 11: no months). All in microseconds. */
+struct plan_window {
+    enum window_kind kind;
+    uint32_t column;  /* of the input: the time that decides */
+    int64_t size;     /* of a session: its gap */
+    int64_t slide;    /* HOP: between starts; CUMULATE: between ends; divides the size of a CUMULATE */
+    int64_t offset;
+    uint32_t *key, nkey; /* SESSION: input columns */
+};
+
+enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
+
+/* The output has the columns of the left input, then of the right one; of SEMI and ANTI, of the left one only. */
+struct plan_join {
+    enum join_kind kind;
+    uint32_t *key[2], nkey;  /* columns of each side that are equal, of one type; a NULL meets nothing */
+    struct expr *condition;  /* over the left's columns, then the right's; NULL: the key is all */
+    int32_t expires[2];      /* timestamptz column of a side: the row meets nothing more, and may go, when the *other*
+                              * side's watermark has reached it (NULL: at once); -1: never */
+    int32_t late[2];         /* time column of a side by which rows are late, -1: none is... */
+    int64_t lag[2];          /* ...when the side's watermark less this has reached it */
+    bool fixed[2];           /* this side ends, and is read to its end before the other begins: it is not updated by
+                              * anything later, so the other side's rows need not be kept */
+};
+
+enum over_kind { OVER_ROW_NUMBER, OVER_RANK, OVER_DENSE_RANK, OVER_LAG, OVER_LEAD, OVER_FIRST, OVER_LAST, OVER_AGGREGATE };
+
+/* The first rows of each partition. The rank is the last output column, bigint. */
+struct plan_topn {
+    enum over_kind kind;  /* one of the three ranks */
+    uint32_t *partition, npartition;
+    int64_t limit;        /* rows whose rank is at most this; > 0 */
+};
+
+struct plan_over_call {
+    enum over_kind kind;
+    int32_t arg;                      /* input column, -1: none */
+    int32_t otherwise;                /* LAG, LEAD: input column with the value where there is no such row, -1: NULL */
+    int64_t distance;                 /* LAG, LEAD: rows; >= 0 */
+    const struct aggregate *function; /* AGGREGATE */
+    int64_t before, after;            /* FIRST, LAST, AGGREGATE: rows of the frame around the current one; -1: all */
+    bool peers;                       /* the frame is PostgreSQL's default: to the last peer of the current row */
+};
+
+struct plan_over {
+    uint32_t *partition, npartition;
+    struct plan_over_call *calls; uint32_t ncalls;
 };
 
 struct plan_sort_key {
@@ -131,7 +193,9 @@ struct plan_node {
     struct schema schema;  /* output */
     enum node_mode mode;
     uint32_t *key, nkey;   /* columns that make a row unique; NULL: none known; nkey 0, key not NULL: at most one row */
-    int32_t time_column;   /* output column that carries event time, -1: none */
+    struct plan_time *times; uint32_t ntimes; /* output columns that carry event time; the first is the chosen one */
+    int32_t window_start, window_end; /* output columns that are the bounds of a window, -1: none */
+    bool start_tells_end;  /* one start (and session key) has one end; an end always has one start */
     bool bounded;          /* all inputs finite */
     bool stateful;
     bool after_state;      /* some node below is stateful, a relation or VALUES: rows have no origin any more */
@@ -143,10 +207,22 @@ struct plan_node {
     struct expr ***rows; uint32_t nrows; /* VALUES */
     uint32_t *dedup_key, ndedup_key;   /* DEDUP */
     int64_t dedup_horizon;             /* us, > 0; the input has a time column */
+    struct plan_window window;         /* WINDOW: output is the input's columns, then start and end; SESSION */
     uint32_t ngroup;                   /* AGGREGATE: the first ngroup input columns are the groups... */
-    struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates */
+    struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates; SESSION: the session's key,
+                                        * start, end, then aggregates */
     uint32_t naggregates;
-    struct plan_sort_key *sort; uint32_t nsort; /* SORT */
+    struct plan_join join;             /* JOIN */
+    struct plan_topn topn;             /* TOPN: with `sort` */
+    struct plan_over over;             /* OVER: with `sort` */
+    /* AGGREGATE, TOPN, OVER: the input column, one of those it groups by, that carries event time: the end of a window,
+     * say. What is kept for a value goes when the watermark, less `lag`, reaches it; rows that come after that are late.
+     * -1: none. */
+    int32_t closes;
+    int64_t lag;                       /* us; of DEDUP, SESSION: of its time column */
+    bool final;                        /* AGGREGATE, SESSION, TOPN, OVER: rows come out once, when their window closes; JOIN:
+                                        * a row without a match, when none can come any more */
+    struct plan_sort_key *sort; uint32_t nsort; /* SORT, TOPN, OVER */
     int64_t limit, offset;             /* -1, 0: none; without all three it collects rows until they stop changing */
     /* SINK: output column i of the table is exprs[i] over the input's columns, evaluated once per net change; those
      * that use now() are in the bitmap `now_columns` and are ignored when deciding whether a row changed. The node's
@@ -154,6 +230,15 @@ struct plan_node {
     uint64_t *now_columns;
     const char *sink_name;             /* stable identity of the sink: the table's name */
 };
+
+/* The lag of the input's event time in that column, -1: it carries none. */
+static inline int64_t plan_lag(const struct plan_node *n, int32_t column)
+{
+    for (uint32_t i = 0; i < n->ntimes; i++)
+        if ((int32_t)n->times[i].column == column)
+            return n->times[i].lag;
+    return -1;
+}
 
 struct plan_setting {
     const char *name, *value; /* without "bourn." */

@@ -1,0 +1,647 @@
+/* FROM and WHERE. The items are bound first, so that every name is known; then each condition of WHERE goes as deep as
+ * it may: to the one item it speaks of, to the join of those it speaks of, else above all. EXISTS and IN (SELECT ...)
+ * become joins on top. What nobody names does not enter a join, because a join keeps what it is given.
+ */
+#include "plan/bind.h"
+
+enum { MAX_ITEMS = 64, NO_ITEM = -1, TWO_ITEMS = -2 };
+
+struct item {
+    const struct ast_from *ast;
+    struct relation relation;
+    bool *wanted; /* per column */
+};
+
+/* A condition of WHERE. */
+struct conjunct {
+    const struct ast_expr *e;
+    uint64_t items; /* that it names */
+    bool unknown;   /* it names something that is in no item, or in several */
+    bool done;
+};
+
+struct from {
+    struct binder *b;
+    struct cte *ctes;
+    const struct ast_select *select;
+    struct item items[MAX_ITEMS];
+    uint32_t nitems, next; /* next: while joins are made, in the order of the items */
+    struct conjunct *conjuncts;
+    uint32_t nconjuncts;
+};
+
+/* ---- items ---- */
+
+static enum status bind_item(struct from *f, const struct ast_from *ast, struct relation *ret)
+{
+    struct binder *b = f->b;
+    struct relation r;
+    if (ast->kind == AST_FROM_QUERY) {
+        TRY(bind_select(b, f->ctes, ast->query, &r));
+        TRY(relation_publish(b, &r, ast->location));
+    } else if (ast->kind == AST_FROM_WINDOW) {
+        TRY(bind_window(b, f->ctes, ast, &r));
+    } else {
+        TRY(bind_relation(b, f->ctes, ast, &r));
+    }
+    const char *name = ast->alias                         ? ast->alias
+                       : ast->kind == AST_FROM_WINDOW ? ast->args[0]->name
+                                                          : ast->name;
+    TRY(relation_rename(b, &r, &ast->columns, name, ast->location));
+    r.cols = arena_dup(b->arena, r.cols, r.ncols * sizeof *r.cols); /* views keep theirs */
+    for (uint32_t i = 0; i < r.ncols; i++)
+        r.cols[i].item = name;
+    *ret = r;
+    return OK;
+}
+
+static const char *item_name(const struct item *item)
+{
+    return item->ast->alias                         ? item->ast->alias
+           : item->ast->kind == AST_FROM_WINDOW ? item->ast->args[0]->name
+                                                    : item->ast->name;
+}
+
+static enum status bind_items(struct from *f, const struct ast_from *ast)
+{
+    if (ast->kind == AST_FROM_JOIN) {
+        TRY(bind_items(f, ast->left));
+        return bind_items(f, ast->right);
+    }
+    if (f->nitems == MAX_ITEMS)
+        return bind_error(f->b, ast->location, "FROM has more than %d items", MAX_ITEMS);
+    struct item *item = &f->items[f->nitems];
+    item->ast = ast;
+    TRY(bind_item(f, ast, &item->relation));
+    item->wanted = arena_zarray(f->b->arena, MAX(item->relation.ncols, 1), sizeof(bool));
+    for (uint32_t i = 0; i < f->nitems; i++)
+        if (strcmp(item_name(&f->items[i]), item_name(item)) == 0) {
+            (void)bind_error(f->b, ast->location, "FROM has two items named \"%s\"", item_name(item));
+            return error_hint(f->b->err, "give one another name: %s AS other", item_name(item));
+        }
+    f->nitems++;
+    return OK;
+}
+
+/* ---- who names what ---- */
+
+/* The item a column is of; NO_ITEM, TWO_ITEMS. */
+static int find_column(struct from *f, const struct ast_expr *e, uint32_t *ret_column)
+{
+    int found = NO_ITEM;
+    for (uint32_t i = 0; i < f->nitems; i++) {
+        const struct relation *r = &f->items[i].relation;
+        if (e->qualifier && strcmp(e->qualifier, item_name(&f->items[i])) != 0)
+            continue;
+        for (uint32_t c = 0; c < r->ncols; c++) {
+            if (strcmp(r->cols[c].name, e->name) != 0)
+                continue;
+            if (found >= 0 && found != (int)i)
+                return TWO_ITEMS;
+            found = (int)i;
+            *ret_column = c;
+        }
+    }
+    return found;
+}
+
+/* Called for every column and star in an expression, those of subqueries included. */
+struct walk {
+    struct from *f;
+    void (*visit)(struct walk *w, const struct ast_expr *e);
+    struct conjunct *conjunct;
+};
+
+static void walk_expr(struct walk *w, const struct ast_expr *e);
+static void walk_select(struct walk *w, const struct ast_select *s);
+
+static void walk_exprs(struct walk *w, struct ast_expr *const *list, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        walk_expr(w, list[i]);
+}
+
+static void walk_order(struct walk *w, const struct ast_order *order, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        walk_expr(w, order[i].expr);
+}
+
+static void walk_expr(struct walk *w, const struct ast_expr *e)
+{
+    if (!e)
+        return;
+    if (e->kind == AST_COLUMN || e->kind == AST_STAR)
+        w->visit(w, e);
+    walk_exprs(w, e->args, e->nargs);
+    walk_expr(w, e->filter);
+    if (e->over) {
+        walk_exprs(w, e->over->partition, e->over->npartition);
+        walk_order(w, e->over->order, e->over->norder);
+    }
+    if (e->query)
+        walk_select(w, e->query);
+}
+
+static void walk_from(struct walk *w, const struct ast_from *from)
+{
+    if (!from)
+        return;
+    if (from->kind == AST_FROM_JOIN) {
+        walk_from(w, from->left);
+        walk_from(w, from->right);
+        walk_expr(w, from->on);
+    }
+}
+
+static void walk_select(struct walk *w, const struct ast_select *s)
+{
+    for (uint32_t i = 0; i < s->ntargets; i++)
+        if (s->targets[i].expr->kind != AST_STAR) /* its own columns, not ours */
+            walk_expr(w, s->targets[i].expr);
+    walk_from(w, s->from);
+    walk_expr(w, s->where);
+    walk_expr(w, s->having);
+    walk_exprs(w, s->group, s->ngroup);
+    walk_exprs(w, s->on, s->non);
+    walk_order(w, s->order, s->norder);
+}
+
+static void want_all(struct item *item)
+{
+    for (uint32_t c = 0; c < item->relation.ncols; c++)
+        item->wanted[c] = true;
+}
+
+static void want(struct walk *w, const struct ast_expr *e)
+{
+    struct from *f = w->f;
+    for (uint32_t i = 0; i < f->nitems; i++) {
+        struct item *item = &f->items[i];
+        if (e->qualifier && strcmp(e->qualifier, item_name(item)) != 0)
+            continue;
+        for (uint32_t c = 0; e->name && c < item->relation.ncols; c++)
+            item->wanted[c] |= strcmp(item->relation.cols[c].name, e->name) == 0;
+        if (!e->name)
+            want_all(item);
+    }
+}
+
+static void want_shared(struct from *f, const struct ast_from *ast)
+{
+    if (ast->kind != AST_FROM_JOIN)
+        return;
+    want_shared(f, ast->left);
+    want_shared(f, ast->right);
+    for (uint32_t i = 0; i < ast->shared.count; i++)
+        want(&(struct walk){.f = f}, &(struct ast_expr){.kind = AST_COLUMN, .name = ast->shared.items[i]});
+}
+
+static void note_wanted(struct from *f)
+{
+    struct walk w = {.f = f, .visit = want};
+    for (uint32_t i = 0; i < f->select->ntargets; i++)
+        walk_expr(&w, f->select->targets[i].expr);
+    walk_select(&w, f->select);
+    want_shared(f, f->select->from);
+}
+
+static void note_item(struct walk *w, const struct ast_expr *e)
+{
+    uint32_t column;
+    int item = e->kind == AST_COLUMN ? find_column(w->f, e, &column) : TWO_ITEMS;
+    if (item >= 0)
+        w->conjunct->items |= UINT64_C(1) << item;
+    else
+        w->conjunct->unknown = true;
+}
+
+static uint32_t count_conjuncts(const struct ast_expr *e)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; e->kind == AST_AND && i < e->nargs; i++)
+        n += count_conjuncts(e->args[i]);
+    return e->kind == AST_AND ? n : 1;
+}
+
+static void split(const struct ast_expr *e, const struct ast_expr **list, uint32_t *n)
+{
+    for (uint32_t i = 0; e->kind == AST_AND && i < e->nargs; i++)
+        split(e->args[i], list, n);
+    if (e->kind != AST_AND)
+        list[(*n)++] = e;
+}
+
+static bool is_subquery(const struct ast_expr *e)
+{
+    return e->kind == AST_EXISTS || e->kind == AST_IN || (e->kind == AST_NOT && is_subquery(e->args[0]));
+}
+
+static void split_where(struct from *f)
+{
+    const struct ast_expr *where = f->select->where;
+    uint32_t n = where ? count_conjuncts(where) : 0, k = 0;
+    const struct ast_expr **list = arena_array(f->b->arena, n, sizeof *list);
+    if (where)
+        split(where, list, &k);
+    f->conjuncts = arena_zarray(f->b->arena, n, sizeof *f->conjuncts);
+    f->nconjuncts = n;
+    for (uint32_t i = 0; i < n; i++) {
+        f->conjuncts[i].e = list[i];
+        struct walk w = {.f = f, .visit = note_item, .conjunct = &f->conjuncts[i]};
+        if (is_subquery(list[i]))
+            f->conjuncts[i].unknown = true; /* its turn comes last */
+        else
+            walk_expr(&w, list[i]);
+    }
+}
+
+/* ---- conditions where they belong ---- */
+
+static enum status filter(struct from *f, struct relation *r, const struct scope *scope, const struct ast_expr *e)
+{
+    struct expr *condition;
+    TRY(bind_condition(f->b, scope, e, &condition));
+    return node_filter(f->b, r->node, condition, e->location, &r->node);
+}
+
+/* Conditions of WHERE that speak only of these items: at once, unless an outer join above makes NULLs of them. */
+static enum status filter_items(struct from *f, uint64_t items, struct relation *r)
+{
+    for (uint32_t i = 0; i < f->nconjuncts; i++) {
+        struct conjunct *c = &f->conjuncts[i];
+        if (c->done || c->unknown || c->items == 0 || (c->items & ~items))
+            continue;
+        c->done = true;
+        struct scope scope = {.input = r, .clause = "WHERE"};
+        TRY(filter(f, r, &scope, c->e));
+    }
+    return OK;
+}
+
+struct conditions {
+    struct expr **items;
+    uint32_t count;
+};
+
+static enum status add_condition(struct from *f, const struct scope *scope, const struct ast_expr *e,
+                                 struct conditions *into)
+{
+    if (e->kind == AST_AND) {
+        for (uint32_t i = 0; i < e->nargs; i++)
+            TRY(add_condition(f, scope, e->args[i], into));
+        return OK;
+    }
+    return bind_condition(f->b, scope, e, &into->items[into->count++]);
+}
+
+/* ON, USING, and of WHERE what speaks of both sides: over join_columns. */
+static enum status shared_condition(struct from *f, const struct relation *both, uint32_t nleft, const char *name,
+                                    int32_t location, struct expr **ret)
+{
+    struct expr *args[2] = {0};
+    for (uint32_t i = 0; i < both->ncols; i++) {
+        struct expr **side = &args[i >= nleft];
+        if (strcmp(both->cols[i].name, name) != 0 || both->cols[i].qualified || !both->cols[i].expr)
+            continue;
+        if (*side)
+            return bind_error(f->b, location, "column \"%s\" of USING is ambiguous on the %s", name,
+                              i < nleft ? "left" : "right");
+        *side = both->cols[i].expr;
+    }
+    if (!args[0] || !args[1])
+        return bind_error(f->b, location, "column \"%s\" of USING does not exist on the %s side", name,
+                          args[0] ? "right" : "left");
+    return bind_located(f->b, location, expr_call(f->b->arena, "=", args, 2, location, ret, f->b->err));
+}
+
+static enum status join_conditions(struct from *f, const struct ast_from *ast, const struct relation *both,
+                                   uint32_t nleft, uint64_t items, bool where_too, struct conditions *ret)
+{
+    struct binder *b = f->b;
+    uint32_t most = ast->shared.count + (ast->on ? count_conjuncts(ast->on) : 0) + f->nconjuncts;
+    ret->items = arena_array(b->arena, most, sizeof(struct expr *));
+    struct scope scope = {.input = both, .clause = "ON"};
+    for (uint32_t i = 0; i < ast->shared.count; i++)
+        TRY(shared_condition(f, both, nleft, ast->shared.items[i], ast->location, &ret->items[ret->count++]));
+    if (ast->on)
+        TRY(add_condition(f, &scope, ast->on, ret));
+    scope.clause = "WHERE";
+    for (uint32_t i = 0; where_too && i < f->nconjuncts; i++) {
+        struct conjunct *c = &f->conjuncts[i];
+        if (c->done || c->unknown || c->items == 0 || (c->items & ~items))
+            continue;
+        c->done = true;
+        TRY(add_condition(f, &scope, c->e, ret));
+    }
+    return OK;
+}
+
+/* ---- joins ---- */
+
+static enum join_kind kind_of(enum ast_join join)
+{
+    switch (join) {
+    case AST_JOIN_INNER: return JOIN_INNER;
+    case AST_JOIN_LEFT: return JOIN_LEFT;
+    case AST_JOIN_RIGHT: return JOIN_RIGHT;
+    case AST_JOIN_FULL: return JOIN_FULL;
+    }
+    return JOIN_INNER;
+}
+
+static uint64_t *wanted_columns(struct from *f, const struct relation *both)
+{
+    uint64_t *map = arena_zarray(f->b->arena, MAX(BITMAP_WORDS(both->ncols), 1), sizeof *map);
+    for (uint32_t c = 0; c < both->ncols; c++) /* what is not wanted was left without an expression further down */
+        if (both->cols[c].expr)
+            bit_set(map, c);
+    return map;
+}
+
+/* One of USING's two columns is seen without a qualifier: the one that is never NULL by the join. Of FULL JOIN it would
+ * be neither. */
+static enum status hide_shared(struct from *f, const struct ast_from *ast, struct relation *r, uint32_t nleft)
+{
+    for (uint32_t i = 0; i < ast->shared.count; i++) {
+        if (ast->join == AST_JOIN_FULL)
+            return bind_refuse(f->b, ast->location, "FULL JOIN with USING (write ON and coalesce(a.%s, b.%s))",
+                               ast->shared.items[i], ast->shared.items[i]);
+        uint32_t from = ast->join == AST_JOIN_RIGHT ? 0 : nleft, to = ast->join == AST_JOIN_RIGHT ? nleft : r->ncols;
+        for (uint32_t c = from; c < to; c++)
+            if (strcmp(r->cols[c].name, ast->shared.items[i]) == 0)
+                r->cols[c].qualified = true;
+    }
+    return OK;
+}
+
+static uint64_t bits_below(uint32_t n) { return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1; }
+
+/* What nobody wants has no expression from here on. */
+static enum status leaf(struct from *f, bool nullable, struct relation *ret)
+{
+    struct item *item = &f->items[f->next];
+    struct relation r = item->relation;
+    if (!nullable)
+        TRY(filter_items(f, UINT64_C(1) << f->next, &r));
+    for (uint32_t c = 0; c < r.ncols; c++)
+        if (!item->wanted[c])
+            r.cols[c].expr = NULL;
+    f->next++;
+    *ret = r;
+    return OK;
+}
+
+/* nullable: an outer join above may make NULLs of these rows, so WHERE does not speak of them yet. */
+static enum status join_tree(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
+{
+    if (ast->kind != AST_FROM_JOIN)
+        return leaf(f, nullable, ret);
+    struct relation left, right;
+    uint32_t first = f->next;
+    bool left_nullable = ast->join == AST_JOIN_RIGHT || ast->join == AST_JOIN_FULL;
+    bool right_nullable = ast->join == AST_JOIN_LEFT || ast->join == AST_JOIN_FULL;
+    TRY(join_tree(f, ast->left, nullable || left_nullable, &left));
+    TRY(join_tree(f, ast->right, nullable || right_nullable, &right));
+    uint64_t items = bits_below(f->next) & ~bits_below(first);
+    struct relation both = join_columns(f->b, &left, &right);
+    struct conditions conditions = {0};
+    TRY(join_conditions(f, ast, &both, left.ncols, items, !nullable && ast->join == AST_JOIN_INNER, &conditions));
+    struct join_request request = {.kind = kind_of(ast->join),
+                                   .left = &left,
+                                   .right = &right,
+                                   .conditions = conditions.items,
+                                   .nconditions = conditions.count,
+                                   .wanted = wanted_columns(f, &both),
+                                   .location = ast->location};
+    TRY(bind_join(f->b, &request, ret));
+    TRY(hide_shared(f, ast, ret, left.ncols));
+    return nullable ? OK : filter_items(f, items, ret);
+}
+
+/* ---- EXISTS and IN (SELECT ...) ---- */
+
+struct membership {
+    bool negated, in;
+    const struct ast_expr *e; /* the AST_EXISTS or AST_IN */
+};
+
+static struct membership membership_of(const struct ast_expr *e)
+{
+    struct membership m = {0};
+    for (; e->kind == AST_NOT; e = e->args[0])
+        m.negated = !m.negated;
+    m.in = e->kind == AST_IN;
+    m.e = e;
+    return m;
+}
+
+static bool is_simple(const struct ast_select *s)
+{
+    return s->kind == AST_SELECT_PLAIN && s->from && !s->grouped && !s->having && s->distinct == AST_DISTINCT_NONE &&
+           !s->limit && !s->offset && s->nctes == 0 && (s->ntargets == 0 || !grouping_has_call(s->targets[0].expr));
+}
+
+/* The columns of the subquery hide those of the query around it. */
+static void shadow(struct relation *both, uint32_t nouter)
+{
+    for (uint32_t i = 0; i < nouter; i++)
+        for (uint32_t k = nouter; k < both->ncols; k++) {
+            if (strcmp(both->cols[i].name, both->cols[k].name) == 0)
+                both->cols[i].qualified = true;
+            if (both->cols[i].item && both->cols[k].item && strcmp(both->cols[i].item, both->cols[k].item) == 0)
+                both->cols[i].item = NULL;
+        }
+}
+
+/* A correlated subquery: its FROM, the conditions that are its own, and those that join it to the query around it. */
+static enum status open_subquery(struct from *outer, const struct ast_select *s, struct from *inner,
+                                 struct relation *ret)
+{
+    *inner = (struct from){.b = outer->b, .ctes = outer->ctes, .select = s};
+    TRY(bind_items(inner, s->from));
+    note_wanted(inner);
+    split_where(inner);
+    return join_tree(inner, s->from, false, ret);
+}
+
+static enum status subquery_conditions(struct from *outer, struct from *inner, const struct relation *left,
+                                       const struct relation *right, const struct membership *m,
+                                       struct conditions *ret)
+{
+    struct binder *b = outer->b;
+    struct relation both = join_columns(b, left, right);
+    shadow(&both, left->ncols);
+    ret->items = arena_array(b->arena, (size_t)inner->nconjuncts + 1, sizeof(struct expr *));
+    struct scope scope = {.input = &both, .clause = "WHERE"};
+    for (uint32_t i = 0; i < inner->nconjuncts; i++) {
+        if (inner->conjuncts[i].done)
+            continue;
+        if (is_subquery(inner->conjuncts[i].e))
+            return bind_refuse(b, inner->conjuncts[i].e->location, "a subquery inside a subquery of WHERE");
+        TRY(add_condition(outer, &scope, inner->conjuncts[i].e, ret));
+    }
+    if (!m->in)
+        return OK;
+    struct expr *args[2];
+    struct relation alone = {.ncols = left->ncols, .cols = both.cols}; /* x of "x IN" is of the query around */
+    for (uint32_t i = 0; i < left->ncols; i++)
+        alone.cols[i] = (struct relation_column){left->cols[i].name, both.cols[i].expr, left->cols[i].item,
+                                                 left->cols[i].qualified};
+    struct scope around = {.input = &alone, .clause = "WHERE"};
+    struct relation inside = {.ncols = right->ncols, .cols = both.cols + left->ncols};
+    struct scope target = {.input = &inside, .clause = "the SELECT list"};
+    if (m->e->query->ntargets != 1 || m->e->query->targets[0].expr->kind == AST_STAR)
+        return bind_error(b, m->e->location, "the subquery of IN must have one column");
+    TRY(bind_expr(b, &around, m->e->args[0], &args[0]));
+    TRY(bind_expr(b, &target, m->e->query->targets[0].expr, &args[1]));
+    return bind_located(b, m->e->location, expr_call(b->arena, "=", args, 2, m->e->location,
+                                                     &ret->items[ret->count++], b->err));
+}
+
+/* A subquery that stands for itself: with groups, LIMIT, UNION. IN compares with its one column. */
+static enum status whole_subquery(struct from *f, const struct membership *m, const struct relation *left,
+                                  struct relation *right, struct conditions *ret)
+{
+    struct binder *b = f->b;
+    TRY(bind_select(b, f->ctes, m->e->query, right));
+    TRY(relation_publish(b, right, m->e->location));
+    ret->items = arena_array(b->arena, 1, sizeof(struct expr *));
+    if (!m->in)
+        return OK;
+    if (right->ncols != 1)
+        return bind_error(b, m->e->location, "the subquery of IN must have one column, not %u", right->ncols);
+    struct relation both = join_columns(b, left, right);
+    struct relation around = {.ncols = left->ncols, .cols = both.cols};
+    struct scope scope = {.input = &around, .clause = "WHERE"};
+    struct expr *args[2] = {NULL, both.cols[left->ncols].expr};
+    TRY(bind_expr(b, &scope, m->e->args[0], &args[0]));
+    return bind_located(b, m->e->location, expr_call(b->arena, "=", args, 2, m->e->location,
+                                                     &ret->items[ret->count++], b->err));
+}
+
+static enum status join_member(struct from *f, enum join_kind kind, const struct relation *right,
+                               const struct conditions *conditions, int32_t location, struct relation *r)
+{
+    struct relation both = join_columns(f->b, r, right);
+    struct join_request request = {.kind = kind,
+                                   .left = r,
+                                   .right = right,
+                                   .conditions = conditions->items,
+                                   .nconditions = conditions->count,
+                                   .wanted = wanted_columns(f, &both),
+                                   .location = location};
+    struct relation joined;
+    TRY(bind_join(f->b, &request, &joined));
+    *r = joined;
+    return OK;
+}
+
+/* x NOT IN (S) is true when S is empty; else when x is not NULL, S holds no NULL, and not x. How many rows and NULLs S
+ * has is one row that every x is joined with. */
+static enum status filter_nulls(struct from *f, const struct membership *m, const struct relation *right,
+                                struct relation *r)
+{
+    struct binder *b = f->b;
+    int32_t at = m->e->location;
+    struct relation set = *right;
+    TRY(relation_materialise(b, &set, at));
+    struct expr *member = set.cols[0].expr, *args[2];
+    struct plan_aggregate *counts = arena_zarray(b->arena, 2, sizeof *counts);
+    TRY(bind_located(b, at, aggregate_resolve(b->arena, "count", NULL, 0, &counts[0].function, b->err)));
+    TRY(bind_located(b, at, aggregate_resolve(b->arena, "count", &member, 1, &counts[1].function, b->err)));
+    counts[0] = (struct plan_aggregate){.function = counts[0].function, .arg = -1, .filter = -1, .location = at};
+    counts[1] = (struct plan_aggregate){.function = counts[1].function, .arg = 0, .filter = -1, .location = at};
+    uint32_t node;
+    const char **names = arena_array(b->arena, 2, sizeof *names);
+    names[0] = "members";
+    names[1] = "values";
+    TRY(node_aggregate(b, set.node, 0, counts, 2, names, at, &node));
+    struct relation numbers = relation_of_node(b, node, names, 2);
+    uint32_t first = r->ncols;
+    TRY(join_member(f, JOIN_INNER, &numbers, &(struct conditions){0}, at, r));
+    struct scope scope = {.input = &(struct relation){.node = r->node, .cols = r->cols, .ncols = first},
+                          .clause = "WHERE"};
+    struct expr *x, *empty, *no_null, *there, *members = r->cols[first].expr, *values = r->cols[first + 1].expr;
+    TRY(bind_expr(b, &scope, m->e->args[0], &x));
+    args[0] = members;
+    TRY(bind_located(b, at, expr_number(b->arena, "0", at, &args[1], b->err)));
+    TRY(bind_located(b, at, expr_call(b->arena, "=", args, 2, at, &empty, b->err)));
+    args[1] = values;
+    TRY(bind_located(b, at, expr_call(b->arena, "=", args, 2, at, &no_null, b->err)));
+    args[0] = expr_is_null(b->arena, x, at);
+    TRY(bind_located(b, at, expr_logic(b->arena, EXPR_NOT, args, 1, at, &there, b->err)));
+    TRY(bind_located(b, at, expr_logic(b->arena, EXPR_AND, (struct expr *[]){no_null, there}, 2, at, &there, b->err)));
+    TRY(bind_located(b, at, expr_logic(b->arena, EXPR_OR, (struct expr *[]){empty, there}, 2, at, &there, b->err)));
+    TRY(node_filter(b, r->node, there, at, &r->node));
+    r->ncols = first;
+    return OK;
+}
+
+static enum status apply_subquery(struct from *f, const struct ast_expr *e, struct relation *r)
+{
+    struct membership m = membership_of(e);
+    struct conditions conditions = {0};
+    struct from inner;
+    struct relation right;
+    bool null_aware = m.in && m.negated;
+    if (is_simple(m.e->query) && !null_aware) {
+        TRY(open_subquery(f, m.e->query, &inner, &right));
+        TRY(subquery_conditions(f, &inner, r, &right, &m, &conditions));
+    } else {
+        TRY(whole_subquery(f, &m, r, &right, &conditions));
+    }
+    if (null_aware) {
+        TRY(filter_nulls(f, &m, &right, r));
+        conditions.count = 0;
+        struct relation both = join_columns(f->b, r, &right);
+        struct relation around = {.ncols = r->ncols, .cols = both.cols};
+        struct scope scope = {.input = &around, .clause = "WHERE"};
+        struct expr *args[2] = {NULL, both.cols[r->ncols].expr};
+        TRY(bind_expr(f->b, &scope, m.e->args[0], &args[0]));
+        TRY(bind_located(f->b, m.e->location, expr_call(f->b->arena, "=", args, 2, m.e->location,
+                                                        &conditions.items[conditions.count++], f->b->err)));
+    }
+    return join_member(f, m.negated ? JOIN_ANTI : JOIN_SEMI, &right, &conditions, m.e->location, r);
+}
+
+/* ---- FROM and WHERE ---- */
+
+/* What is left: conditions without a column, and those with names nobody has, which say so now. */
+static enum status filter_rest(struct from *f, struct relation *r)
+{
+    struct scope scope = {.input = r, .clause = "WHERE"};
+    if (f->nitems == 1)
+        scope.alias = item_name(&f->items[0]);
+    for (uint32_t i = 0; i < f->nconjuncts; i++)
+        if (!f->conjuncts[i].done && !is_subquery(f->conjuncts[i].e))
+            TRY(filter(f, r, &scope, f->conjuncts[i].e));
+    for (uint32_t i = 0; i < f->nconjuncts; i++)
+        if (!f->conjuncts[i].done && is_subquery(f->conjuncts[i].e))
+            TRY(apply_subquery(f, f->conjuncts[i].e, r));
+    return OK;
+}
+
+enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret)
+{
+    struct from f = {.b = b, .ctes = ctes, .select = s};
+    struct relation r;
+    TRY(bind_items(&f, s->from));
+    split_where(&f);
+    bool subqueries = false;
+    for (uint32_t i = 0; i < f.nconjuncts; i++)
+        subqueries |= is_subquery(f.conjuncts[i].e);
+    if (f.nitems == 1 && !subqueries) { /* the common case: one relation, one filter */
+        r = f.items[0].relation;
+        struct scope scope = {.input = &r, .alias = item_name(&f.items[0]), .clause = "WHERE"};
+        if (s->where)
+            TRY(filter(&f, &r, &scope, s->where));
+        *ret = r;
+        return OK;
+    }
+    note_wanted(&f);
+    TRY(join_tree(&f, s->from, false, &r));
+    TRY(filter_rest(&f, &r));
+    *ret = r;
+    return OK;
+}

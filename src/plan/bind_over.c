@@ -1,0 +1,274 @@
+/* Window functions: fn(...) OVER (PARTITION BY ... ORDER BY ...). They are computed over what FROM, WHERE and GROUP BY
+ * leave; all of one SELECT share one OVER. */
+#include "plan/bind.h"
+
+static const struct {
+    const char *name;
+    enum over_kind kind;
+    uint8_t least, most; /* arguments */
+} functions[] = {
+    {"row_number", OVER_ROW_NUMBER, 0, 0}, {"rank", OVER_RANK, 0, 0},         {"dense_rank", OVER_DENSE_RANK, 0, 0},
+    {"lag", OVER_LAG, 1, 3},               {"lead", OVER_LEAD, 1, 3},         {"first_value", OVER_FIRST, 1, 1},
+    {"last_value", OVER_LAST, 1, 1},
+};
+
+bool over_has_call(const struct ast_expr *e)
+{
+    if (e->kind == AST_CALL && e->over)
+        return true;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (over_has_call(e->args[i]))
+            return true;
+    return false;
+}
+
+/* ---- the window ---- */
+
+static enum status bind_list(struct binder *b, const struct scope *scope, struct ast_expr *const *list, uint32_t n,
+                             struct expr ***ret)
+{
+    struct expr **exprs = arena_array(b->arena, n, sizeof *exprs);
+    for (uint32_t i = 0; i < n; i++) {
+        TRY(bind_expr(b, scope, list[i], &exprs[i]));
+        TRY(bind_settle(b, &exprs[i]));
+    }
+    *ret = exprs;
+    return OK;
+}
+
+static bool same_list(struct expr *const *x, uint32_t nx, struct expr *const *y, uint32_t ny)
+{
+    if (nx != ny)
+        return false;
+    for (uint32_t i = 0; i < nx; i++)
+        if (!expr_equal(x[i], y[i]))
+            return false;
+    return true;
+}
+
+static bool same_order(const struct over_calls *x, const struct over_calls *y)
+{
+    if (!same_list(x->order, x->norder, y->order, y->norder))
+        return false;
+    for (uint32_t i = 0; i < x->norder; i++)
+        if (x->sort[i].descending != y->sort[i].descending || x->sort[i].nulls_first != y->sort[i].nulls_first)
+            return false;
+    return true;
+}
+
+static enum status bind_window_of(struct binder *b, const struct scope *scope, const struct ast_over *over,
+                                  struct over_calls *into)
+{
+    struct over_calls w = {.npartition = over->npartition, .norder = over->norder};
+    struct ast_expr **order = arena_array(b->arena, over->norder, sizeof *order);
+    w.sort = arena_zarray(b->arena, over->norder, sizeof *w.sort);
+    for (uint32_t i = 0; i < over->norder; i++) {
+        order[i] = over->order[i].expr;
+        w.sort[i].descending = over->order[i].descending;
+        w.sort[i].nulls_first = over->order[i].nulls_first;
+    }
+    TRY(bind_list(b, scope, over->partition, over->npartition, &w.partition));
+    TRY(bind_list(b, scope, order, over->norder, &w.order));
+    if (into->count == 0) {
+        w.items = into->items;
+        w.cap = into->cap;
+        *into = w;
+        return OK;
+    }
+    if (same_list(w.partition, w.npartition, into->partition, into->npartition) && same_order(&w, into))
+        return OK;
+    (void)bind_refuse(b, over->location, "a second, different OVER in one SELECT");
+    return error_hint(b->err, "compute the first in a view, and the second over that view");
+}
+
+/* ---- the call ---- */
+
+static enum status bind_rows(struct binder *b, const struct ast_expr *e, int64_t *ret)
+{
+    *ret = -1;
+    if (!e)
+        return OK;
+    if (e->kind != AST_NUMBER || !option_parse_int(e->name, ret) || *ret < 0)
+        return bind_error(b, e->location, "a frame wants a whole number of rows");
+    return OK;
+}
+
+static enum status bind_frame(struct binder *b, const struct ast_expr *e, struct plan_over_call *c)
+{
+    const struct ast_over *over = e->over;
+    c->before = c->after = -1;
+    if (!over->framed) {
+        c->peers = over->norder > 0;
+        return OK;
+    }
+    if (!over->rows) {
+        (void)bind_refuse(b, over->location, "this frame");
+        return error_hint(b->err, "write ROWS BETWEEN n PRECEDING AND m FOLLOWING");
+    }
+    TRY(bind_rows(b, over->before, &c->before));
+    return bind_rows(b, over->after, &c->after);
+}
+
+static enum status bind_named(struct binder *b, const struct scope *scope, const struct ast_expr *e, size_t which,
+                              struct over_call *call)
+{
+    int64_t distance = 1;
+    if (e->nargs < functions[which].least || e->nargs > functions[which].most || e->flag || e->distinct)
+        return bind_error(b, e->location, "%s() does not take these arguments", e->name);
+    call->call.kind = functions[which].kind;
+    if (e->over->norder == 0)
+        return bind_error(b, e->location, "%s() needs an ORDER BY in its OVER (...)", e->name);
+    if (e->nargs > 0) {
+        TRY(bind_expr(b, scope, e->args[0], &call->arg));
+        TRY(bind_settle(b, &call->arg));
+        call->type = call->arg->type;
+    } else {
+        call->type = TYPE(TYPE_INT8);
+    }
+    if (e->nargs > 1 && (e->args[1]->kind != AST_NUMBER || !option_parse_int(e->args[1]->name, &distance) ||
+                         distance < 0))
+        return bind_error(b, e->args[1]->location, "%s() wants a whole number of rows", e->name);
+    call->call.distance = distance;
+    if (e->nargs < 3)
+        return bind_frame(b, e, &call->call);
+    TRY(bind_expr(b, scope, e->args[2], &call->otherwise));
+    TRY(bind_located(b, e->args[2]->location,
+                     expr_cast(b->arena, call->otherwise, call->type, CAST_IMPLICIT, e->args[2]->location,
+                               &call->otherwise, b->err)));
+    return bind_frame(b, e, &call->call);
+}
+
+static enum status bind_aggregate(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                                  struct over_call *call)
+{
+    if (e->distinct || e->filter)
+        return bind_refuse(b, e->location, "DISTINCT or FILTER with OVER");
+    if (e->nargs > 1 || (e->nargs == 0 && !e->flag))
+        return bind_error(b, e->location, "%s() takes one argument", e->name);
+    if (e->nargs) {
+        TRY(bind_expr(b, scope, e->args[0], &call->arg));
+        TRY(bind_settle(b, &call->arg));
+    }
+    call->call.kind = OVER_AGGREGATE;
+    TRY(bind_located(b, e->location,
+                     aggregate_resolve(b->arena, e->name, &call->arg, e->nargs, &call->call.function, b->err)));
+    if (!call->call.function)
+        return bind_refuse(b, e->location, "the window function %s()", e->name);
+    call->type = call->call.function->result(call->arg ? call->arg->type : TYPE(TYPE_UNKNOWN));
+    return bind_frame(b, e, &call->call);
+}
+
+enum status over_call(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
+{
+    if (!scope->over)
+        return bind_error(b, e->location, "window functions are not allowed in %s", scope->clause);
+    struct scope inside = *scope;
+    inside.over = NULL;
+    inside.clause = "a window function";
+    struct over_call call = {.call = {.arg = -1, .otherwise = -1}};
+    TRY(bind_window_of(b, &inside, e->over, scope->over));
+    size_t which = 0;
+    while (which < ARRAY_LEN(functions) && strcmp(functions[which].name, e->name) != 0)
+        which++;
+    TRY(which < ARRAY_LEN(functions) ? bind_named(b, &inside, e, which, &call)
+                                     : bind_aggregate(b, &inside, e, &call));
+    struct over_calls *o = scope->over;
+    o->items = binder_grow(b, o->items, o->count, &o->cap, sizeof *o->items);
+    o->items[o->count] = call;
+    *ret = expr_column(b->arena, OVER_COLUMN + o->count++, call.type, e->location);
+    return OK;
+}
+
+/* ---- the node ---- */
+
+struct prepared {
+    struct expr **exprs;
+    const char **names;
+    uint32_t count;
+};
+
+static uint32_t prepare(struct binder *b, struct prepared *p, struct expr *e, const struct plan_node *input)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (expr_equal(p->exprs[i], e))
+            return i;
+    p->exprs[p->count] = e;
+    p->names[p->count] = e->kind == EXPR_COLUMN ? input->schema.names[e->column]
+                                                : arena_printf(b->arena, "column%u", p->count + 1);
+    return p->count++;
+}
+
+/* Input columns that the expressions read, past the calls themselves. */
+static void prepare_columns(struct binder *b, struct prepared *p, const struct expr *e, const struct plan_node *input)
+{
+    if (e->kind == EXPR_COLUMN && e->column < OVER_COLUMN)
+        (void)prepare(b, p, (struct expr *)e, input);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        prepare_columns(b, p, e->args[i], input);
+}
+
+static struct expr *rewrite(struct binder *b, const struct prepared *p, const struct expr *e)
+{
+    if (e->kind == EXPR_COLUMN && e->column >= OVER_COLUMN)
+        return expr_column(b->arena, p->count + (e->column - OVER_COLUMN), e->type, e->location);
+    if (e->kind == EXPR_COLUMN)
+        for (uint32_t i = 0; i < p->count; i++)
+            if (expr_equal(p->exprs[i], e))
+                return expr_column(b->arena, i, e->type, e->location);
+    struct expr *copy = arena_dup(b->arena, e, sizeof *e);
+    copy->args = arena_array(b->arena, e->nargs, sizeof *copy->args);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        copy->args[i] = rewrite(b, p, e->args[i]);
+    return copy;
+}
+
+static uint32_t *prepare_list(struct binder *b, struct prepared *p, struct expr *const *list, uint32_t n,
+                              const struct plan_node *input)
+{
+    uint32_t *columns = arena_array(b->arena, MAX(n, 1), sizeof *columns);
+    for (uint32_t i = 0; i < n; i++)
+        columns[i] = prepare(b, p, list[i], input);
+    return columns;
+}
+
+static void prepare_calls(struct binder *b, struct over_calls *o, struct prepared *p, const struct plan_node *input,
+                          struct plan_over *over, const char **names)
+{
+    over->ncalls = o->count;
+    over->calls = arena_array(b->arena, o->count, sizeof *over->calls);
+    for (uint32_t i = 0; i < o->count; i++) {
+        over->calls[i] = o->items[i].call;
+        if (o->items[i].arg)
+            over->calls[i].arg = (int32_t)prepare(b, p, o->items[i].arg, input);
+        if (o->items[i].otherwise)
+            over->calls[i].otherwise = (int32_t)prepare(b, p, o->items[i].otherwise, input);
+        names[i] = arena_printf(b->arena, "over%u", i + 1);
+    }
+}
+
+enum status over_finish(struct binder *b, struct over_calls *o, struct relation *input, struct expr ***exprs,
+                        uint32_t nexprs, int32_t location)
+{
+    if (o->count == 0)
+        return OK;
+    const struct plan_node *below = b->nodes[input->node];
+    uint32_t most = below->schema.ncols + o->npartition + o->norder + 2 * o->count;
+    struct prepared p = {arena_array(b->arena, most, sizeof(struct expr *)),
+                         arena_array(b->arena, most, sizeof(char *)), 0};
+    const char **names = arena_array(b->arena, o->count, sizeof *names);
+    for (uint32_t i = 0; i < nexprs; i++)
+        prepare_columns(b, &p, *exprs[i], below);
+    struct plan_over over = {.npartition = o->npartition};
+    over.partition = prepare_list(b, &p, o->partition, o->npartition, below);
+    uint32_t *order = prepare_list(b, &p, o->order, o->norder, below);
+    for (uint32_t i = 0; i < o->norder; i++)
+        o->sort[i].column = order[i];
+    prepare_calls(b, o, &p, below, &over, names);
+    for (uint32_t i = 0; i < nexprs; i++)
+        *exprs[i] = rewrite(b, &p, *exprs[i]);
+    uint32_t node;
+    TRY(node_project(b, input->node, p.exprs, p.names, p.count, location, &node));
+    TRY(node_over(b, node, &over, o->sort, o->norder, names, location, &node));
+    *input = relation_of_node(b, node, b->nodes[node]->schema.names, b->nodes[node]->schema.ncols);
+    return OK;
+}

@@ -1,0 +1,275 @@
+/* Nodes that bring rows together or put them in order: join, window functions, Top-N. */
+#include "expr/function.h"
+#include "plan/bind.h"
+
+/* ---- join ---- */
+
+static struct schema both_schemas(struct binder *b, const struct plan_node *left, const struct plan_node *right)
+{
+    struct schema schema = node_schema(b, left->schema.ncols + right->schema.ncols);
+    for (uint32_t i = 0; i < schema.ncols; i++) {
+        const struct schema *from = i < left->schema.ncols ? &left->schema : &right->schema;
+        uint32_t c = i < left->schema.ncols ? i : i - left->schema.ncols;
+        schema.names[i] = from->names[c];
+        schema.types[i] = from->types[c];
+    }
+    return schema;
+}
+
+static bool contains_all(const uint32_t *set, uint32_t nset, const uint32_t *items, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < nset && !found; k++)
+            found = set[k] == items[i];
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* At most one row of the side has a given join key. */
+static bool is_unique(const struct plan_join *j, const struct plan_node *input, int side)
+{
+    return input->key && contains_all(j->key[side], j->nkey, input->key, input->nkey);
+}
+
+static void join_key(struct binder *b, struct plan_node *n, const struct plan_node *left, const struct plan_node *right)
+{
+    const struct plan_join *j = &n->join;
+    bool left_only = j->kind == JOIN_SEMI || j->kind == JOIN_ANTI;
+    bool left_stays = left_only || j->kind == JOIN_INNER || j->kind == JOIN_LEFT;
+    bool right_stays = j->kind == JOIN_INNER || j->kind == JOIN_RIGHT;
+    if (left->key && (left_only || (left_stays && is_unique(j, right, 1)))) {
+        n->key = left->key;
+        n->nkey = left->nkey;
+        return;
+    }
+    if (left_only || !left->key || !right->key)
+        return;
+    uint32_t skip = right_stays && is_unique(j, left, 0) ? left->nkey : 0;
+    n->nkey = left->nkey + right->nkey - skip;
+    n->key = arena_array(b->arena, MAX(n->nkey, 1), sizeof *n->key);
+    for (uint32_t i = skip; i < left->nkey; i++)
+        n->key[i - skip] = left->key[i];
+    for (uint32_t i = 0; i < right->nkey; i++)
+        n->key[left->nkey - skip + i] = left->schema.ncols + right->key[i];
+}
+
+/* A row that waits for its match is behind by as long as it waits. */
+static void side_times(struct plan_node *n, const struct plan_node *input, uint32_t offset,
+                       const struct plan_time *tells, bool waits)
+{
+    for (uint32_t i = 0; i < input->ntimes; i++) {
+        struct plan_time t = {offset + input->times[i].column, input->times[i].lag};
+        if (waits && input->times[i].column != tells->column)
+            continue;
+        if (waits)
+            t.lag = MAX(t.lag, tells->lag);
+        n->times[n->ntimes++] = t;
+    }
+}
+
+static void join_times(struct binder *b, struct plan_node *n, const struct plan_node *left,
+                       const struct plan_node *right, const struct plan_time tells[2])
+{
+    const struct plan_join *j = &n->join;
+    n->times = arena_array(b->arena, MAX(left->ntimes + right->ntimes, 1), sizeof *n->times);
+    side_times(n, left, 0, &tells[0], !j->fixed[1]);
+    if (j->kind == JOIN_SEMI || j->kind == JOIN_ANTI) {
+        n->window_start = left->window_start;
+        n->window_end = left->window_end;
+        n->start_tells_end = left->start_tells_end;
+        return;
+    }
+    if (j->kind == JOIN_INNER || j->kind == JOIN_LEFT) {
+        n->window_start = left->window_start;
+        n->window_end = left->window_end;
+        n->start_tells_end = left->start_tells_end;
+    }
+    if (j->kind == JOIN_RIGHT || j->kind == JOIN_FULL)
+        n->ntimes = 0; /* the left's columns may be NULL */
+    if (j->kind == JOIN_INNER || j->kind == JOIN_RIGHT)
+        side_times(n, right, left->schema.ncols, &tells[1], !j->fixed[0]);
+}
+
+static enum node_mode join_mode(const struct plan_node *n)
+{
+    if (n->mode == MODE_UPDATING)
+        return MODE_UPDATING;
+    switch (n->join.kind) {
+    case JOIN_INNER:
+    case JOIN_SEMI: return n->mode;
+    case JOIN_LEFT:
+    case JOIN_ANTI: return n->join.fixed[1] ? n->mode : MODE_UPDATING;
+    case JOIN_RIGHT: return n->join.fixed[0] ? n->mode : MODE_UPDATING;
+    case JOIN_FULL: return MODE_UPDATING;
+    }
+    return MODE_UPDATING;
+}
+
+uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan_join *join,
+                   const struct plan_time tells[2], int32_t location)
+{
+    const struct plan_node *left = b->nodes[inputs[0]], *right = b->nodes[inputs[1]];
+    struct plan_node *n = node_new(b, NODE_JOIN, inputs, 2, location);
+    n->join = *join;
+    for (int side = 0; side < 2; side++) {
+        const struct plan_node *mine = side ? right : left, *other = side ? left : right;
+        n->join.fixed[side] = mine->bounded && mine->mode == MODE_APPEND && !other->bounded;
+        n->join.lag[side] = MAX(plan_lag(mine, join->late[side]), 0);
+    }
+    bool left_only = join->kind == JOIN_SEMI || join->kind == JOIN_ANTI;
+    n->schema = left_only ? left->schema : both_schemas(b, left, right);
+    n->mode = join_mode(n);
+    n->stateful = true;
+    join_key(b, n, left, right);
+    join_times(b, n, left, right, tells);
+    return node_add(b, n);
+}
+
+/* ---- order within partitions ---- */
+
+static void partition_times(struct plan_node *n, const uint32_t *partition, uint32_t npartition)
+{
+    for (uint32_t i = 0; i < npartition; i++) {
+        int64_t lag = plan_lag(n, (int32_t)partition[i]);
+        if (lag < 0 || (n->closes >= 0 && lag >= n->lag))
+            continue;
+        n->closes = (int32_t)partition[i];
+        n->lag = lag;
+    }
+}
+
+static void add_column(struct binder *b, struct plan_node *n, const char *name, struct type type)
+{
+    struct schema wider = node_schema(b, n->schema.ncols + 1);
+    memcpy(wider.names, n->schema.names, n->schema.ncols * sizeof *wider.names);
+    memcpy(wider.types, n->schema.types, n->schema.ncols * sizeof *wider.types);
+    wider.names[n->schema.ncols] = name;
+    wider.types[n->schema.ncols] = type;
+    n->schema = wider;
+}
+
+/* Only times that are the partition's own move no row afterwards. */
+static void keep_partition_time(struct binder *b, struct plan_node *n)
+{
+    n->ntimes = 0;
+    if (n->closes < 0)
+        return;
+    n->times = arena_dup(b->arena, &(struct plan_time){(uint32_t)n->closes, n->lag}, sizeof *n->times);
+    n->ntimes = 1;
+}
+
+static struct type over_type(const struct plan_over_call *c, const struct schema *input)
+{
+    if (c->kind == OVER_AGGREGATE)
+        return c->function->result(c->arg >= 0 ? input->types[c->arg] : TYPE(TYPE_UNKNOWN));
+    return c->arg >= 0 ? input->types[c->arg] : TYPE(TYPE_INT8);
+}
+
+enum status node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
+                      uint32_t nsort, const char **names, int32_t location, uint32_t *ret)
+{
+    struct plan_node *n = node_new(b, NODE_OVER, &input, 1, location);
+    const struct schema below = b->nodes[input]->schema;
+    node_inherit(b, n);
+    n->over = *over;
+    n->sort = sort;
+    n->nsort = nsort;
+    partition_times(n, over->partition, over->npartition);
+    keep_partition_time(b, n);
+    for (uint32_t i = 0; i < over->ncalls; i++)
+        add_column(b, n, names[i], over_type(&over->calls[i], &below));
+    n->stateful = true;
+    n->mode = MODE_UPDATING;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+enum status node_topn(struct binder *b, uint32_t input, const struct plan_topn *topn, struct plan_sort_key *sort,
+                      uint32_t nsort, const char *rank_name, int32_t location, uint32_t *ret)
+{
+    struct plan_node *n = node_new(b, NODE_TOPN, &input, 1, location);
+    node_inherit(b, n);
+    n->topn = *topn;
+    n->sort = sort;
+    n->nsort = nsort;
+    partition_times(n, topn->partition, topn->npartition);
+    keep_partition_time(b, n);
+    uint32_t rank = n->schema.ncols;
+    add_column(b, n, rank_name, TYPE(TYPE_INT8));
+    if (topn->kind == OVER_ROW_NUMBER && (topn->limit == 1 || !n->key)) {
+        n->nkey = topn->npartition + (topn->limit > 1);
+        n->key = arena_array(b->arena, MAX(n->nkey, 1), sizeof *n->key);
+        for (uint32_t i = 0; i < n->nkey; i++)
+            n->key[i] = i < topn->npartition ? topn->partition[i] : rank;
+    }
+    n->stateful = true;
+    n->mode = MODE_UPDATING;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+/* ---- rank <= N ---- */
+
+static bool constant_count(const struct expr *e, int64_t *ret)
+{
+    if (e->kind != EXPR_CONST || column_is_null(&e->value, 0))
+        return false;
+    if (e->type.id == TYPE_INT4)
+        *ret = *(const int32_t *)e->value.data;
+    else if (e->type.id == TYPE_INT8)
+        *ret = *(const int64_t *)e->value.data;
+    else
+        return false;
+    return true;
+}
+
+/* rank <= N, rank < N, rank = N, and the same the other way round: the rank's greatest value. */
+static bool rank_limit(const struct expr *e, uint32_t rank, int64_t *ret, bool *ret_all)
+{
+    if (e->kind != EXPR_CALL || e->nargs != 2)
+        return false;
+    const char *name = e->function->name;
+    bool turned = e->args[1]->kind == EXPR_COLUMN;
+    const struct expr *column = e->args[turned], *constant = e->args[!turned];
+    if (column->kind != EXPR_COLUMN || column->column != rank || !constant_count(constant, ret))
+        return false;
+    bool below = strcmp(name, turned ? ">" : "<") == 0, most = strcmp(name, turned ? ">=" : "<=") == 0;
+    bool equal = strcmp(name, "=") == 0;
+    if (below)
+        --*ret;
+    *ret_all = !equal || *ret == 1;
+    return (below || most || equal) && *ret > 0;
+}
+
+static bool is_rank(const struct plan_node *n)
+{
+    return n->kind == NODE_OVER && n->over.ncalls == 1 && n->over.calls[0].kind <= OVER_DENSE_RANK;
+}
+
+enum status node_first_rows(struct binder *b, uint32_t *node, struct expr **predicate, int32_t location)
+{
+    const struct plan_node *n = b->nodes[*node];
+    struct expr *p = *predicate;
+    if (!is_rank(n))
+        return OK;
+    uint32_t rank = n->schema.ncols - 1, count = p->kind == EXPR_AND ? p->nargs : 1, nrest = 0;
+    struct expr **terms = p->kind == EXPR_AND ? p->args : &p, **rest = arena_array(b->arena, count, sizeof *rest);
+    int64_t limit = 0, n_here;
+    for (uint32_t i = 0; i < count; i++) {
+        bool all = true, is_limit = rank_limit(terms[i], rank, &n_here, &all);
+        if (is_limit)
+            limit = limit ? MIN(limit, n_here) : n_here;
+        if (!is_limit || !all)
+            rest[nrest++] = terms[i];
+    }
+    if (limit == 0)
+        return OK;
+    struct plan_topn topn = {n->over.calls[0].kind, n->over.partition, n->over.npartition, limit};
+    TRY(node_topn(b, n->inputs[0], &topn, n->sort, n->nsort, n->schema.names[rank], location, node));
+    *predicate = nrest ? rest[0] : NULL;
+    return nrest > 1 ? bind_located(b, location, expr_logic(b->arena, EXPR_AND, rest, nrest, location, predicate, b->err))
+                     : OK;
+}

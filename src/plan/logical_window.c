@@ -1,0 +1,149 @@
+/* Nodes of windows, and when rows that change have changed for the last time. */
+#include "plan/bind.h"
+
+/* ---- windows ---- */
+
+static void append_columns(struct binder *b, struct plan_node *n, const char *const *names, struct type type,
+                           uint32_t count)
+{
+    struct schema wider = node_schema(b, n->schema.ncols + count);
+    for (uint32_t i = 0; i < wider.ncols; i++) {
+        wider.names[i] = i < n->schema.ncols ? n->schema.names[i] : names[i - n->schema.ncols];
+        wider.types[i] = i < n->schema.ncols ? n->schema.types[i] : type;
+    }
+    n->schema = wider;
+}
+
+static const char *const bounds[] = {"window_start", "window_end"};
+
+/* A start lies at most the size before the row's time, the end after it. */
+static void window_times(struct binder *b, struct plan_node *n, uint32_t start)
+{
+    int64_t lag = plan_lag(n, (int32_t)n->window.column), start_lag;
+    struct plan_time *times = arena_array(b->arena, n->ntimes + 2, sizeof *times);
+    memcpy(times, n->times, n->ntimes * sizeof *times);
+    times[n->ntimes++] = (struct plan_time){start + 1, lag};
+    if (!__builtin_add_overflow(lag, n->window.size, &start_lag))
+        times[n->ntimes++] = (struct plan_time){start, start_lag};
+    n->times = times;
+}
+
+enum status node_window(struct binder *b, uint32_t input, const struct plan_window *window, int32_t location,
+                        uint32_t *ret)
+{
+    struct plan_node *n = node_new(b, NODE_WINDOW, &input, 1, location);
+    node_inherit(b, n);
+    n->window = *window;
+    uint32_t start = n->schema.ncols;
+    append_columns(b, n, bounds, TYPE(TYPE_TIMESTAMPTZ), 2);
+    if (window->kind != WINDOW_SESSION)
+        window_times(b, n, start);
+    n->window_start = (int32_t)start;
+    n->window_end = (int32_t)start + 1;
+    n->start_tells_end = window->kind != WINDOW_CUMULATE;
+    if (n->key && window->kind != WINDOW_TUMBLE) { /* a row is in several windows */
+        uint32_t *key = node_key(b, n->key, n->nkey);
+        n->key = arena_array(b->arena, n->nkey + 1, sizeof *key);
+        memcpy(n->key, key, n->nkey * sizeof *key);
+        n->key[n->nkey++] = start + 1;
+    }
+    *ret = node_add(b, n);
+    return OK;
+}
+
+enum status node_session(struct binder *b, uint32_t input, const struct plan_window *window,
+                         struct plan_aggregate *aggregates, uint32_t naggregates, const char **names,
+                         int32_t location, uint32_t *ret)
+{
+    if (b->nodes[input]->mode == MODE_UPDATING)
+        return bind_refuse(b, location, "session windows over rows that change");
+    struct plan_node *n = node_new(b, NODE_SESSION, &input, 1, location);
+    const struct plan_node *below = b->nodes[input];
+    uint32_t nkey = window->nkey;
+    n->window = *window;
+    n->window.column = nkey;
+    n->aggregates = aggregates;
+    n->naggregates = naggregates;
+    n->schema = node_schema(b, nkey + 2 + naggregates);
+    for (uint32_t i = 0; i < nkey; i++) {
+        n->window.key[i] = i;
+        n->schema.names[i] = below->schema.names[i];
+        n->schema.types[i] = below->schema.types[i];
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        n->schema.names[nkey + i] = bounds[i];
+        n->schema.types[nkey + i] = TYPE(TYPE_TIMESTAMPTZ);
+    }
+    for (uint32_t i = 0; i < naggregates; i++) {
+        struct type arg = aggregates[i].arg >= 0 ? below->schema.types[aggregates[i].arg] : TYPE(TYPE_UNKNOWN);
+        n->schema.names[nkey + 2 + i] = names[i];
+        n->schema.types[nkey + 2 + i] = aggregates[i].function->result(arg);
+    }
+    n->window_start = (int32_t)nkey;
+    n->window_end = (int32_t)nkey + 1;
+    n->start_tells_end = true;
+    n->lag = MAX(plan_lag(below, (int32_t)nkey), 0);
+    n->times = arena_dup(b->arena, &(struct plan_time){nkey + 1, n->lag}, sizeof *n->times);
+    n->ntimes = 1;
+    n->key = arena_array(b->arena, nkey + 1, sizeof *n->key);
+    for (uint32_t i = 0; i <= nkey; i++)
+        n->key[i] = i < nkey ? i : nkey + 1;
+    n->nkey = nkey + 1;
+    n->stateful = true;
+    n->mode = MODE_UPDATING;
+    *ret = node_add(b, n);
+    return OK;
+}
+
+/* ---- closing ---- */
+
+static enum status never_closes(struct binder *b, const struct plan_node *n, int32_t location)
+{
+    (void)bind_error(b, location, "the rows of %s %s change, and there is no time after which they do not", n->name,
+                     n->id);
+    return error_hint(b->err, "GROUP BY window_start, window_end of a tumble, hop, cumulate or session; join by time");
+}
+
+/* Its rows leave once the watermark has passed them. */
+static bool closes_itself(const struct plan_node *n)
+{
+    switch (n->kind) {
+    case NODE_SESSION: return true;
+    case NODE_AGGREGATE:
+    case NODE_TOPN:
+    case NODE_OVER: return n->closes >= 0;
+    case NODE_JOIN: {
+        bool left = n->join.kind == JOIN_LEFT || n->join.kind == JOIN_FULL || n->join.kind == JOIN_ANTI;
+        bool right = n->join.kind == JOIN_RIGHT || n->join.kind == JOIN_FULL;
+        return (!left || n->join.expires[0] >= 0 || n->join.fixed[1]) &&
+               (!right || n->join.expires[1] >= 0 || n->join.fixed[0]);
+    }
+    default: return false;
+    }
+}
+
+static bool passes_on(const struct plan_node *n)
+{
+    return n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_WINDOW || n->kind == NODE_UNION;
+}
+
+enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32_t *ret)
+{
+    const struct plan_node *n = b->nodes[node];
+    if (n->mode != MODE_UPDATING) {
+        *ret = node;
+        return OK;
+    }
+    if (!closes_itself(n) && !passes_on(n))
+        return never_closes(b, n, location);
+    struct plan_node *closed = arena_dup(b->arena, n, sizeof *n);
+    closed->inputs = arena_array(b->arena, n->ninputs, sizeof *closed->inputs);
+    closed->final = closes_itself(n);
+    closed->mode = closed->final ? MODE_FINAL : MODE_APPEND;
+    for (uint32_t i = 0; i < n->ninputs; i++) {
+        TRY(node_close(b, n->inputs[i], location, &closed->inputs[i]));
+        closed->mode = MAX(closed->mode, b->nodes[closed->inputs[i]]->mode);
+    }
+    *ret = node_add(b, closed);
+    return OK;
+}
