@@ -11,8 +11,10 @@ struct node {
     struct operator *op;
     struct scan *scan;
     struct collect *collect;
-    uint32_t *consumers, nconsumers;
-    uint32_t source;              /* table index of the scan whose event time this node goes by */
+    struct edge { uint32_t node, port; } *consumers;
+    uint32_t nconsumers;
+    uint32_t source;              /* table index of the scan whose rows come here unchanged; UINT32_MAX: of none */
+    struct op_time time;          /* of this epoch: the least of the inputs' */
     struct step_counts *counts;   /* per worker */
     struct parked *parked;        /* OP_EXCHANGE: per slot; batch NULL: none */
     uint32_t nparked;             /* 0 or more: somebody waits */
@@ -37,7 +39,7 @@ struct graph {
     struct rejections *rejections; /* per worker */
     int64_t epoch, now_us;
     bool final, recalling;
-    struct graph_time *times; /* per plan table */
+    struct op_time *times; /* per plan table */
     void (*result)(void *arg, uint32_t node, const struct batch *b);
     void *result_arg;
 };
@@ -64,10 +66,14 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
     case NODE_PROJECT: n->op = project_new(p, input, g->nworkers); return OK;
     case NODE_DEDUP: n->op = dedup_new(p, input, g->nworkers, g->config.hash_seed); return OK;
     case NODE_AGGREGATE: n->op = aggregate_new(p, input, g->nworkers); return OK;
-    case NODE_SORT: n->op = sort_new(p); return OK;
-    case NODE_WINDOW:
+    case NODE_SORT: n->op = sort_new(p, g->nworkers); return OK;
+    case NODE_WINDOW: n->op = window_new(p, input); return OK;
+    case NODE_JOIN: {
+        const struct plan_node *inputs[2] = {input, &g->config.plan->nodes[p->inputs[1]]};
+        n->op = join_new(p, inputs, g->nworkers);
+        return OK;
+    }
     case NODE_SESSION:
-    case NODE_JOIN:
     case NODE_TOPN:
     case NODE_OVER: return OK;
     case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;
@@ -84,11 +90,15 @@ static void link_nodes(struct graph *g)
 {
     for (uint32_t i = 0; i < g->nnodes; i++) {
         struct node *n = &g->nodes[i];
-        n->consumers = arena_array(&g->arena, g->nnodes, sizeof *n->consumers);
+        uint32_t uses = 0;
+        for (uint32_t k = i + 1; k < g->nnodes; k++)
+            for (uint32_t port = 0; port < g->nodes[k].plan->ninputs; port++)
+                uses += g->nodes[k].plan->inputs[port] == i;
+        n->consumers = arena_array(&g->arena, uses, sizeof *n->consumers);
         n->source = n->plan->kind == NODE_SCAN ? n->plan->table : UINT32_MAX;
-        for (uint32_t k = 0; k < n->plan->ninputs; k++) {
-            struct node *input = &g->nodes[n->plan->inputs[k]];
-            input->consumers[input->nconsumers++] = i;
+        for (uint32_t port = 0; port < n->plan->ninputs; port++) {
+            struct node *input = &g->nodes[n->plan->inputs[port]];
+            input->consumers[input->nconsumers++] = (struct edge){i, port};
             if (n->source == UINT32_MAX)
                 n->source = input->source;
         }
@@ -148,44 +158,54 @@ uint32_t graph_slots(const struct graph *g) { return g->nslots; }
 
 /* ---- delivering ---- */
 
+static int64_t behind(int64_t time, int64_t lag)
+{
+    int64_t earlier;
+    if (time == INT64_MIN || time == INT64_MAX)
+        return time;
+    return __builtin_sub_overflow(time, lag, &earlier) ? INT64_MIN : earlier;
+}
+
 static struct op_context context(struct graph *g, struct node *n, uint32_t worker, struct arena *a)
 {
-    struct graph_time none = {INT64_MIN, INT64_MIN};
-    const struct graph_time *t = n->source == UINT32_MAX ? &none : &g->times[n->source];
-    return (struct op_context){
+    struct op_context c = {
         .worker = worker,
         .nworkers = g->nworkers,
         .epoch = g->epoch,
         .now_us = g->now_us,
-        .late_us = t->late_us,
-        .evict_us = t->evict_us,
+        .time = {behind(n->time.late_us, n->plan->lag), behind(n->time.evict_us, n->plan->lag)},
         .final = g->final,
         .arena = a,
         .rejections = &g->rejections[worker],
         .source_name = n->source == UINT32_MAX ? NULL : g->config.plan->tables[n->source].name,
         .counts = &n->counts[worker],
     };
+    for (uint32_t i = 0; i < MIN(n->plan->ninputs, (uint32_t)ARRAY_LEN(c.inputs)); i++)
+        c.inputs[i] = g->nodes[n->plan->inputs[i]].time;
+    return c;
 }
 
-static void deliver(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a, struct batch *b);
+static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uint32_t slot, struct arena *a,
+                    struct batch *b);
 
 static void deliver_on(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a,
                        struct batch *b)
 {
     for (uint32_t i = 0; b && i < n->nconsumers; i++)
-        deliver(g, &g->nodes[n->consumers[i]], worker, slot, a, b);
+        deliver(g, &n->consumers[i], worker, slot, a, b);
 }
 
-static void deliver(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a, struct batch *b)
+static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uint32_t slot, struct arena *a,
+                    struct batch *b)
 {
+    struct node *n = &g->nodes[to->node];
     struct op_context c = context(g, n, worker, a);
-    if (g->recalling && n->op && n->op->ops->shape != OP_ROWS)
-        return; /* what is recalled is in its state already */
+    c.port = to->port;
     if (n->collect) {
         collect_push(n->collect, &c, slot, b);
     } else if (n->plan->kind == NODE_RESULT) {
         if (g->result)
-            g->result(g->result_arg, (uint32_t)(n - g->nodes), b);
+            g->result(g->result_arg, to->node, b);
     } else if (!n->op) {
         deliver_on(g, n, worker, slot, a, b);
     } else {
@@ -253,12 +273,35 @@ static void run_exchanges(struct graph *g)
 
 /* ---- an epoch ---- */
 
-void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct graph_time *times, bool final)
+/* A step knows no more of time than the slowest of its inputs; constants are there from the start. */
+static void set_times(struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        n->time = (struct op_time){INT64_MAX, INT64_MAX};
+        if (n->plan->kind == NODE_SCAN)
+            n->time = g->times[n->plan->table];
+        else if (n->plan->kind == NODE_VALUES)
+            n->time.late_us = INT64_MIN;
+        else if (n->plan->kind == NODE_RELATION)
+            n->time = (struct op_time){INT64_MIN, INT64_MIN};
+        for (uint32_t k = 0; k < n->plan->ninputs; k++) {
+            const struct op_time *input = &g->nodes[n->plan->inputs[k]].time;
+            if (n->plan->kind == NODE_JOIN && n->plan->join.fixed[k])
+                continue; /* it has ended, whatever it knew of time */
+            n->time.late_us = MIN(n->time.late_us, input->late_us);
+            n->time.evict_us = MIN(n->time.evict_us, input->evict_us);
+        }
+    }
+}
+
+void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct op_time *times, bool final)
 {
     g->epoch = epoch;
     g->now_us = now_us;
     g->final = final;
     memcpy(g->times, times, g->config.plan->ntables * sizeof *times);
+    set_times(g);
     arena_reset(&g->epoch_arena);
     for (uint32_t w = 0; w < g->nworkers; w++)
         rejections_reset(&g->rejections[w]);
@@ -480,13 +523,13 @@ void graph_save(struct graph *g, struct segment_writer *w)
 }
 
 enum status graph_load(struct graph *g, const struct section *section, struct slice payload,
-                       const struct graph_time *times, struct error *err)
+                       const struct op_time *times, struct error *err)
 {
     for (uint32_t i = 0; i < g->nnodes; i++) {
         struct node *n = &g->nodes[i];
         if (!n->op || !n->op->ops->load || strcmp(n->op->id, section->name))
             continue;
-        int64_t evict = n->source == UINT32_MAX ? INT64_MIN : times[n->source].evict_us;
+        int64_t evict = n->source == UINT32_MAX ? INT64_MIN : behind(times[n->source].evict_us, n->plan->lag);
         return n->op->ops->load(n->op, section->version, payload, evict, err);
     }
     (void)error_set(err, ERR_STATE, "the state holds step %s, which the pipeline does not have", section->name);

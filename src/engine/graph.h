@@ -30,12 +30,8 @@ uint32_t graph_slots(const struct graph *g);
 
 /* ---- an epoch ---- */
 
-/* Event time as one source sees it in this epoch (semantics 8). */
-struct graph_time {
-    int64_t late_us, evict_us;
-};
 /* times: per plan table, those of sources set. */
-void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct graph_time *times, bool final);
+void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct op_time *times, bool final);
 /* ret_max_event: per batch, the greatest event time accepted, INT64_MIN: none. */
 void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event);
 /* Everything that waits for the end of the epoch comes out and reaches the sinks. */
@@ -64,7 +60,7 @@ void graph_on_result(struct graph *g, void (*result)(void *arg, uint32_t node, c
 void graph_save(struct graph *g, struct segment_writer *w);
 /* A section read back at recovery; one that no step knows is ERR_STATE (the plan changed). */
 enum status graph_load(struct graph *g, const struct section *section, struct slice payload,
-                       const struct graph_time *times, struct error *err);
+                       const struct op_time *times, struct error *err);
 /* Stateful steps, for status: NULL past the end. */
 const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t *ret_keys, uint64_t *ret_bytes);
 uint64_t graph_state_bytes(const struct graph *g);

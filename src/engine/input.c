@@ -272,12 +272,12 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
 
 /* ---- event time ---- */
 
-void inputs_times(const struct inputs *all, struct graph_time *times)
+void inputs_times(const struct inputs *all, struct op_time *times)
 {
     for (uint32_t i = 0; i < all->plan->ntables; i++)
-        times[i] = (struct graph_time){INT64_MIN, INT64_MIN};
+        times[i] = (struct op_time){INT64_MIN, INT64_MIN};
     for (uint32_t i = 0; i < all->count; i++)
-        times[all->items[i].index] = (struct graph_time){all->items[i].evict, all->items[i].watermark};
+        times[all->items[i].index] = (struct op_time){all->items[i].evict, all->items[i].watermark};
 }
 
 /* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log,
@@ -333,7 +333,7 @@ void inputs_end_epoch(struct inputs *all)
 {
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
-        int64_t watermark = in->table->time_column < 0 ? INT64_MIN : watermark_of(in);
+        int64_t watermark = watermark_of(in);
         in->time_moved = in->evict != in->watermark || watermark != in->watermark;
         in->evict = in->watermark;
         in->watermark = watermark;

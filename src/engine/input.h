@@ -57,7 +57,7 @@ enum status inputs_discover(struct inputs *in, const struct manifest *m, struct 
 /* Has every source named a split? A broker answers some time after it was asked. */
 bool inputs_have_splits(const struct inputs *in);
 /* Time for the epoch that begins: fills times (per plan table). Changes nothing. */
-void inputs_times(const struct inputs *in, struct graph_time *times);
+void inputs_times(const struct inputs *in, struct op_time *times);
 
 struct input_limits {
     int64_t rows, bytes;

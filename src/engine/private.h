@@ -26,7 +26,7 @@ struct engine {
     struct control *control;
     struct segment_writer *segment;
     struct arena arena; /* of one epoch's commit */
-    struct graph_time *times;
+    struct op_time *times;
     atomic_bool stop;
     /* progress */
     int64_t started_us, last_progress_us, last_discovery_us;

@@ -77,9 +77,9 @@ static enum status run(struct query *q, const struct query_relations *relations,
         if (q->plan->nodes[i].kind == NODE_RESULT)
             on_result(q, i, NULL);
     graph_on_result(q->graph, on_result, q);
-    struct graph_time *times = arena_array(&q->plan->arena, q->plan->ntables + 1, sizeof *times);
+    struct op_time *times = arena_array(&q->plan->arena, q->plan->ntables + 1, sizeof *times);
     for (uint32_t t = 0; t < q->plan->ntables; t++)
-        times[t] = (struct graph_time){INT64_MIN, INT64_MIN};
+        times[t] = (struct op_time){INT64_MIN, INT64_MIN};
     graph_begin_epoch(q->graph, 1, os_now_us(), times, true);
     TRY(read_tables(q, relations, err));
     graph_end_epoch(q->graph);

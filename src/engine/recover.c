@@ -108,7 +108,7 @@ static enum status adopt_plan(struct engine *e, struct error *err)
 
 /* ---- state ---- */
 
-static enum status load_segment(struct engine *e, const struct segment_ref *ref, const struct graph_time *times,
+static enum status load_segment(struct engine *e, const struct segment_ref *ref, const struct op_time *times,
                                 struct error *err)
 {
     struct segment *segment;
@@ -134,9 +134,9 @@ static enum status load_segment(struct engine *e, const struct segment_ref *ref,
 static enum status load_state(struct engine *e, struct error *err)
 {
     const struct manifest *m = journal_manifest(e->journal);
-    struct graph_time *times = arena_array(&e->arena, e->plan->ntables + 1, sizeof *times);
+    struct op_time *times = arena_array(&e->arena, e->plan->ntables + 1, sizeof *times);
     for (uint32_t i = 0; i < e->plan->ntables; i++) {
-        times[i] = (struct graph_time){INT64_MIN, INT64_MIN};
+        times[i] = (struct op_time){INT64_MIN, INT64_MIN};
         for (uint32_t k = 0; k < m->nsources; k++)
             if (!strcmp(m->sources[k].source, e->plan->tables[i].name))
                 times[i].evict_us = m->sources[k].evict;

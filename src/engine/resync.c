@@ -10,7 +10,7 @@ struct recalled {
     uint32_t sink;
     const struct plan_table *table;
     const struct manifest *manifest;
-    struct graph_time *times;
+    struct op_time *times;
     unsigned shard; /* the first that was not read yet */
     struct buf payload, info;
     struct reader reader;
@@ -79,7 +79,7 @@ struct change_set *recalled_rows(struct graph *g, uint32_t sink, const struct pl
     r->manifest = m;
     r->times = mem_array(plan->ntables + 1, sizeof *r->times);
     for (uint32_t i = 0; i < plan->ntables; i++)
-        r->times[i] = (struct graph_time){INT64_MIN, INT64_MIN};
+        r->times[i] = (struct op_time){INT64_MIN, INT64_MIN};
     return &r->set;
 }
 

@@ -6,7 +6,8 @@
  *     push(batch) on any worker, any number of times        in the order of ordinals per worker
  *     OP_EXCHANGE only: after the workers met, resolve(shards, batches) in parallel over disjoint shards, then
  *                       finish(batch) on any worker          (semantics 24: hash, ordinal, reference -> bitmap)
- *     merge(shards) in parallel over disjoint shards, then emit(...) until it answers NULL
+ *     merge(shards) in parallel over disjoint shards, then emit(...) until it answers NULL; its rows are pushed on
+ *                                                            to steps further down before these merge
  *     save(...)                                              what changed goes into the epoch's segment
  *
  * A result must not depend on the number of workers or on which worker got which batch.
@@ -24,11 +25,18 @@ struct step_counts {
     uint64_t in, out, filtered, late, duplicate, error;
 };
 
-struct op_context {
-    uint32_t worker, nworkers;
-    int64_t epoch, now_us;
+/* Event time in an epoch (semantics 8). */
+struct op_time {
     int64_t late_us;  /* rows at or before this event time are late; INT64_MIN: none are */
     int64_t evict_us; /* state at or before this may go; INT64_MIN: none may */
+};
+
+struct op_context {
+    uint32_t worker, nworkers;
+    uint32_t port;        /* of push: which input the batch comes from */
+    int64_t epoch, now_us;
+    struct op_time time;  /* of all inputs together, less the plan node's lag */
+    struct op_time inputs[2]; /* of each input, as it is */
     bool final;       /* finite inputs are at their end: this epoch is the last */
     struct arena *arena;           /* what the batch handed back needs; lives until the round ends */
     struct rejections *rejections; /* rows refused, with their reasons; this worker's */

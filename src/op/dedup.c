@@ -35,12 +35,12 @@ struct prepared {
 static void refuse_late(struct op_context *c, struct dedup *d, struct batch *b)
 {
     const int64_t *time = b->cols[d->time_column].data;
-    if (c->late_us == INT64_MIN)
+    if (c->time.late_us == INT64_MIN)
         return;
     uint64_t *keep = NULL;
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
-        if (likely(time[row] > c->late_us))
+        if (likely(time[row] > c->time.late_us))
             continue;
         if (!keep) {
             keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
@@ -50,7 +50,7 @@ static void refuse_late(struct op_context *c, struct dedup *d, struct batch *b)
         struct rejection *r = b->origin
                                   ? reject_row(c->rejections, b, row, c->source_name, d->op.name, "late", "")
                                   : reject_result(c->rejections, b, row, d->names, d->op.name, "late", "");
-        r->watermark = c->late_us;
+        r->watermark = c->time.late_us;
         c->counts->late++;
     }
     if (keep)
@@ -109,7 +109,7 @@ static void dedup_resolve(struct operator *op, struct op_context *c, unsigned fr
                     expiring_prefetch(d->seen, ahead);
             }
             if (is_between(expiring_shard(p->ids[row]), from, to))
-                p->first[row] = expiring_insert(d->seen, p->ids[row], time[row], c->evict_us);
+                p->first[row] = expiring_insert(d->seen, p->ids[row], time[row], c->time.evict_us);
         }
     }
 }
@@ -154,7 +154,7 @@ static void dedup_merge(struct operator *op, struct op_context *c, unsigned from
 {
     (void)to;
     if (from == 0)
-        expiring_sweep(((struct dedup *)op)->seen, c->evict_us);
+        expiring_sweep(((struct dedup *)op)->seen, c->time.evict_us);
 }
 
 static uint64_t dedup_keys(const struct operator *op) { return expiring_count(((const struct dedup *)op)->seen); }

@@ -12,8 +12,11 @@ struct operator *project_new(const struct plan_node *node, const struct plan_nod
 struct operator *dedup_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers,
                            uint64_t hash_seed);
 struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
-/* ORDER BY / LIMIT over a finite input: everything is held until the input ends (op_context.final). One worker only. */
-struct operator *sort_new(const struct plan_node *node);
+/* ORDER BY / LIMIT over a finite input: everything is held until the input ends (op_context.final). */
+struct operator *sort_new(const struct plan_node *node, uint32_t nworkers);
+
+struct operator *window_new(const struct plan_node *node, const struct plan_node *input);
+struct operator *join_new(const struct plan_node *node, const struct plan_node *const inputs[2], uint32_t nworkers);
 
 static inline void operator_free(struct operator *op)
 {

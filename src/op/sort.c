@@ -1,130 +1,224 @@
-/* Sort: ORDER BY, LIMIT and OFFSET over a finite input. Everything is held, and sorted when the input ends. */
+/* Sort: ORDER BY, LIMIT and OFFSET over a finite input, and rows that must have stopped changing before they come out.
+ * Everything is held, in state, and comes out in order when the input has ended. Rows that are equal in the order come in
+ * that of their bytes; without any order, as they arrived.
+ */
 #include <stdlib.h>
 
-#include "column/rowcodec.h"
-#include "column/rowkey.h"
+#include "column/rowpack.h"
+#include "op/gather.h"
 #include "op/operators.h"
+#include "op/sort_key.h"
+#include "state/keyed.h"
 
-struct held {
-    char *key; /* canonical bytes, one sort key after the other, each with its own direction */
-    uint32_t key_len;
-    uint32_t row;
-    struct batch *batch;
-    uint64_t arrival; /* ties keep the order of arrival */
+enum { SORT_VERSION = 1, EMIT_ROWS = 4096 };
+
+struct held { /* value; the key of its entry: u32 length of the sort key, the sort key, the row */
+    int64_t weight, arrival;
 };
+
 
 struct sort {
     struct operator op;
     const struct plan_node *node;
-    struct arena arena; /* the rows, until the end */
-    struct held *rows;
-    uint64_t count, cap;
-    bool emitted;
+    struct gather *gather;
+    struct keyed *rows;
+    struct buf *scratch; /* per worker: one row's key */
+    uint32_t nworkers;
+    int64_t arrivals; /* of all rows so far; only without an order, where one worker pushes */
+    /* the end */
+    struct arena arena;
+    struct keyed_entry **sorted;
+    uint64_t count, next;
+    int64_t left, skip; /* rows still wanted, -1: all; to be left out first */
+    int64_t taken;      /* of the next entry */
+    bool ended;
 };
 
-/* A sort key's bytes: rowkey order is ascending, NULLS LAST; descending inverts every byte, and a NULL that belongs
- * on the
- * other side gets another first byte. */
-static void put_sort_key(struct buf *out, const struct batch *b, const struct plan_sort_key *k, uint32_t row)
-{
-    bool null = column_is_null(&b->cols[k->column], row);
-    buf_put_u8(out, null ? (k->nulls_first ? 0 : 2) : 1);
-    if (null)
-        return;
-    size_t at = out->len;
-    rowkey_put(out, b->cols, &k->column, 1, row);
-    for (size_t i = at; k->descending && i < out->len; i++)
-        out->data[i] = (char)~out->data[i];
-}
+/* ---- gathering ---- */
 
 static void sort_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     struct sort *s = (struct sort *)op;
-    AUTO(buf) bytes = BUF(GIB(1));
-    batch_encode(in, &bytes);
-    char *kept = arena_dup(&s->arena, bytes.data, bytes.len);
-    struct batch *b;
-    struct error err;
-    enum status ok = batch_decode((struct slice){kept, bytes.len}, NULL, in->ncols, &s->arena, &b, &err);
-    assert(ok == OK);
-    for (uint32_t row = 0; row < b->rows; row++) {
-        buf_clear(&bytes);
-        for (uint32_t k = 0; k < s->node->nsort; k++)
-            put_sort_key(&bytes, b, &s->node->sort[k], row);
-        if (s->count == s->cap) {
-            s->cap = s->cap ? s->cap * 2 : 256;
-            s->rows = mem_realloc(s->rows, s->cap * sizeof *s->rows);
-        }
-        s->rows[s->count] = (struct held){arena_dup(&s->arena, bytes.data, bytes.len), (uint32_t)bytes.len, row, b,
-                                          s->count};
-        s->count++;
+    struct buf *key = &s->scratch[c->worker];
+    for (uint32_t i = 0; i < batch_live(in); i++) {
+        uint32_t row = batch_row(in, i), length;
+        buf_clear(key);
+        buf_put_u32(key, 0);
+        sort_key_put(key, in->cols, s->node->sort, s->node->nsort, row);
+        length = (uint32_t)(key->len - 4);
+        memcpy(key->data, &length, 4);
+        rowpack_put(key, in->cols, in->ncols, row);
+        struct gathered head = {.hash = hash64(key->data, key->len, 0), .weight = batch_weight(in, row)};
+        if (s->node->nsort == 0)
+            head.time = __atomic_fetch_add(&s->arrivals, 1, __ATOMIC_RELAXED);
+        gather_put(s->gather, c->worker, &head, buf_slice(key), (struct slice){0});
     }
     c->counts->in += batch_live(in);
     c->counts->out += batch_live(in);
     *ret = NULL;
 }
 
-static int compare_held(const void *x, const void *y)
+static void apply(struct sort *s, const struct gathered *r)
 {
-    const struct held *a = x, *b = y;
-    int d = memcmp(a->key, b->key, MIN(a->key_len, b->key_len));
-    if (!d && a->key_len != b->key_len)
-        d = a->key_len < b->key_len ? -1 : 1;
-    return d ? d : (a->arrival < b->arrival ? -1 : a->arrival > b->arrival);
+    bool fresh;
+    struct keyed_entry *e = keyed_get(s->rows, r->hash, r->bytes, r->key_len, &fresh);
+    struct held *h = keyed_value(e);
+    if (fresh)
+        h->arrival = r->time;
+    h->weight += r->weight;
+    keyed_touch(s->rows, e);
+    if (h->weight == 0)
+        keyed_remove(s->rows, e);
 }
 
 static void sort_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
-    (void)to;
+    (void)c;
     struct sort *s = (struct sort *)op;
-    if (from == 0 && c->final && s->count)
-        qsort(s->rows, s->count, sizeof *s->rows, compare_held);
+    for (unsigned shard = from; shard < to; shard++)
+        for (uint32_t w = 0; w < s->nworkers; w++)
+            for (const struct gathered *r = gather_first(s->gather, w, shard); r; r = r->next)
+                apply(s, r);
 }
 
-static void copy_value(struct column *to, uint32_t at, const struct column *from, uint32_t row, uint32_t rows,
-                       struct arena *a)
+/* ---- the end ---- */
+
+static struct slice sort_key_of(const struct sort *s, const struct keyed_entry *e)
 {
-    size_t width = type_width(from->type);
-    if (column_is_null(from, row))
-        column_set_null(to, a, rows, at);
-    else
-        memcpy((char *)to->data + width * at, (const char *)from->data + width * row, width);
+    struct slice key = keyed_key(s->rows, e);
+    uint32_t len;
+    memcpy(&len, key.data, 4);
+    return (struct slice){key.data + 4, len};
+}
+
+static int compare_bytes(struct slice a, struct slice b)
+{
+    size_t n = MIN(a.len, b.len);
+    int d = n ? memcmp(a.data, b.data, n) : 0;
+    return d ? d : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_entries(const void *x, const void *y, void *arg)
+{
+    const struct sort *s = arg;
+    struct keyed_entry *a = *(struct keyed_entry *const *)x, *b = *(struct keyed_entry *const *)y;
+    const struct held *ha = keyed_value(a), *hb = keyed_value(b);
+    int d = compare_bytes(sort_key_of(s, a), sort_key_of(s, b));
+    if (d == 0)
+        d = (ha->arrival > hb->arrival) - (ha->arrival < hb->arrival);
+    return d ? d : compare_bytes(keyed_key(s->rows, a), keyed_key(s->rows, b));
+}
+
+static void collect_entry(void *arg, struct keyed_entry *e)
+{
+    struct sort *s = arg;
+    s->sorted[s->count++] = e;
+}
+
+static void begin_end(struct sort *s)
+{
+    s->ended = true;
+    s->sorted = arena_array(&s->arena, keyed_count(s->rows), sizeof(struct keyed_entry *));
+    for (unsigned shard = 0; shard < SHARDS; shard++)
+        keyed_each(s->rows, shard, collect_entry, s);
+    qsort_r(s->sorted, s->count, sizeof *s->sorted, compare_entries, s);
+    s->left = s->node->limit;
+    s->skip = s->node->offset;
+}
+
+/* The next row, counting each as often as it is there. NULL: no more. */
+static struct keyed_entry *next_row(struct sort *s)
+{
+    while (s->next < s->count && s->left != 0) {
+        struct keyed_entry *e = s->sorted[s->next];
+        const struct held *h = keyed_value(e);
+        if (s->taken >= h->weight) {
+            s->next++;
+            s->taken = 0;
+            continue;
+        }
+        s->taken++;
+        if (s->skip > 0) {
+            s->skip--;
+            continue;
+        }
+        s->left -= s->left > 0;
+        return e;
+    }
+    return NULL;
 }
 
 static struct batch *sort_emit(struct operator *op, struct op_context *c)
 {
     struct sort *s = (struct sort *)op;
-    if (!c->final || s->emitted)
+    gather_clear(s->gather);
+    if (!c->final)
         return NULL;
-    s->emitted = true;
-    uint64_t first = MIN((uint64_t)s->node->offset, s->count);
-    uint64_t n = s->count - first;
-    if (s->node->limit >= 0)
-        n = MIN(n, (uint64_t)s->node->limit);
-    if (n == 0)
-        return NULL;
-    struct batch *out = batch_make(&s->arena, s->node->schema.types, s->node->schema.ncols, (uint32_t)n);
-    out->rows = out->live = (uint32_t)n;
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t col = 0; col < out->ncols; col++)
-            copy_value(&out->cols[col], i, &s->rows[first + i].batch->cols[col], s->rows[first + i].row, out->rows,
-                       &s->arena);
+    if (!s->ended)
+        begin_end(s);
+    struct batch *out = NULL;
+    for (struct keyed_entry *e; (!out || out->rows < EMIT_ROWS) && (e = next_row(s));) {
+        if (!out) {
+            out = batch_make(c->arena, s->node->schema.types, s->node->schema.ncols, EMIT_ROWS);
+            out->rows = 0;
+        }
+        struct slice key = keyed_key(s->rows, e), sort_key = sort_key_of(s, e);
+        size_t head = 4 + sort_key.len;
+        bool ok = rowpack_get((struct slice){key.data + head, key.len - head}, out->cols, out->ncols, out->rows,
+                              EMIT_ROWS, c->arena);
+        assert(ok); /* this process packed it, or a checksum covered it */
+        out->live = ++out->rows;
+    }
     return out;
 }
 
-static uint64_t sort_keys(const struct operator *op) { return ((const struct sort *)op)->count; }
+/* ---- state ---- */
+
+static void sort_save(struct operator *op, struct segment_writer *w)
+{
+    struct sort *s = (struct sort *)op;
+    struct buf payload = BUF(GIB(8));
+    keyed_save(s->rows, 0, SHARDS, &payload);
+    if (payload.len)
+        segment_add(w, SECTION_KEYED, op->id, SORT_VERSION, &payload);
+    buf_release(&payload);
+}
+
+static void note_arrival(void *arg, struct keyed_entry *e)
+{
+    struct sort *s = arg;
+    s->arrivals = MAX(s->arrivals, ((const struct held *)keyed_value(e))->arrival + 1);
+}
+
+static enum status sort_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
+                             struct error *err)
+{
+    (void)evict_us;
+    struct sort *s = (struct sort *)op;
+    TRY(keyed_load(s->rows, version, payload, err));
+    for (unsigned shard = 0; s->node->nsort == 0 && shard < SHARDS; shard++)
+        keyed_each(s->rows, shard, note_arrival, s);
+    return OK;
+}
+
+static uint64_t sort_keys(const struct operator *op) { return keyed_count(((const struct sort *)op)->rows); }
+
 static uint64_t sort_bytes(const struct operator *op)
 {
     const struct sort *s = (const struct sort *)op;
-    return s->arena.total + s->cap * sizeof *s->rows;
+    return keyed_bytes(s->rows) + gather_bytes(s->gather);
 }
 
 static void sort_free(struct operator *op)
 {
     struct sort *s = (struct sort *)op;
+    for (uint32_t w = 0; w < s->nworkers; w++)
+        buf_release(&s->scratch[w]);
+    free(s->scratch);
+    gather_free(s->gather);
+    keyed_free(s->rows);
     arena_release(&s->arena);
-    free(s->rows);
     free(s);
 }
 
@@ -132,14 +226,23 @@ static const struct operator_ops sort_ops = {.shape = OP_KEEP,
                                              .push = sort_push,
                                              .merge = sort_merge,
                                              .emit = sort_emit,
+                                             .save = sort_save,
+                                             .load = sort_load,
                                              .keys = sort_keys,
                                              .bytes = sort_bytes,
                                              .free = sort_free};
 
-struct operator *sort_new(const struct plan_node *node)
+struct operator *sort_new(const struct plan_node *node, uint32_t nworkers)
 {
+    static const struct keyed_codec codec = {.value_size = sizeof(struct held)};
     struct sort *s = mem_zalloc(sizeof *s);
     s->op = (struct operator){&sort_ops, node->id, node->name};
     s->node = node;
+    s->gather = gather_new(nworkers);
+    s->rows = keyed_new(node->id, SORT_VERSION, &codec);
+    s->nworkers = nworkers;
+    s->scratch = mem_zalloc(nworkers * sizeof *s->scratch);
+    for (uint32_t w = 0; w < nworkers; w++)
+        s->scratch[w].max = MIB(256);
     return &s->op;
 }

@@ -516,7 +516,7 @@ static enum status odd(const struct keyed *t, const char *what, struct error *er
 
 static enum status load_change(struct keyed *t, const struct keyed_change *c, struct error *err)
 {
-    uint64_t hash = hash64(c->key.data, c->key.len, 0);
+    uint64_t hash = t->codec.hash ? t->codec.hash(c->key) : hash64(c->key.data, c->key.len, 0);
     if (shard_of(hash) != c->shard)
         return odd(t, "a key lies in the wrong shard", err);
     struct shard *s = shard_at(t, hash);

@@ -16,6 +16,9 @@ struct keyed_codec {
     bool (*unpack)(void *arg, struct reader *in, void *value);
     void (*release)(void *arg, void *value); /* NULL: nothing to free */
     void *arg;
+    /* What stands for hash64 of the key wherever this table is used, so that related keys share a shard; NULL: hash64.
+     * Its value is part of the state's format. */
+    uint64_t (*hash)(struct slice key);
 };
 
 enum {

@@ -1,0 +1,407 @@
+/* Join: rows of two inputs that have equal keys and meet a condition, kept up to date as either side changes.
+ *
+ * During an epoch rows are gathered by the hash of their key. When it ends, each shard applies them one by one: a row of
+ * weight w meets the rows of the other side that are there, which gives products of weights, and then is kept for those
+ * that come later. What comes out in sum does not depend on the order (semantics 12); the right side goes first, so that
+ * a left join does not say "no match" and take it back within one epoch.
+ *
+ * Rows that must come out without a match, or once whatever the number of matches, know how many they have. A row goes
+ * when the other side's watermark says that nothing can meet it any more (semantics 14); a `final` join says "no match"
+ * only then.
+ */
+#include <stdlib.h>
+
+#include "column/rowkey.h"
+#include "column/rowpack.h"
+#include "expr/program.h"
+#include "op/gather.h"
+#include "op/join_state.h"
+#include "op/operators.h"
+#include "op/outcome.h"
+#include "op/refuse.h"
+#include "op/reject.h"
+
+enum { LEFT, RIGHT, NO_KEY = 2 /* a bit of gathered.port: some part of the key is NULL */ };
+enum { PAIRS = 256 };
+
+struct worker {
+    struct buf key, row; /* scratch */
+    struct program_state *program;
+};
+
+struct join {
+    struct operator op;
+    const struct plan_node *node;
+    const struct plan_join *join;
+    const struct plan_node *inputs[2];
+    struct arena arena;
+    const struct program *condition; /* NULL: the key says all */
+    struct gather *gather;
+    struct join_state *state;
+    struct outcomes out;
+    struct worker *workers;
+    uint32_t nworkers;
+    bool keeps[2];    /* rows of the side are kept */
+    bool outer[2];    /* rows of the side come out without a match, too */
+    bool semi, anti;  /* left rows only, each once: with matches, without */
+    bool counts[2];   /* rows of the side know their matches */
+    struct type *pair_types; /* left's columns, then right's */
+    uint32_t npair;
+};
+
+/* ---- gathering ---- */
+
+static void refuse_late(const struct join *j, struct op_context *c, struct batch *b, unsigned side)
+{
+    int32_t column = j->join->late[side];
+    int64_t limit = c->inputs[side].late_us;
+    if (column < 0 || limit == INT64_MIN || limit == INT64_MAX ||
+        __builtin_sub_overflow(limit, j->join->lag[side], &limit))
+        return;
+    const int64_t *time = b->cols[column].data;
+    uint64_t *keep = NULL;
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        if (column_is_null(&b->cols[column], row) || time[row] > limit)
+            continue;
+        if (!keep) {
+            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
+            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
+        }
+        bit_clear(keep, row);
+        struct rejection *r =
+            b->origin ? reject_row(c->rejections, b, row, c->source_name, j->op.name, "late", "")
+                      : reject_result(c->rejections, b, row, j->inputs[side]->schema.names, j->op.name, "late", "");
+        r->watermark = limit;
+        c->counts->late++;
+    }
+    if (keep)
+        batch_filter(b, keep);
+}
+
+static int64_t expires_of(const struct join *j, const struct batch *b, unsigned side, uint32_t row)
+{
+    int32_t column = j->join->expires[side];
+    if (column < 0)
+        return INT64_MAX;
+    return column_is_null(&b->cols[column], row) ? INT64_MIN : ((const int64_t *)b->cols[column].data)[row];
+}
+
+static bool has_null(const struct batch *b, const uint32_t *key, uint32_t nkey, uint32_t row)
+{
+    for (uint32_t i = 0; i < nkey; i++)
+        if (column_is_null(&b->cols[key[i]], row))
+            return true;
+    return false;
+}
+
+static void join_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
+{
+    (void)unused;
+    struct join *j = (struct join *)op;
+    struct worker *w = &j->workers[c->worker];
+    unsigned side = c->port;
+    struct batch b = *in;
+    c->counts->in += batch_live(in);
+    refuse_late(j, c, &b, side);
+    for (uint32_t i = 0; i < batch_live(&b); i++) {
+        uint32_t row = batch_row(&b, i);
+        bool null = has_null(&b, j->join->key[side], j->join->nkey, row);
+        if (null && !j->outer[side] && !(j->anti && side == LEFT))
+            continue; /* meets nothing and is not missed */
+        buf_clear(&w->key);
+        buf_clear(&w->row);
+        rowkey_put(&w->key, b.cols, j->join->key[side], j->join->nkey, row);
+        rowpack_put(&w->row, b.cols, j->inputs[side]->schema.ncols, row);
+        struct gathered head = {.hash = hash64(w->key.data, w->key.len, 0),
+                                .weight = batch_weight(&b, row),
+                                .time = expires_of(j, &b, side, row),
+                                .port = side | (null ? NO_KEY : 0)};
+        gather_put(j->gather, c->worker, &head, buf_slice(&w->key), buf_slice(&w->row));
+    }
+    c->counts->out += batch_live(&b); /* all are in the state or were looked at; results are counted where they go */
+    *ret = NULL;
+}
+
+/* ---- results ---- */
+
+struct merging {
+    struct join *j;
+    struct op_context *c;
+    unsigned shard, side; /* side: of the row being applied, or of those that expire */
+    struct arena scratch;
+};
+
+static void put_side(struct merging *m, struct batch *b, uint32_t row, unsigned side, struct slice packed)
+{
+    struct join *j = m->j;
+    uint32_t first = side == LEFT ? 0 : j->inputs[LEFT]->schema.ncols;
+    bool ok = rowpack_get(packed, b->cols + first, j->inputs[side]->schema.ncols, row, OUTCOME_ROWS, b->arena);
+    assert(ok); /* this process packed it, or a checksum covered it */
+}
+
+/* Without the other side: its columns stay NULL. */
+static void emit_alone(struct merging *m, unsigned side, struct slice packed, int64_t weight)
+{
+    uint32_t row;
+    struct batch *b = outcome_row(&m->j->out, m->shard, weight, &row);
+    put_side(m, b, row, side, packed);
+}
+
+static void emit_pair(struct merging *m, struct slice mine, struct slice other, int64_t weight)
+{
+    uint32_t row;
+    struct batch *b = outcome_row(&m->j->out, m->shard, weight, &row);
+    put_side(m, b, row, m->side, mine);
+    put_side(m, b, row, !m->side, other);
+}
+
+static int64_t times(int64_t a, int64_t b)
+{
+    int64_t product;
+    bool overflow = __builtin_mul_overflow(a, b, &product);
+    assert(!overflow); /* 2^63 equal rows were never read */
+    return product;
+}
+
+/* A kept row's matches went from `before` to `after`: does it come out, or go, by that? */
+static void matches_changed(struct merging *m, unsigned side, struct keyed_entry *e, int64_t before, int64_t after)
+{
+    struct join *j = m->j;
+    if ((before > 0) == (after > 0))
+        return;
+    struct slice row = join_state_row(j->state, e);
+    int64_t weight = join_row_of(e)->weight, sign = after > 0 ? 1 : -1;
+    if (j->semi)
+        emit_alone(m, side, row, sign * weight);
+    else if ((j->anti || j->outer[side]) && !j->node->final)
+        emit_alone(m, side, row, -sign * weight);
+}
+
+static void meet(struct merging *m, const struct gathered *r, struct keyed_entry *other, int64_t *matches)
+{
+    struct join *j = m->j;
+    struct join_row *o = join_row_of(other);
+    *matches += o->weight;
+    if (!j->semi && !j->anti)
+        emit_pair(m, gathered_row(r), join_state_row(j->state, other), times(r->weight, o->weight));
+    if (!j->counts[!m->side])
+        return;
+    int64_t before = o->matches;
+    o->matches += r->weight;
+    join_state_touch(j->state, other);
+    matches_changed(m, !m->side, other, before, o->matches);
+}
+
+/* Which of these rows meet the condition together with r? */
+static void check_pairs(struct merging *m, const struct gathered *r, struct keyed_entry *const *others, uint32_t n,
+                        uint64_t *ret_keep)
+{
+    struct join *j = m->j;
+    arena_reset(&m->scratch);
+    struct batch *b = batch_make(&m->scratch, j->pair_types, j->npair, n);
+    b->rows = b->live = n;
+    uint32_t nleft = j->inputs[LEFT]->schema.ncols;
+    for (uint32_t i = 0; i < n; i++) {
+        struct slice rows[2];
+        rows[m->side] = gathered_row(r);
+        rows[!m->side] = join_state_row(j->state, others[i]);
+        bool ok = rowpack_get(rows[LEFT], b->cols, nleft, i, n, &m->scratch) &&
+                  rowpack_get(rows[RIGHT], b->cols + nleft, j->npair - nleft, i, n, &m->scratch);
+        assert(ok);
+    }
+    struct row_errors errors;
+    program_filter(j->condition, j->workers[m->c->worker].program, b, m->c->now_us, &m->scratch, ret_keep, &errors);
+    m->c->counts->error += refuse_errors(m->c, b, &errors, j->op.name, j->node->schema.names);
+}
+
+/* Where matches count, a condition is decided before they do; else on whole batches of results. */
+static bool decides_early(const struct join *j) { return j->condition && j->join->kind != JOIN_INNER; }
+
+static int64_t meet_all(struct merging *m, const struct gathered *r)
+{
+    struct join *j = m->j;
+    int64_t matches = 0;
+    struct keyed_entry *pairs[PAIRS], *e = join_state_first(j->state, !m->side, r->hash, gathered_key(r));
+    if (!decides_early(j)) {
+        for (; e; e = join_row_of(e)->next)
+            meet(m, r, e, &matches);
+        return matches;
+    }
+    while (e) {
+        uint64_t keep[BITMAP_WORDS(PAIRS)] = {0};
+        uint32_t n = 0;
+        for (; e && n < PAIRS; e = join_row_of(e)->next)
+            pairs[n++] = e;
+        check_pairs(m, r, pairs, n, keep);
+        for (uint32_t i = 0; i < n; i++)
+            if (bit_get(keep, i))
+                meet(m, r, pairs[i], &matches);
+    }
+    return matches;
+}
+
+static void apply(struct merging *m, const struct gathered *r)
+{
+    struct join *j = m->j;
+    unsigned side = m->side;
+    int64_t matches = r->port & NO_KEY ? 0 : meet_all(m, r);
+    bool waits = j->node->final && !(r->port & NO_KEY); /* a match may come: that there is none is said at the end */
+    if (side == LEFT && j->semi && matches > 0)
+        emit_alone(m, side, gathered_row(r), r->weight);
+    if ((j->outer[side] || (side == LEFT && j->anti)) && matches == 0 && !(waits && j->keeps[side]))
+        emit_alone(m, side, gathered_row(r), r->weight);
+    if (!j->keeps[side] || (r->port & NO_KEY))
+        return;
+    struct keyed_entry *e =
+        join_state_add(j->state, side, r->hash, gathered_key(r), gathered_row(r), r->weight, r->time);
+    if (e)
+        join_row_of(e)->matches = matches;
+}
+
+static void expired(void *arg, struct keyed_entry *e)
+{
+    struct merging *m = arg;
+    struct join *j = m->j;
+    const struct join_row *row = join_row_of(e);
+    if (j->node->final && row->matches == 0 && (j->outer[m->side] || (j->anti && m->side == LEFT)))
+        emit_alone(m, m->side, join_state_row(j->state, e), row->weight);
+}
+
+static void join_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
+{
+    struct join *j = (struct join *)op;
+    struct merging m = {.j = j, .c = c};
+    for (m.shard = from; m.shard < to; m.shard++) {
+        outcome_reset(&j->out, m.shard);
+        for (unsigned side = RIGHT + 1; side-- > LEFT;) {
+            m.side = side;
+            for (uint32_t w = 0; w < j->nworkers; w++)
+                for (const struct gathered *r = gather_first(j->gather, w, m.shard); r; r = r->next)
+                    if ((r->port & RIGHT) == side)
+                        apply(&m, r);
+        }
+        for (unsigned side = LEFT; side <= RIGHT; side++) {
+            m.side = side;
+            if (c->inputs[!side].evict_us != INT64_MIN)
+                join_state_expire(j->state, side, m.shard, c->inputs[!side].evict_us, expired, &m);
+        }
+    }
+    arena_release(&m.scratch);
+}
+
+/* Pairs that were not decided before: all at once. */
+static bool keep_pairs(struct join *j, struct op_context *c, struct batch *b)
+{
+    uint64_t *keep = arena_array(b->arena, BITMAP_WORDS(b->rows), sizeof *keep);
+    struct row_errors errors;
+    program_filter(j->condition, j->workers[c->worker].program, b, c->now_us, b->arena, keep, &errors);
+    c->counts->error += refuse_errors(c, b, &errors, j->op.name, j->node->schema.names);
+    batch_filter(b, keep);
+    return batch_live(b) > 0;
+}
+
+static struct batch *join_emit(struct operator *op, struct op_context *c)
+{
+    struct join *j = (struct join *)op;
+    for (struct batch *b; (b = outcomes_next(&j->out));)
+        if (!j->condition || decides_early(j) || keep_pairs(j, c, b))
+            return b;
+    gather_clear(j->gather);
+    return NULL;
+}
+
+/* ---- state ---- */
+
+static void join_save(struct operator *op, struct segment_writer *w)
+{
+    struct join *j = (struct join *)op;
+    struct buf payload = BUF(GIB(8));
+    join_state_save(j->state, &payload);
+    if (payload.len)
+        segment_add(w, SECTION_KEYED, op->id, JOIN_STATE_VERSION, &payload);
+    buf_release(&payload);
+}
+
+static enum status join_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
+                             struct error *err)
+{
+    (void)evict_us;
+    return join_state_load(((struct join *)op)->state, version, payload, err);
+}
+
+static uint64_t join_keys(const struct operator *op) { return join_state_count(((const struct join *)op)->state); }
+
+static uint64_t join_bytes(const struct operator *op)
+{
+    const struct join *j = (const struct join *)op;
+    return join_state_bytes(j->state) + gather_bytes(j->gather);
+}
+
+static void join_free(struct operator *op)
+{
+    struct join *j = (struct join *)op;
+    for (uint32_t w = 0; w < j->nworkers; w++) {
+        buf_release(&j->workers[w].key);
+        buf_release(&j->workers[w].row);
+        program_state_free(j->workers[w].program);
+    }
+    free(j->workers);
+    gather_free(j->gather);
+    join_state_free(j->state);
+    outcomes_release(&j->out);
+    arena_release(&j->arena);
+    free(j);
+}
+
+static const struct operator_ops join_ops = {.shape = OP_KEEP,
+                                             .push = join_push,
+                                             .merge = join_merge,
+                                             .emit = join_emit,
+                                             .save = join_save,
+                                             .load = join_load,
+                                             .keys = join_keys,
+                                             .bytes = join_bytes,
+                                             .free = join_free};
+
+static void set_kind(struct join *j)
+{
+    enum join_kind kind = j->join->kind;
+    j->semi = kind == JOIN_SEMI;
+    j->anti = kind == JOIN_ANTI;
+    j->outer[LEFT] = kind == JOIN_LEFT || kind == JOIN_FULL;
+    j->outer[RIGHT] = kind == JOIN_RIGHT || kind == JOIN_FULL;
+    for (unsigned side = LEFT; side <= RIGHT; side++) {
+        j->keeps[side] = !j->join->fixed[!side];
+        j->counts[side] = (j->outer[side] || (side == LEFT && (j->semi || j->anti))) && j->keeps[side];
+    }
+}
+
+struct operator *join_new(const struct plan_node *node, const struct plan_node *const inputs[2], uint32_t nworkers)
+{
+    struct join *j = mem_zalloc(sizeof *j);
+    j->op = (struct operator){&join_ops, node->id, node->name};
+    j->node = node;
+    j->join = &node->join;
+    j->inputs[LEFT] = inputs[LEFT];
+    j->inputs[RIGHT] = inputs[RIGHT];
+    set_kind(j);
+    j->npair = inputs[LEFT]->schema.ncols + inputs[RIGHT]->schema.ncols;
+    j->pair_types = arena_array(&j->arena, j->npair, sizeof *j->pair_types);
+    for (uint32_t i = 0; i < j->npair; i++)
+        j->pair_types[i] = i < inputs[LEFT]->schema.ncols ? inputs[LEFT]->schema.types[i]
+                                                          : inputs[RIGHT]->schema.types[i - inputs[LEFT]->schema.ncols];
+    if (node->join.condition)
+        j->condition = program_compile(&j->arena, (struct expr *const *)&node->join.condition, 1);
+    j->gather = gather_new(nworkers);
+    j->state = join_state_new(node->id);
+    outcomes_init(&j->out, node->schema.types, node->schema.ncols);
+    j->nworkers = nworkers;
+    j->workers = mem_zalloc(nworkers * sizeof *j->workers);
+    for (uint32_t w = 0; w < nworkers; w++) {
+        j->workers[w].key.max = j->workers[w].row.max = MIB(256);
+        if (j->condition)
+            j->workers[w].program = program_state_new(j->condition);
+    }
+    return &j->op;
+}

@@ -1,0 +1,298 @@
+/* An entry's key: u8 side, u32 bytes of the join key, the join key (rowkey), the row (rowpack). Its hash has the top byte
+ * of the join key's hash, so that all rows of a join key are in one shard. Its value: weight, matches, expires, 8 bytes
+ * each, little-endian. */
+#include "op/join_state.h"
+
+#include <stdlib.h>
+
+#define TOP_BYTE (UINT64_C(0xff) << 56)
+
+enum { KEY_HEAD = 5, FIRST_SLOTS = 16 };
+
+/* Join key -> the first of its rows: an open table; a slot's hash and key are those of the row it points to. */
+struct heads {
+    struct keyed_entry **slots;
+    uint32_t mask, used;
+};
+
+struct part {
+    struct heads heads;
+    struct due due;
+};
+
+struct join_state {
+    struct keyed *rows;
+    struct part parts[2][SHARDS];
+    bool indexed[SHARDS]; /* chains and times have been made from what was loaded */
+    struct buf scratch[SHARDS];
+};
+
+/* ---- keys ---- */
+
+static struct slice join_key_of(struct slice key)
+{
+    uint32_t len;
+    memcpy(&len, key.data + 1, 4);
+    return (struct slice){key.data + KEY_HEAD, len};
+}
+
+static uint64_t entry_hash(uint64_t key_hash, struct slice whole)
+{
+    return (key_hash & TOP_BYTE) | (hash64(whole.data, whole.len, 0) & ~TOP_BYTE);
+}
+
+/* Also of keys read back: they may lie about lengths. */
+static uint64_t hash_of_key(struct slice key)
+{
+    if (key.len < KEY_HEAD)
+        return 0;
+    struct slice join_key = join_key_of(key);
+    if (join_key.len > key.len - KEY_HEAD)
+        return 0;
+    return entry_hash(hash64(join_key.data, join_key.len, 0), key);
+}
+
+static struct slice entry_join_key(const struct join_state *s, const struct keyed_entry *e)
+{
+    return join_key_of(keyed_key(s->rows, e));
+}
+
+struct slice join_state_row(const struct join_state *s, const struct keyed_entry *e)
+{
+    struct slice key = keyed_key(s->rows, e), join_key = join_key_of(key);
+    size_t head = KEY_HEAD + join_key.len;
+    return (struct slice){key.data + head, key.len - head};
+}
+
+/* ---- values ---- */
+
+static void pack_row(void *arg, const void *value, struct buf *out)
+{
+    (void)arg;
+    const struct join_row *r = value;
+    buf_put_u64(out, (uint64_t)r->weight);
+    buf_put_u64(out, (uint64_t)r->matches);
+    buf_put_u64(out, (uint64_t)r->expires);
+}
+
+static bool unpack_row(void *arg, struct reader *in, void *value)
+{
+    (void)arg;
+    uint64_t weight, matches, expires;
+    if (!reader_u64(in, &weight) || !reader_u64(in, &matches) || !reader_u64(in, &expires))
+        return false;
+    *(struct join_row *)value = (struct join_row){(int64_t)weight, (int64_t)matches, (int64_t)expires};
+    return true;
+}
+
+struct join_state *join_state_new(const char *name)
+{
+    struct join_state *s = mem_zalloc(sizeof *s);
+    const struct keyed_codec codec = {
+        .value_size = sizeof(struct join_row), .pack = pack_row, .unpack = unpack_row, .hash = hash_of_key};
+    s->rows = keyed_new(name, JOIN_STATE_VERSION, &codec);
+    for (unsigned i = 0; i < SHARDS; i++) {
+        s->indexed[i] = true;
+        s->scratch[i].max = MIB(256);
+    }
+    return s;
+}
+
+void join_state_free(struct join_state *s)
+{
+    if (!s)
+        return;
+    keyed_free(s->rows);
+    for (unsigned i = 0; i < SHARDS; i++) {
+        buf_release(&s->scratch[i]);
+        for (unsigned side = 0; side < 2; side++) {
+            free(s->parts[side][i].heads.slots);
+            due_release(&s->parts[side][i].due);
+        }
+    }
+    free(s);
+}
+
+/* ---- chains ---- */
+
+static bool is_head_of(const struct join_state *s, struct keyed_entry *e, uint64_t hash, struct slice key)
+{
+    return join_row_of(e)->key_hash == hash && slice_equal(entry_join_key(s, e), key);
+}
+
+static struct keyed_entry **find_head(const struct join_state *s, const struct heads *h, uint64_t hash,
+                                      struct slice key)
+{
+    if (!h->slots)
+        return NULL;
+    for (uint32_t at = (uint32_t)hash & h->mask; h->slots[at]; at = (at + 1) & h->mask)
+        if (is_head_of(s, h->slots[at], hash, key))
+            return &h->slots[at];
+    return NULL;
+}
+
+static void put_head(struct heads *h, struct keyed_entry *e)
+{
+    uint32_t at = (uint32_t)join_row_of(e)->key_hash & h->mask;
+    while (h->slots[at])
+        at = (at + 1) & h->mask;
+    h->slots[at] = e;
+}
+
+static void grow_heads(struct heads *h)
+{
+    struct heads old = *h;
+    uint32_t slots = old.slots ? 2 * (old.mask + 1) : FIRST_SLOTS;
+    h->slots = mem_zalloc(slots * sizeof(struct keyed_entry *));
+    h->mask = slots - 1;
+    for (uint32_t i = 0; old.slots && i <= old.mask; i++)
+        if (old.slots[i])
+            put_head(h, old.slots[i]);
+    free(old.slots);
+}
+
+/* The slots behind a freed one move up, so that none is lost to a look-up. */
+static void drop_head(struct heads *h, struct keyed_entry **slot)
+{
+    uint32_t hole = (uint32_t)(slot - h->slots);
+    h->slots[hole] = NULL;
+    h->used--;
+    for (uint32_t at = (hole + 1) & h->mask; h->slots[at]; at = (at + 1) & h->mask) {
+        struct keyed_entry *e = h->slots[at];
+        h->slots[at] = NULL;
+        put_head(h, e);
+    }
+}
+
+static void chain(struct join_state *s, struct part *p, struct keyed_entry *e)
+{
+    struct join_row *row = join_row_of(e);
+    struct keyed_entry **head = find_head(s, &p->heads, row->key_hash, entry_join_key(s, e));
+    row->previous = NULL;
+    row->next = head ? *head : NULL;
+    if (head) {
+        join_row_of(*head)->previous = e;
+        *head = e;
+    } else {
+        if (p->heads.used * 4 >= (p->heads.slots ? p->heads.mask + 1 : 0) * 3)
+            grow_heads(&p->heads);
+        put_head(&p->heads, e);
+        p->heads.used++;
+    }
+    if (row->expires != INT64_MAX)
+        due_put(&p->due, row->expires, e, &row->due);
+}
+
+static void unchain(struct join_state *s, struct part *p, struct keyed_entry *e)
+{
+    struct join_row *row = join_row_of(e);
+    if (row->next)
+        join_row_of(row->next)->previous = row->previous;
+    if (row->previous) {
+        join_row_of(row->previous)->next = row->next;
+        return;
+    }
+    struct keyed_entry **head = find_head(s, &p->heads, row->key_hash, entry_join_key(s, e));
+    assert(head && *head == e);
+    if (row->next)
+        *head = row->next;
+    else
+        drop_head(&p->heads, head);
+}
+
+static void index_entry(void *arg, struct keyed_entry *e)
+{
+    struct join_state *s = arg;
+    struct join_row *row = join_row_of(e);
+    struct slice key = entry_join_key(s, e);
+    row->key_hash = hash64(key.data, key.len, 0);
+    chain(s, &s->parts[keyed_key(s->rows, e).data[0] & 1][shard_of(row->key_hash)], e);
+}
+
+static void index_shard(struct join_state *s, unsigned shard)
+{
+    if (s->indexed[shard])
+        return;
+    s->indexed[shard] = true;
+    keyed_each(s->rows, shard, index_entry, s);
+}
+
+/* ---- rows ---- */
+
+struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64_t hash, struct slice key)
+{
+    unsigned shard = shard_of(hash);
+    index_shard(s, shard);
+    struct keyed_entry **head = find_head(s, &s->parts[side][shard].heads, hash, key);
+    return head ? *head : NULL;
+}
+
+struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
+                                   struct slice row, int64_t weight, int64_t expires)
+{
+    unsigned shard = shard_of(hash);
+    index_shard(s, shard);
+    struct part *p = &s->parts[side][shard];
+    struct buf *whole = &s->scratch[shard];
+    buf_clear(whole);
+    buf_put_u8(whole, (uint8_t)side);
+    buf_put_u32(whole, (uint32_t)key.len);
+    buf_put_slice(whole, key);
+    buf_put_slice(whole, row);
+    assert(!whole->overflow); /* a row came through the in-flight budget */
+    bool fresh;
+    struct keyed_entry *e =
+        keyed_get(s->rows, entry_hash(hash, buf_slice(whole)), whole->data, whole->len, &fresh);
+    struct join_row *r = join_row_of(e);
+    if (fresh) {
+        *r = (struct join_row){.expires = expires, .key_hash = hash};
+        chain(s, p, e);
+    }
+    r->weight += weight;
+    keyed_touch(s->rows, e);
+    if (r->weight != 0)
+        return e;
+    if (r->expires != INT64_MAX)
+        due_remove(&p->due, r->due);
+    unchain(s, p, e);
+    keyed_remove(s->rows, e);
+    return NULL;
+}
+
+void join_state_touch(struct join_state *s, struct keyed_entry *e) { keyed_touch(s->rows, e); }
+
+void join_state_expire(struct join_state *s, unsigned side, unsigned shard, int64_t until,
+                       void (*visit)(void *arg, struct keyed_entry *e), void *arg)
+{
+    index_shard(s, shard);
+    struct part *p = &s->parts[side][shard];
+    int64_t time;
+    for (struct keyed_entry *e; (e = due_take(&p->due, until, &time));) {
+        visit(arg, e);
+        unchain(s, p, e);
+        keyed_remove(s->rows, e);
+    }
+}
+
+/* ---- keeping ---- */
+
+void join_state_save(struct join_state *s, struct buf *out) { keyed_save(s->rows, 0, SHARDS, out); }
+
+enum status join_state_load(struct join_state *s, uint32_t version, struct slice payload, struct error *err)
+{
+    memset(s->indexed, 0, sizeof s->indexed);
+    return keyed_load(s->rows, version, payload, err);
+}
+
+uint64_t join_state_count(const struct join_state *s) { return keyed_count(s->rows); }
+
+uint64_t join_state_bytes(const struct join_state *s)
+{
+    uint64_t bytes = keyed_bytes(s->rows);
+    for (unsigned side = 0; side < 2; side++)
+        for (unsigned i = 0; i < SHARDS; i++) {
+            const struct part *p = &s->parts[side][i];
+            bytes += due_bytes(&p->due) + (p->heads.slots ? (p->heads.mask + 1) * sizeof *p->heads.slots : 0);
+        }
+    return bytes;
+}

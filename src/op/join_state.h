@@ -1,0 +1,45 @@
+/* What a join keeps: the rows of both sides, by their join key, each with how many rows of the other side it met. One
+ * keyed table holds them all, an entry a row, so that an epoch writes only the rows that changed. Shards are used by one
+ * thread each.
+ */
+#pragma once
+
+#include "state/due.h"
+#include "state/keyed.h"
+
+struct join_row { /* the value of an entry; its key: side, join key, row */
+    int64_t weight;  /* how many times the row is there */
+    int64_t matches; /* rows of the other side that meet it, kept where somebody asks */
+    int64_t expires; /* INT64_MAX: never */
+    /* in memory only */
+    struct keyed_entry *next, *previous; /* rows of the same side and join key */
+    uint64_t key_hash;
+    uint32_t due; /* its place among what expires */
+    uint32_t key_len;
+};
+
+static inline struct join_row *join_row_of(struct keyed_entry *e) { return keyed_value(e); }
+
+struct join_state;
+/* name: names the state. */
+struct join_state *join_state_new(const char *name);
+void join_state_free(struct join_state *s);
+
+/* The first row of a side that has this join key, NULL: none; the rest by ->next. hash = hash64(key). */
+struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64_t hash, struct slice key);
+/* The row's columns, as rowpack wrote them. */
+struct slice join_state_row(const struct join_state *s, const struct keyed_entry *e);
+/* Add `weight` to a row of a side (made if it is not there); it is gone when its weight is zero: then NULL. */
+struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
+                                   struct slice row, int64_t weight, int64_t expires);
+/* The row's value was changed. */
+void join_state_touch(struct join_state *s, struct keyed_entry *e);
+/* Take out the rows of a side whose time has come, each shown before it goes. */
+void join_state_expire(struct join_state *s, unsigned side, unsigned shard, int64_t until,
+                       void (*visit)(void *arg, struct keyed_entry *e), void *arg);
+
+void join_state_save(struct join_state *s, struct buf *out);
+enum status join_state_load(struct join_state *s, uint32_t version, struct slice payload, struct error *err);
+uint64_t join_state_count(const struct join_state *s);
+uint64_t join_state_bytes(const struct join_state *s);
+enum { JOIN_STATE_VERSION = 1 };

@@ -1,0 +1,212 @@
+/* Windows: each row once for every tumbling, hopping or cumulating window that holds it, with the window's bounds behind
+ * its columns. Row by row and without state: what is kept per window is the next step's. */
+#include <stdlib.h>
+
+#include "op/operators.h"
+#include "op/reject.h"
+
+struct window_op {
+    struct operator op;
+    struct plan_window window;
+    const char *const *names; /* of the input's columns */
+    struct arena arena;
+    const char *null_rule; /* "null:<column>" */
+};
+
+/* The greatest time <= us that is a whole number of steps from the offset. */
+static int64_t align(int64_t us, int64_t step, int64_t offset)
+{
+    int64_t from = us - offset, rest = from % step;
+    return us - (rest < 0 ? rest + step : rest);
+}
+
+/* The bounds of the windows around `us`, at most `room` of them; answers how many there are. */
+static uint32_t windows_of(const struct plan_window *w, int64_t us, int64_t *starts, int64_t *ends, uint32_t room)
+{
+    uint32_t n = 0;
+    if (w->kind == WINDOW_CUMULATE) {
+        int64_t start = align(us, w->size, w->offset);
+        for (int64_t end = start + ((us - start) / w->slide + 1) * w->slide; end <= start + w->size; end += w->slide) {
+            if (n < room) {
+                starts[n] = start;
+                ends[n] = end;
+            }
+            n++;
+        }
+        return n;
+    }
+    for (int64_t start = align(us, w->slide, w->offset); start > us - w->size; start -= w->slide) {
+        if (n < room) {
+            starts[n] = start;
+            ends[n] = start + w->size;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* ---- one window a row: the columns stay where they are ---- */
+
+static struct batch *widen(struct op_context *c, const struct batch *in, int64_t **ret_starts, int64_t **ret_ends)
+{
+    struct batch *out = arena_dup(c->arena, in, sizeof *in);
+    out->ncols = in->ncols + 2;
+    out->cols = arena_array(c->arena, out->ncols, sizeof *out->cols);
+    memcpy(out->cols, in->cols, in->ncols * sizeof *in->cols);
+    for (uint32_t i = 0; i < 2; i++)
+        out->cols[in->ncols + i] = column_make(c->arena, TYPE(TYPE_TIMESTAMPTZ), in->rows, false);
+    *ret_starts = out->cols[in->ncols].data;
+    *ret_ends = out->cols[in->ncols + 1].data;
+    return out;
+}
+
+static struct batch *tumble(const struct window_op *op, struct op_context *c, struct batch *in)
+{
+    int64_t *starts, *ends;
+    struct batch *out = widen(c, in, &starts, &ends);
+    const int64_t *time = in->cols[op->window.column].data;
+    for (uint32_t i = 0; i < batch_live(in); i++) {
+        uint32_t row = batch_row(in, i);
+        starts[row] = align(time[row], op->window.size, op->window.offset);
+        ends[row] = starts[row] + op->window.size;
+    }
+    return out;
+}
+
+/* ---- several windows a row ---- */
+
+static void copy_elements(struct column *to, const struct column *from, const uint32_t *rows, uint32_t n,
+                          struct arena *a)
+{
+    size_t width = type_width(from->type);
+    for (uint32_t i = 0; i < n; i++)
+        memcpy((char *)to->data + width * i, (const char *)from->data + width * rows[i], width);
+    if (!from->valid)
+        return;
+    to->valid = arena_zarray(a, BITMAP_WORDS(n), sizeof(uint64_t));
+    for (uint32_t i = 0; i < n; i++)
+        if (bit_get(from->valid, rows[i]))
+            bit_set(to->valid, i);
+}
+
+static const void *copy_array(const void *from, size_t width, const uint32_t *rows, uint32_t n, struct arena *a)
+{
+    if (!from)
+        return NULL;
+    char *to = arena_array(a, n, width);
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(to + width * i, (const char *)from + width * rows[i], width);
+    return to;
+}
+
+static const struct origin *copy_origin(const struct origin *from, const uint32_t *rows, uint32_t n, struct arena *a)
+{
+    if (!from)
+        return NULL;
+    struct origin *to = arena_dup(a, from, sizeof *from);
+    to->offset = copy_array(from->offset, sizeof *from->offset, rows, n, a);
+    to->timestamp = copy_array(from->timestamp, sizeof *from->timestamp, rows, n, a);
+    to->raw = copy_array(from->raw, sizeof *from->raw, rows, n, a);
+    to->key = copy_array(from->key, sizeof *from->key, rows, n, a);
+    to->headers = copy_array(from->headers, sizeof *from->headers, rows, n, a);
+    return to;
+}
+
+static uint32_t *assign(const struct window_op *op, struct op_context *c, const struct batch *in, int64_t **ret_starts,
+                        int64_t **ret_ends, uint32_t *ret_count)
+{
+    const int64_t *time = in->cols[op->window.column].data;
+    uint32_t total = 0, at = 0;
+    for (uint32_t i = 0; i < batch_live(in); i++)
+        total += windows_of(&op->window, time[batch_row(in, i)], NULL, NULL, 0);
+    uint32_t *rows = arena_array(c->arena, total, sizeof *rows);
+    int64_t *starts = arena_array(c->arena, total, sizeof *starts), *ends = arena_array(c->arena, total, sizeof *ends);
+    for (uint32_t i = 0; i < batch_live(in); i++) {
+        uint32_t row = batch_row(in, i), n = windows_of(&op->window, time[row], starts + at, ends + at, total - at);
+        for (uint32_t k = 0; k < n; k++)
+            rows[at++] = row;
+        c->counts->filtered += n == 0; /* windows further apart than they are long */
+    }
+    *ret_starts = starts;
+    *ret_ends = ends;
+    *ret_count = total;
+    return rows;
+}
+
+static struct batch *expand(const struct window_op *op, struct op_context *c, struct batch *in)
+{
+    int64_t *starts, *ends;
+    uint32_t n, *rows = assign(op, c, in, &starts, &ends, &n);
+    struct batch *out = arena_dup(c->arena, in, sizeof *in);
+    out->rows = out->live = n;
+    out->sel = NULL;
+    out->ncols = in->ncols + 2;
+    out->cols = arena_array(c->arena, out->ncols, sizeof *out->cols);
+    for (uint32_t i = 0; i < in->ncols; i++) {
+        out->cols[i] = column_make(c->arena, in->cols[i].type, n, false);
+        copy_elements(&out->cols[i], &in->cols[i], rows, n, c->arena);
+    }
+    out->cols[in->ncols] = (struct column){.type = TYPE(TYPE_TIMESTAMPTZ), .data = starts};
+    out->cols[in->ncols + 1] = (struct column){.type = TYPE(TYPE_TIMESTAMPTZ), .data = ends};
+    out->weight = copy_array(in->weight, sizeof *in->weight, rows, n, c->arena);
+    out->origin = copy_origin(in->origin, rows, n, c->arena);
+    return out;
+}
+
+/* ---- the operator ---- */
+
+/* A row without a time is in no window; past an outer join there can be such. */
+static struct batch *refuse_null(const struct window_op *w, struct op_context *c, struct batch *in)
+{
+    const struct column *time = &in->cols[w->window.column];
+    if (!time->valid)
+        return in;
+    uint64_t *keep = arena_dup(c->arena, time->valid, BITMAP_WORDS(in->rows) * sizeof *keep);
+    bool some = false;
+    for (uint32_t i = 0; i < batch_live(in); i++) {
+        uint32_t row = batch_row(in, i);
+        if (bit_get(keep, row))
+            continue;
+        some = true;
+        c->counts->error++;
+        if (in->origin)
+            reject_row(c->rejections, in, row, c->source_name, w->op.name, w->null_rule, "");
+        else if (batch_weight(in, row) > 0)
+            reject_result(c->rejections, in, row, w->names, w->op.name, w->null_rule, "");
+    }
+    if (!some)
+        return in;
+    struct batch *out = arena_dup(c->arena, in, sizeof *in);
+    batch_filter(out, keep);
+    return out;
+}
+
+static void window_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
+{
+    (void)unused;
+    const struct window_op *w = (const struct window_op *)op;
+    uint64_t left_out = c->counts->error + c->counts->filtered;
+    in = refuse_null(w, c, in);
+    struct batch *out = w->window.kind == WINDOW_TUMBLE ? tumble(w, c, in) : expand(w, c, in);
+    c->counts->out += batch_live(out);
+    c->counts->in += batch_live(out) + c->counts->error + c->counts->filtered - left_out;
+    *ret = batch_live(out) ? out : NULL;
+}
+
+static void window_free(struct operator *op)
+{
+    arena_release(&((struct window_op *)op)->arena);
+    free(op);
+}
+
+static const struct operator_ops window_ops = {.shape = OP_ROWS, .push = window_push, .free = window_free};
+
+struct operator *window_new(const struct plan_node *node, const struct plan_node *input)
+{
+    struct window_op *w = mem_zalloc(sizeof *w);
+    w->op = (struct operator){&window_ops, node->id, node->name};
+    w->window = node->window;
+    w->names = input->schema.names;
+    w->null_rule = arena_printf(&w->arena, "null:%s", input->schema.names[node->window.column]);
+    return &w->op;
+}

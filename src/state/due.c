@@ -1,0 +1,73 @@
+#include "state/due.h"
+
+#include <stdlib.h>
+
+static void place(struct due *d, uint32_t at, struct due_item item)
+{
+    d->items[at] = item;
+    if (item.position)
+        *item.position = at;
+}
+
+static void sift_up(struct due *d, uint32_t at, struct due_item item)
+{
+    while (at > 0 && item.time < d->items[(at - 1) / 2].time) {
+        place(d, at, d->items[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    place(d, at, item);
+}
+
+static void sift_down(struct due *d, uint32_t at, struct due_item item)
+{
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= d->count)
+            break;
+        if (child + 1 < d->count && d->items[child + 1].time < d->items[child].time)
+            child++;
+        if (item.time <= d->items[child].time)
+            break;
+        place(d, at, d->items[child]);
+        at = child;
+    }
+    place(d, at, item);
+}
+
+void due_put(struct due *d, int64_t time, void *what, uint32_t *position)
+{
+    if (d->count == d->cap) {
+        assert(d->cap < UINT32_MAX / 2);
+        d->cap = d->cap ? d->cap * 2 : 16;
+        d->items = mem_realloc(d->items, d->cap * sizeof *d->items);
+    }
+    sift_up(d, d->count++, (struct due_item){time, what, position});
+}
+
+void due_remove(struct due *d, uint32_t position)
+{
+    assert(position < d->count);
+    struct due_item last = d->items[--d->count];
+    if (position == d->count)
+        return;
+    if (position > 0 && last.time < d->items[(position - 1) / 2].time)
+        sift_up(d, position, last);
+    else
+        sift_down(d, position, last);
+}
+
+void *due_take(struct due *d, int64_t until, int64_t *ret_time)
+{
+    if (d->count == 0 || d->items[0].time > until)
+        return NULL;
+    void *what = d->items[0].what;
+    *ret_time = d->items[0].time;
+    due_remove(d, 0);
+    return what;
+}
+
+void due_release(struct due *d)
+{
+    free(d->items);
+    *d = (struct due){0};
+}

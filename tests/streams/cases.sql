@@ -1,0 +1,62 @@
+-- case inner join: a int, b int, t text
+SELECT a.id, b.id, b.t FROM a JOIN b ON a.k = b.k AND a.v = b.v;
+
+-- case inner join by interval: a int, b int
+SELECT a.id, b.id FROM a JOIN b ON a.k = b.k AND b.ts BETWEEN a.ts - interval '3 s' AND a.ts + interval '1 s';
+
+-- case comma join: a int, b int, n numeric(13,2)
+SELECT a.id, b.id, a.n + b.n FROM a, b WHERE a.k = b.k AND a.v < b.v AND a.j = 1;
+
+-- case left join: a int, b int, t text
+SELECT a.id, b.id, b.t FROM a LEFT JOIN b ON a.k = b.k AND a.v = b.v AND b.j = 1;
+
+-- case left join by interval: a int, b int
+SELECT a.id, b.id FROM a LEFT JOIN b ON a.k = b.k AND b.ts >= a.ts AND b.ts < a.ts + interval '2 s';
+
+-- case right join: a int, b int
+SELECT a.id, b.id FROM a RIGHT JOIN b ON a.k = b.k AND a.v = b.v AND a.j = 2;
+
+-- case full join: a int, b int
+SELECT a.id, b.id FROM a FULL JOIN b ON a.k = b.k AND a.v = b.v AND a.j = b.j;
+
+-- case join by using: k int, a int, b int
+SELECT k, a.id, b.id FROM a JOIN b USING (k, v) WHERE a.j = 0;
+
+-- case self join: x int, y int
+SELECT x.id, y.id FROM a x JOIN a y ON x.k = y.k AND x.v = y.v AND x.id < y.id;
+
+-- case three tables: a int, b int, c int
+SELECT a.id, b.id, c.id FROM a JOIN b ON a.k = b.k AND a.v = b.v JOIN a AS c ON c.id = b.id WHERE a.j = 1;
+
+-- case cross join of one row: id int, n bigint
+SELECT a.id, s.n FROM a CROSS JOIN (SELECT count(*) AS n FROM b) s WHERE a.j = 2;
+
+-- case exists: id int
+SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.v > a.v);
+
+-- case not exists: id int
+SELECT id FROM a WHERE NOT EXISTS (SELECT * FROM b WHERE b.k = a.k AND b.v = a.v AND b.j = a.j);
+
+-- case not exists by interval: id int
+SELECT id FROM a WHERE NOT EXISTS (SELECT * FROM b WHERE b.k = a.k AND b.ts BETWEEN a.ts AND a.ts + interval '5 s');
+
+-- case in: id int
+SELECT id FROM a WHERE k IN (SELECT v FROM b WHERE j = 1) AND j < 2;
+
+-- case not in without null: id int
+SELECT id FROM a WHERE k NOT IN (SELECT v FROM b WHERE v IS NOT NULL AND j = 1);
+
+-- case not in with null is nothing, or all: id int
+SELECT id FROM a WHERE k NOT IN (SELECT v FROM b) UNION ALL SELECT id FROM a WHERE k NOT IN (SELECT v FROM b WHERE id < 0);
+
+-- case in groups: id int
+SELECT id FROM a WHERE k IN (SELECT k FROM b GROUP BY k HAVING count(*) > 30);
+
+-- case aggregate over a join: k int, n bigint, s numeric(20,2)
+SELECT a.k, count(*), sum(b.n) FROM a JOIN b ON a.k = b.k AND a.v = b.v GROUP BY a.k;
+
+-- case join of aggregates: k int, x bigint, y bigint
+SELECT x.k, x.n, y.n FROM (SELECT k, count(*) AS n FROM a GROUP BY k) x JOIN (SELECT k, count(*) AS n FROM b GROUP BY k) y ON x.k = y.k;
+
+-- case outer join of aggregates: k int, x bigint, y bigint
+SELECT x.k, x.n, y.n FROM (SELECT k, v, count(*) AS n FROM a GROUP BY k, v) x LEFT JOIN (SELECT k, v, count(*) AS n FROM b WHERE j = 1 GROUP BY k, v) y ON x.k = y.k AND x.v = y.v AND x.n > y.n;

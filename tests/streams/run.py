@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Queries over streams: windows, joins, sessions, Top-N. Each is run over the same events however the stream is cut into
+epochs, on one worker and several, stopped and continued in between; what is left at the end must be PostgreSQL's answer.
+
+    tests/streams/run.py            all of cases.sql
+    tests/streams/run.py WORD...    those whose name has one of the words
+
+cases.sql has a block per case: `-- case NAME: columns of the result`, then the query. Windows in FROM are given to
+PostgreSQL as what they mean.
+"""
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from harness import Suite, program  # noqa: E402
+from servers.postgres import Postgres  # noqa: E402
+
+suite = Suite("streams")
+BOURN = program()
+ROWS = 400
+BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+COLUMNS = "id int, k int, j int, v int, t text, n numeric(12,2), f double precision, ts timestamptz{} NOT NULL"
+
+
+def cases() -> list[tuple[str, str, str]]:
+    found = []
+    for block in re.split(r"^-- case ", (HERE / "cases.sql").read_text(), flags=re.M)[1:]:
+        head, query = block.split("\n", 1)
+        name, columns = head.split(":", 1)
+        found.append((name.strip(), columns.strip(), query.strip().rstrip(";")))
+    return found
+
+
+# ---- events: in the order of their times but for what the watermark allows ----
+
+def event(i: int, rnd) -> dict:
+    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-900, 900))
+    return {"id": i, "k": rnd.choice([None, *range(12)]), "j": rnd.randrange(3), "v": rnd.choice([None, *range(6)]),
+            "t": rnd.choice(["", "a", "bc", "ünïcödé", "a much longer text than fits", None]),
+            "n": f"{rnd.randint(-99999, 99999) / 100:.2f}", "f": rnd.choice([0.5, -1.25, 3.0, 1e10, None]),
+            "ts": at.isoformat()}
+
+
+def write_events(folder: Path, rnd) -> None:
+    for name in "ab":
+        rows = [event(i, rnd) for i in range(ROWS)]
+        rows += [dict(rnd.choice(rows[-5:]), id=ROWS + i) for i in range(10)]  # equal times, equal keys
+        (folder / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def load(postgres: Postgres, folder: Path) -> None:
+    postgres.run("CREATE SCHEMA s")
+    for name in "ab":
+        columns = COLUMNS.format("")
+        lines = "".join("\t".join(json.dumps(line).strip().replace("\\", "\\\\") for line in [row]) + "\n"
+                        for row in map(json.loads, (folder / f"{name}.ndjson").read_text().splitlines()))
+        path = folder / f"{name}.copy"
+        path.write_text(lines)
+        path.chmod(0o644)
+        folder.chmod(0o755)
+        postgres.run(f"CREATE TABLE {name} ({columns}); CREATE TEMP TABLE raw (line jsonb);"
+                     f"COPY raw FROM '{path}';"
+                     f"INSERT INTO {name} SELECT (jsonb_populate_record(NULL::{name}, line)).* FROM raw;")
+
+
+# ---- windows, as PostgreSQL can say them ----
+
+def windows_for_postgresql(query: str) -> str:
+    origin = "TIMESTAMPTZ '1970-01-01 00:00:00Z'"
+
+    def tumble(m: re.Match) -> str:
+        t, ts, size = m.groups()
+        start = f"date_bin('{size}', {ts}, {origin})"
+        return f"(SELECT *, {start} AS window_start, {start} + interval '{size}' AS window_end FROM {t}) AS {t}"
+
+    def hop(m: re.Match) -> str:
+        t, ts, slide, size = m.groups()
+        last = f"date_bin('{slide}', {ts}, {origin})"
+        return (f"(SELECT {t}.*, ws AS window_start, ws + interval '{size}' AS window_end FROM {t}, "
+                f"generate_series({last} - interval '{size}', {last}, interval '{slide}') AS ws "
+                f"WHERE ws > {ts} - interval '{size}') AS {t}")
+
+    def cumulate(m: re.Match) -> str:
+        t, ts, step, size = m.groups()
+        first = f"date_bin('{size}', {ts}, {origin})"
+        return (f"(SELECT {t}.*, {first} AS window_start, we AS window_end FROM {t}, "
+                f"generate_series({first} + interval '{step}', {first} + interval '{size}', interval '{step}') AS we "
+                f"WHERE we > {ts}) AS {t}")
+
+    def session(m: re.Match) -> str:
+        t, ts, gap, keys = m.groups()
+        keys = (keys or "").strip(", ")
+        by = f"PARTITION BY {keys}" if keys else ""
+        return (f"(SELECT *, min({ts}) OVER ({by}{',' if keys else 'PARTITION BY'} run) AS window_start, "
+                f"max({ts}) OVER ({by}{',' if keys else 'PARTITION BY'} run) + interval '{gap}' AS window_end FROM "
+                f"(SELECT *, sum(fresh) OVER ({by} ORDER BY {ts}) AS run FROM "
+                f"(SELECT *, CASE WHEN {ts} - lag({ts}) OVER ({by} ORDER BY {ts}) < interval '{gap}' THEN 0 ELSE 1 END "
+                f"AS fresh FROM {t}) x) y) AS {t}")
+
+    for name, arguments, give in (("tumble", 1, tumble), ("hop", 2, hop), ("cumulate", 2, cumulate)):
+        intervals = r",\s*interval '([^']*)'" * arguments
+        query = re.sub(rf"\b{name}\((\w+),\s*(\w+){intervals}\)", give, query)
+    return re.sub(r"\bsession\((\w+),\s*(\w+),\s*interval '([^']*)'((?:,\s*\w+)*)\)", session, query)
+
+
+# ---- running ----
+
+def pipeline(folder: Path, columns: str, query: str, rows: int) -> str:
+    tables = "".join(
+        f"CREATE SERVER file_{name} FOREIGN DATA WRAPPER file OPTIONS (path '{folder.parent / name}.ndjson');\n"
+        f"CREATE FOREIGN TABLE {name} ({COLUMNS.format(chr(32) + 'OPTIONS (watermark ' + chr(39) + '2 s' + chr(39) + ')')}) "
+        f"SERVER file_{name};\n" for name in "ab")
+    return (tables + f"SET bourn.epoch_rows = {rows};\n"
+            f"CREATE SERVER result FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/result.ndjson');\n"
+            f"CREATE FOREIGN TABLE result ({columns}) SERVER result;\n"
+            f"INSERT INTO result {query};\n")
+
+
+def run_bourn(folder: Path, sql: str, workers: int, stops: list[float]) -> list[tuple]:
+    folder.mkdir()
+    (folder / "p.sql").write_text(sql)
+    words = [str(BOURN), "run", "--quiet", "--workers", str(workers), str(folder / "p.sql")]
+    env = {"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")}
+    for seconds in stops:  # killed, and begun again where it was
+        process = subprocess.Popen(words, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+    done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{sql}"
+    result = folder / "result.ndjson"
+    lines = result.read_text().splitlines() if result.exists() else []
+    return [tuple(json.loads(line, parse_float=str, parse_int=str).values()) for line in lines]
+
+
+def answer(postgres: Postgres, columns: str, query: str) -> list[tuple]:
+    types = [re.sub(r"^\w+ ", "", column.strip()) for column in re.split(r",(?![^(]*\))", columns)]
+    names = ", ".join(f"c{i}" for i in range(len(types)))
+    casts = ", ".join(f"(c{i}::{t})::text" for i, t in enumerate(types))
+    rows = postgres.rows(f"SELECT {casts} FROM ({windows_for_postgresql(query)}) AS q({names})")
+    return [tuple(row) for row in rows]
+
+
+def text(cell) -> str | None:
+    """One spelling for PostgreSQL's and JSON's."""
+    if isinstance(cell, str) and re.match(r"\d{4}-\d\d-\d\d[ T]", cell):
+        return datetime.datetime.fromisoformat(re.sub(r"\+00$", "+00:00", cell.replace("Z", "+00:00"))).isoformat()
+    return str(cell).lower() if isinstance(cell, bool) else cell
+
+
+def comparable(rows: list[tuple]) -> Counter:
+    return Counter(tuple(text(cell) for cell in row) for row in rows)
+
+
+def differ(got: Counter, wanted: Counter) -> str:
+    missing, extra = wanted - got, got - wanted
+    return f"missing {list(missing.items())[:5]}\nextra {list(extra.items())[:5]}\n" \
+           f"{sum(missing.values())} missing, {sum(extra.values())} too many of {sum(wanted.values())}"
+
+
+CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (50, 8, [0.05, 0.02]), (13, 1, [0.03, 0.03, 0.03])]
+
+
+def check(postgres: Postgres, name: str, columns: str, query: str) -> None:
+    wanted = comparable(answer(postgres, columns, query))
+    assert wanted, "the case is empty: it shows nothing"
+    for i, (rows, workers, stops) in enumerate(CUTS):
+        folder = suite.folder / f"{name.replace(' ', '-')}-{i}"
+        got = comparable(run_bourn(folder, pipeline(folder, columns, query, rows), workers, stops))
+        assert got == wanted, f"{rows} rows an epoch, {workers} workers, stops {stops}\n{differ(got, wanted)}\n{folder}"
+
+
+def main() -> None:
+    wanted = [case for case in cases() if suite.wants(case[0])]
+    write_events(suite.folder, suite.random)
+    with Postgres(suite.folder) as postgres:
+        load(postgres, suite.folder)
+        for name, columns, query in wanted:
+            with suite.case(name):
+                check(postgres, name, columns, query)
+    suite.end()
+
+
+main()
