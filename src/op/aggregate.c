@@ -6,19 +6,26 @@
  * with
  * weight -1 and its new row with +1.
  *
- * State per group: i64 number of rows, then one accumulator per aggregate. A group without rows is deleted, except the
- * single group of a query without GROUP BY, which exists from the first epoch on, as in PostgreSQL.
+ * Groups by event time (the end of a window, mostly) are closed by the watermark: rows that come after that are late, the
+ * group's state goes, and a `final` aggregate hands the group's row out only then, once (semantics 14, 27).
+ *
+ * State per group: i64 number of rows, then one accumulator per aggregate. A group without rows is deleted (when it
+ * closes, if it does), except the single group of a query without GROUP BY, which exists from the first epoch on, as in
+ * PostgreSQL.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "column/rowkey.h"
 #include "op/groups.h"
+#include "op/late.h"
 #include "op/operators.h"
+#include "op/outcome.h"
 #include "op/reject.h"
+#include "state/due.h"
 #include "state/keyed.h"
 
-enum { AGGREGATE_VERSION = 1, FIRST_SEEN = KEYED_USER, EMIT_GROUPS = 1024 };
+enum { AGGREGATE_VERSION = 1, FIRST_SEEN = KEYED_USER };
 
 struct worker {
     struct keyed *partials;
@@ -38,14 +45,12 @@ struct aggregate_op {
     struct type *arg_types;
     struct worker *workers;
     uint32_t nworkers;
-    /* Results of this epoch, in order, per shard: filled by merge, drained by emit. */
-    struct outcome {
-        struct arena arena;
-        struct batch **batches;
-        uint32_t count, cap;
-    } out[SHARDS];
-    unsigned emit_shard;
-    uint32_t emit_batch;
+    struct outcomes out;
+    const char *const *input_names;
+    struct closing { /* where groups are closed by time */
+        struct due due;
+        bool indexed; /* what was loaded is in it */
+    } *closing; /* per shard; NULL: they are not */
 };
 
 static int64_t *row_count(void *value) { return value; }
@@ -202,113 +207,146 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
 {
     (void)unused;
     struct aggregate_op *g = (struct aggregate_op *)op;
-    uint32_t live = batch_live(in), *ids = arena_array(c->arena, live, sizeof *ids);
-    struct gathering t = {.g = g, .b = in, .arena = c->arena};
-    t.ngroups = groups_find(g->workers[c->worker].groups, in, c->arena, ids, &t.values);
-    t.all = (struct filtered){live_rows(in, c->arena), ids, live, NULL};
+    struct batch b = *in;
+    c->counts->in += batch_live(&b);
+    if (g->closing)
+        refuse_late(c, op, g->input_names, &b, (uint32_t)g->node->closes, c->time.late_us);
+    uint32_t live = batch_live(&b), *ids = arena_array(c->arena, live, sizeof *ids);
+    *ret = NULL;
+    if (live == 0)
+        return;
+    struct gathering t = {.g = g, .b = &b, .arena = c->arena};
+    t.ngroups = groups_find(g->workers[c->worker].groups, &b, c->arena, ids, &t.values);
+    t.all = (struct filtered){live_rows(&b, c->arena), ids, live, NULL};
     t.filtered = arena_zarray(c->arena, g->nfilters, sizeof *t.filtered);
     t.scratch = arena_array(c->arena, t.ngroups, sizeof *t.scratch);
     count_rows(&t);
     for (uint32_t i = 0; i < g->node->naggregates; i++)
         update(&t, i);
-    c->counts->in += live;
     c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
-    *ret = NULL;
 }
 
 /* ---- results ---- */
 
-struct batch_builder {
+struct merging {
     struct aggregate_op *g;
-    struct outcome *out;
-    struct batch *batch;
-    int64_t *weight;
+    unsigned shard;
     struct rejections *rejections;
 };
 
-static void start_batch(struct batch_builder *bb)
-{
-    struct outcome *o = bb->out;
-    bb->batch = batch_make(&o->arena, bb->g->node->schema.types, bb->g->node->schema.ncols, EMIT_GROUPS);
-    for (uint32_t c = 0; c < bb->g->node->ngroup; c++) /* a group's key may be NULL */
-        bb->batch->cols[c].valid = arena_zarray(&o->arena, BITMAP_WORDS(EMIT_GROUPS), sizeof(uint64_t));
-    bb->weight = arena_array(&o->arena, EMIT_GROUPS, sizeof *bb->weight);
-    bb->batch->weight = bb->weight;
-    bb->batch->rows = bb->batch->live = 0;
-    if (o->count == o->cap) {
-        o->cap = o->cap ? o->cap * 2 : 4;
-        o->batches = mem_realloc(o->batches, o->cap * sizeof *o->batches);
-    }
-    o->batches[o->count++] = bb->batch;
-}
-
-static void mark_null(struct batch_builder *bb, struct column *col, uint32_t row)
-{
-    column_set_null(col, &bb->out->arena, EMIT_GROUPS, row);
-}
-
-/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there
- * until it
+/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there until it
  * is valid again, and, for weight +1, said so. */
-static void put_row(struct batch_builder *bb, struct keyed_entry *e, int64_t weight)
+static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
 {
-    const struct plan_node *node = bb->g->node;
-    if (!bb->batch || bb->batch->rows == EMIT_GROUPS)
-        start_batch(bb);
-    uint32_t row = bb->batch->rows;
-    struct reader key = reader_of(keyed_key(bb->g->groups, e));
+    const struct plan_node *node = m->g->node;
+    uint32_t row;
+    struct batch *b = outcome_row(&m->g->out, m->shard, weight, &row);
+    struct reader key = reader_of(keyed_key(m->g->groups, e));
     for (uint32_t c = 0; c < node->ngroup; c++) {
-        bool ok = rowkey_get(&key, &bb->batch->cols[c], row, &bb->out->arena);
+        bool ok = rowkey_get(&key, &b->cols[c], row, b->arena);
         assert(ok);
     }
     const char *failed = NULL;
-    bb->batch->rows++;
     for (uint32_t i = 0; i < node->naggregates; i++) {
-        struct column *col = &bb->batch->cols[node->ngroup + i];
+        struct column *col = &b->cols[node->ngroup + i];
         const char *sqlstate = NULL;
-        if (!node->aggregates[i].function->final(accumulator(bb->g, keyed_value(e), i), bb->g->arg_types[i], col, row,
-                                                 &bb->out->arena, &sqlstate)) {
-            mark_null(bb, col, row);
+        if (node->aggregates[i].function->final(accumulator(m->g, keyed_value(e), i), m->g->arg_types[i], col, row,
+                                                b->arena, &sqlstate)) {
+            bit_set(col->valid, row);
+        } else {
+            column_set_null(col, b->arena, OUTCOME_ROWS, row);
             failed = sqlstate ? sqlstate : failed;
         }
     }
-    if (failed) {
-        if (weight > 0) {
-            char rule[16];
-            snprintf(rule, sizeof rule, "error:%s", failed);
-            reject_result(bb->rejections, bb->batch, row, node->schema.names, bb->g->op.name, rule,
-                          "aggregate out of range");
-        }
-        bb->batch->rows--;
+    if (!failed)
         return;
+    if (weight > 0) {
+        char rule[16];
+        snprintf(rule, sizeof rule, "error:%s", failed);
+        reject_result(m->rejections, b, row, node->schema.names, m->g->op.name, rule, "aggregate out of range");
     }
-    bb->weight[row] = weight;
-    bb->batch->live = bb->batch->rows;
+    outcome_drop(b);
 }
 
+static bool is_there(const struct aggregate_op *g, struct keyed_entry *e)
+{
+    return *row_count(keyed_value(e)) != 0 || g->node->ngroup == 0;
+}
+
+/* ---- closing ---- */
+
+/* The time that closes a group, from its key. A NULL never does. */
+static int64_t closing_time(struct aggregate_op *g, struct keyed_entry *e)
+{
+    AUTO(arena) scratch = {0};
+    struct reader key = reader_of(keyed_key(g->groups, e));
+    for (int32_t c = 0;; c++) {
+        struct column col = column_make(&scratch, g->node->schema.types[c], 1, true);
+        bool ok = rowkey_get(&key, &col, 0, &scratch);
+        assert(ok);
+        if (c == g->node->closes)
+            return column_is_null(&col, 0) ? INT64_MAX : *(const int64_t *)col.data;
+    }
+}
+
+static void note_closing(struct aggregate_op *g, struct keyed_entry *e)
+{
+    int64_t time = closing_time(g, e);
+    if (time != INT64_MAX)
+        due_put(&g->closing[shard_of(e->hash)].due, time, e, NULL);
+}
+
+static void index_group(void *arg, struct keyed_entry *e) { note_closing(arg, e); }
+
+static void index_shard(struct aggregate_op *g, unsigned shard)
+{
+    if (!g->closing || g->closing[shard].indexed)
+        return;
+    g->closing[shard].indexed = true;
+    keyed_each(g->groups, shard, index_group, g);
+}
+
+static void close_groups(struct merging *m, int64_t evict_us)
+{
+    struct aggregate_op *g = m->g;
+    int64_t time;
+    if (!g->closing || evict_us == INT64_MIN)
+        return;
+    for (struct keyed_entry *e; (e = due_take(&g->closing[m->shard].due, evict_us, &time));) {
+        if (g->node->final && is_there(g, e))
+            put_row(m, e, +1);
+        keyed_remove(g->groups, e);
+    }
+}
+
+/* ---- merging ---- */
+
 /* First touch of a group in this epoch: its old row leaves before anything is merged in. */
-static struct keyed_entry *touch_group(struct batch_builder *bb, uint64_t hash, struct slice key)
+static struct keyed_entry *touch_group(struct merging *m, uint64_t hash, struct slice key)
 {
     bool fresh;
-    struct keyed_entry *e = keyed_get(bb->g->groups, hash, key.data, key.len, &fresh);
-    if (!(e->flags & FIRST_SEEN)) {
-        e->flags |= FIRST_SEEN;
-        keyed_touch(bb->g->groups, e);
-        if (!fresh)
-            put_row(bb, e, -1);
-    }
+    struct aggregate_op *g = m->g;
+    struct keyed_entry *e = keyed_get(g->groups, hash, key.data, key.len, &fresh);
+    if (e->flags & FIRST_SEEN)
+        return e;
+    e->flags |= FIRST_SEEN;
+    keyed_touch(g->groups, e);
+    if (fresh && g->closing)
+        note_closing(g, e);
+    if (!fresh && !g->node->final && is_there(g, e))
+        put_row(m, e, -1);
     return e;
 }
 
-static void merge_partials(struct batch_builder *bb, unsigned shard)
+static void merge_partials(struct merging *m)
 {
-    struct aggregate_op *g = bb->g;
+    struct aggregate_op *g = m->g;
     for (uint32_t w = 0; w < g->nworkers; w++) {
         uint32_t n;
-        struct keyed_entry *const *partials = keyed_dirty(g->workers[w].partials, shard, &n);
+        struct keyed_entry *const *partials = keyed_dirty(g->workers[w].partials, m->shard, &n);
         for (uint32_t i = 0; i < n; i++) {
             struct slice key = keyed_key(g->workers[w].partials, partials[i]);
-            struct keyed_entry *e = touch_group(bb, partials[i]->hash, key);
+            struct keyed_entry *e = touch_group(m, partials[i]->hash, key);
             *row_count(keyed_value(e)) += *row_count(keyed_value(partials[i]));
             for (uint32_t k = 0; k < g->node->naggregates; k++)
                 g->node->aggregates[k].function->merge(accumulator(g, keyed_value(e), k),
@@ -317,20 +355,21 @@ static void merge_partials(struct batch_builder *bb, unsigned shard)
     }
 }
 
-static void put_new_rows(struct batch_builder *bb, unsigned shard)
+static void put_new_rows(struct merging *m)
 {
-    struct aggregate_op *g = bb->g;
+    struct aggregate_op *g = m->g;
     uint32_t n;
-    struct keyed_entry *const *dirty = keyed_dirty(g->groups, shard, &n);
-    struct keyed_entry **emptied = arena_array(&bb->out->arena, n, sizeof(struct keyed_entry *));
+    struct keyed_entry *const *dirty = keyed_dirty(g->groups, m->shard, &n);
+    AUTO(arena) scratch = {0};
+    struct keyed_entry **emptied = arena_array(&scratch, n, sizeof(struct keyed_entry *));
     uint32_t nemptied = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct keyed_entry *e = dirty[i];
         e->flags &= ~(uint32_t)FIRST_SEEN;
-        if (*row_count(keyed_value(e)) == 0 && g->node->ngroup > 0)
+        if (!is_there(g, e) && !g->closing)
             emptied[nemptied++] = e;
-        else
-            put_row(bb, e, +1);
+        else if (!g->node->final && is_there(g, e))
+            put_row(m, e, +1);
     }
     for (uint32_t i = 0; i < nemptied; i++)
         keyed_remove(g->groups, emptied[i]);
@@ -339,19 +378,19 @@ static void put_new_rows(struct batch_builder *bb, unsigned shard)
 static void aggregate_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
-    for (unsigned shard = from; shard < to; shard++) {
-        struct outcome *o = &g->out[shard];
-        arena_reset(&o->arena);
-        o->count = 0;
-        struct batch_builder bb = {.g = g, .out = o, .rejections = c->rejections};
+    struct merging m = {.g = g, .rejections = c->rejections};
+    for (m.shard = from; m.shard < to; m.shard++) {
+        outcome_reset(&g->out, m.shard);
+        index_shard(g, m.shard);
         if (g->node->ngroup == 0) {
             uint64_t hash = hash64("", 0, 0);
-            bool absent = shard_of(hash) == shard && !keyed_find(g->groups, hash, "", 0);
+            bool absent = shard_of(hash) == m.shard && !keyed_find(g->groups, hash, "", 0);
             if (absent)
-                touch_group(&bb, hash, SLICE(""));
+                touch_group(&m, hash, SLICE(""));
         }
-        merge_partials(&bb, shard);
-        put_new_rows(&bb, shard);
+        merge_partials(&m);
+        put_new_rows(&m);
+        close_groups(&m, c->time.evict_us);
     }
 }
 
@@ -359,20 +398,12 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
 {
     (void)c;
     struct aggregate_op *g = (struct aggregate_op *)op;
-    for (; g->emit_shard < SHARDS; g->emit_shard++, g->emit_batch = 0) {
-        struct outcome *o = &g->out[g->emit_shard];
-        while (g->emit_batch < o->count) {
-            struct batch *b = o->batches[g->emit_batch++];
-            if (b->live)
-                return b;
-        }
-    }
-    g->emit_shard = 0;
-    for (uint32_t w = 0; w < g->nworkers; w++) {
+    struct batch *b = outcomes_next(&g->out);
+    for (uint32_t w = 0; !b && w < g->nworkers; w++) {
         groups_forget(g->workers[w].groups);
         keyed_clear(g->workers[w].partials);
     }
-    return NULL;
+    return b;
 }
 
 static void recall_group(void *arg, struct keyed_entry *e)
@@ -402,7 +433,10 @@ static enum status aggregate_load(struct operator *op, uint32_t version, struct 
                                   struct error *err)
 {
     (void)evict_us;
-    return keyed_load(((struct aggregate_op *)op)->groups, version, payload, err);
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    for (unsigned shard = 0; g->closing && shard < SHARDS; shard++)
+        g->closing[shard].indexed = false;
+    return keyed_load(g->groups, version, payload, err);
 }
 
 static uint64_t aggregate_keys(const struct operator *op)
@@ -416,6 +450,8 @@ static uint64_t aggregate_bytes(const struct operator *op)
     uint64_t bytes = keyed_bytes(g->groups);
     for (uint32_t w = 0; w < g->nworkers; w++)
         bytes += keyed_bytes(g->workers[w].partials) + groups_bytes(g->workers[w].groups);
+    for (unsigned s = 0; g->closing && s < SHARDS; s++)
+        bytes += due_bytes(&g->closing[s].due);
     return bytes;
 }
 
@@ -428,10 +464,10 @@ static void aggregate_free(struct operator *op)
     }
     free(g->workers);
     keyed_free(g->groups);
-    for (unsigned s = 0; s < SHARDS; s++) {
-        arena_release(&g->out[s].arena);
-        free(g->out[s].batches);
-    }
+    outcomes_release(&g->out);
+    for (unsigned s = 0; g->closing && s < SHARDS; s++)
+        due_release(&g->closing[s].due);
+    free(g->closing);
     arena_release(&g->arena);
     free(g);
 }
@@ -484,6 +520,13 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
     share_filters(g);
     g->codec = (struct keyed_codec){(size + 7) & ~7u, pack_group, unpack_group, heap ? release_group : NULL, g};
     g->groups = keyed_new(node->id, AGGREGATE_VERSION, &g->codec);
+    outcomes_init(&g->out, node->schema.types, node->schema.ncols);
+    g->input_names = input->schema.names;
+    if (node->closes >= 0) {
+        g->closing = mem_zalloc(SHARDS * sizeof *g->closing);
+        for (unsigned s = 0; s < SHARDS; s++)
+            g->closing[s].indexed = true;
+    }
     g->nworkers = nworkers;
     g->workers = mem_zalloc(nworkers * sizeof *g->workers);
     for (uint32_t w = 0; w < nworkers; w++) {

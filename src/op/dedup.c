@@ -9,8 +9,8 @@
 
 #include "base/os.h"
 #include "column/rowkey.h"
+#include "op/late.h"
 #include "op/operators.h"
-#include "op/reject.h"
 #include "state/expiring.h"
 
 enum { PREFETCH_AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
@@ -31,31 +31,6 @@ struct prepared {
     struct hash128 *ids; /* by row */
     uint8_t *first;      /* by row: 1 = first of its key; a byte each, so that shards can be resolved side by side */
 };
-
-static void refuse_late(struct op_context *c, struct dedup *d, struct batch *b)
-{
-    const int64_t *time = b->cols[d->time_column].data;
-    if (c->time.late_us == INT64_MIN)
-        return;
-    uint64_t *keep = NULL;
-    for (uint32_t i = 0; i < batch_live(b); i++) {
-        uint32_t row = batch_row(b, i);
-        if (likely(time[row] > c->time.late_us))
-            continue;
-        if (!keep) {
-            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
-            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
-        }
-        bit_clear(keep, row);
-        struct rejection *r = b->origin
-                                  ? reject_row(c->rejections, b, row, c->source_name, d->op.name, "late", "")
-                                  : reject_result(c->rejections, b, row, d->names, d->op.name, "late", "");
-        r->watermark = c->time.late_us;
-        c->counts->late++;
-    }
-    if (keep)
-        batch_filter(b, keep);
-}
 
 /* A single text or uuid column is hashed as it lies; anything else, and NULL, by its canonical bytes under another
  * seed. */
@@ -79,7 +54,7 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
     struct dedup *d = (struct dedup *)op;
     struct batch *b = arena_dup(c->arena, in, sizeof *in);
     c->counts->in += batch_live(b);
-    refuse_late(c, d, b);
+    refuse_late(c, op, d->names, b, d->time_column, c->time.late_us);
     struct prepared *p = arena_alloc(c->arena, sizeof *p);
     p->ids = arena_array(c->arena, b->rows, sizeof *p->ids);
     p->first = arena_zalloc(c->arena, b->rows);

@@ -16,10 +16,10 @@
 #include "expr/program.h"
 #include "op/gather.h"
 #include "op/join_state.h"
+#include "op/late.h"
 #include "op/operators.h"
 #include "op/outcome.h"
 #include "op/refuse.h"
-#include "op/reject.h"
 
 enum { LEFT, RIGHT, NO_KEY = 2 /* a bit of gathered.port: some part of the key is NULL */ };
 enum { PAIRS = 256 };
@@ -51,32 +51,14 @@ struct join {
 
 /* ---- gathering ---- */
 
-static void refuse_late(const struct join *j, struct op_context *c, struct batch *b, unsigned side)
+/* A row that comes after its side's watermark may have missed rows of the other side that had to go. */
+static void refuse_late_side(const struct join *j, struct op_context *c, struct batch *b, unsigned side)
 {
-    int32_t column = j->join->late[side];
     int64_t limit = c->inputs[side].late_us;
-    if (column < 0 || limit == INT64_MIN || limit == INT64_MAX ||
+    if (j->join->late[side] < 0 || limit == INT64_MIN || limit == INT64_MAX ||
         __builtin_sub_overflow(limit, j->join->lag[side], &limit))
         return;
-    const int64_t *time = b->cols[column].data;
-    uint64_t *keep = NULL;
-    for (uint32_t i = 0; i < batch_live(b); i++) {
-        uint32_t row = batch_row(b, i);
-        if (column_is_null(&b->cols[column], row) || time[row] > limit)
-            continue;
-        if (!keep) {
-            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
-            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
-        }
-        bit_clear(keep, row);
-        struct rejection *r =
-            b->origin ? reject_row(c->rejections, b, row, c->source_name, j->op.name, "late", "")
-                      : reject_result(c->rejections, b, row, j->inputs[side]->schema.names, j->op.name, "late", "");
-        r->watermark = limit;
-        c->counts->late++;
-    }
-    if (keep)
-        batch_filter(b, keep);
+    refuse_late(c, &j->op, j->inputs[side]->schema.names, b, (uint32_t)j->join->late[side], limit);
 }
 
 static int64_t expires_of(const struct join *j, const struct batch *b, unsigned side, uint32_t row)
@@ -103,7 +85,7 @@ static void join_push(struct operator *op, struct op_context *c, struct batch *i
     unsigned side = c->port;
     struct batch b = *in;
     c->counts->in += batch_live(in);
-    refuse_late(j, c, &b, side);
+    refuse_late_side(j, c, &b, side);
     for (uint32_t i = 0; i < batch_live(&b); i++) {
         uint32_t row = batch_row(&b, i);
         bool null = has_null(&b, j->join->key[side], j->join->nkey, row);

@@ -60,3 +60,28 @@ SELECT x.k, x.n, y.n FROM (SELECT k, count(*) AS n FROM a GROUP BY k) x JOIN (SE
 
 -- case outer join of aggregates: k int, x bigint, y bigint
 SELECT x.k, x.n, y.n FROM (SELECT k, v, count(*) AS n FROM a GROUP BY k, v) x LEFT JOIN (SELECT k, v, count(*) AS n FROM b WHERE j = 1 GROUP BY k, v) y ON x.k = y.k AND x.v = y.v AND x.n > y.n;
+
+-- case tumble: ws timestamptz, we timestamptz, k int, n bigint, s numeric(20,2)
+SELECT window_start, window_end, k, count(*), sum(n) FROM tumble(a, ts, interval '5 s') GROUP BY window_start, window_end, k;
+
+-- case tumble by its start: ws timestamptz, n bigint
+SELECT window_start, count(*) FILTER (WHERE j = 1) FROM tumble(a, ts, interval '7 s') GROUP BY window_start HAVING count(*) > 2;
+
+-- case hop: ws timestamptz, we timestamptz, j int, n bigint, m int
+SELECT window_start, window_end, j, count(*), max(v) FROM hop(a, ts, interval '2 s', interval '7 s') GROUP BY window_start, window_end, j;
+
+-- case hop with gaps: ws timestamptz, we timestamptz, n bigint
+SELECT window_start, window_end, count(*) FROM hop(a, ts, interval '5 s', interval '2 s') GROUP BY window_start, window_end;
+
+-- case cumulate: ws timestamptz, we timestamptz, n bigint
+SELECT window_start, window_end, count(*) FROM cumulate(a, ts, interval '2 s', interval '10 s') GROUP BY window_start, window_end;
+
+-- case windows over windows: ws timestamptz, we timestamptz, m bigint
+SELECT window_start, window_end, max(n) FROM (SELECT k, window_start, window_end, count(*) AS n FROM tumble(a, ts, interval '5 s') GROUP BY k, window_start, window_end) q GROUP BY window_start, window_end;
+
+-- case join of windows: ws timestamptz, k int, x bigint, y bigint
+SELECT x.window_start, x.k, x.n, y.n FROM (SELECT k, window_start, window_end, count(*) AS n FROM tumble(a, ts, interval '5 s') GROUP BY k, window_start, window_end) x JOIN (SELECT k, window_start, window_end, count(*) AS n FROM tumble(b, ts, interval '5 s') GROUP BY k, window_start, window_end) y ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end;
+
+-- case outer join of windows: ws timestamptz, k int, x bigint, y bigint
+SELECT x.window_start, x.k, x.n, y.n FROM (SELECT k, window_start, window_end, count(*) AS n FROM tumble(a, ts, interval '1 s') GROUP BY k, window_start, window_end) x LEFT JOIN (SELECT k, window_start, window_end, count(*) AS n FROM tumble(b, ts, interval '1 s') GROUP BY k, window_start, window_end) y ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end;
+

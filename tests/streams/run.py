@@ -86,7 +86,7 @@ def windows_for_postgresql(query: str) -> str:
         t, ts, slide, size = m.groups()
         last = f"date_bin('{slide}', {ts}, {origin})"
         return (f"(SELECT {t}.*, ws AS window_start, ws + interval '{size}' AS window_end FROM {t}, "
-                f"generate_series({last} - interval '{size}', {last}, interval '{slide}') AS ws "
+                f"generate_series(0, 20) AS back, LATERAL (SELECT {last} - back * interval '{slide}' AS ws) starts "
                 f"WHERE ws > {ts} - interval '{size}') AS {t}")
 
     def cumulate(m: re.Match) -> str:

@@ -1,0 +1,28 @@
+#include "op/late.h"
+
+#include "op/reject.h"
+
+void refuse_late(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,
+                 uint32_t column, int64_t limit)
+{
+    const int64_t *time = b->cols[column].data;
+    if (limit == INT64_MIN)
+        return;
+    uint64_t *keep = NULL;
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        if (likely(time[row] > limit) || column_is_null(&b->cols[column], row))
+            continue;
+        if (!keep) {
+            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
+            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
+        }
+        bit_clear(keep, row);
+        struct rejection *r = b->origin ? reject_row(c->rejections, b, row, c->source_name, op->name, "late", "")
+                                        : reject_result(c->rejections, b, row, names, op->name, "late", "");
+        r->watermark = limit;
+        c->counts->late++;
+    }
+    if (keep)
+        batch_filter(b, keep);
+}
