@@ -42,6 +42,8 @@ const struct option_spec builtin_settings[] = {
     {"max_ahead", OPT_INTERVAL, .value = "1 hour", .help = "event times beyond now + this are rejected as `future`"},
     {"idle_timeout", OPT_INTERVAL, .value = "1 minute",
      .help = "a split without news for this long holds no watermark back"},
+    {"max_drift", OPT_INTERVAL, .value = "0 s",
+     .help = "a split this far ahead of the others in event time is paused (0: never)"},
     {"workers", OPT_INT, .value = "1", .min = 1, .max = 64, .help = "threads that decode and compute"},
     {"on_error", OPT_CHOICE, .value = "reject", .choices = "reject stop",
      .help = "an expression that fails: reject the row, or stop as PostgreSQL does"},
@@ -171,6 +173,7 @@ struct settings builtin_settings_of(const struct plan *plan)
         .outbox_limit = option_int(&o, builtin_settings, "outbox_limit"),
         .max_ahead_us = option_int(&o, builtin_settings, "max_ahead"),
         .idle_timeout_us = option_int(&o, builtin_settings, "idle_timeout"),
+        .max_drift_us = option_int(&o, builtin_settings, "max_drift"),
         .workers = (uint32_t)option_int(&o, builtin_settings, "workers"),
         .stop_on_error = !strcmp(option_text(&o, builtin_settings, "on_error"), "stop"),
     };

@@ -48,6 +48,8 @@ static void put_live_split(struct buf *out, const struct input *in, uint32_t k)
     put_bool(out, "idle", s->idle);
     buf_putc(out, ',');
     put_bool(out, "finished", s->finished);
+    buf_putc(out, ',');
+    put_bool(out, "paused", s->paused);
     buf_putc(out, '}');
 }
 
