@@ -125,8 +125,8 @@ static int explain_sources(const json_t *root)
         }
         json_array_foreach(json_object_get(source, "splits"), k, split) {
             if (json_is_true(json_object_get(split, "paused"))) {
-                printf("source %s: %s is paused: its newest event, %s, is more than max_drift ahead of another split that "
-                       "has rows to read. It goes on when that one has come closer.\n",
+                printf("source %s: %s is paused: its newest event, %s, is more than max_drift ahead of another split "
+                       "that has rows to read. It goes on when that one has come closer.\n",
                        name, text_of(split, "name", "?"), text_of(split, "max_event", "?"));
                 reasons++;
             }

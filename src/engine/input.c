@@ -84,6 +84,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .schema = &t->schema,
                                      .format = builtin_table_format(all->plan, t),
                                      .decode = decode,
+                                     .memory = all->settings.memory_in_flight,
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
                                      .with_headers = with_headers,
                                      .now_us = now_us};
@@ -288,7 +289,7 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
             break;
         take_batches(r, in, split, batches, n);
     } while (r->rows < row_limit && r->bytes < byte_limit && split->max_event <= in->drift_limit &&
-             !in->drift_unknown && os_mono_us() < until);
+             !in->drift_unknown && os_mono_us() < until && graph_in_flight(r->g) < r->limits->memory);
     note_position(in, index);
     if (!split->finished && in->source->ops->finished(in->source, index))
         split->finished = split->moved = true;
@@ -319,6 +320,8 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
                 return error_prefix(err, "source \"%s\", %s", in->table->name, in->splits[k].split.name);
         }
     }
+    if (r.rows)
+        all->in_flight = graph_in_flight(g);
     *ret_rows = r.rows;
     *ret_bytes = r.bytes;
     return OK;

@@ -50,6 +50,7 @@ struct inputs {
     struct arena arena;
     const struct plan *plan;
     struct settings settings;
+    uint64_t in_flight; /* what the last epoch held when it was read */
 };
 
 /* Open every source of the plan and seek it to the manifest's positions. */
@@ -67,6 +68,7 @@ void inputs_times(const struct inputs *in, struct graph_time *times);
 struct input_limits {
     int64_t rows, bytes;
     int64_t until_us; /* monotonic */
+    uint64_t memory;  /* of graph_in_flight */
 };
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,

@@ -18,6 +18,8 @@
 
 enum { SECRET_BYTES = 64 * 1024, HEADER_BYTES = 256 << 20 };
 
+enum { PARTITION_SHARE = 16 }; /* of the memory in flight, that a partition may fetch ahead */
+
 static const char *const connect_hint = "\"bootstrap.servers\" on the server, or connection_string in a user mapping";
 
 static const struct option_spec kafka_options[] = {
@@ -344,7 +346,7 @@ static enum status gather(struct client_options *c, const struct source_config *
 {
     const struct options *mapping = config->mapping;
     size_t given = o->count + (mapping ? mapping->count : 0);
-    c->items = arena_array(&c->arena, given + EVENT_HUBS_OPTIONS + 1, sizeof *c->items);
+    c->items = arena_array(&c->arena, given + EVENT_HUBS_OPTIONS + 2, sizeof *c->items);
     c->secrets = arena_array(&c->arena, given + 1, sizeof *c->secrets);
     c->topic = option_text(o, kafka_options, "topic");
     if (mapping && option_given(mapping, "connection_string"))
@@ -358,6 +360,11 @@ static enum status gather(struct client_options *c, const struct source_config *
     if (!option_given(o, "group.id"))
         c->items[c->count++] =
             (struct kafka_option){"group.id", arena_printf(&c->arena, "bourn-%s", config->table), false};
+    if (config->memory) { /* per partition; what is given by name goes before */
+        int64_t ahead = MIN(MAX(config->memory / PARTITION_SHARE, (int64_t)MIB(1)), (int64_t)MIB(16));
+        c->items[c->count++] = (struct kafka_option){
+            "queued.max.messages.kbytes", arena_printf(&c->arena, "%lld", (long long)(ahead >> 10)), false};
+    }
     for (uint32_t i = o->count; i-- > 0;) { /* the nearest last: it wins */
         const char *name = o->items[i].name;
         if (!is_own(name) && !(c->hubs && strcmp(name, "bootstrap.servers") == 0))

@@ -458,6 +458,32 @@ def state_at_its_limit(folder: Path) -> None:
     assert "bourn.state_memory" in said and "dedup" in said and "bytes" in said, said
 
 
+def what_is_in_flight_is_bounded(folder: Path) -> None:
+    """Refused rows are held with their bytes until their epoch ends, and so are changed groups. The limit ends it."""
+    with open(folder / "in.ndjson", "w") as f:
+        for row in range(60_000):
+            f.write(json.dumps({"k": row, "v": "x" * 4000 if row % 2 else row}) + "\n")
+    peak, epochs, out = {}, {}, {}
+    for limit in ("16 MiB", "4 GiB"):
+        name = limit.split()[0]
+        (folder / "t.sql").write_text(f"""
+            SET bourn.memory_in_flight = '{limit}'; SET bourn.epoch_interval = '1 minute';
+            CREATE FOREIGN TABLE t (k bigint, v bigint) SERVER file OPTIONS (path 'in.ndjson');
+            CREATE FOREIGN TABLE o (k bigint PRIMARY KEY, n bigint) SERVER file OPTIONS (path '{name}.json');
+            CREATE FOREIGN TABLE dead (id text, rules text) SERVER file OPTIONS (path '{name}.dead');
+            INSERT INTO o SELECT k, count(*) FROM t GROUP BY k;
+            INSERT INTO dead SELECT id, rules FROM bourn.rejected;""")
+        live = start(folder, "run", "--quiet", "t.sql", BOURN_STATE=str(folder / name))
+        _, code, used = os.wait4(live.pid, 0)
+        assert code == 0, live.stderr.read()
+        peak[limit] = used.ru_maxrss >> 10
+        epochs[limit] = json.loads(bourn(folder, "status", "--json", "--state", folder / name).stdout)["epoch"]
+        out[limit] = (folder / f"{name}.json").read_text() + (folder / f"{name}.dead").read_text()
+    assert out["16 MiB"] == out["4 GiB"] and out["4 GiB"].count("type:v") == 30_000
+    assert epochs["4 GiB"] <= 2 and epochs["16 MiB"] >= 8, epochs
+    assert peak["16 MiB"] < peak["4 GiB"] - 80, peak
+
+
 def sources_pause_when_sinks_lag(folder: Path) -> None:
     events(folder, 100_000)
     (folder / "limit.sql").write_text("SET bourn.outbox_limit = '1 MiB'; SET bourn.epoch_rows = 5000;")
@@ -493,7 +519,7 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
              tables_written_anew, a_file_written_anew, an_edited_pipeline, splits_too_far_ahead_are_paused,
-             state_at_its_limit,
+             state_at_its_limit, what_is_in_flight_is_bounded,
              sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()
