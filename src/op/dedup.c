@@ -137,9 +137,11 @@ static void dedup_save(struct operator *op, struct segment_writer *w)
 {
     struct dedup *d = (struct dedup *)op;
     struct buf payload = BUF(GIB(8));
-    expiring_save(d->seen, 0, SHARDS, &payload);
-    if (payload.len)
+    int64_t end_us = expiring_save(d->seen, 0, SHARDS, &payload);
+    if (payload.len) {
         segment_add(w, SECTION_SET, op->id, EXPIRING_VERSION, &payload);
+        segment_sets_end(w, end_us);
+    }
     buf_release(&payload);
 }
 

@@ -344,18 +344,21 @@ bool expiring_read_block(const void *head, struct expiring_block *ret)
     return true;
 }
 
-void expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out)
+int64_t expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out)
 {
     assert(from <= to && to <= SHARDS);
     uint64_t total = 0;
     for (unsigned i = from; i < to; i++)
         total += s->shards[i].npending;
     assert(total <= UINT32_MAX);
+    int64_t newest_us = INT64_MIN;
     bool forget = os_planted_bug("expiring-not-saved");
     if (total && !forget)
         expiring_put_block(out, &(struct expiring_block){(uint32_t)total, s->horizon_us});
     for (unsigned i = from; i < to; i++) {
         struct shard *h = &s->shards[i];
+        for (uint32_t k = 0; k < h->npending; k++)
+            newest_us = MAX(newest_us, h->pending[k].time_us);
         if (!forget)
             buf_put(out, h->pending, h->npending * sizeof *h->pending);
         /* What one large epoch needed is not kept for ever. */
@@ -366,6 +369,7 @@ void expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *o
         }
         h->npending = 0;
     }
+    return total ? expiring_end(newest_us, s->horizon_us) : INT64_MIN;
 }
 
 static enum status odd(const struct expiring *s, const char *what, struct error *err)

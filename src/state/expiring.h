@@ -41,7 +41,8 @@ uint64_t expiring_bytes(const struct expiring *s);
 
 /* As keyed_save/keyed_load: what was inserted since the last save, as (id 16 B, time 8 B). A load may come in several
  * sections; a saved horizon that is not the set's is ERR_STATE. */
-void expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out);
+/* ... Returns the evict time at which all that was saved is forgotten; INT64_MIN: nothing was saved. */
+int64_t expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out);
 enum status expiring_load(struct expiring *s, uint32_t version, struct slice payload, int64_t evict_us,
                           struct error *err);
 enum { EXPIRING_VERSION = 1 };
@@ -58,9 +59,15 @@ void expiring_put_block(struct buf *out, const struct expiring_block *b);
 bool expiring_read_block(const void *head, struct expiring_block *ret);
 /* The time of a record of EXPIRING_RECORD bytes. */
 static inline int64_t expiring_record_time(const void *record) { return (int64_t)load_u64((const char *)record + 16); }
+/* The evict time at which an id first seen at time_us is forgotten; INT64_MAX: never. */
+static inline int64_t expiring_end(int64_t time_us, int64_t horizon_us)
+{
+    int64_t end;
+    return __builtin_add_overflow(time_us, horizon_us, &end) ? INT64_MAX : end;
+}
 /* Is an id first seen at time_us forgotten at evict_us? */
 static inline bool expiring_is_expired(int64_t time_us, int64_t horizon_us, int64_t evict_us)
 {
-    int64_t end;
-    return evict_us != INT64_MIN && !__builtin_add_overflow(time_us, horizon_us, &end) && end <= evict_us;
+    int64_t end = expiring_end(time_us, horizon_us);
+    return evict_us != INT64_MIN && end != INT64_MAX && end <= evict_us;
 }

@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "memory_store.h"
+#include "state/keyed.h"
 #include "state/merge.h"
 
 static const int64_t second = 1000000, day = 86400 * INT64_C(1000000);
@@ -293,10 +294,19 @@ static struct segment_ref put_ids(struct store *store, struct expiring *s, int64
 {
     struct segment_writer *w = segment_writer_new();
     struct segment_ref ref;
-    expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION));
+    segment_sets_end(w, expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION)));
     assert_int_equal(segment_put(w, store, epoch, epoch, 1, 0, &ref, &err), OK);
     segment_writer_free(w);
     return ref;
+}
+
+static struct segment_ref merge_one(struct store *store, const struct segment_ref *refs, uint32_t count, int64_t evict)
+{
+    struct segment_ref merged[MERGE_RESULTS];
+    uint32_t n;
+    assert_int_equal(merge_segments(store, refs, count, true, evict, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 1);
+    return merged[0];
 }
 
 /* Merged segments remember what the parts did, less what is expired; damage in a part stops the merge. */
@@ -306,7 +316,8 @@ static void test_merge(void **state)
     enum { EACH = 30000, PARTS = 8 };
     struct store *store = memory_store_new();
     struct expiring *s = expiring_new("dedup", 10 * second);
-    struct segment_ref refs[PARTS], merged;
+    struct segment_ref refs[PARTS], merged, results[MERGE_RESULTS];
+    uint32_t n;
     for (int64_t e = 0; e < PARTS; e++) {
         for (uint64_t i = 0; i < EACH; i++)
             assert_true(expiring_insert(s, id_of((uint64_t)e * EACH + i), e * second, INT64_MIN));
@@ -314,12 +325,13 @@ static void test_merge(void **state)
     }
     expiring_free(s);
     int64_t evict = 12 * second; /* those of times 0, 1, 2 are expired */
-    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, &merged, &err), OK);
+    merged = merge_one(store, refs, PARTS, evict);
     assert_int_equal(merged.level, 1);
+    assert_int_equal(merged.sets_end_us, (PARTS - 1 + 10) * second);
+    assert_false(merged.has_keyed);
     uint64_t records = EACH * 5;
     assert_in_range(merged.bytes, records * EXPIRING_RECORD, records * EXPIRING_RECORD * 101 / 100);
     struct segment *g;
-    uint32_t n;
     struct buf payload = BUF(MIB(100));
     assert_int_equal(segment_open(store, &merged, &g, &err), OK);
     const struct section *section = segment_sections(g, &n);
@@ -335,45 +347,109 @@ static void test_merge(void **state)
     expiring_free(s);
     buf_release(&payload);
     /* All expired: nothing is left. */
-    assert_int_equal(merge_segments(store, refs, PARTS, true, 100 * second, 1, &merged, &err), OK);
+    merged = merge_one(store, refs, PARTS, 100 * second);
     assert_false(merged.has_state || merged.has_outbox);
+    /* What has wholly expired is not read: damage there shows as little as if it were gone. */
+    memory_find(memory_of(store), refs[1].name)->bytes.data[EACH] ^= 1;
+    assert_int_equal(merge_one(store, refs, PARTS, evict).sets_end_us, (PARTS - 1 + 10) * second);
     memory_find(memory_of(store), refs[3].name)->bytes.data[EACH] ^= 1;
-    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, &merged, &err), FAILED);
+    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, results, &n, &err), FAILED);
     assert_int_equal(err.code, ERR_CORRUPT);
     assert_non_null(strstr(err.text, refs[3].name));
     store_free(store);
 }
 
+/* Which ones: the first and last index, and how many. */
+static void check_choice(const struct segment_ref *refs, uint32_t count, uint32_t first, uint32_t last, uint32_t n)
+{
+    uint32_t chosen[MERGE_MAX];
+    assert_int_equal(merge_choose(refs, count, chosen), n);
+    if (n == 0)
+        return;
+    assert_int_equal(chosen[0], first);
+    assert_int_equal(chosen[n - 1], last);
+}
+
 static void test_merge_choice(void **state)
 {
     (void)state;
+    enum { N = MERGE_FANOUT };
     struct segment_ref refs[60] = {0};
-    uint32_t first = 99, count = 99;
     for (int i = 0; i < 60; i++)
-        refs[i].has_state = true;
-    assert_false(merge_choose(refs, MERGE_FANOUT - 1, &first, &count));
-    assert_int_equal(first, 99);
-    assert_true(merge_choose(refs, MERGE_FANOUT, &first, &count));
-    assert_int_equal(first, 0);
-    assert_int_equal(count, MERGE_FANOUT);
+        refs[i].has_state = refs[i].has_keyed = true;
+    check_choice(refs, N - 1, 0, 0, 0);
+    check_choice(refs, N, 0, N - 1, N);
     refs[0].level = refs[1].level = 1;
-    assert_false(merge_choose(refs, MERGE_FANOUT + 1, &first, &count));
-    assert_true(merge_choose(refs, MERGE_FANOUT + 2, &first, &count));
-    assert_int_equal(first, 2);
-    assert_int_equal(count, MERGE_FANOUT);
+    check_choice(refs, N + 1, 0, 0, 0);
+    check_choice(refs, N + 2, 2, N + 1, N);
     refs[5].has_state = false; /* kept for its outbox: does not count, does not part the others */
     refs[5].level = 7;
-    assert_false(merge_choose(refs, MERGE_FANOUT + 2, &first, &count));
-    assert_true(merge_choose(refs, MERGE_FANOUT + 3, &first, &count));
-    assert_int_equal(first, 2);
-    assert_int_equal(count, MERGE_FANOUT + 1);
-    assert_true(merge_choose(refs, 60, &first, &count)); /* behind: more at once, but not all */
-    assert_int_equal(count, MERGE_MAX + 1);
-    for (int i = 0; i < MERGE_FANOUT; i++)
-        refs[i] = (struct segment_ref){.has_state = true, .level = 3};
-    assert_true(merge_choose(refs, MERGE_FANOUT + 4, &first, &count));
-    assert_int_equal(first, 0);
-    assert_int_equal(count, MERGE_FANOUT);
+    check_choice(refs, N + 2, 0, 0, 0);
+    check_choice(refs, N + 3, 2, N + 2, N);
+    refs[6].has_keyed = false; /* nothing but sets: with its like, does not part the others either */
+    check_choice(refs, N + 3, 0, 0, 0);
+    check_choice(refs, N + 4, 2, N + 3, N);
+    check_choice(refs, 60, 2, MERGE_MAX + 3, MERGE_MAX); /* behind: more at once, but not all */
+    for (int i = 0; i < N; i++)
+        refs[i] = (struct segment_ref){.has_state = true, .has_keyed = true, .level = 3};
+    check_choice(refs, N + 4, 0, N - 1, N);
+    for (int i = 20; i < 60; i++)
+        refs[i].has_keyed = false;
+    check_choice(refs, 60, 20, 20 + MERGE_MAX - 1, MERGE_MAX); /* the longer row first */
+}
+
+static void test_expired(void **state)
+{
+    (void)state;
+    struct segment_ref ref = {.has_state = true, .sets_end_us = 100};
+    assert_false(merge_is_expired(&ref, 99));
+    assert_true(merge_is_expired(&ref, 100));
+    assert_false(merge_is_expired(&ref, INT64_MIN));
+    ref.has_keyed = true;
+    assert_false(merge_is_expired(&ref, 100));
+    ref = (struct segment_ref){.has_outbox = true, .sets_end_us = INT64_MIN};
+    assert_false(merge_is_expired(&ref, 100));
+    ref = (struct segment_ref){.has_state = true, .sets_end_us = INT64_MAX}; /* of an older record: not known */
+    assert_false(merge_is_expired(&ref, INT64_MAX));
+}
+
+/* Large sets and keyed tables of the same segments come out as two; what is expired only as one. */
+static void test_merge_apart(void **state)
+{
+    (void)state;
+    enum { EACH = MERGE_SETS_APART / 16, PARTS = 4 };
+    struct store *store = memory_store_new();
+    struct expiring *s = expiring_new("dedup", 10 * second);
+    struct segment_ref refs[PARTS], merged[MERGE_RESULTS];
+    uint32_t n;
+    for (int64_t e = 0; e < PARTS; e++) {
+        struct segment_writer *w = segment_writer_new(), *apart = segment_writer_new();
+        struct keyed_change c = {(uint8_t)e, false, {"k", 1}, {"12345678", 8}};
+        for (uint64_t i = 0; i < EACH; i++)
+            assert_true(expiring_insert(s, id_of((uint64_t)e * EACH + i), e * second, INT64_MIN));
+        segment_sets_end(w, expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "d", EXPIRING_VERSION)));
+        keyed_put_change(segment_section(w, SECTION_KEYED, "t", 1), &c);
+        segment_take_sets(w, GIB(1), apart);
+        assert_true(segment_is_empty(apart));
+        assert_int_equal(segment_put(w, store, e + 1, e + 1, 1, 0, &refs[e], &err), OK);
+        assert_true(refs[e].has_keyed);
+        assert_int_equal(refs[e].sets_end_us, (e + 10) * second);
+        segment_take_sets(w, 1, apart);
+        assert_false(segment_is_empty(apart) || segment_is_empty(w));
+        segment_writer_free(w);
+        segment_writer_free(apart);
+    }
+    assert_int_equal(merge_segments(store, refs, PARTS, true, 11 * second, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 2);
+    assert_true(merged[0].has_state && !merged[0].has_keyed && merged[1].has_state && merged[1].has_keyed);
+    assert_int_equal(merged[0].sets_end_us, (PARTS - 1 + 10) * second);
+    assert_int_equal(merged[1].sets_end_us, INT64_MIN);
+    assert_true(merged[0].bytes >= 2 * EACH * EXPIRING_RECORD && merged[0].bytes < 3 * EACH * EXPIRING_RECORD);
+    assert_int_equal(merge_segments(store, refs, PARTS, true, 100 * second, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 1);
+    assert_true(merged[0].has_keyed && merged[0].bytes < 1000);
+    expiring_free(s);
+    store_free(store);
 }
 
 /* A stream of a horizon of 500 epochs runs for 300,000: segments and bytes stay bounded. */
@@ -386,14 +462,14 @@ static void test_merge_for_ever(void **state)
     struct store *store = memory_store_new();
     struct expiring *s = expiring_new("dedup", HORIZON);
     for (int64_t e = 1; e <= EPOCHS; e++) {
-        uint32_t first, count;
+        uint32_t chosen[MERGE_MAX], count;
         assert_true(expiring_insert(s, id_of((uint64_t)e), e, e - 1));
         expiring_sweep(s, e - 1);
         refs[n++] = put_ids(store, s, e);
-        if (!merge_choose(refs, n, &first, &count))
+        if (!(count = merge_choose(refs, n, chosen)))
             continue;
-        struct segment_ref merged;
-        assert_int_equal(merge_segments(store, refs + first, count, first == 0, e, 1, &merged, &err), OK);
+        uint32_t first = chosen[0];
+        struct segment_ref merged = merge_one(store, refs + first, count, e);
         assert_true(merged.level <= MERGE_LEVEL_MAX);
         for (uint32_t i = first; i < first + count; i++)
             memory_drop(memory_of(store), memory_find(memory_of(store), refs[i].name));
@@ -415,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_distant_times),  cmocka_unit_test(test_sweep_bounds_memory),
         cmocka_unit_test(test_bad_payloads),   cmocka_unit_test(test_merge),
         cmocka_unit_test(test_merge_choice),   cmocka_unit_test(test_merge_for_ever),
+        cmocka_unit_test(test_merge_apart),    cmocka_unit_test(test_expired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
