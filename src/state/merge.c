@@ -59,7 +59,7 @@ struct cursor {
     struct keyed_change change; /* the current item of a keyed section */
     bool has_change;
     uint32_t block_left; /* of a set: records left in the block */
-    int64_t horizon_us;
+    struct expiring_block block;
 };
 
 static enum status cursor_odd(const struct cursor *c, const char *what, struct error *err)
@@ -293,29 +293,29 @@ static enum status copy_records(struct merge *m, struct cursor *c, bool *ret_don
         *ret_done = status == AGAIN;
         if (status != OK)
             return status == AGAIN ? OK : status;
-        struct expiring_block block;
-        if (!expiring_read_block(p, &block))
+        if (!expiring_read_block(p, &c->block))
             return cursor_odd(c, "a block does not begin as it should", err);
-        c->block_left = block.count;
-        c->horizon_us = block.horizon_us;
+        c->block_left = c->block.count;
     }
     size_t head = m->out.len;
-    struct expiring_block block = {.horizon_us = c->horizon_us};
+    struct expiring_block block = c->block;
     int64_t newest_us = INT64_MIN;
+    block.count = 0;
     expiring_put_block(&m->out, &block);
     for (; c->block_left > 0 && m->out.len < PIECE; c->block_left--) {
         enum status status = cursor_take(c, EXPIRING_RECORD, &p, err);
         if (status == AGAIN)
             return cursor_odd(c, "a block ends early", err);
         TRY(status);
-        if (expiring_is_expired(expiring_record_time(p), c->horizon_us, m->evict_us))
+        int64_t time_us = expiring_record_time(&block, p);
+        if (expiring_is_expired(time_us, block.horizon_us, m->evict_us))
             continue;
         buf_put(&m->out, p, EXPIRING_RECORD);
-        newest_us = MAX(newest_us, expiring_record_time(p));
+        newest_us = MAX(newest_us, time_us);
         block.count++;
     }
     if (block.count)
-        m->sets_end_us = MAX(m->sets_end_us, expiring_end(newest_us, c->horizon_us));
+        m->sets_end_us = MAX(m->sets_end_us, expiring_end(newest_us, block.horizon_us));
     size_t end = block.count ? m->out.len : head;
     m->out.len = head;
     expiring_put_block(&m->out, &block);
