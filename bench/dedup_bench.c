@@ -1,4 +1,4 @@
-/* What the dedup set costs an id: nanoseconds of processor time, one thread, as epochs of 20,000 rows in batches of 2,048.
+/* What the dedup set costs an id: nanoseconds of processor time, one thread, epochs of 20,480 rows in batches of 2,048.
  *
  *   dedup_bench [MILLIONS [SECONDS]]     so many ids unexpired (default 10), then so many seconds of a steady stream in
  *                                        which as many expire as come (default 5), 3 % of them seen before
@@ -52,7 +52,8 @@ static void epoch(struct expiring *s, uint64_t n, uint64_t reach, int64_t evict_
 static void report(const char *what, const struct expiring *s, const struct cost *c)
 {
     double n = (double)c->ids;
-    printf("%-7s %11llu ids, insert %5.1f ns, end of epoch %4.1f ns, %4.1f bytes saved, %4.1f in memory; %.1f %% seen before\n",
+    printf("%-7s %11llu ids, insert %5.1f ns, end of epoch %4.1f ns, %4.1f bytes saved, %4.1f in memory; %.1f %% "
+           "seen before\n",
            what, (unsigned long long)expiring_count(s), (double)c->insert_us * 1000 / n, (double)c->save_us * 1000 / n,
            (double)c->saved_bytes / n, (double)expiring_bytes(s) / (double)expiring_count(s),
            (double)c->duplicates * 100 / n);

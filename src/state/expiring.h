@@ -3,8 +3,8 @@
  * An id is remembered with the time it was first seen and forgotten when `evict_us` reaches time + horizon. Expiry is
  * exact, and costs nothing: a new id takes the place of an expired one where it has to look anyway. Each of the 256
  * shards is an open table of 64-byte lines, each with four 16-byte entries (88 bits of the id, those that choose the
- * shard included, and 47 bits of time), so that a look-up touches one cache line and an id costs about 23 bytes, at most
- * 40. Different shards may be used by different threads at once.
+ * shard included, and 47 bits of time), so that a look-up touches one cache line and an id costs about 25 bytes, at
+ * most 40. Different shards may be used by different threads at once.
  *
  * 47 bits of microseconds reach over 4.4 years. Where the unexpired ids of one shard lie further apart than that (or
  * than 3.3 years, when the newest arrives last), the oldest are remembered with a later time than theirs: they are
@@ -24,8 +24,8 @@ void expiring_free(struct expiring *s);
 static inline unsigned expiring_shard(struct hash128 id) { return (unsigned)(id.hi >> 56); }
 
 /* true: the id is new (or was expired: time + horizon <= evict_us) and is now remembered with `time_us`, part of the
- * next save. false: it is there, unexpired, and nothing changed. evict_us INT64_MIN: nothing expires. evict_us never goes
- * back. ids are hashes: all their bits are taken to be random. */
+ * next save. false: it is there, unexpired, and nothing changed. evict_us INT64_MIN: nothing expires. evict_us never
+ * goes back. ids are hashes: all their bits are taken to be random. */
 bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us);
 /* The same for rows[0..n) of columns of ids and times, in this order, with the memory of later rows on its way while
  * one is decided; ret_fresh is by row, too. */

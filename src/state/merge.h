@@ -24,8 +24,8 @@ enum { MERGE_SETS_APART = 64 << 10 };
 #endif
 
 /* Which segments (oldest first, by epoch) to merge next: writes their indexes, ascending, and returns how many; 0:
- * none. Segments of nothing but sets are merged with each other, those with keyed tables with each other: neighbours of one
- * level within their kind, at least MERGE_FANOUT, and up to MERGE_MAX when merging has fallen behind. */
+ * none. Segments of nothing but sets are merged with each other, those with keyed tables with each other: neighbours of
+ * one level within their kind, at least MERGE_FANOUT, and up to MERGE_MAX when merging has fallen behind. */
 uint32_t merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t ret[static MERGE_MAX]);
 /* Nothing but sets, and all their entries have expired: the state can be dropped unread. */
 bool merge_is_expired(const struct segment_ref *ref, int64_t evict_us);
