@@ -7,10 +7,10 @@
  *   {"event_type":2,"person":null,"auction":null,"bid":{"auction":1000,"bidder":1000,"price":1,"channel":"...",
  *    "url":"...","date_time":"...","extra":"..."}}
  *
- * Ids ascend from 1000. A bid is for the hot auction (the last whose number divides by 100) in one of two cases, else for one
- * of the last hundred or of ten that are still to come; its bidder is the hot one (a person's number that divides by 100,
- * plus 1) in three of four, else one of the last thousand or of ten to come; an auction's seller likewise. Prices
- * are 10^(6u) dollars in cents; an auction lasts up to twice the time of 1,666 events.
+ * Ids ascend from 1000. A bid is for the hot auction (the last whose number divides by 100) in one of two cases, else
+ * for one of the last hundred or of ten that are still to come; its bidder is the hot one (a person's number that
+ * divides by 100, plus 1) in three of four, else one of the last thousand or of ten to come; an auction's seller
+ * likewise. Prices are 10^(6u) dollars in cents; an auction lasts up to twice the time of 1,666 events.
  */
 #include "base/hash.h"
 #include "source/event_text.h"

@@ -3,8 +3,8 @@
  *   {"transaction_id":"T000001","customer_id":"C042","amount":123.45,"category":"books",
  *    "timestamp":"2020-01-01T00:00:00.000Z","location":"US","payment_method":"paypal"}
  *
- * 100 customers, 10.00 to 500.00, five categories, four locations, three ways to pay. Event n has the id n + 1. Late ones
- * are 15 to 45 minutes older than their neighbours. The key is the customer's id.
+ * 100 customers, 10.00 to 500.00, five categories, four locations, three ways to pay. Event n has the id n + 1. Late
+ * ones are 15 to 45 minutes older than their neighbours. The key is the customer's id.
  */
 #include "source/event_text.h"
 
@@ -14,8 +14,9 @@ static const int64_t LATE_AT_LEAST = 15 * 60 * MICROS_PER_SECOND, LATE_SPREAD = 
 
 enum field { TRANSACTION_ID, CUSTOMER_ID, AMOUNT, CATEGORY, TIMESTAMP, LOCATION, PAYMENT_METHOD, FIELDS };
 
-static const char *const leads[FIELDS] = {"\"transaction_id\":", "\"customer_id\":", "\"amount\":",        "\"category\":",
-                                          "\"timestamp\":",      "\"location\":",    "\"payment_method\":"};
+static const char *const leads[FIELDS] = {
+    "\"transaction_id\":", "\"customer_id\":", "\"amount\":", "\"category\":", "\"timestamp\":", "\"location\":",
+    "\"payment_method\":"};
 
 /* A value that is written instead; or, for no field, the whole message. */
 static const struct spoil {
