@@ -606,7 +606,8 @@ static bool file_bounded(const struct options *server, const struct options *tab
     return !option_bool(&joined, file_options, "follow");
 }
 
-static const char *const file_metadata[] = {"topic", "partition", "offset", NULL};
+/* A timestamp, too, so that a pipeline made for a broker reads files: it is NULL. */
+static const char *const file_metadata[] = {"topic", "partition", "offset", "timestamp", NULL};
 
 const struct source_connector source_file_connector = {
     .name = "file",
