@@ -16,7 +16,11 @@
 #include "link/event_hubs.h"
 #include "source/connectors.h"
 
-enum { SECRET_BYTES = 64 * 1024, HEADER_BYTES = 256 << 20 };
+enum {
+    SECRET_BYTES = 64 * 1024,
+    HEADER_BYTES = 256 << 20,
+    POLL_ROWS = 1024, /* the client keeps 0.4 KB a message besides its bytes: more of them leave a core's cache */
+};
 
 enum { PARTITION_SHARE = 16 }; /* of the memory in flight, that a partition may fetch ahead */
 
@@ -63,8 +67,8 @@ struct kafka_rows {
     struct kafka_rows *next; /* in the pool */
     struct kafka_batch batch;
     struct arena headers_memory;
-    struct view raw[BATCH_ROWS], key[BATCH_ROWS], headers[BATCH_ROWS];
-    int64_t offset[BATCH_ROWS], timestamp[BATCH_ROWS];
+    struct view raw[POLL_ROWS], key[POLL_ROWS], headers[POLL_ROWS];
+    int64_t offset[POLL_ROWS], timestamp[POLL_ROWS];
 };
 
 struct kafka_source {
@@ -241,7 +245,7 @@ static enum status kafka_poll(struct source *s, uint32_t split, uint32_t max_row
     struct kafka_source *k = kafka_source_of(s);
     struct kafka_rows *r = rows_take(k);
     enum status status =
-        kafka_consumer_poll(k->consumer, split, MIN(max_rows, (uint32_t)BATCH_ROWS), 0, &r->batch, err);
+        kafka_consumer_poll(k->consumer, split, MIN(max_rows, (uint32_t)POLL_ROWS), 0, &r->batch, err);
     if (status != OK) {
         rows_drop(k, r);
         return status == FAILED && err->code == ERR_NOT_FOUND ? lost_offsets(k, split, err) : status;
