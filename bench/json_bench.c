@@ -86,7 +86,7 @@ static size_t vary(enum variant variant, const char *text, size_t len, uint64_t 
 
 static struct messages make(uint32_t count, enum variant variant, uint32_t bad, struct arena *a)
 {
-    struct payments p = {.seed = 1, .bad = bad, .nominal_rate = 1000};
+    struct events p = {.seed = 1, .bad = bad, .nominal_rate = 1000};
     struct messages m = {arena_array(a, count, sizeof *m.raw), count, 0};
     for (uint32_t n = 0; n < count; n++) {
         char text[PAYMENT_BYTES], other[PAYMENT_BYTES + 8];

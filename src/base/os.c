@@ -202,6 +202,7 @@ enum status os_stat(const char *path, struct os_stat *ret, struct error *err)
         return error_errno(err, e, "cannot look at %s", path);
     *ret = (struct os_stat){
         .kind = S_ISREG(st.st_mode) ? OS_FILE : S_ISDIR(st.st_mode) ? OS_FOLDER : OS_OTHER,
+        .pipe = S_ISFIFO(st.st_mode),
         .size = (uint64_t)st.st_size,
         .modified_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000,
         .inode = st.st_ino,

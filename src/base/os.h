@@ -32,6 +32,12 @@ enum status os_file_sync(int fd, struct error *err);
 enum status os_file_size(int fd, uint64_t *ret, struct error *err);
 /* A whole file of at most `max` bytes, appended to *into. */
 enum status os_file_slurp(const char *path, struct buf *into, struct error *err);
+/* A named pipe, for reading; does not wait for a writer. "-": standard input, whatever it is. */
+enum status os_pipe_open(const char *path, int *ret_fd, struct error *err);
+/* Up to n bytes that are there now. AGAIN: none; *ret = 0: every writer has closed it. */
+enum status os_pipe_read(int fd, void *p, size_t n, size_t *ret, struct error *err);
+/* Standard input stays open. */
+void os_pipe_close(int fd);
 /* Map a whole file for reading; *ret.data is NULL for an empty file. os_unmap takes what it returned. */
 enum status os_file_map(const char *path, struct slice *ret, struct error *err);
 void os_unmap(struct slice mapped);
@@ -39,6 +45,7 @@ void os_unmap(struct slice mapped);
 enum os_kind { OS_MISSING, OS_FILE, OS_FOLDER, OS_OTHER };
 struct os_stat {
     enum os_kind kind;
+    bool pipe; /* OS_OTHER: a named pipe */
     uint64_t size;
     int64_t modified_us;
     uint64_t inode, device;

@@ -113,3 +113,37 @@ enum status os_socket_read(int fd, void *p, size_t n, int64_t timeout_us, size_t
     *ret = (size_t)got;
     return OK;
 }
+
+/* ---- pipes ---- */
+
+enum status os_pipe_open(const char *path, int *ret_fd, struct error *err)
+{
+    int e = os_fault("open"), fd = STDIN_FILENO;
+    if (!e && strcmp(path, "-") != 0) {
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        e = fd < 0 ? errno : 0;
+    }
+    if (e)
+        return error_errno(err, e, "cannot open %s", path);
+    *ret_fd = fd;
+    return OK;
+}
+
+enum status os_pipe_read(int fd, void *p, size_t n, size_t *ret, struct error *err)
+{
+    TRY(wait_readable(fd, 0, err));
+    int e = os_fault("read");
+    ssize_t got = e ? -1 : read(fd, p, n);
+    if (got < 0) {
+        e = e ? e : errno;
+        return e == EINTR || e == EAGAIN ? AGAIN : error_errno(err, e, "cannot read from a pipe");
+    }
+    *ret = (size_t)got;
+    return OK;
+}
+
+void os_pipe_close(int fd)
+{
+    if (fd != STDIN_FILENO)
+        close(fd);
+}

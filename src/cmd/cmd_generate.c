@@ -1,4 +1,4 @@
-/* `bourn generate`: the events of the source "generator" (source/payments.h), written to a file, stdout or a broker. */
+/* `bourn generate`: the events of the source "generator" (source/events.h), written to a file, stdout or a broker. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "cmd/cmd.h"
 #include "column/civil.h"
 #include "link/event_hubs.h"
-#include "source/payments.h"
+#include "source/events.h"
 
 enum { WRITE_BYTES = 256 * 1024, PACE_US = 10000, WAIT_US = 200000 };
 
@@ -23,7 +23,7 @@ static void on_signal(int number)
 }
 
 struct flags {
-    const char *to, *rate, *rows, *seed, *bad, *duplicates, *late, *base, *nominal_rate, *from;
+    const char *to, *generator, *rate, *rows, *seed, *bad, *duplicates, *late, *base, *nominal_rate, *from;
 };
 
 /* Where events go. send may keep them, flush brings them there. AGAIN: the reader has gone, and all is well. */
@@ -35,7 +35,7 @@ struct target {
     struct event_hubs *hubs;
 };
 struct target_ops {
-    enum status (*send)(struct target *t, const char *text, size_t len, struct error *err);
+    enum status (*send)(struct target *t, struct slice key, struct slice text, int64_t time_us, struct error *err);
     enum status (*flush)(struct target *t, struct error *err);
 };
 
@@ -51,9 +51,11 @@ static enum status lines_flush(struct target *t, struct error *err)
     return status == FAILED && errno == EPIPE ? AGAIN : status;
 }
 
-static enum status lines_send(struct target *t, const char *text, size_t len, struct error *err)
+static enum status lines_send(struct target *t, struct slice key, struct slice text, int64_t time_us,
+                              struct error *err)
 {
-    buf_put(&t->lines, text, len);
+    (void)key, (void)time_us;
+    buf_put_slice(&t->lines, text);
     buf_putc(&t->lines, '\n');
     return t->lines.len >= WRITE_BYTES ? lines_flush(t, err) : OK;
 }
@@ -62,11 +64,17 @@ static const struct target_ops lines_ops = {lines_send, lines_flush};
 
 /* ---- Kafka, Event Hubs ---- */
 
-static enum status kafka_send(struct target *t, const char *text, size_t len, struct error *err)
+/* A message has its event's time, unless that is more than a day from now: a broker deletes what is older than its
+ * retention, and what is far ahead never. */
+static enum status kafka_send(struct target *t, struct slice key, struct slice text, int64_t time_us,
+                              struct error *err)
 {
+    int64_t age = os_now_us() - time_us;
+    if (age > MICROS_PER_DAY || age < -MICROS_PER_DAY)
+        time_us = 0;
     enum status status;
     do
-        status = kafka_producer_send(t->producer, (struct slice){0}, (struct slice){text, len}, 0, WAIT_US, err);
+        status = kafka_producer_send(t->producer, key, text, time_us, WAIT_US, err);
     while (status == AGAIN && !stopping);
     return status;
 }
@@ -139,16 +147,19 @@ static uint64_t due(int64_t since, uint64_t rate)
     return rate == 0 ? UINT64_MAX : (uint64_t)((uint128)(os_mono_us() - since) * rate / 1000000);
 }
 
-static enum status generate(struct target *t, struct payments *p, uint64_t from, uint64_t rows, uint64_t rate,
-                            struct error *err)
+static enum status generate(struct target *t, const struct event_generator *g, struct events *e, uint64_t from,
+                            uint64_t rows, uint64_t rate, struct error *err)
 {
+    AUTO(arena) a = {0};
+    char *text = arena_alloc(&a, g->most);
     const int64_t since = os_mono_us();
     uint64_t done = 0;
     while (done < rows && !stopping) {
         uint64_t now = MIN(due(since, rate), rows);
         for (; done < now && !stopping; done++) {
-            char text[PAYMENT_BYTES];
-            TRY(t->ops->send(t, text, payments_make(p, from + done, text), err));
+            struct slice key;
+            size_t len = g->make(e, from + done, text, &key);
+            TRY(t->ops->send(t, key, (struct slice){text, len}, events_time(e, from + done), err));
         }
         if (done == rows || stopping)
             break;
@@ -171,28 +182,46 @@ static bool read_number(const char *text, int64_t least, const char *flag, uint6
 
 static bool read_share(const char *text, const char *flag, uint32_t *ret)
 {
-    if (payments_parse_share(text, ret))
+    if (events_parse_share(text, ret))
         return true;
     cmd_usage("generate", "--%s: \"%s\" is no share from 0 to 0.5", flag, text);
     return false;
 }
 
-static bool read_payments(const struct flags *f, struct payments *p)
+static bool read_shares(const struct flags *f, const struct event_generator *g, struct events *e)
 {
-    uint64_t nominal;
-    bool zone;
-    if (!read_number(f->seed, 0, "seed", &p->seed) || !read_number(f->nominal_rate, 1, "nominal-rate", &nominal) ||
-        !read_share(f->bad, "bad", &p->bad) || !read_share(f->duplicates, "duplicates", &p->duplicate) ||
-        !read_share(f->late, "late", &p->late))
-        return false;
-    p->nominal_rate = (uint32_t)MIN(nominal, (uint64_t)1000000000);
-    if (!payments_check_shares(p)) {
-        cmd_usage("generate", "--bad, --duplicates and --late together are more than half of all events");
-        return false;
+    const struct {
+        const char *text, *flag, *value;
+        uint32_t *into;
+    } shares[] = {{f->bad, "bad", "0.03", &e->bad},
+                  {f->duplicates, "duplicates", "0.03", &e->duplicate},
+                  {f->late, "late", "0.001", &e->late}};
+    for (size_t i = 0; i < ARRAY_LEN(shares); i++) {
+        const char *text = shares[i].text ? shares[i].text : g->shares ? shares[i].value : "0";
+        if (!read_share(text, shares[i].flag, shares[i].into))
+            return false;
+        if (!g->shares && *shares[i].into > 0) {
+            cmd_usage("generate", "--%s: the events of %s have no such share", shares[i].flag, g->name);
+            return false;
+        }
     }
+    if (events_check_shares(e))
+        return true;
+    cmd_usage("generate", "--bad, --duplicates and --late together are more than half of all events");
+    return false;
+}
+
+static bool read_events(const struct flags *f, const struct event_generator *g, struct events *e)
+{
+    uint64_t nominal = g->nominal_rate;
+    bool zone;
+    if (!read_number(f->seed, 0, "seed", &e->seed) ||
+        (f->nominal_rate && !read_number(f->nominal_rate, 1, "nominal-rate", &nominal)) || !read_shares(f, g, e))
+        return false;
+    e->nominal_rate = (uint32_t)MIN(nominal, (uint64_t)1000000000);
     if (strcmp(f->base, "now") == 0)
-        p->base_us = os_now_us();
-    else if (!civil_parse_timestamp(slice_of(f->base), &p->base_us, &zone) || !zone) {
+        e->base_us = os_now_us();
+    else if (!civil_parse_timestamp(slice_of(f->base), &e->base_us, &zone) || !zone) {
         cmd_usage("generate", "--base: \"%s\" is neither now nor a time such as 2020-01-01T00:00:00Z", f->base);
         return false;
     }
@@ -202,18 +231,16 @@ static bool read_payments(const struct flags *f, struct payments *p)
 int cmd_generate(int argc, char **argv)
 {
     struct flags f = {.to = "-",
+                      .generator = "payments",
                       .rate = "100",
                       .seed = "1",
-                      .bad = "0.03",
-                      .duplicates = "0.03",
-                      .late = "0.001",
                       .base = "2020-01-01T00:00:00Z",
-                      .nominal_rate = "100",
                       .from = "0"};
     const struct cmd_flag flags[] = {
-        {"to", .value = &f.to},     {"rate", .value = &f.rate}, {"rows", .value = &f.rows},
-        {"seed", .value = &f.seed}, {"bad", .value = &f.bad},   {"duplicates", .value = &f.duplicates},
-        {"late", .value = &f.late}, {"base", .value = &f.base}, {"nominal-rate", .value = &f.nominal_rate},
+        {"to", .value = &f.to},     {"generator", .value = &f.generator}, {"rate", .value = &f.rate},
+        {"rows", .value = &f.rows}, {"seed", .value = &f.seed},           {"bad", .value = &f.bad},
+        {"late", .value = &f.late}, {"duplicates", .value = &f.duplicates},
+        {"base", .value = &f.base}, {"nominal-rate", .value = &f.nominal_rate},
         {"from", .value = &f.from},
     };
     int plain = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
@@ -221,10 +248,13 @@ int cmd_generate(int argc, char **argv)
         return 2;
     if (plain > 0)
         return cmd_usage("generate", "\"%s\" is no flag", argv[0]);
-    struct payments p = {0};
+    const struct event_generator *g = event_generator_find(f.generator);
+    if (!g)
+        return cmd_usage("generate", "--generator: \"%s\" is none of %s", f.generator, event_generator_names);
+    struct events events = {0};
     uint64_t rate, from, rows = UINT64_MAX;
     if (!read_number(f.rate, 0, "rate", &rate) || !read_number(f.from, 0, "from", &from) ||
-        (f.rows && !read_number(f.rows, 0, "rows", &rows)) || !read_payments(&f, &p))
+        (f.rows && !read_number(f.rows, 0, "rows", &rows)) || !read_events(&f, g, &events))
         return 2;
     struct sigaction act = {.sa_handler = on_signal};
     sigaction(SIGINT, &act, NULL);
@@ -233,7 +263,7 @@ int cmd_generate(int argc, char **argv)
     struct error err;
     enum status status = open_target(&target, f.to, &err);
     if (status == OK)
-        status = generate(&target, &p, from, rows, rate, &err);
+        status = generate(&target, g, &events, from, rows, rate, &err);
     close_target(&target);
     return status == FAILED ? cmd_fail(&err) : 0;
 }

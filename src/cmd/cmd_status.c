@@ -63,9 +63,10 @@ static void print_sources(const json_t *sources)
             printf("  %-32s position %lld", text_of(split, "name", "?"), number_of(split, "position"));
             if (json_object_get(split, "lag"))
                 printf(", lag %lld", number_of(split, "lag"));
-            printf(", newest event %s%s%s\n", text_of(split, "max_event", "none yet"),
+            printf(", newest event %s%s%s%s\n", text_of(split, "max_event", "none yet"),
                    json_is_true(json_object_get(split, "idle")) ? ", idle" : "",
-                   json_is_true(json_object_get(split, "finished")) ? ", finished" : "");
+                   json_is_true(json_object_get(split, "finished")) ? ", finished" : "",
+                   json_is_true(json_object_get(split, "paused")) ? ", paused" : "");
         }
     }
 }
@@ -123,6 +124,12 @@ static int explain_sources(const json_t *root)
             reasons++;
         }
         json_array_foreach(json_object_get(source, "splits"), k, split) {
+            if (json_is_true(json_object_get(split, "paused"))) {
+                printf("source %s: %s is paused: its newest event, %s, is more than max_drift ahead of another split "
+                       "that has rows to read. It goes on when that one has come closer.\n",
+                       name, text_of(split, "name", "?"), text_of(split, "max_event", "?"));
+                reasons++;
+            }
             bool idle = json_is_true(json_object_get(split, "idle"));
             bool done = json_is_true(json_object_get(split, "finished"));
             if (idle || done || text_of(split, "max_event", NULL))

@@ -27,17 +27,18 @@ static const struct verb {
     {"check", cmd_check, "check a pipeline without running it",
      "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n"},
     {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"},
-    {"generate", cmd_generate, "make payment events",
+    {"generate", cmd_generate, "make events: payments, transactions, Nexmark",
      "bourn generate [flags]\n"
      "\n"
      "  --to WHERE           file path, - (stdout, the default), kafka:BROKERS/TOPIC, or eventhubs\n"
+     "  --generator NAME     payments (the default), transactions or nexmark\n"
      "  --rate N             events a second (default 100; 0: as fast as possible)\n"
      "  --rows N             stop after so many (default: never)\n"
      "  --seed N             another seed, other events\n"
      "  --from N             begin with event N: to go on where an earlier run stopped\n"
      "  --base TIME          event time of event 0 (default 2020-01-01T00:00:00Z; `now`: the clock)\n"
-     "  --nominal-rate N     events a second of event time (default 100)\n"
-     "  --bad F  --duplicates F  --late F    shares, 0..0.5 (default 0.03, 0.03, 0.001)\n"},
+     "  --nominal-rate N     events a second of event time (default 100; of nexmark 10000)\n"
+     "  --bad F  --duplicates F  --late F    shares, 0..0.5 (default 0.03, 0.03, 0.001; of nexmark none)\n"},
     {"verify", cmd_verify, "prove that published tables are what came in",
      "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql]\n"
      "\n"

@@ -7,6 +7,8 @@
 #include "base/os.h"
 #include "engine/private.h"
 
+enum { EPOCH_SEGMENTS = 2 };
+
 /* ---- the ledger ---- */
 
 static void count_sources(struct engine *e, struct ledger *l)
@@ -105,15 +107,24 @@ static enum status check_state_budget(struct engine *e, struct error *err)
                       "nothing is lost, the run goes on from the last epoch");
 }
 
-/* ---- the record ---- */
-
-static void add_merge(struct engine *e, struct journal_record *r, struct segment_ref *added)
+/* One file, or two: large sets leave the disk when they expire, while the rest may wait for a sink (decision 0007). */
+static enum status put_segments(struct engine *e, int64_t epoch, struct segment_ref *added, uint32_t *ret_added,
+                                struct error *err)
 {
-    const struct segment_ref *merged;
-    if (!merger_result(e->merger, &merged, &r->dropped_state, &r->ndropped_state))
-        return;
-    added[r->nadded++] = *merged;
+    struct segment_writer *sets = segment_writer_new(), *writers[] = {e->segment, sets};
+    segment_take_sets(e->segment, MERGE_SETS_APART, sets);
+    uint64_t term = journal_manifest(e->journal)->term;
+    enum status s = OK;
+    for (size_t i = 0; s == OK && i < ARRAY_LEN(writers); i++)
+        if (!segment_is_empty(writers[i])) {
+            s = segment_put(writers[i], e->store, epoch, epoch, term, 0, &added[*ret_added], err);
+            *ret_added += s == OK;
+        }
+    segment_writer_free(sets);
+    return s;
 }
+
+/* ---- the record ---- */
 
 static enum status append(struct engine *e, struct journal_record *r, struct error *err)
 {
@@ -121,8 +132,7 @@ static enum status append(struct engine *e, struct journal_record *r, struct err
     TRY(journal_append(e->journal, r, err));
     os_test_point("recorded");
     publisher_recorded(e->publisher, r, journal_manifest(e->journal));
-    if (r->ndropped_state)
-        merger_recorded(e->merger);
+    merger_recorded(e->merger);
     publisher_start(e->publisher, journal_manifest(e->journal), r->now_us);
     merger_poke(e->merger, journal_manifest(e->journal));
     return OK;
@@ -157,18 +167,16 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
         s = check_state_budget(e, err);
     graph_save(e->graph, e->segment);
 
-    struct segment_ref added[2];
+    struct segment_ref added[EPOCH_SEGMENTS + MERGE_RESULTS];
     struct journal_record r = {.kind = ended ? "end" : "epoch", .epoch = epoch, .now_us = now_us, .ended = ended,
                                .ledger = &ledger, .added = added};
-    if (s == OK && !segment_is_empty(e->segment)) {
-        s = segment_put(e->segment, e->store, epoch, epoch, journal_manifest(e->journal)->term, 0, &added[0], err);
-        r.nadded = 1;
-    }
+    if (s == OK)
+        s = put_segments(e, epoch, added, &r.nadded, err);
     if (s == OK) {
         os_test_point("segment");
         inputs_end_epoch(&e->inputs);
         inputs_record(&e->inputs, &e->arena, &r);
-        add_merge(e, &r, added);
+        merger_record(e->merger, journal_manifest(e->journal), &e->arena, &r, added);
         publisher_due(e->publisher, epoch, os_mono_us(), publish_all);
 #ifdef BOURN_FAULTS
         if (os_planted_bug("publish_before_log") && r.nadded)
@@ -185,10 +193,10 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
 enum status engine_confirm(struct engine *e, struct error *err)
 {
     const struct manifest *m = journal_manifest(e->journal);
-    struct segment_ref added[1];
+    struct segment_ref added[MERGE_RESULTS];
     arena_reset(&e->arena);
     struct journal_record r = {.kind = "confirm", .epoch = m->epoch, .now_us = m->now_us, .ended = m->ended,
                                .added = added};
-    add_merge(e, &r, added);
+    merger_record(e->merger, m, &e->arena, &r, added);
     return append(e, &r, err);
 }

@@ -558,6 +558,21 @@ uint64_t graph_state_bytes(const struct graph *g)
     return sum;
 }
 
+uint64_t graph_in_flight(const struct graph *g)
+{
+    uint64_t sum = g->epoch_arena.total; /* slots hold a round's batches only, and are empty between rounds */
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        sum += g->rejections[w].arena.total + g->rejections[w].cap * sizeof *g->rejections[w].items;
+    for (uint32_t k = 0; k < g->nnodes; k++) {
+        const struct node *n = &g->nodes[k];
+        if (n->collect)
+            sum += collect_bytes(n->collect);
+        if (n->op && n->op->ops->pending)
+            sum += n->op->ops->pending(n->op);
+    }
+    return sum;
+}
+
 /* ---- the rows in the state ---- */
 
 static const struct plan_node *forgets(const struct graph *g, const struct node *n)

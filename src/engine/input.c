@@ -27,7 +27,7 @@ static enum status add_splits(struct input *in, const struct manifest *m, struct
         in->splits = mem_realloc(in->splits, (in->nsplits + 1) * sizeof *in->splits);
         struct input_split *split = &in->splits[in->nsplits];
         *split = (struct input_split){.split = found[i], .position = POSITION_START, .max_event = INT64_MIN,
-                                      .target = -1};
+                                      .advanced_at = os_mono_us(), .target = -1};
         const struct split_position *p = logged(m, in->table->name, found[i].name);
         if (p) {
             split->position = p->position;
@@ -63,6 +63,9 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
     in->idle_timeout_us = option_given(&t->options, "idle_timeout")
                               ? option_int(&t->options, plan_source_options, "idle_timeout")
                               : all->settings.idle_timeout_us;
+    in->max_drift_us = option_given(&t->options, "max_drift")
+                           ? option_int(&t->options, plan_source_options, "max_drift")
+                           : all->settings.max_drift_us;
     restore_time(in, m);
     const struct source_connector *connector = builtin_source(server->connector);
     in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
@@ -81,6 +84,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .schema = &t->schema,
                                      .format = builtin_table_format(all->plan, t),
                                      .decode = decode,
+                                     .memory = all->settings.memory_in_flight,
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
                                      .with_headers = with_headers,
                                      .now_us = now_us};
@@ -191,7 +195,10 @@ static void take_batches(struct reading *r, struct input *in, struct input_split
     int64_t max_event[MAX_SLOTS];
     graph_round(r->g, batches, n, max_event);
     for (uint32_t i = 0; i < n; i++) {
-        split->max_event = MAX(split->max_event, max_event[i]);
+        if (max_event[i] > split->max_event) {
+            split->max_event = max_event[i];
+            split->advanced_at = os_mono_us();
+        }
         split->position = batches[i].next_position;
         r->rows += batches[i].rows;
         r->bytes += batches[i].bytes;
@@ -200,6 +207,52 @@ static void take_batches(struct reading *r, struct input *in, struct input_split
     split->moved = true;
     split->idle = false;
     split->quiet_since = 0;
+}
+
+/* ---- drift: splits that are too far ahead of others in event time are paused (semantics 7) ---- */
+
+/* A split is waited for while it has rows to read and its event time moves: not at its end, and not for ever because
+ * rows that are rejected or old come out of it. */
+static bool is_waited_for(const struct input *in, uint32_t k, int64_t mono_us)
+{
+    const struct input_split *s = &in->splits[k];
+    if (s->finished || s->idle || mono_us - s->advanced_at >= in->idle_timeout_us)
+        return false;
+    int64_t end = in->source->ops->end_position(in->source, k);
+    return end < 0 || s->position < end;
+}
+
+static int64_t later(int64_t time, int64_t by)
+{
+    int64_t sum;
+    return __builtin_add_overflow(time, by, &sum) ? INT64_MAX : sum;
+}
+
+/* Who may be read, and how far? A paused split goes on only when it is back within half the limit, so that it is not
+ * paused and resumed with every epoch. */
+static void hold_together(struct input *in, int64_t mono_us)
+{
+    in->drift_limit = INT64_MAX;
+    in->drift_unknown = false;
+    if (in->max_drift_us == 0 || in->nsplits < 2)
+        return;
+    int64_t low = INT64_MAX;
+    for (uint32_t k = 0; k < in->nsplits; k++) {
+        if (!is_waited_for(in, k, mono_us))
+            continue;
+        if (in->splits[k].max_event == INT64_MIN)
+            in->drift_unknown = true;
+        else
+            low = MIN(low, in->splits[k].max_event);
+    }
+    in->drift_limit = later(low, in->max_drift_us);
+    for (uint32_t k = 0; k < in->nsplits; k++) {
+        struct input_split *s = &in->splits[k];
+        bool ahead = s->max_event > (s->paused ? later(low, in->max_drift_us / 2) : in->drift_limit);
+        if (ahead != s->paused && in->source->ops->pause)
+            in->source->ops->pause(in->source, k, ahead);
+        s->paused = ahead;
+    }
 }
 
 static uint64_t share(uint64_t used, int64_t limit, uint32_t left)
@@ -235,7 +288,8 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
         if (n == 0)
             break;
         take_batches(r, in, split, batches, n);
-    } while (r->rows < row_limit && r->bytes < byte_limit && os_mono_us() < until);
+    } while (r->rows < row_limit && r->bytes < byte_limit && split->max_event <= in->drift_limit &&
+             !in->drift_unknown && os_mono_us() < until && graph_in_flight(r->g) < r->limits->memory);
     note_position(in, index);
     if (!split->finished && in->source->ops->finished(in->source, index))
         split->finished = split->moved = true;
@@ -258,13 +312,16 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
         bool waiting = in->troubled && os_mono_us() < in->retry_at;
+        hold_together(in, os_mono_us());
         for (uint32_t k = 0; k < in->nsplits; k++, left--) {
-            if (in->splits[k].finished || waiting)
+            if (in->splits[k].finished || in->splits[k].paused || waiting)
                 continue;
             if (read_split(&r, in, k, left, err) != OK)
                 return error_prefix(err, "source \"%s\", %s", in->table->name, in->splits[k].split.name);
         }
     }
+    if (r.rows)
+        all->in_flight = graph_in_flight(g);
     *ret_rows = r.rows;
     *ret_bytes = r.bytes;
     return OK;
@@ -289,10 +346,10 @@ static bool update_idleness(struct input *in, int64_t mono_us)
     in->begun = false;
     for (uint32_t k = 0; k < in->nsplits; k++) {
         struct input_split *s = &in->splits[k];
-        if (!s->quiet_since)
+        if (!s->quiet_since || s->paused)
             s->quiet_since = mono_us;
         int64_t end = in->source->ops->end_position(in->source, k);
-        bool at_end = end >= 0 && s->position >= end && !in->troubled;
+        bool at_end = end >= 0 && s->position >= end && !in->troubled && !s->paused;
         bool idle = s->finished || (at_end && mono_us - s->quiet_since >= in->idle_timeout_us);
         if (idle && !s->idle) {
             s->idle = s->moved = changed = true;

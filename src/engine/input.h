@@ -15,7 +15,9 @@ struct input_split {
     int64_t position; /* next to read in a logged or running epoch; POSITION_START: not known before the first poll */
     int64_t max_event;
     bool idle, finished, moved; /* moved: differs from what the log has */
+    bool paused;                /* too far ahead of the others */
     int64_t quiet_since;        /* monotonic us since when there is nothing to read; 0: there is */
+    int64_t advanced_at;        /* monotonic: when max_event moved last */
     int64_t target;             /* until-caught-up: stop here; -1: not known yet */
 };
 
@@ -27,6 +29,9 @@ struct input {
     struct input_split *splits;
     uint32_t nsplits;
     int64_t idle_timeout_us;
+    int64_t max_drift_us;  /* 0: any */
+    int64_t drift_limit;   /* a split is not read past this event time now */
+    bool drift_unknown;    /* a split with rows to read has shown no event time yet: small steps */
     bool bounded;
     /* Event time (semantics 7, 8). */
     int64_t watermark; /* from all finished epochs: what the next one evicts with */
@@ -45,6 +50,7 @@ struct inputs {
     struct arena arena;
     const struct plan *plan;
     struct settings settings;
+    uint64_t in_flight; /* what the last epoch held when it was read */
 };
 
 /* Open every source of the plan and seek it to the manifest's positions. */
@@ -62,6 +68,7 @@ void inputs_times(const struct inputs *in, struct op_time *times);
 struct input_limits {
     int64_t rows, bytes;
     int64_t until_us; /* monotonic */
+    uint64_t memory;  /* of graph_in_flight */
 };
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/os.h"
-#include "state/merge.h"
 
 enum merger_phase { IDLE, RUNNING, DONE, BROKEN };
 
@@ -13,10 +12,10 @@ struct merger {
     struct os_thread thread;
     bool thread_started;
     enum merger_phase phase; /* under the lock while RUNNING */
-    struct segment_ref *inputs, result;
-    const char **names;
-    uint32_t ninputs;
+    struct segment_ref *inputs, results[MERGE_RESULTS];
+    uint32_t ninputs, nresults;
     bool is_oldest;
+    bool in_record; /* what is done is in the record that is being written */
     int64_t evict_us;
     uint64_t term;
     struct error error;
@@ -34,13 +33,17 @@ static void *merge_thread(void *arg)
 {
     struct merger *m = arg;
     struct error err;
-    struct segment_ref result;
-    enum status s = merge_segments(m->store, m->inputs, m->ninputs, m->is_oldest, m->evict_us, m->term, &result, &err);
+    struct segment_ref results[MERGE_RESULTS];
+    uint32_t n;
+    enum status s = merge_segments(m->store, m->inputs, m->ninputs, m->is_oldest, m->evict_us, m->term, results, &n,
+                                   &err);
     pthread_mutex_lock(&m->lock);
-    if (s == OK)
-        m->result = result;
-    else
+    if (s == OK) {
+        memcpy(m->results, results, n * sizeof *results);
+        m->nresults = n;
+    } else {
         m->error = err;
+    }
     m->phase = s == OK ? DONE : BROKEN;
     pthread_mutex_unlock(&m->lock);
     return NULL;
@@ -60,9 +63,9 @@ static void forget(struct merger *m)
         os_thread_join(&m->thread);
     m->thread_started = false;
     free(m->inputs);
-    free(m->names);
     m->inputs = NULL;
-    m->names = NULL;
+    m->ninputs = 0;
+    m->in_record = false;
     m->phase = IDLE;
 }
 
@@ -86,22 +89,19 @@ static int64_t least_evict(const struct manifest *manifest)
 
 void merger_poke(struct merger *m, const struct manifest *manifest)
 {
-    uint32_t first, count;
-    if (phase_of(m) != IDLE || !merge_choose(manifest->segments, manifest->nsegments, &first, &count))
+    if (phase_of(m) != IDLE)
+        return;
+    const struct segment_ref *refs = manifest->segments;
+    uint32_t chosen[MERGE_MAX], count = merge_choose(refs, manifest->nsegments, chosen);
+    if (count == 0)
         return;
     m->inputs = mem_array(count, sizeof *m->inputs);
-    m->names = mem_array(count, sizeof *m->names);
-    m->ninputs = 0;
-    for (uint32_t i = first; i < first + count; i++) {
-        if (!manifest->segments[i].has_state)
-            continue;
-        m->inputs[m->ninputs] = manifest->segments[i];
-        m->names[m->ninputs] = m->inputs[m->ninputs].name;
-        m->ninputs++;
-    }
+    m->ninputs = count;
+    for (uint32_t i = 0; i < count; i++)
+        m->inputs[i] = refs[chosen[i]];
     m->is_oldest = true;
-    for (uint32_t i = 0; i < first; i++)
-        m->is_oldest &= !manifest->segments[i].has_state;
+    for (uint32_t i = 0; i < chosen[0]; i++)
+        m->is_oldest &= !(refs[i].has_state && refs[i].has_keyed);
     m->evict_us = least_evict(manifest);
     m->term = manifest->term;
     m->phase = RUNNING;
@@ -109,20 +109,37 @@ void merger_poke(struct merger *m, const struct manifest *manifest)
     os_thread_start(&m->thread, merge_thread, m, "merge");
 }
 
-bool merger_result(struct merger *m, const struct segment_ref **ret_added, const char *const **ret_dropped,
-                   uint32_t *ret_ndropped)
+static bool is_input(const struct merger *m, const struct segment_ref *ref)
 {
-    if (phase_of(m) != DONE)
-        return false;
-    *ret_added = &m->result;
-    *ret_dropped = m->names;
-    *ret_ndropped = m->ninputs;
-    return true;
+    for (uint32_t i = 0; i < m->ninputs; i++)
+        if (!strcmp(m->inputs[i].name, ref->name))
+            return true;
+    return false;
+}
+
+void merger_record(struct merger *m, const struct manifest *manifest, struct arena *a, struct journal_record *r,
+                   struct segment_ref *added)
+{
+    const char **dropped = arena_array(a, manifest->nsegments + 1, sizeof *dropped);
+    int64_t evict_us = least_evict(manifest);
+    enum merger_phase phase = phase_of(m);
+    m->in_record = phase == DONE;
+    for (uint32_t i = 0; i < manifest->nsegments; i++) {
+        const struct segment_ref *ref = &manifest->segments[i];
+        /* What a merge is reading goes with its result. */
+        if (is_input(m, ref) ? m->in_record : merge_is_expired(ref, evict_us))
+            dropped[r->ndropped_state++] = arena_dup(a, ref->name, sizeof ref->name);
+    }
+    r->dropped_state = dropped;
+    if (m->in_record)
+        for (uint32_t i = 0; i < m->nresults; i++)
+            added[r->nadded++] = m->results[i];
 }
 
 void merger_recorded(struct merger *m)
 {
-    forget(m);
+    if (m->in_record)
+        forget(m);
 }
 
 enum status merger_check(struct merger *m, struct error *err)

@@ -48,6 +48,8 @@ static void put_live_split(struct buf *out, const struct input *in, uint32_t k)
     put_bool(out, "idle", s->idle);
     buf_putc(out, ',');
     put_bool(out, "finished", s->finished);
+    buf_putc(out, ',');
+    put_bool(out, "paused", s->paused);
     buf_putc(out, '}');
 }
 
@@ -157,6 +159,7 @@ void status_json(struct engine *e, const struct manifest *m, struct buf *out)
     if (e) {
         buf_printf(out, "\"pid\":%ld,\"memory\":%llu,\"rows\":%llu,", (long)getpid(),
                    (unsigned long long)os_memory_resident(), (unsigned long long)e->rows);
+        buf_printf(out, "\"in_flight\":%llu,", (unsigned long long)e->inputs.in_flight);
         put_text(out, "state", e->config.state);
         buf_putc(out, ',');
     }

@@ -130,7 +130,8 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     TRY(begin(e, false, &pass));
     struct input_limits limits = {.rows = e->settings.epoch_rows,
                                   .bytes = e->settings.epoch_bytes,
-                                  .until_us = os_mono_us() + epoch_length(e)};
+                                  .until_us = os_mono_us() + epoch_length(e),
+                                  .memory = (uint64_t)e->settings.memory_in_flight};
     uint64_t bytes;
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass.rows, &bytes, err));
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)

@@ -161,11 +161,11 @@ static void note_unneeded(struct journal *j)
 /* An error here endangers nothing that is committed: what stays is tried again with the next append, and by the next
  * journal_open. Slots go strictly ascending, as every living process sees it; that is what check_fence rests on. What a
  * power loss brings back lies below the log's unbroken run, and a stranger to it. */
-static void sweep(struct journal *j)
+static void sweep(struct journal *j, uint32_t segments)
 {
     struct error ignored;
     char name[25];
-    for (int i = 0; i < SWEEP && j->nunneeded > 0; i++) {
+    for (uint32_t i = 0; i < segments && j->nunneeded > 0; i++) {
         if (store_discard(j->store, j->unneeded[j->nunneeded - 1], &ignored) != OK)
             break;
         j->nunneeded--;
@@ -209,7 +209,8 @@ enum status journal_append(struct journal *j, const struct journal_record *r, st
         return status == AGAIN ? fenced(j, err) : FAILED;
     }
     note_unneeded(j);
-    sweep(j);
+    /* A record that closes no epoch keeps nobody waiting. */
+    sweep(j, strcmp(r->kind, "confirm") ? SWEEP : UINT32_MAX);
     return OK;
 }
 
@@ -298,7 +299,7 @@ enum status journal_open(struct store *store, struct journal **ret, struct error
         status = remove_leftovers(j, err);
     }
     if (status == OK) {
-        sweep(j);
+        sweep(j, UINT32_MAX);
         *ret = j;
     } else {
         journal_close(j);

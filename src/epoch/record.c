@@ -56,8 +56,9 @@ static void put_segment(struct buf *out, const void *item)
     put_text(out, "name", x->name);
     buf_printf(out, ",\"bytes\":%" PRIu64 ",\"crc\":\"%08" PRIx32 "\",\"from\":%" PRId64 ",\"to\":%" PRId64, x->bytes,
                x->crc, x->from, x->to);
-    buf_printf(out, ",\"level\":%" PRIu32 ",\"state\":%s,\"outbox\":%s", x->level, truth(x->has_state),
-               truth(x->has_outbox));
+    buf_printf(out, ",\"level\":%" PRIu32 ",\"state\":%s,\"outbox\":%s,\"keyed\":%s", x->level,
+               truth(x->has_state), truth(x->has_outbox), truth(x->has_keyed));
+    put_time(out, "sets_end", x->sets_end_us);
 }
 
 /* A list of objects. The outer object leaves empty ones out; a manifest states all. */
@@ -259,7 +260,14 @@ static enum status read_segment(const json_t *o, void *item, struct error *err)
     TRY(get_int(o, "to", &x->to, err));
     TRY(get_u32(o, "level", &x->level, err));
     TRY(get_bool(o, "state", &x->has_state, err));
-    return get_bool(o, "outbox", &x->has_outbox, err);
+    TRY(get_bool(o, "outbox", &x->has_outbox, err));
+    if (!json_object_get(o, "keyed")) { /* an older record: what is not known is taken to be needed */
+        x->has_keyed = x->has_state;
+        x->sets_end_us = INT64_MAX;
+        return OK;
+    }
+    TRY(get_bool(o, "keyed", &x->has_keyed, err));
+    return get_time(o, "sets_end", &x->sets_end_us, err);
 }
 
 /* A list of objects; one that is missing is empty. The result has room for one more than a power of two at least the

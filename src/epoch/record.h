@@ -4,7 +4,8 @@
  *      "sources":  [{"source", "watermark", "evict"}],                           what moved
  *      "splits":   [{"source", "split", "number", "position", "max_event", "idle", "finished"}],
  *      "sinks":    [{"name", "confirmed", "applied", "target"}],
- *      "added":    [{"name", "bytes", "crc", "from", "to", "level", "state", "outbox"}],
+ *      "added":    [{"name", "bytes", "crc", "from", "to", "level", "state", "outbox", "keyed",
+ *                "sets_end"}],
  *      "dropped":  ["seg/..."],
  *      "plan": "<sha256>", "fingerprint": "<sha256>", "ledger": {...},          where there is one
  *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "splits", "sinks",

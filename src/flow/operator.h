@@ -81,6 +81,8 @@ struct operator_ops {
                         struct error *err);
     uint64_t (*keys)(const struct operator *op);
     uint64_t (*bytes)(const struct operator *op);
+    /* KEEP: bytes that merging and emitting what was pushed in this epoch will take, about; NULL: next to nothing. */
+    uint64_t (*pending)(const struct operator *op);
     void (*free)(struct operator *op);
 };
 

@@ -17,6 +17,7 @@ struct source_config {
     const struct format *format; /* NULL: rows come typed, or the source chooses */
     const uint64_t *decode;      /* bitmap of the columns that come from the message; NULL: all */
     uint32_t time_column_plus1;  /* 0: none */
+    int64_t memory;              /* bytes all that is in flight may take; 0: not said */
     bool with_headers;           /* a column takes the headers: else origin.headers may be left out */
     int64_t now_us;
 };

@@ -12,10 +12,13 @@
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "format/formats.h"
+#include "format/json_flatten.h"
 #include "format/json_write.h"
 #include "format/value.h"
 
 static const struct option_spec json_options[] = {
+    {"flatten", OPT_TEXT,
+     .help = "keys, with spaces between: the members of their objects are read as if they stood in the message itself"},
     {"assume_utc", OPT_BOOL, .value = "false", .help = "read a timestamptz without a zone as UTC"},
     {0},
 };
@@ -228,7 +231,8 @@ static enum status json_decoder_new(const struct schema *schema, const uint64_t 
         d->nwanted++;
     }
     make_table(d);
-    *ret = &d->base;
+    const char *flatten = option_text(options, json_options, "flatten");
+    *ret = flatten ? json_flatten_new(flatten, &d->base) : &d->base;
     return OK;
 }
 

@@ -15,6 +15,8 @@ enum {
     WATERMARKS_US = 5 * 1000 * 1000, /* between two looks at where a partition begins and ends */
     METADATA_US = 30 * 1000 * 1000,  /* between two looks for new partitions */
     RETRY_US = 200 * 1000,           /* after a request that failed */
+    STALL_US = 20 * 1000,            /* nothing fetched for so long, though there is more: see fetch_prompt */
+    SLEEP_US = 1000 * 1000,          /* the longest that the client's thread for a broker sleeps */
     COMMIT_US = 1000 * 1000,
     CLOSE_US = 900 * 1000,
     LAST_COMMIT_MS = 200,            /* for the last commit on the way out */
@@ -34,6 +36,9 @@ struct partition {
     rd_kafka_queue_t *queue; /* user's thread only, as are the next two; NULL: not fetching */
     int64_t position;        /* -1: not resolved */
     bool paused;
+    int64_t fetched, fetched_us; /* user's thread, as are the next two: up to where, and since when nothing came */
+    int64_t patience_us;         /* how long nothing may come before the next prompt */
+    size_t most;                 /* messages that waited in the queue at fetched_us */
 
     enum phase phase; /* under the lock, as is all below */
     enum kafka_start start;
@@ -551,6 +556,30 @@ static void scratch_reserve(struct kafka_consumer *c, uint32_t size)
     c->scratch_size = size;
 }
 
+/* When all its queues were full, the client's thread for a broker sleeps for up to a second, and nothing that is taken
+ * out of a queue wakes it: a fast reader would starve. A request to the broker does, so the watcher is made to ask for
+ * the partition's watermarks, as it does now and then anyway. */
+static void fetch_prompt(struct kafka_consumer *c, struct partition *p, uint32_t number)
+{
+    size_t waiting = rd_kafka_queue_length(p->queue);
+    int64_t fetched = p->position + (int64_t)waiting, now = os_mono_us(), low, high;
+    if (fetched != p->fetched) {
+        p->fetched = fetched;
+        p->fetched_us = now;
+        p->patience_us = STALL_US;
+        p->most = waiting;
+    }
+    if (now - p->fetched_us < p->patience_us || p->patience_us > SLEEP_US || waiting > p->most / 2)
+        return;
+    p->patience_us *= 2;
+    if (!kafka_consumer_watermarks(c, number, &low, &high) || high <= fetched)
+        return;
+    lock(c);
+    p->looked_us = now - WATERMARKS_US;
+    unlock(c);
+    watcher_wake(c);
+}
+
 enum status kafka_consumer_poll(struct kafka_consumer *c, uint32_t partition, uint32_t max, int64_t wait_us,
                                 struct kafka_batch *ret, struct error *err)
 {
@@ -579,6 +608,8 @@ enum status kafka_consumer_poll(struct kafka_consumer *c, uint32_t partition, ui
         batch.bytes += m->len + m->key_len;
         p->position = m->offset + 1;
     }
+    if (p->queue)
+        fetch_prompt(c, p, partition);
     if (!batch.count)
         return kafka_client_tell(&c->client, err) == FAILED ? FAILED : AGAIN;
     batch.next_offset = p->position;

@@ -455,6 +455,20 @@ static uint64_t aggregate_bytes(const struct operator *op)
     return bytes;
 }
 
+/* A changed group is two rows: in the batches that are emitted, in the payload of the sink, and decoded once more when
+ * that is netted. */
+static uint64_t aggregate_pending(const struct operator *op)
+{
+    enum { COPIES = 3, KEY_AND_OVERHEAD = 64 };
+    const struct aggregate_op *g = (const struct aggregate_op *)op;
+    uint64_t row = KEY_AND_OVERHEAD, groups = 0;
+    for (uint32_t c = 0; c < g->node->schema.ncols; c++)
+        row += type_width(g->node->schema.types[c]);
+    for (uint32_t w = 0; w < g->nworkers; w++)
+        groups += keyed_count(g->workers[w].partials);
+    return groups * 2 * COPIES * row;
+}
+
 static void aggregate_free(struct operator *op)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
@@ -482,6 +496,7 @@ static const struct operator_ops aggregate_ops = {
     .load = aggregate_load,
     .keys = aggregate_keys,
     .bytes = aggregate_bytes,
+    .pending = aggregate_pending,
     .free = aggregate_free,
 };
 

@@ -194,6 +194,12 @@ void collect_round(struct collect *k)
     }
 }
 
+uint64_t collect_bytes(const struct collect *k)
+{
+    enum { NETTED = 3 }; /* the bytes, decoded, and what comes of them */
+    return k->epoch.len * (k->table->nkey ? NETTED : 1);
+}
+
 /* ---- netting an upsert sink's epoch ---- */
 
 struct row_ref {

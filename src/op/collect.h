@@ -22,6 +22,8 @@ void collect_free(struct collect *k);
 void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct batch *in);
 /* The round is over: what its slots gathered follows what came before. */
 void collect_round(struct collect *k);
+/* Bytes that the running epoch's rows take, and will take when they are netted, about. */
+uint64_t collect_bytes(const struct collect *k);
 /* The epoch is over: its payload (moved to *ret, empty when nothing changed) and counts. */
 void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *ret_counts);
 

@@ -13,7 +13,7 @@
 #include "op/operators.h"
 #include "state/expiring.h"
 
-enum { PREFETCH_AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
+enum { RESOLVE_AT_ONCE = 2048 };
 
 struct dedup {
     struct operator op;
@@ -66,27 +66,28 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
     *ret_prepared = p;
 }
 
-static inline bool is_between(unsigned shard, unsigned from, unsigned to) { return shard >= from && shard < to; }
+/* Other shards are another worker's. */
+static void resolve_batch(struct dedup *d, const struct batch *b, struct prepared *p, unsigned from, unsigned to,
+                          int64_t evict_us)
+{
+    uint32_t rows[RESOLVE_AT_ONCE], n = 0, live = batch_live(b);
+    const int64_t *time = b->cols[d->time_column].data;
+    for (uint32_t i = 0; i < live; i++) {
+        rows[n] = batch_row(b, i);
+        unsigned shard = expiring_shard(p->ids[rows[n]]);
+        n += shard >= from && shard < to;
+        if (n == RESOLVE_AT_ONCE || i + 1 == live) {
+            expiring_insert_rows(d->seen, p->ids, time, rows, n, evict_us, p->first);
+            n = 0;
+        }
+    }
+}
 
 static void dedup_resolve(struct operator *op, struct op_context *c, unsigned from, unsigned to,
                           struct parked *parked, uint32_t n)
 {
-    struct dedup *d = (struct dedup *)op;
-    for (uint32_t k = 0; k < n; k++) {
-        const struct batch *b = parked[k].batch;
-        struct prepared *p = parked[k].prepared;
-        const int64_t *time = b->cols[d->time_column].data;
-        for (uint32_t i = 0; i < batch_live(b); i++) {
-            uint32_t row = batch_row(b, i);
-            if (i + PREFETCH_AHEAD < batch_live(b)) {
-                struct hash128 ahead = p->ids[batch_row(b, i + PREFETCH_AHEAD)];
-                if (is_between(expiring_shard(ahead), from, to)) /* other shards are another worker's */
-                    expiring_prefetch(d->seen, ahead);
-            }
-            if (is_between(expiring_shard(p->ids[row]), from, to))
-                p->first[row] = expiring_insert(d->seen, p->ids[row], time[row], c->time.evict_us);
-        }
-    }
+    for (uint32_t k = 0; k < n; k++)
+        resolve_batch((struct dedup *)op, parked[k].batch, parked[k].prepared, from, to, c->time.evict_us);
 }
 
 static void dedup_finish(struct operator *op, struct op_context *c, struct parked *parked, struct batch **ret)
@@ -112,9 +113,11 @@ static void dedup_save(struct operator *op, struct segment_writer *w)
 {
     struct dedup *d = (struct dedup *)op;
     struct buf payload = BUF(GIB(8));
-    expiring_save(d->seen, 0, SHARDS, &payload);
-    if (payload.len)
+    int64_t end_us = expiring_save(d->seen, 0, SHARDS, &payload);
+    if (payload.len) {
         segment_add(w, SECTION_SET, op->id, EXPIRING_VERSION, &payload);
+        segment_sets_end(w, end_us);
+    }
     buf_release(&payload);
 }
 

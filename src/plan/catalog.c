@@ -12,6 +12,8 @@ const struct option_spec plan_source_options[] = {
      .help = "a split that stays at its end this long no longer holds the watermark back"},
     {"max_ahead", OPT_INTERVAL, .on_table = true,
      .help = "event times further ahead of the clock are rejected"},
+    {"max_drift", OPT_INTERVAL, .on_table = true,
+     .help = "a split this far ahead of the others in event time is paused; 0: never"},
     {0},
 };
 

@@ -46,7 +46,7 @@ struct plan_world {
 };
 
 /* Table options that mean the same for every connector, read by planner and engine with option_text and the like. */
-extern const struct option_spec plan_source_options[]; /* format, dedup_horizon, idle_timeout, max_ahead */
+extern const struct option_spec plan_source_options[]; /* format, dedup_horizon, idle_timeout, max_ahead, ... */
 extern const struct option_spec plan_sink_options[];   /* format, commit_interval */
 
 struct plan_text {

@@ -7,6 +7,10 @@
  * Bounded unless `follow`: the end is where the files end when they are opened. Following, new files and appended lines
  * are read as they come, and a line counts when its newline is there.
  *
+ * A named pipe, or - for standard input, is a stream without a way back: it is read with `follow` only, its positions
+ * count on over restarts, and what was read of it and is in no committed epoch when a run ends is gone. Its end,
+ * when the last writer closes it, is no end of time.
+ *
  * Bytes are read in chunks; messages are views into them, so a chunk lives until the last batch over it is released.
  */
 #include <fnmatch.h>
@@ -27,7 +31,8 @@ enum {
 };
 
 static const struct option_spec file_options[] = {
-    {"path", OPT_TEXT, .required = true, .help = "a file, a folder, or a pattern such as in/*.ndjson.gz"},
+    {"path", OPT_TEXT, .required = true,
+     .help = "a file, a folder, a pattern such as in/*.ndjson.gz; with follow a named pipe, or - for standard input"},
     {"follow", OPT_BOOL, .value = "false", .help = "go on with what is appended, and with new files"},
     {"compression", OPT_CHOICE, .value = "auto", .choices = "auto none gzip zstd", .help = "auto: by the first bytes"},
     {"max_line", OPT_BYTES, .value = "16 MiB", .min = 64, .max = 1 << 30,
@@ -58,6 +63,7 @@ struct file_split {
     uint64_t start; /* where reading begins */
     size_t wanted;  /* bytes that hold about a batch */
     bool drained;   /* nothing followed the chunk when it was read */
+    bool skipping;  /* of a pipe: what comes is the rest of a line that was cut */
     bool finished;
     int64_t end; /* when finished */
     uint64_t device, inode;
@@ -73,7 +79,7 @@ struct file_source {
     struct arena own;
     struct options options;
     char *path;
-    bool follow, is_folder;
+    bool follow, is_folder, is_pipe;
     const char *pattern; /* last part of the path, or NULL */
     enum compression compression;
     size_t max_line;
@@ -164,6 +170,8 @@ static enum status visit_name(void *arg, const char *name, struct error *err)
 static enum status find_files(struct file_source *f, struct error *err)
 {
     f->looked_us = os_mono_us();
+    if (f->is_pipe)
+        return add_file(f, f->path, &(struct os_stat){0}, err);
     if (!f->is_folder && !f->pattern) {
         struct os_stat st;
         TRY(os_stat(f->path, &st, err));
@@ -190,15 +198,34 @@ static enum status nothing_found(const struct file_source *f, struct error *err)
     return FAILED;
 }
 
+static enum status look_at_pipe(struct file_source *f, struct error *err)
+{
+    const char *name = strcmp(f->path, "-") == 0 ? "standard input" : f->path;
+    if (!f->follow) {
+        (void)error_set(err, ERR_SOURCE, "%s is a pipe, and what comes through it cannot be read again after a crash",
+                        name);
+        return error_hint(err, "write it into a file; or say follow 'true', if rows may be lost when a run ends");
+    }
+    if (f->compression == COMPRESSION_GZIP || f->compression == COMPRESSION_ZSTD)
+        return error_set(err, ERR_UNSUPPORTED, "%s is a pipe: decompress what comes through it before", name);
+    if (f->format->heading)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "%s is a pipe: format %s, whose files may begin with a heading, cannot be "
+                         "read from it",
+                         name, f->format->name);
+    return find_files(f, err);
+}
+
 /* What kind of path is it, and is there anything? Following may begin before the first file is there. */
 static enum status look_at_path(struct file_source *f, struct error *err)
 {
     struct os_stat st;
     TRY(os_stat(f->path, &st, err));
-    if (st.kind == OS_OTHER) {
-        (void)error_set(err, ERR_SOURCE, "%s is neither a file nor a folder", f->path);
-        return error_hint(err, "what comes through a pipe cannot be read again after a crash: write it into a file");
-    }
+    f->is_pipe = strcmp(f->path, "-") == 0 || st.pipe;
+    if (f->is_pipe)
+        return look_at_pipe(f, err);
+    if (st.kind == OS_OTHER)
+        return error_set(err, ERR_SOURCE, "%s is neither a file nor a folder nor a pipe", f->path);
     f->is_folder = st.kind == OS_FOLDER;
     if (st.kind == OS_MISSING && strpbrk(f->path, "*?[")) {
         const char *slash = strrchr(f->path, '/');
@@ -304,6 +331,11 @@ static enum status open_split(struct file_source *f, struct file_split *sp, stru
     if (!f->follow && f->open_files == OPEN_FILES)
         return AGAIN;
     sp->drained = false;
+    if (f->is_pipe) {
+        TRY(stream_open_pipe(sp->path, sp->start, &sp->stream, err));
+        f->open_files++;
+        return OK;
+    }
     TRY(stream_open(sp->path, f->compression, &sp->stream, err));
     f->open_files++;
     if (f->follow)
@@ -376,7 +408,7 @@ static inline size_t without_newline(const char *p, const char *end)
 static uint32_t take_records(struct file_source *f, struct file_split *sp, struct file_batch *b, uint32_t max)
 {
     const char *p = sp->chunk->data + sp->at, *end = sp->chunk->data + sp->chunk->len;
-    const bool ends_here = sp->drained && !f->follow;
+    const bool ends_here = sp->drained && (!f->follow || stream_pipe_ended(sp->stream));
     int64_t position = (int64_t)position_of(sp, sp->at);
     uint32_t rows = 0;
     while (rows < max && p < end) {
@@ -403,6 +435,26 @@ static uint32_t take_records(struct file_source *f, struct file_split *sp, struc
     else if (!sp->drained)
         sp->wanted = MIN(sp->wanted * 2, CHUNK_MOST);
     return rows;
+}
+
+/* The same, where there is no way back: the rest of the line is left out as it comes. */
+static void cut_line(struct file_source *f, struct file_split *sp, struct file_batch *b)
+{
+    b->raw[0] = view_of(sp->chunk->data + sp->at, f->max_line);
+    b->offset[0] = (int64_t)position_of(sp, sp->at);
+    b->chunk = sp->chunk;
+    sp->chunk = NULL;
+    sp->at = 0;
+    sp->skipping = true;
+}
+
+static void skip_rest(struct file_split *sp)
+{
+    if (!sp->skipping || !sp->chunk)
+        return;
+    const char *newline = memchr(sp->chunk->data + sp->at, '\n', unread(sp));
+    sp->at = newline ? (size_t)(newline + 1 - sp->chunk->data) : sp->chunk->len;
+    sp->skipping = !newline;
 }
 
 /* What is left of the chunk is the beginning of a line longer than max_line: one row of its first bytes, and read
@@ -458,13 +510,17 @@ static enum status next_records(struct file_source *f, struct file_split *sp, st
             return AGAIN;
         }
         if (unread(sp) > f->max_line) {
-            TRY(take_long_line(f, sp, b, err));
+            if (f->is_pipe)
+                cut_line(f, sp, b);
+            else
+                TRY(take_long_line(f, sp, b, err));
             *ret_rows = 1;
             return OK;
         }
         if (got == 0)
             return AGAIN;
         TRY(fill(f, sp, &got, err));
+        skip_rest(sp);
         if (got == 0 && !f->follow)
             got = 1; /* the end: what is left is the last record */
     }
@@ -502,7 +558,7 @@ static enum status file_poll(struct source *s, uint32_t split, uint32_t max_rows
     enum status status = next_records(f, sp, b, MIN(max_rows, (uint32_t)BATCH_ROWS), &rows, err);
     if (status != OK)
         batch_drop(f, b);
-    if (status == AGAIN && f->follow)
+    if (status == AGAIN && f->follow && !f->is_pipe)
         TRY(check_followed(sp, err));
     TRY(status);
     int64_t next = (int64_t)position_of(sp, sp->at);
@@ -519,6 +575,14 @@ static enum status file_poll(struct source *s, uint32_t split, uint32_t max_rows
 static void file_release(struct source *s, struct source_batch *batch)
 {
     batch_drop(file_source_of(s), batch->owner);
+}
+
+/* Past empty lines at the end of a pipe. */
+static int64_t file_position(struct source *s, uint32_t split)
+{
+    struct file_source *f = file_source_of(s);
+    struct file_split *sp = &f->splits[split];
+    return f->is_pipe && sp->stream ? (int64_t)position_of(sp, sp->at) : -1;
 }
 
 static int64_t file_end_position(struct source *s, uint32_t split)
@@ -573,6 +637,7 @@ static enum status file_open(const struct source_config *config, struct source *
         .seek = file_seek,
         .poll = file_poll,
         .release = file_release,
+        .position = file_position,
         .end_position = file_end_position,
         .finished = file_finished,
         .free = file_free,
@@ -606,13 +671,16 @@ static bool file_bounded(const struct options *server, const struct options *tab
     return !option_bool(&joined, file_options, "follow");
 }
 
-static const char *const file_metadata[] = {"topic", "partition", "offset", NULL};
+/* A timestamp, too, so that a pipeline made for a broker reads files: it is NULL. */
+static const char *const file_metadata[] = {"topic", "partition", "offset", "timestamp", NULL};
 
 const struct source_connector source_file_connector = {
     .name = "file",
     .options = file_options,
     .metadata = file_metadata,
-    .help = "NDJSON or CSV files, plain, gzip or zstd; bounded, or followed as a stream",
+    .help =
+        "NDJSON or CSV files, plain, gzip or zstd; bounded, or followed as a stream; NDJSON from a pipe, followed, "
+        "whose rows are lost if they are in no committed epoch when a run ends",
     .default_format = "json",
     .bounded = file_bounded,
     .open = file_open,

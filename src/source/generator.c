@@ -1,4 +1,4 @@
-/* The source "generator": made-up payment events (payments.h), for demonstrations, tests and benchmarks.
+/* The source "generator": made-up events (events.h), for demonstrations, tests and benchmarks.
  *
  * Split s of S hands out events s, s + S, s + 2S, ...; its position counts its own events, so event = position * S + s.
  * Without `rows` the stream has no end, but it never runs ahead of the clock: an event is not handed out before its
@@ -10,20 +10,22 @@
 #include "base/os.h"
 #include "column/civil.h"
 #include "source/connectors.h"
-#include "source/payments.h"
+#include "source/events.h"
 
 static const struct option_spec generator_options[] = {
-    {"events", OPT_CHOICE, .value = "payments", .choices = "payments", .help = "what to make"},
+    {"generator", OPT_CHOICE, .value = "payments", .choices = event_generator_names, .help = "what to make"},
     {"rows", OPT_INT, .min = 0, .max = INT64_MAX, .help = "end after so many events; not set: no end"},
     {"rate", OPT_INT, .value = "0", .min = 0, .max = 1000000000,
      .help = "events a second; 0: as fast as they are taken"},
-    {"nominal_rate", OPT_INT, .value = "100", .min = 1, .max = 1000000000,
-     .help = "events a second of event time: event n happened at base + n / nominal_rate"},
+    {"nominal_rate", OPT_INT, .min = 1, .max = 1000000000,
+     .help = "events a second of event time: event n happened at base + n / nominal_rate; default: 100, nexmark 10000"},
     {"base", OPT_TEXT, .value = "2020-01-01T00:00:00Z", .help = "the event time of the first event"},
     {"seed", OPT_INT, .value = "1", .min = 0, .max = INT64_MAX, .help = "another seed, other events"},
-    {"bad", OPT_TEXT, .value = "0.03", .help = "share of events that break the contract (0.03 or 3%)"},
+    {"bad", OPT_TEXT, .value = "0.03",
+     .help = "share of events that break the contract (0.03 or 3%); of nexmark none"},
     {"duplicates", OPT_TEXT, .value = "0.03", .help = "share of events that repeat an earlier one"},
-    {"late", OPT_TEXT, .value = "0.001", .help = "share of events 26 to 50 hours older than their neighbours"},
+    {"late", OPT_TEXT, .value = "0.001",
+     .help = "share of events older than their neighbours: payments 26 to 50 hours, transactions 15 to 45 minutes"},
     {"splits", OPT_INT, .value = "1", .min = 1, .max = 256, .help = "how many partitions share the events"},
     {0},
 };
@@ -33,7 +35,7 @@ struct generator_batch {
     struct generator_batch *next;
     struct view raw[BATCH_ROWS];
     int64_t offset[BATCH_ROWS], timestamp[BATCH_ROWS];
-    char text[BATCH_ROWS][PAYMENT_BYTES];
+    char text[]; /* BATCH_ROWS events of at most generator->most bytes, one behind the other */
 };
 
 struct generator_split {
@@ -44,7 +46,8 @@ struct generator_split {
 
 struct generator {
     struct source base;
-    struct payments payments;
+    const struct event_generator *generator;
+    struct events events;
     bool bounded;
     uint64_t rows, rate;    /* of all splits */
     uint32_t nsplits, told; /* told: splits already reported */
@@ -65,7 +68,7 @@ static enum status generator_splits(struct source *s, struct split *ret, uint32_
     uint32_t n = 0;
     for (; g->told < g->nsplits && n < max; g->told++, n++) {
         ret[n] = (struct split){.number = g->told};
-        snprintf(ret[n].name, sizeof ret[n].name, "payments/%u", g->told);
+        snprintf(ret[n].name, sizeof ret[n].name, "%s/%u", g->generator->name, g->told);
     }
     *ret_count = n;
     return OK;
@@ -108,10 +111,10 @@ static uint64_t paced_limit(struct generator *g, struct generator_split *sp)
 /* Of an endless stream: events that have happened by now. */
 static uint64_t happened(const struct generator *g)
 {
-    int64_t age = os_now_us() - g->payments.base_us;
+    int64_t age = os_now_us() - g->events.base_us;
     if (age < 0)
         return 0;
-    return (uint64_t)((uint128)age * g->payments.nominal_rate / 1000000) + 1;
+    return (uint64_t)((uint128)age * g->events.nominal_rate / 1000000) + 1;
 }
 
 static uint32_t rows_now(struct generator *g, uint32_t split, uint32_t max_rows)
@@ -141,21 +144,26 @@ static enum status generator_poll(struct source *s, uint32_t split, uint32_t max
     if (b)
         g->pool = b->next;
     else
-        b = mem_alloc(sizeof *b);
-    uint64_t bytes = 0;
+        b = mem_alloc(sizeof *b + BATCH_ROWS * g->generator->most);
+    char *text = b->text;
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t n = (sp->position + i) * g->nsplits + split;
-        size_t len = payments_make(&g->payments, n, b->text[i]);
-        b->raw[i] = view_of(b->text[i], len);
+        struct slice key;
+        size_t len = g->generator->make(&g->events, n, text, &key);
+        b->raw[i] = view_of(text, len);
         b->offset[i] = (int64_t)(sp->position + i);
-        b->timestamp[i] = payments_time(&g->payments, n);
-        bytes += len;
+        b->timestamp[i] = events_time(&g->events, n);
+        text += len;
     }
     sp->position += rows;
     *ret = (struct source_batch){
         .rows = rows,
-        .origin = {.split = split, .topic = "payments", .offset = b->offset, .timestamp = b->timestamp, .raw = b->raw},
-        .bytes = bytes,
+        .origin = {.split = split,
+                   .topic = g->generator->name,
+                   .offset = b->offset,
+                   .timestamp = b->timestamp,
+                   .raw = b->raw},
+        .bytes = (uint64_t)(text - b->text),
         .next_position = (int64_t)sp->position,
         .owner = b,
     };
@@ -197,30 +205,47 @@ static void generator_free(struct source *s)
 static enum status read_share(const struct options *o, const char *name, uint32_t *ret, struct error *err)
 {
     const char *text = option_text(o, generator_options, name);
-    if (payments_parse_share(text, ret))
+    if (events_parse_share(text, ret))
         return OK;
     (void)error_set(err, ERR_SQL, "option %s: \"%s\" is no share between 0 and 0.5", name, text);
     (void)error_hint(err, "write 0.03 or 3%%");
     return option_blame(o, name, err);
 }
 
-static enum status read_payments(const struct options *o, struct payments *ret, struct error *err)
+static enum status read_shares(const struct options *o, const struct event_generator *g, struct events *e,
+                               struct error *err)
 {
-    struct payments p = {.seed = (uint64_t)option_int(o, generator_options, "seed"),
-                         .nominal_rate = (uint32_t)option_int(o, generator_options, "nominal_rate")};
-    TRY(read_share(o, "bad", &p.bad, err));
-    TRY(read_share(o, "duplicates", &p.duplicate, err));
-    TRY(read_share(o, "late", &p.late, err));
-    if (!payments_check_shares(&p))
+    static const char *const names[] = {"bad", "duplicates", "late"};
+    uint32_t *shares[] = {&e->bad, &e->duplicate, &e->late};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!g->shares && !option_given(o, names[i]))
+            continue;
+        TRY(read_share(o, names[i], shares[i], err));
+        if (!g->shares && *shares[i] > 0) {
+            (void)error_set(err, ERR_SQL, "option %s: the events of %s have no such share", names[i], g->name);
+            return option_blame(o, names[i], err);
+        }
+    }
+    if (!events_check_shares(e))
         return error_set(err, ERR_SQL, "options bad, duplicates and late together are more than half of all events");
+    return OK;
+}
+
+static enum status read_events(const struct options *o, const struct event_generator *g, struct events *ret,
+                               struct error *err)
+{
+    struct events e = {.seed = (uint64_t)option_int(o, generator_options, "seed"), .nominal_rate = g->nominal_rate};
+    if (option_given(o, "nominal_rate"))
+        e.nominal_rate = (uint32_t)option_int(o, generator_options, "nominal_rate");
+    TRY(read_shares(o, g, &e, err));
     const char *base = option_text(o, generator_options, "base");
     bool zone;
-    if (!civil_parse_timestamp(slice_of(base), &p.base_us, &zone) || !zone) {
+    if (!civil_parse_timestamp(slice_of(base), &e.base_us, &zone) || !zone) {
         (void)error_set(err, ERR_SQL, "option base: \"%s\" is no date and time with a zone", base);
         (void)error_hint(err, "write 2020-01-01T00:00:00Z");
         return option_blame(o, "base", err);
     }
-    *ret = p;
+    *ret = e;
     return OK;
 }
 
@@ -237,11 +262,14 @@ static enum status generator_open(const struct source_config *config, struct sou
     };
     AUTO(arena) scratch = {0};
     const struct options joined = options_join(config->options, config->server, &scratch), *o = &joined;
-    struct payments payments;
-    TRY(read_payments(o, &payments, err));
+    const struct event_generator *generator = event_generator_find(option_text(o, generator_options, "generator"));
+    assert(generator);
+    struct events events;
+    TRY(read_events(o, generator, &events, err));
     struct generator *g = mem_zalloc(sizeof *g);
     g->base.ops = &ops;
-    g->payments = payments;
+    g->generator = generator;
+    g->events = events;
     g->bounded = option_given(o, "rows");
     g->rows = g->bounded ? (uint64_t)option_int(o, generator_options, "rows") : 0;
     g->rate = (uint64_t)option_int(o, generator_options, "rate");
@@ -262,7 +290,7 @@ const struct source_connector source_generator_connector = {
     .name = "generator",
     .options = generator_options,
     .metadata = generator_metadata,
-    .help = "made-up payment events, reproducible from a seed",
+    .help = "made-up payments, transactions or Nexmark events, reproducible from a seed",
     .default_format = "json",
     .bounded = generator_bounded,
     .open = generator_open,

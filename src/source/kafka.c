@@ -16,7 +16,13 @@
 #include "link/event_hubs.h"
 #include "source/connectors.h"
 
-enum { SECRET_BYTES = 64 * 1024, HEADER_BYTES = 256 << 20 };
+enum {
+    SECRET_BYTES = 64 * 1024,
+    HEADER_BYTES = 256 << 20,
+    POLL_ROWS = 1024, /* the client keeps 0.4 KB a message besides its bytes: more of them leave a core's cache */
+};
+
+enum { PARTITION_SHARE = 16 }; /* of the memory in flight, that a partition may fetch ahead */
 
 static const char *const connect_hint = "\"bootstrap.servers\" on the server, or connection_string in a user mapping";
 
@@ -61,8 +67,8 @@ struct kafka_rows {
     struct kafka_rows *next; /* in the pool */
     struct kafka_batch batch;
     struct arena headers_memory;
-    struct view raw[BATCH_ROWS], key[BATCH_ROWS], headers[BATCH_ROWS];
-    int64_t offset[BATCH_ROWS], timestamp[BATCH_ROWS];
+    struct view raw[POLL_ROWS], key[POLL_ROWS], headers[POLL_ROWS];
+    int64_t offset[POLL_ROWS], timestamp[POLL_ROWS];
 };
 
 struct kafka_source {
@@ -239,7 +245,7 @@ static enum status kafka_poll(struct source *s, uint32_t split, uint32_t max_row
     struct kafka_source *k = kafka_source_of(s);
     struct kafka_rows *r = rows_take(k);
     enum status status =
-        kafka_consumer_poll(k->consumer, split, MIN(max_rows, (uint32_t)BATCH_ROWS), 0, &r->batch, err);
+        kafka_consumer_poll(k->consumer, split, MIN(max_rows, (uint32_t)POLL_ROWS), 0, &r->batch, err);
     if (status != OK) {
         rows_drop(k, r);
         return status == FAILED && err->code == ERR_NOT_FOUND ? lost_offsets(k, split, err) : status;
@@ -344,7 +350,7 @@ static enum status gather(struct client_options *c, const struct source_config *
 {
     const struct options *mapping = config->mapping;
     size_t given = o->count + (mapping ? mapping->count : 0);
-    c->items = arena_array(&c->arena, given + EVENT_HUBS_OPTIONS + 1, sizeof *c->items);
+    c->items = arena_array(&c->arena, given + EVENT_HUBS_OPTIONS + 2, sizeof *c->items);
     c->secrets = arena_array(&c->arena, given + 1, sizeof *c->secrets);
     c->topic = option_text(o, kafka_options, "topic");
     if (mapping && option_given(mapping, "connection_string"))
@@ -358,6 +364,11 @@ static enum status gather(struct client_options *c, const struct source_config *
     if (!option_given(o, "group.id"))
         c->items[c->count++] =
             (struct kafka_option){"group.id", arena_printf(&c->arena, "bourn-%s", config->table), false};
+    if (config->memory) { /* per partition; what is given by name goes before */
+        int64_t ahead = MIN(MAX(config->memory / PARTITION_SHARE, (int64_t)MIB(1)), (int64_t)MIB(16));
+        c->items[c->count++] = (struct kafka_option){
+            "queued.max.messages.kbytes", arena_printf(&c->arena, "%lld", (long long)(ahead >> 10)), false};
+    }
     for (uint32_t i = o->count; i-- > 0;) { /* the nearest last: it wins */
         const char *name = o->items[i].name;
         if (!is_own(name) && !(c->hubs && strcmp(name, "bootstrap.servers") == 0))

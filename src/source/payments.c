@@ -1,86 +1,10 @@
 #include "source/payments.h"
 
-#include <stdlib.h>
+#include "source/event_text.h"
 
-#include "base/hash.h"
-#include "column/civil.h"
-
-enum { WHOLE = 65536, USERS = 500, DUPLICATE_REACH = 1000 };
+enum { USERS = 500 };
 
 static const int64_t LATE_AT_LEAST = 26 * 3600 * MICROS_PER_SECOND, LATE_SPREAD = 24 * 3600 * MICROS_PER_SECOND;
-
-bool payments_parse_share(const char *text, uint32_t *ret)
-{
-    char *end;
-    double share = strtod(text, &end);
-    if (end == text)
-        return false;
-    if (*end == '%') {
-        share /= 100;
-        end++;
-    }
-    if (*end != 0 || !(share >= 0 && share <= 0.5))
-        return false;
-    *ret = (uint32_t)(share * WHOLE + 0.5);
-    return true;
-}
-
-bool payments_check_shares(const struct payments *p)
-{
-    return p->bad + p->duplicate + p->late <= WHOLE / 2;
-}
-
-int64_t payments_time(const struct payments *p, uint64_t n)
-{
-    uint64_t seconds = n / p->nominal_rate, rest = n % p->nominal_rate;
-    return p->base_us + (int64_t)(seconds * 1000000 + rest * 1000000 / p->nominal_rate);
-}
-
-/* The k-th random word of event n. */
-static uint64_t random_word(const struct payments *p, uint64_t n, uint64_t k)
-{
-    return hash_mix(hash_mix(p->seed + 1) + (n * 4 + k) * UINT64_C(0x9e3779b97f4a7c15));
-}
-
-enum payment_kind payments_kind(const struct payments *p, uint64_t n)
-{
-    uint32_t lot = (uint32_t)(random_word(p, n, 0) & (WHOLE - 1));
-    if (lot < p->bad)
-        return PAYMENT_BAD;
-    lot -= p->bad;
-    if (lot < p->duplicate)
-        return n > 0 ? PAYMENT_DUPLICATE : PAYMENT_GOOD;
-    lot -= p->duplicate;
-    return lot < p->late ? PAYMENT_LATE : PAYMENT_GOOD;
-}
-
-/* The good event that a duplicate repeats; n itself where there is none before it. */
-static uint64_t original_of(const struct payments *p, uint64_t n)
-{
-    uint64_t back = 1 + (random_word(p, n, 0) >> 16) % DUPLICATE_REACH;
-    for (uint64_t m = n - MIN(back, n);; m--) {
-        if (payments_kind(p, m) == PAYMENT_GOOD)
-            return m;
-        if (m == 0)
-            return n;
-    }
-}
-
-/* ---- printing; every routine returns the end of what it wrote ---- */
-
-static char *put(char *to, const char *text, size_t n)
-{
-    memcpy(to, text, n);
-    return to + n;
-}
-#define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
-
-static char *put_two(char *to, unsigned v)
-{
-    to[0] = (char)('0' + v / 10);
-    to[1] = (char)('0' + v % 10);
-    return to + 2;
-}
 
 static char *put_hex(char *to, uint64_t v, unsigned digits)
 {
@@ -104,46 +28,11 @@ static char *put_id(char *to, uint64_t a, uint64_t b)
     return put_hex(to, b << 16, 12);
 }
 
-static char *put_time(struct payments *p, char *to, int64_t us, const char *zone)
-{
-    int64_t day = us / MICROS_PER_DAY - (us % MICROS_PER_DAY < 0);
-    uint64_t rest = (uint64_t)(us - day * MICROS_PER_DAY);
-    if (day != p->day || !p->day_text[0]) {
-        civil_print_date((int32_t)day, p->day_text);
-        p->day = day;
-    }
-    to = put(to, p->day_text, 10);
-    *to++ = 'T';
-    unsigned seconds = (unsigned)(rest / 1000000), micros = (unsigned)(rest % 1000000);
-    to = put_two(to, seconds / 3600);
-    *to++ = ':';
-    to = put_two(to, seconds / 60 % 60);
-    *to++ = ':';
-    to = put_two(to, seconds % 60);
-    *to++ = '.';
-    to = put_two(to, micros / 10000);
-    to = put_two(to, micros / 100 % 100);
-    to = put_two(to, micros % 100);
-    return put(to, zone, strlen(zone));
-}
-
 static char *put_user(char *to, unsigned user)
 {
     to = PUT(to, "user_0");
     *to++ = (char)('0' + user / 100);
     return put_two(to, user % 100);
-}
-
-static char *put_pence(char *to, unsigned pence)
-{
-    unsigned pounds = pence / 100;
-    if (pounds >= 100)
-        *to++ = (char)('0' + pounds / 100);
-    if (pounds >= 10)
-        *to++ = (char)('0' + pounds / 10 % 10);
-    *to++ = (char)('0' + pounds % 10);
-    *to++ = '.';
-    return put_two(to, pence % 100);
 }
 
 /* ---- events ---- */
@@ -204,17 +93,17 @@ static const char *const leads[FIELDS] = {
     "\"channel\":",  "\"currency\":",   "\"amount\":",  "\"schema_version\":",
 };
 
-static char *put_value(struct payments *p, char *to, enum field field, uint64_t n, int64_t time_us)
+static char *put_value(struct events *p, char *to, enum field field, uint64_t n, int64_t time_us)
 {
-    uint64_t word = random_word(p, n, 1);
+    uint64_t word = events_random(p, n, 1);
     switch (field) {
     case EVENT_ID:
         *to++ = '"';
-        to = put_id(to, random_word(p, n, 2), random_word(p, n, 3));
+        to = put_id(to, events_random(p, n, 2), events_random(p, n, 3));
         break;
     case EVENT_TIME:
         *to++ = '"';
-        to = put_time(p, to, time_us, "Z");
+        to = PUT(put_time(p, to, time_us, 6), "Z");
         break;
     case USER_ID:
         *to++ = '"';
@@ -232,7 +121,7 @@ static char *put_value(struct payments *p, char *to, enum field field, uint64_t 
     case CURRENCY:
         return PUT(to, "\"GBP\"");
     case AMOUNT:
-        return put_pence(to, 500 + (unsigned)((word >> 32) * 49501 >> 32));
+        return put_cents(to, 500 + (unsigned)((word >> 32) * 49501 >> 32));
     case SCHEMA_VERSION:
     case FIELDS:
         return PUT(to, "1");
@@ -241,8 +130,10 @@ static char *put_value(struct payments *p, char *to, enum field field, uint64_t 
     return to;
 }
 
-static size_t make(struct payments *p, uint64_t n, int64_t time_us, const struct spoil *spoil, char *out)
+static size_t make(struct events *p, uint64_t n, int64_t time_us, const struct spoil *spoil, char *out,
+                   struct slice *ret_key)
 {
+    *ret_key = (struct slice){0};
     if (spoil && spoil->field == FIELDS)
         return (size_t)(put(out, spoil->value, strlen(spoil->value)) - out);
     char *to = out;
@@ -253,29 +144,47 @@ static size_t make(struct payments *p, uint64_t n, int64_t time_us, const struct
         *to = to == out ? '{' : ',';
         to++;
         to = put(to, leads[f], strlen(leads[f]));
+        const char *value = to;
         to = spoilt ? put(to, spoil->value, strlen(spoil->value)) : put_value(p, to, f, n, time_us);
+        if (f == USER_ID && !spoilt)
+            *ret_key = (struct slice){value + 1, (size_t)(to - value) - 2};
     }
     *to++ = '}';
     assert(to - out <= PAYMENT_BYTES);
     return (size_t)(to - out);
 }
 
-size_t payments_make(struct payments *p, uint64_t n, char out[static PAYMENT_BYTES])
+static size_t payments_event(struct events *p, uint64_t n, char *out, struct slice *ret_key)
 {
-    int64_t time_us = payments_time(p, n);
-    uint64_t more = random_word(p, n, 0) >> 16;
-    switch (payments_kind(p, n)) {
-    case PAYMENT_GOOD:
+    int64_t time_us = events_time(p, n);
+    uint64_t more = events_random(p, n, 0) >> 16;
+    switch (events_kind(p, n)) {
+    case EVENT_GOOD:
         break;
-    case PAYMENT_BAD:
-        return make(p, n, time_us, &spoils[more % ARRAY_LEN(spoils)], out);
-    case PAYMENT_DUPLICATE:
-        n = original_of(p, n);
-        time_us = payments_time(p, n);
+    case EVENT_BAD:
+        return make(p, n, time_us, &spoils[more % ARRAY_LEN(spoils)], out, ret_key);
+    case EVENT_DUPLICATE:
+        n = events_original(p, n);
+        time_us = events_time(p, n);
         break;
-    case PAYMENT_LATE:
+    case EVENT_LATE:
         time_us -= LATE_AT_LEAST + (int64_t)(more % (uint64_t)LATE_SPREAD);
         break;
     }
-    return make(p, n, time_us, NULL, out);
+    return make(p, n, time_us, NULL, out, ret_key);
 }
+
+size_t payments_make(struct events *e, uint64_t n, char out[static PAYMENT_BYTES])
+{
+    struct slice key;
+    return payments_event(e, n, out, &key);
+}
+
+const struct event_generator event_generator_payments = {
+    .name = "payments",
+    .help = "deposits and withdrawals of 500 users",
+    .nominal_rate = 100,
+    .most = PAYMENT_BYTES,
+    .shares = true,
+    .make = payments_event,
+};

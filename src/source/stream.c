@@ -14,7 +14,9 @@ struct stream {
     enum compression compression; /* never AUTO */
     uint64_t position;            /* of the next byte handed out */
     uint64_t limit;
-    bool ended; /* compressed: the last member or frame was read to its end */
+    bool ended; /* compressed: the last member or frame was read to its end; a pipe: its writers have closed it */
+    bool pipe;
+    uint64_t start; /* of a pipe: position of its first byte */
 
     unsigned char *input; /* compressed bytes not yet taken */
     size_t input_at, input_len;
@@ -88,11 +90,30 @@ enum status stream_open(const char *path, enum compression compression, struct s
     return OK;
 }
 
+enum status stream_open_pipe(const char *path, uint64_t start, struct stream **ret, struct error *err)
+{
+    struct stream *s = mem_zalloc(sizeof *s);
+    s->path = mem_strdup(path);
+    s->pipe = true;
+    s->position = s->start = start;
+    s->limit = UINT64_MAX;
+    s->fd = -1;
+    enum status status = os_pipe_open(path, &s->fd, err);
+    if (status != OK) {
+        stream_close(s);
+        return status;
+    }
+    *ret = s;
+    return OK;
+}
+
 void stream_close(struct stream *s)
 {
     if (!s)
         return;
-    if (s->fd >= 0)
+    if (s->fd >= 0 && s->pipe)
+        os_pipe_close(s->fd);
+    else if (s->fd >= 0)
         os_file_close(s->fd);
     if (s->compression == COMPRESSION_GZIP)
         inflateEnd(&s->gzip);
@@ -117,9 +138,14 @@ bool stream_is_compressed(const struct stream *s)
     return s->compression != COMPRESSION_NONE;
 }
 
+bool stream_pipe_ended(const struct stream *s)
+{
+    return s->pipe && s->ended;
+}
+
 int64_t stream_size(struct stream *s)
 {
-    if (stream_is_compressed(s))
+    if (s->pipe || stream_is_compressed(s))
         return s->ended ? (int64_t)s->position : -1;
     struct error ignored;
     uint64_t size;
@@ -150,6 +176,23 @@ static enum status plain_read(struct stream *s, void *p, size_t n, size_t *ret, 
     }
     s->position += n;
     *ret = n;
+    return OK;
+}
+
+/* Another writer may open a named pipe that was closed: then it goes on. */
+static enum status pipe_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
+{
+    size_t got = 0;
+    enum status status = os_pipe_read(s->fd, p, n, &got, err);
+    if (status == FAILED)
+        return error_prefix(err, "pipe %s", s->path);
+    if (s->position == s->start && compression_of(p, got) != COMPRESSION_NONE) {
+        (void)error_set(err, ERR_UNSUPPORTED, "what comes through pipe %s is compressed", s->path);
+        return error_hint(err, "decompress it on the way: zcat or zstdcat FILE | bourn run ...");
+    }
+    s->ended = status == OK && got == 0;
+    s->position += got;
+    *ret = got;
     return OK;
 }
 
@@ -228,6 +271,8 @@ static enum status compressed_read(struct stream *s, void *p, size_t n, size_t *
 
 enum status stream_read(struct stream *s, void *p, size_t n, size_t *ret, struct error *err)
 {
+    if (s->pipe)
+        return pipe_read(s, p, n, ret, err);
     if (stream_is_compressed(s))
         return compressed_read(s, p, n, ret, err);
     return plain_read(s, p, n, ret, err);

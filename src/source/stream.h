@@ -13,6 +13,9 @@ struct stream;
 
 /* AUTO: by the first bytes of the file. *err names the path in every error of this interface. */
 enum status stream_open(const char *path, enum compression compression, struct stream **ret, struct error *err);
+/* A named pipe, or "-": standard input. Positions go on from `start`, for there is no way back to any: it is read once.
+ * Reading never waits; what is there now is handed out. Compressed bytes are an error that says so. */
+enum status stream_open_pipe(const char *path, uint64_t start, struct stream **ret, struct error *err);
 /* NULL is fine. */
 void stream_close(struct stream *s);
 /* Go to a position. ERR_SOURCE when the file is shorter. */
@@ -23,6 +26,9 @@ enum status stream_read(struct stream *s, void *p, size_t n, size_t *ret, struct
 uint64_t stream_position(const struct stream *s);
 /* Do not read past this size of an uncompressed file, whatever is appended to it. */
 void stream_limit(struct stream *s, uint64_t size);
-/* Of an uncompressed file its size now, or the limit; of a compressed one -1 until it was read to its end. */
+/* Of an uncompressed file its size now, or the limit; of a compressed one, and of a pipe, -1 until it was read to its
+ * end. */
 int64_t stream_size(struct stream *s);
+/* Has the last writer closed the pipe? */
+bool stream_pipe_ended(const struct stream *s);
 bool stream_is_compressed(const struct stream *s);

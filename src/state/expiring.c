@@ -1,18 +1,27 @@
-/* The payload of a SECTION_SET, version 1: blocks, one after the other, in no order:
+/* The payload of a SECTION_SET, version 2: blocks, one after the other, in no order:
  *
  *     4         magic "XSET"
  *     4         number of records
  *     8         horizon of the set, microseconds
- *     24 each   records: id.lo, id.hi, time (8 bytes each, the time signed, microseconds since 1970)
+ *     8         base: a time, signed, microseconds since 1970
+ *     16 each   records: id.lo; then 8 bytes: the highest 24 bits of id.hi, and in the lower 40 time - base
  *
- * In memory a bucket is one cache line:
+ * In memory a shard is a row of lines of 64 bytes, four entries each:
  *
- *     3 x 21    entries: id.lo (8), the low 7 bytes of id.hi, time - base of the shard (6 bytes)
- *     1         entries taken (bits 0-1); bit 7: some id whose chain begins here or before lies further on
+ *     8         id.lo
+ *     8         the 16 bits of id.hi below the shard's 8; 47 bits: 1 + time - base of the shard; 1 bit of the line's
+ *               four-bit number of ids whose chain begins here or before and that lie further on (15: 15 or more)
  *
- * The bucket where an id's chain begins is its id.lo as a fraction of the number of buckets (which therefore need not
- * be a power of two), so that a shard's order stays the same in any size, and a rebuild reads and writes in order.
- * Entries leave only in a rebuild, hence a chain has no holes: it ends at the first bucket without bit 7.
+ * Of an id 88 bits are kept, those of the shard included (docs/decisions/0008). Time 0 is an empty entry, and so is to
+ * an insertion whatever has expired: it takes the place within the line that it looks at anyway. So nothing needs to
+ * search for what has expired.
+ *
+ * The line where an id's chain begins is its id.lo as a fraction of the number of lines (which therefore need not be a
+ * power of two), so that a shard's order stays the same in any size, and a rebuild reads and writes in order. A chain
+ * ends at the first line that no id has passed by.
+ *
+ * How full a shard is follows from its generations: so many ids were inserted one after the other, and the newest of
+ * them is of this time. A generation whose newest has expired is gone. Their sum is never less than what is unexpired.
  */
 #include "state/expiring.h"
 
@@ -20,39 +29,67 @@
 
 #include "base/os.h"
 
-enum { BUCKET = 64, ENTRY = 21, SLOTS = 3, FIRST_BUCKETS = 16, PENDING_KEEP = 64 };
-enum { TAKEN = 3, OVERFLOWED = 0x80 };
+enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, PENDING_KEEP = 64, GENERATIONS = 32 };
+enum { AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
 
-/* In hundredths: a shard grows by half when it is fuller than FULL; a sweep that leaves it emptier than SPARSE shrinks
- * it to ROOMY. 64 bytes / 3 / SPARSE is the most that an id costs. Linear probing in buckets of three degrades steeply
- * above nine tenths. */
-enum { FULL = 85, SPARSE = 56, ROOMY = 70 };
+/* In hundredths of the entries: a shard grows by half when more than FULL are unexpired; below SPARSE it shrinks to
+ * ROOMY. 16 bytes / SPARSE is the most that an id costs. */
+enum { FULL = 80, SPARSE = 45, ROOMY = 64 };
 
-static const uint64_t time_span = UINT64_C(1) << 48;
-#define ID_HIGH_MASK ((UINT64_C(1) << 56) - 1)
+static const uint64_t code_mask = (UINT64_C(1) << 47) - 1;
+static const uint64_t time_span = (UINT64_C(1) << 47) - 1; /* times from base to below base + this have a code */
+static const uint64_t passed_bit = 1;
+static const uint64_t record_span = UINT64_C(1) << 40;
+
+struct entry {
+    uint64_t lo, rest;
+};
+
+struct line {
+    struct entry entries[SLOTS];
+};
+static_assert(sizeof(struct line) == LINE, "a look-up touches one cache line");
 
 struct record {
     struct hash128 id;
     int64_t time_us;
 };
-static_assert(sizeof(struct record) == EXPIRING_RECORD, "records are saved as they lie in memory");
 
-struct shard {
-    unsigned char *buckets; /* at a cache line's start, within `memory` */
-    uint32_t nbuckets, count, limit; /* limit: grow when count gets there */
-    int64_t base_us;
+struct generation {
     int64_t newest_us;
-    int64_t sweep_due_us;
-    void *memory;
-    struct record *pending; /* inserted since the last save */
+    uint32_t count;
+};
+
+/* What an insertion needs: one cache line. */
+struct shard {
+    struct line *lines; /* at a cache line's start, within `memory` of its history */
+    uint32_t nlines;
+    uint32_t inserted, turn_at; /* in the open generation: when there are turn_at, look whether there is room */
     uint32_t npending, pending_cap;
+    struct record *pending; /* inserted since the last save */
+    int64_t base_us;
+    int64_t newest_us; /* of the open generation */
+    struct history *history;
+};
+static_assert(sizeof(struct shard) == LINE, "a cache line");
+
+struct history {
+    void *memory;
+    int64_t latest_us; /* of all that came before the open generation */
+    uint32_t closed;   /* sum of the closed generations */
+    uint32_t ngenerations;
+    struct generation generations[GENERATIONS]; /* closed, in the order of insertion */
 };
 
 struct expiring {
-    struct shard shards[SHARDS];
+    struct shard *shards; /* at a cache line's start, within `memory` */
+    void *memory;
+    struct history histories[SHARDS];
     int64_t horizon_us;
     char name[SECTION_NAME_MAX];
 };
+
+static void *to_line(void *p) { return (void *)(((uintptr_t)p + LINE - 1) & ~(uintptr_t)(LINE - 1)); }
 
 static int64_t saturating_sub(int64_t a, int64_t b)
 {
@@ -60,25 +97,21 @@ static int64_t saturating_sub(int64_t a, int64_t b)
     return __builtin_sub_overflow(a, b, &r) ? (b > 0 ? INT64_MIN : INT64_MAX) : r;
 }
 
-static int64_t saturating_add(int64_t a, int64_t b)
-{
-    int64_t r;
-    return __builtin_add_overflow(a, b, &r) ? (b > 0 ? INT64_MAX : INT64_MIN) : r;
-}
-
-/* Where the lookups of a shard without entries go. */
-static unsigned char no_bucket[BUCKET];
+/* Where the look-ups of a shard without entries go. */
+static struct line no_line;
 
 struct expiring *expiring_new(const char *name, int64_t horizon_us)
 {
     assert(horizon_us > 0 && strlen(name) < SECTION_NAME_MAX);
     struct expiring *s = mem_zalloc(sizeof *s);
+    s->memory = mem_zalloc((SHARDS + 1) * sizeof *s->shards);
+    s->shards = to_line(s->memory);
     s->horizon_us = horizon_us;
     memcpy(s->name, name, strlen(name));
     for (unsigned i = 0; i < SHARDS; i++) {
-        s->shards[i].sweep_due_us = INT64_MIN;
-        s->shards[i].newest_us = INT64_MIN;
-        s->shards[i].buckets = no_bucket;
+        s->shards[i].newest_us = s->histories[i].latest_us = INT64_MIN;
+        s->shards[i].history = &s->histories[i];
+        s->shards[i].lines = &no_line;
     }
     return s;
 }
@@ -88,232 +121,367 @@ void expiring_free(struct expiring *s)
     if (!s)
         return;
     for (unsigned i = 0; i < SHARDS; i++) {
-        free(s->shards[i].memory);
+        free(s->histories[i].memory);
         free(s->shards[i].pending);
     }
+    free(s->memory);
     free(s);
 }
+
+static uint64_t count_of(const struct shard *h) { return (uint64_t)h->history->closed + h->inserted; }
+static uint64_t places_of(const struct shard *h) { return (uint64_t)h->nlines * SLOTS; }
+static uint32_t limit_of(const struct shard *h) { return (uint32_t)(places_of(h) * FULL / 100); }
 
 uint64_t expiring_count(const struct expiring *s)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < SHARDS; i++)
-        n += s->shards[i].count;
+        n += count_of(&s->shards[i]);
     return n;
 }
 
-static size_t memory_size(uint32_t nbuckets) { return nbuckets ? ((size_t)nbuckets + 1) * BUCKET : 0; }
+static size_t memory_size(uint32_t nlines) { return nlines ? ((size_t)nlines + 1) * LINE : 0; }
 
 uint64_t expiring_bytes(const struct expiring *s)
 {
-    uint64_t n = sizeof *s;
+    uint64_t n = sizeof *s + (SHARDS + 1) * sizeof *s->shards;
     for (unsigned i = 0; i < SHARDS; i++)
-        n += memory_size(s->shards[i].nbuckets) + s->shards[i].pending_cap * sizeof(struct record);
+        n += memory_size(s->shards[i].nlines) + s->shards[i].pending_cap * sizeof(struct record);
     return n;
 }
 
-/* ---- buckets ---- */
-
-static inline unsigned char *bucket_at(const struct shard *h, uint32_t i) { return h->buckets + (size_t)i * BUCKET; }
+/* ---- entries ---- */
 
 static inline uint32_t home_of(const struct shard *h, uint64_t id_lo)
 {
-    return (uint32_t)((id_lo >> 32) * h->nbuckets >> 32);
+    return (uint32_t)((id_lo >> 32) * h->nlines >> 32);
 }
 
-static inline uint32_t after(const struct shard *h, uint32_t i) { return i + 1 == h->nbuckets ? 0 : i + 1; }
+static inline uint32_t after(const struct shard *h, uint32_t i) { return i + 1 == h->nlines ? 0 : i + 1; }
 
-static inline uint64_t entry_time(const unsigned char *entry) { return load_u64(entry + ENTRY - 8) >> 16; }
-
-static inline void entry_set_time(unsigned char *entry, uint64_t since_base)
+static inline uint64_t tag_of(struct hash128 id) { return id.hi >> 40 & 0xffff; }
+static inline uint64_t entry_tag(const struct entry *e) { return e->rest >> 48; }
+static inline uint64_t entry_code(const struct entry *e) { return e->rest >> 1 & code_mask; }
+static inline void entry_set(struct entry *e, uint64_t lo, uint64_t tag, uint64_t code)
 {
-    store_u32(entry + 15, (uint32_t)since_base);
-    uint16_t high = (uint16_t)(since_base >> 32);
-    memcpy(entry + 19, &high, sizeof high);
+    *e = (struct entry){lo, tag << 48 | code << 1 | (e->rest & passed_bit)};
 }
 
-static inline void entry_set(unsigned char *entry, struct hash128 id, uint64_t since_base)
-{
-    store_u64(entry, id.lo);
-    store_u64(entry + 7, (id.hi & ID_HIGH_MASK) << 8 | entry[7]);
-    entry_set_time(entry, since_base);
-}
-
-static uint64_t since_base(const struct shard *h, int64_t time_us)
+static uint64_t code_of(const struct shard *h, int64_t time_us)
 {
     int64_t since = saturating_sub(time_us, h->base_us);
-    return since < 0 ? 0 : MIN((uint64_t)since, time_span - 1);
+    return since < 0 ? 1 : MIN((uint64_t)since, time_span - 1) + 1;
 }
 
-/* Put an id that is not there; there is room. */
-static inline void place(struct shard *h, uint32_t i, struct hash128 id, uint64_t since)
+static int64_t time_of(const struct shard *h, uint64_t code) { return h->base_us + (int64_t)(code - 1); }
+
+/* The newest time that has expired; INT64_MIN: none has. */
+static inline int64_t expired_time(const struct expiring *s, int64_t evict_us)
 {
-    unsigned char *b = bucket_at(h, i);
-    while ((b[BUCKET - 1] & TAKEN) == SLOTS) {
-        b[BUCKET - 1] |= OVERFLOWED;
-        i = after(h, i);
-        b = bucket_at(h, i);
+    return evict_us == INT64_MIN ? INT64_MIN : saturating_sub(evict_us, s->horizon_us);
+}
+
+/* Entries with a code up to this one are free: they are empty (0) or expired. */
+static inline uint64_t free_code(const struct shard *h, int64_t expired_us)
+{
+    if (expired_us < h->base_us)
+        return 0;
+    return MIN((uint64_t)expired_us - (uint64_t)h->base_us, time_span - 1) + 1;
+}
+
+static inline bool is_passed(const struct line *l)
+{
+    return (l->entries[0].rest | l->entries[1].rest | l->entries[2].rest | l->entries[3].rest) & passed_bit;
+}
+
+/* One more (or less) of the ids whose chain begins at line `from` lies in line `to`. Where the number no longer fits it
+ * stays, until the next rebuild. */
+static void count_passing(struct shard *h, uint32_t from, uint32_t to, int change)
+{
+    for (; from != to; from = after(h, from)) {
+        struct entry *e = h->lines[from].entries;
+        unsigned n = 0;
+        for (unsigned k = 0; k < SLOTS; k++)
+            n |= (unsigned)(e[k].rest & passed_bit) << k;
+        if (n == PASSED_MAX)
+            continue;
+        n += (unsigned)change;
+        for (unsigned k = 0; k < SLOTS; k++)
+            e[k].rest = (e[k].rest & ~passed_bit) | (n >> k & 1);
     }
-    entry_set(b + ENTRY * (b[BUCKET - 1] & TAKEN), id, since);
-    b[BUCKET - 1]++;
+}
+
+/* Put an id that is not there into a table that is being filled; there is room. */
+static void place(struct shard *h, uint64_t lo, uint64_t tag, uint64_t code)
+{
+    uint32_t home = home_of(h, lo);
+    for (uint32_t i = home;; i = after(h, i))
+        for (unsigned k = 0; k < SLOTS; k++) {
+            struct entry *e = &h->lines[i].entries[k];
+            if (entry_code(e) == 0) {
+                entry_set(e, lo, tag, code);
+                count_passing(h, home, i, 1);
+                return;
+            }
+        }
 }
 
 /* ---- size ---- */
 
-/* Move what is not expired into a table of nbuckets whose times count from base_us. */
-static void rebuild(struct expiring *s, struct shard *h, uint32_t nbuckets, int64_t base_us, int64_t evict_us)
+/* The generations of what is in a rebuilt shard: by equal stretches of time. */
+struct census {
+    uint64_t from;  /* code */
+    unsigned shift; /* width of a stretch, as a power of two */
+    struct generation stretches[GENERATIONS / 2];
+};
+
+static struct census census_of(const struct shard *h, uint64_t free_up_to, int64_t latest_us)
 {
-    struct shard old = *h;
-    h->memory = mem_zalloc(memory_size(nbuckets));
-    h->buckets = (unsigned char *)(((uintptr_t)h->memory + BUCKET - 1) & ~(uintptr_t)(BUCKET - 1));
-    h->nbuckets = nbuckets;
-    h->limit = (uint32_t)((uint64_t)nbuckets * SLOTS * FULL / 100);
-    h->base_us = base_us;
-    h->count = 0;
-    uint64_t shard_bits = (uint64_t)(h - s->shards) << 56;
-    for (uint32_t i = 0; i < old.nbuckets; i++) {
-        const unsigned char *b = bucket_at(&old, i);
-        for (unsigned k = 0; k < (b[BUCKET - 1] & TAKEN); k++) {
-            const unsigned char *entry = b + ENTRY * k;
-            int64_t time_us = old.base_us + (int64_t)entry_time(entry);
-            if (expiring_is_expired(time_us, s->horizon_us, evict_us))
-                continue;
-            struct hash128 id = {load_u64(entry), (load_u64(entry + 8) & ID_HIGH_MASK) | shard_bits};
-            place(h, home_of(h, id.lo), id, since_base(h, time_us));
-            h->count++;
-        }
-    }
-    free(old.memory);
+    struct census c = {.from = free_up_to + 1};
+    uint64_t last = MAX(code_of(h, latest_us), c.from);
+    while ((last - c.from) >> c.shift >= GENERATIONS / 2)
+        c.shift++;
+    return c;
 }
 
-static uint32_t count_live(const struct expiring *s, const struct shard *h, int64_t evict_us)
+static void census_add(struct census *c, uint64_t code, int64_t time_us)
 {
-    if (evict_us == INT64_MIN)
-        return h->count;
+    struct generation *g = &c->stretches[MIN((code - c->from) >> c->shift, (uint64_t)GENERATIONS / 2 - 1)];
+    g->newest_us = g->count ? MAX(g->newest_us, time_us) : time_us;
+    g->count++;
+}
+
+static void begin_generation(struct shard *h)
+{
+    uint32_t limit = limit_of(h), room = limit > h->history->closed ? limit - h->history->closed : 0;
+    h->inserted = 0;
+    h->newest_us = INT64_MIN;
+    h->turn_at = MIN(room, (uint32_t)MAX(places_of(h) / GENERATIONS, UINT64_C(1)));
+}
+
+static void take_census(struct shard *h, const struct census *c)
+{
+    h->history->closed = h->history->ngenerations = 0;
+    for (unsigned i = 0; i < GENERATIONS / 2; i++)
+        if (c->stretches[i].count) {
+            h->history->generations[h->history->ngenerations++] = c->stretches[i];
+            h->history->closed += c->stretches[i].count;
+        }
+    begin_generation(h);
+}
+
+/* Move what is not expired into a table of nlines whose times count from base_us. */
+static void rebuild(struct shard *h, uint32_t nlines, int64_t base_us, int64_t expired_us)
+{
+    struct shard old = *h;
+    void *memory = h->history->memory;
+    uint64_t free_up_to = free_code(&old, expired_us);
+    h->history->latest_us = MAX(h->history->latest_us, h->newest_us);
+    h->history->memory = mem_zalloc(memory_size(nlines));
+    h->lines = to_line(h->history->memory);
+    h->nlines = nlines;
+    h->base_us = MAX(base_us, INT64_MIN + 1); /* INT64_MIN stands for "none has expired" */
+    bool moved = h->base_us != old.base_us;
+    struct census census = census_of(h, free_code(h, expired_us), h->history->latest_us);
+    for (uint32_t i = 0; i < old.nlines; i++)
+        for (unsigned k = 0; k < SLOTS; k++) {
+            const struct entry *e = &old.lines[i].entries[k];
+            uint64_t code = entry_code(e);
+            if (code <= free_up_to)
+                continue;
+            int64_t time_us = time_of(&old, code);
+            if (moved)
+                code = code_of(h, time_us);
+            place(h, e->lo, entry_tag(e), code);
+            census_add(&census, MAX(code, census.from), time_of(h, code));
+        }
+    take_census(h, &census);
+    free(memory);
+}
+
+static uint32_t count_live(const struct shard *h, int64_t expired_us)
+{
+    uint64_t free_up_to = free_code(h, expired_us);
     uint32_t live = 0;
-    for (uint32_t i = 0; i < h->nbuckets; i++) {
-        const unsigned char *b = bucket_at(h, i);
-        for (unsigned k = 0; k < (b[BUCKET - 1] & TAKEN); k++)
-            live += !expiring_is_expired(h->base_us + (int64_t)entry_time(b + ENTRY * k), s->horizon_us, evict_us);
-    }
+    for (uint32_t i = 0; i < h->nlines; i++)
+        for (unsigned k = 0; k < SLOTS; k++)
+            live += entry_code(&h->lines[i].entries[k]) > free_up_to;
     return live;
 }
 
-/* Buckets so that `live` ids fill `percent` of their places. */
-static uint32_t buckets_for(uint64_t live, unsigned percent)
+/* Lines so that `live` ids fill `percent` of their entries. */
+static uint32_t lines_for(uint64_t live, unsigned percent)
 {
-    uint64_t n = MAX((live * 100 + SLOTS * percent - 1) / (SLOTS * percent), (uint64_t)FIRST_BUCKETS);
+    uint64_t n = MAX((live * 100 + SLOTS * percent - 1) / (SLOTS * percent), (uint64_t)FIRST_LINES);
     assert(n <= UINT32_MAX);
     return (uint32_t)n;
 }
 
-/* The shard is full: drop what is expired; if that is not much, grow. */
-static void make_room(struct expiring *s, struct shard *h, int64_t evict_us)
+static void drop_expired_generations(struct shard *h, int64_t expired_us)
 {
-    uint64_t live = count_live(s, h, evict_us), places = (uint64_t)h->nbuckets * SLOTS;
-    uint32_t nbuckets = h->nbuckets;
-    if (live * 100 > places * ROOMY)
-        nbuckets = buckets_for(places + places / 2, 100);
-    else if (live * 100 < places * SPARSE)
-        nbuckets = buckets_for(live, ROOMY);
-    rebuild(s, h, nbuckets, h->base_us, evict_us);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < h->history->ngenerations; i++)
+        if (h->history->generations[i].newest_us <= expired_us && expired_us != INT64_MIN)
+            h->history->closed -= h->history->generations[i].count;
+        else
+            h->history->generations[kept++] = h->history->generations[i];
+    h->history->ngenerations = kept;
 }
 
-/* The first id of a shard, or a time that its 48 bits do not reach. */
-static void settle(struct expiring *s, struct shard *h, int64_t time_us, int64_t evict_us)
+/* Two neighbours become one, those with the least ids. */
+static void join_generations(struct shard *h)
+{
+    struct generation *g = h->history->generations;
+    uint32_t best = 0;
+    for (uint32_t i = 1; i + 1 < h->history->ngenerations; i++)
+        if (g[i].count + g[i + 1].count < g[best].count + g[best + 1].count)
+            best = i;
+    g[best].count += g[best + 1].count;
+    g[best].newest_us = MAX(g[best].newest_us, g[best + 1].newest_us);
+    h->history->ngenerations--;
+    memmove(&g[best + 1], &g[best + 2], (h->history->ngenerations - best - 1) * sizeof *g);
+}
+
+static void close_generation(struct shard *h)
+{
+    if (h->inserted == 0)
+        return;
+    if (h->history->ngenerations == GENERATIONS)
+        join_generations(h);
+    h->history->generations[h->history->ngenerations++] = (struct generation){h->newest_us, h->inserted};
+    h->history->closed += h->inserted;
+    h->history->latest_us = MAX(h->history->latest_us, h->newest_us);
+    begin_generation(h);
+}
+
+/* The open generation is complete, or the shard may be full: afterwards there is room for one more. */
+static void turn(struct shard *h, int64_t expired_us)
+{
+    close_generation(h);
+    drop_expired_generations(h, expired_us);
+    uint64_t places = places_of(h);
+    if (h->history->closed < limit_of(h)) {
+        begin_generation(h);
+        return;
+    }
+    uint64_t live = count_live(h, expired_us);
+    uint32_t nlines = h->nlines;
+    if (live * 100 > places * ROOMY)
+        nlines = lines_for(places + places / 2, 100);
+    else if (live * 100 < places * SPARSE)
+        nlines = lines_for(live, ROOMY);
+    rebuild(h, nlines, h->base_us, expired_us);
+}
+
+/* The first id of a shard, or a time that its 47 bits do not reach. */
+static void settle(struct expiring *s, struct shard *h, int64_t time_us, int64_t expired_us)
 {
     int64_t quarter = (int64_t)(time_span / 4);
-    if (h->nbuckets == 0) {
+    if (h->nlines == 0) {
         /* Shards begin at different sizes, so that they do not all grow in the same epoch, and memory an id is the same
          * at every count. */
         unsigned number = (unsigned)(h - s->shards);
-        rebuild(s, h, FIRST_BUCKETS + FIRST_BUCKETS * number / (2 * SHARDS), saturating_sub(time_us, quarter),
-                INT64_MIN);
+        rebuild(h, FIRST_LINES + FIRST_LINES * number / (2 * SHARDS), saturating_sub(time_us, quarter), INT64_MIN);
     } else if (time_us > h->base_us) {
-        rebuild(s, h, h->nbuckets, saturating_sub(time_us, 3 * quarter), evict_us);
+        rebuild(h, h->nlines, saturating_sub(time_us, 3 * quarter), expired_us);
     } else {
         /* Only if it is worth it: where the span is used up, ever older ids must not rebuild the shard each time. */
-        int64_t span = saturating_sub(h->newest_us, time_us), room = (int64_t)time_span - 1 - span;
+        int64_t latest_us = MAX(h->history->latest_us, h->newest_us);
+        int64_t span = saturating_sub(latest_us, time_us), room = (int64_t)time_span - 1 - span;
         if (room > quarter / 64)
-            rebuild(s, h, h->nbuckets, saturating_sub(time_us, MIN(room, quarter) / 2), evict_us);
+            rebuild(h, h->nlines, saturating_sub(time_us, MIN(room, quarter) / 2), expired_us);
     }
 }
 
 void expiring_sweep(struct expiring *s, int64_t evict_us)
 {
-    if (evict_us == INT64_MIN)
+    int64_t expired_us = expired_time(s, evict_us);
+    if (expired_us == INT64_MIN)
         return;
-    int64_t period = MAX(s->horizon_us / 8, (int64_t)1);
     for (unsigned i = 0; i < SHARDS; i++) {
         struct shard *h = &s->shards[i];
-        if (h->sweep_due_us == INT64_MIN)
-            h->sweep_due_us = saturating_add(evict_us, period / SHARDS * (i + 1));
-        if (evict_us < h->sweep_due_us)
-            continue;
-        h->sweep_due_us = saturating_add(evict_us, period);
-        uint64_t live = count_live(s, h, evict_us);
-        if (live == h->count)
-            continue;
-        bool sparse = live * 100 < (uint64_t)h->nbuckets * SLOTS * SPARSE;
-        rebuild(s, h, sparse ? MIN(buckets_for(live, ROOMY), h->nbuckets) : h->nbuckets, h->base_us, evict_us);
+        if (h->inserted && h->newest_us <= expired_us)
+            close_generation(h);
+        drop_expired_generations(h, expired_us);
+        uint64_t count = count_of(h);
+        if (h->nlines > 2 * FIRST_LINES && count * 100 < places_of(h) * SPARSE)
+            rebuild(h, lines_for(count, ROOMY), h->base_us, expired_us);
     }
 }
 
-/* ---- lookup ---- */
+/* ---- looking up ---- */
 
-void expiring_prefetch(const struct expiring *s, struct hash128 id)
+/* Inlined by force: gcc 12 takes a function that only prefetches for one without effect, and drops the call. */
+[[gnu::always_inline]] static inline void prefetch(const struct expiring *s, struct hash128 id)
 {
     const struct shard *h = &s->shards[expiring_shard(id)];
-    __builtin_prefetch(bucket_at(h, home_of(h, id.lo)), 1);
+    __builtin_prefetch(&h->lines[home_of(h, id.lo)], 1);
 }
 
-/* Which of a bucket's entries is this id: bits. All three are compared at once, because which of them it is, or how
- * many
- * there are, no branch predictor can know. */
-static inline unsigned matches(const unsigned char *b, struct hash128 id)
+/* Which of a line's entries is this id, and which are free: bits. All four are compared at once, because which of them
+ * it is, or how many there are, no branch predictor can know. */
+static inline unsigned look(const struct line *l, uint64_t lo, uint64_t tag, uint64_t free_up_to, unsigned *ret_free)
 {
-    unsigned found = 0;
+    unsigned found = 0, vacant = 0;
     for (unsigned k = 0; k < SLOTS; k++) {
-        const unsigned char *entry = b + ENTRY * k;
-        uint64_t differ = (load_u64(entry) ^ id.lo) | ((load_u64(entry + 8) ^ id.hi) & ID_HIGH_MASK);
-        found |= (unsigned)(differ == 0) << k;
+        const struct entry *e = &l->entries[k];
+        vacant |= (unsigned)(entry_code(e) <= free_up_to) << k;
+        found |= (unsigned)(((e->lo ^ lo) | (entry_tag(e) ^ tag)) == 0) << k;
     }
-    return found & ((1u << (b[BUCKET - 1] & TAKEN)) - 1);
+    *ret_free = vacant;
+    return found & ~vacant;
+}
+
+/* On from the first line, which has no place or was passed by: is the id further on? false: it is not, and *ret is the
+ * line where it goes. */
+static bool walk(const struct shard *h, uint32_t home, uint64_t lo, uint64_t tag, uint64_t free_up_to, uint32_t *ret)
+{
+    bool chained = true, placed = false;
+    for (uint32_t i = home, n = 0; n < h->nlines && (chained || !placed); i = after(h, i), n++) {
+        unsigned vacancies;
+        if (look(&h->lines[i], lo, tag, free_up_to, &vacancies))
+            return true;
+        if (!placed && vacancies) {
+            placed = true;
+            *ret = i;
+        }
+        chained = chained && is_passed(&h->lines[i]);
+    }
+    assert(placed); /* the generations never say less than what is unexpired */
+    return false;
 }
 
 /* As expiring_insert, without noting it for the next save. An id that is there unexpired keeps its time. */
-static inline bool insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us)
+static inline bool insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t expired_us)
 {
     struct shard *h = &s->shards[expiring_shard(id)];
-    if (unlikely((uint64_t)time_us - (uint64_t)h->base_us >= time_span || h->nbuckets == 0))
-        settle(s, h, time_us, evict_us);
-    uint32_t i = home_of(h, id.lo);
-    unsigned char *b = bucket_at(h, i);
-    unsigned found;
-    while (!(found = matches(b, id)) && (b[BUCKET - 1] & OVERFLOWED)) {
-        i = after(h, i);
-        b = bucket_at(h, i);
-    }
-    if (found) {
-        unsigned char *entry = b + ENTRY * (unsigned)__builtin_ctz(found);
-        if (!expiring_is_expired(h->base_us + (int64_t)entry_time(entry), s->horizon_us, evict_us))
+    if (unlikely((uint64_t)time_us - (uint64_t)h->base_us >= time_span || h->nlines == 0))
+        settle(s, h, time_us, expired_us);
+    if (unlikely(h->inserted >= h->turn_at))
+        turn(h, expired_us);
+    uint64_t free_up_to = free_code(h, expired_us), tag = tag_of(id);
+    uint32_t home = home_of(h, id.lo), at = home;
+    unsigned vacancies;
+    if (look(&h->lines[home], id.lo, tag, free_up_to, &vacancies))
+        return false;
+    if (unlikely(!vacancies || is_passed(&h->lines[home]))) {
+        if (walk(h, home, id.lo, tag, free_up_to, &at))
             return false;
-        entry_set_time(entry, since_base(h, time_us));
-    } else {
-        if (unlikely(h->count >= h->limit)) {
-            make_room(s, h, evict_us);
-            i = home_of(h, id.lo);
-        }
-        place(h, i, id, since_base(h, time_us));
-        h->count++;
+        (void)look(&h->lines[at], id.lo, tag, free_up_to, &vacancies);
+        count_passing(h, home, at, 1);
     }
+    struct entry *e = &h->lines[at].entries[__builtin_ctz(vacancies)];
+    if (entry_code(e) && unlikely(home_of(h, e->lo) != at))
+        count_passing(h, home_of(h, e->lo), at, -1);
+    entry_set(e, id.lo, tag, code_of(h, time_us));
     h->newest_us = MAX(h->newest_us, time_us);
+    h->inserted++;
     return true;
 }
 
-bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us)
+static inline bool insert_news(struct expiring *s, struct hash128 id, int64_t time_us, int64_t expired_us)
 {
-    if (!insert(s, id, time_us, evict_us))
+    if (!insert(s, id, time_us, expired_us))
         return false;
     struct shard *h = &s->shards[expiring_shard(id)];
     if (unlikely(h->npending == h->pending_cap)) {
@@ -322,6 +490,24 @@ bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int
     }
     h->pending[h->npending++] = (struct record){id, time_us};
     return true;
+}
+
+bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us)
+{
+    return insert_news(s, id, time_us, expired_time(s, evict_us));
+}
+
+void expiring_insert_rows(struct expiring *s, const struct hash128 *ids, const int64_t *times_us, const uint32_t *rows,
+                          uint32_t n, int64_t evict_us, uint8_t *ret_fresh)
+{
+    int64_t expired_us = expired_time(s, evict_us);
+    for (uint32_t i = 0; i < MIN(n, (uint32_t)AHEAD); i++)
+        prefetch(s, ids[rows[i]]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i + AHEAD < n)
+            prefetch(s, ids[rows[i + AHEAD]]);
+        ret_fresh[rows[i]] = insert_news(s, ids[rows[i]], times_us[rows[i]], expired_us);
+    }
 }
 
 /* ---- payload ---- */
@@ -333,6 +519,7 @@ void expiring_put_block(struct buf *out, const struct expiring_block *b)
     buf_put(out, block_magic, sizeof block_magic);
     buf_put_u32(out, b->count);
     buf_put_u64(out, (uint64_t)b->horizon_us);
+    buf_put_u64(out, (uint64_t)b->base_us);
 }
 
 bool expiring_read_block(const void *head, struct expiring_block *ret)
@@ -340,24 +527,61 @@ bool expiring_read_block(const void *head, struct expiring_block *ret)
     const char *p = head;
     if (memcmp(p, block_magic, sizeof block_magic) != 0)
         return false;
-    *ret = (struct expiring_block){load_u32(p + 4), (int64_t)load_u64(p + 8)};
+    *ret = (struct expiring_block){load_u32(p + 4), (int64_t)load_u64(p + 8), (int64_t)load_u64(p + 16)};
     return true;
 }
 
-void expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out)
+/* Records in the order they are in, in as many blocks as their times need. */
+struct saving {
+    struct buf *out;
+    struct expiring_block block;
+    size_t head; /* where the block begins in `out` */
+    int64_t newest_us;
+};
+
+static void finish_block(struct saving *v)
+{
+    if (v->block.count && !v->out->overflow)
+        store_u32(v->out->data + v->head + 4, v->block.count);
+}
+
+static void begin_block(struct saving *v, int64_t base_us)
+{
+    finish_block(v);
+    v->head = v->out->len;
+    v->block.count = 0;
+    v->block.base_us = base_us;
+    expiring_put_block(v->out, &v->block);
+}
+
+static void save_records(struct saving *v, const struct record *records, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t time_us = records[i].time_us;
+        if (v->block.count == 0 || v->block.count == UINT32_MAX ||
+            (uint64_t)time_us - (uint64_t)v->block.base_us >= record_span)
+            begin_block(v, saturating_sub(time_us, (int64_t)(record_span / 2)));
+        char *to = buf_reserve(v->out, EXPIRING_RECORD);
+        if (!to)
+            return;
+        store_u64(to, records[i].id.lo);
+        store_u64(to + 8, records[i].id.hi >> 40 << 40 | ((uint64_t)time_us - (uint64_t)v->block.base_us));
+        v->out->len += EXPIRING_RECORD;
+        v->block.count++;
+        v->newest_us = MAX(v->newest_us, time_us);
+    }
+}
+
+int64_t expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out)
 {
     assert(from <= to && to <= SHARDS);
-    uint64_t total = 0;
-    for (unsigned i = from; i < to; i++)
-        total += s->shards[i].npending;
-    assert(total <= UINT32_MAX);
-    bool forget = os_planted_bug("expiring-not-saved");
-    if (total && !forget)
-        expiring_put_block(out, &(struct expiring_block){(uint32_t)total, s->horizon_us});
+    struct saving saving = {.out = out, .block = {.horizon_us = s->horizon_us}, .newest_us = INT64_MIN};
+    bool forget = os_planted_bug("expiring-not-saved"), any = false;
     for (unsigned i = from; i < to; i++) {
         struct shard *h = &s->shards[i];
+        any |= h->npending > 0;
         if (!forget)
-            buf_put(out, h->pending, h->npending * sizeof *h->pending);
+            save_records(&saving, h->pending, h->npending);
         /* What one large epoch needed is not kept for ever. */
         if (h->pending_cap > PENDING_KEEP && h->npending < h->pending_cap / 4) {
             free(h->pending);
@@ -366,6 +590,8 @@ void expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *o
         }
         h->npending = 0;
     }
+    finish_block(&saving);
+    return any ? expiring_end(saving.newest_us, s->horizon_us) : INT64_MIN;
 }
 
 static enum status odd(const struct expiring *s, const char *what, struct error *err)
@@ -373,16 +599,20 @@ static enum status odd(const struct expiring *s, const char *what, struct error 
     return error_set(err, ERR_CORRUPT, "the saved ids of \"%s\" are damaged: %s", s->name, what);
 }
 
-static void load_records(struct expiring *s, const char *records, uint32_t count, int64_t evict_us)
+static struct hash128 record_id(const char *record)
 {
-    enum { AHEAD = 16 };
-    for (uint32_t i = 0; i < count; i++) {
-        struct record r, ahead;
-        memcpy(&ahead, records + EXPIRING_RECORD * (size_t)MIN(i + AHEAD, count - 1), sizeof ahead);
-        expiring_prefetch(s, ahead.id);
-        memcpy(&r, records + EXPIRING_RECORD * (size_t)i, sizeof r);
-        if (!expiring_is_expired(r.time_us, s->horizon_us, evict_us))
-            (void)insert(s, r.id, r.time_us, evict_us);
+    return (struct hash128){.lo = load_u64(record), .hi = load_u64(record + 8) >> 40 << 40};
+}
+
+static void load_records(struct expiring *s, const struct expiring_block *b, const char *records, int64_t expired_us)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        const char *r = records + EXPIRING_RECORD * (size_t)i;
+        if (i + AHEAD < b->count)
+            prefetch(s, record_id(r + (size_t)EXPIRING_RECORD * AHEAD));
+        int64_t time_us = expiring_record_time(b, r);
+        if (expired_us == INT64_MIN || time_us > expired_us)
+            (void)insert(s, record_id(r), time_us, expired_us);
     }
 }
 
@@ -405,7 +635,7 @@ enum status expiring_load(struct expiring *s, uint32_t version, struct slice pay
                              s->name, (long long)block.horizon_us, (long long)s->horizon_us);
         if (!reader_bytes(&r, (size_t)block.count * EXPIRING_RECORD, &records))
             return odd(s, "a block ends early", err);
-        load_records(s, records, block.count, evict_us);
+        load_records(s, &block, records, expired_time(s, evict_us));
     }
     return OK;
 }

@@ -9,27 +9,41 @@
 
 enum { WINDOW = 128 << 10, PIECE = 256 << 10 };
 
-bool merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t *ret_first, uint32_t *ret_count)
+/* The first run of segments of one kind and level that is long enough; its length, 0: there is none. */
+static uint32_t find_run(const struct segment_ref *refs, uint32_t count, bool keyed, uint32_t ret[static MERGE_MAX])
 {
-    uint32_t first = 0, run = 0, last = 0;
+    uint32_t run = 0;
     for (uint32_t i = 0; i < count && run < MERGE_MAX; i++) {
-        if (!refs[i].has_state)
+        if (!refs[i].has_state || refs[i].has_keyed != keyed)
             continue;
-        if (run > 0 && refs[i].level == refs[first].level) {
-            run++;
-        } else {
+        if (run > 0 && refs[i].level != refs[ret[0]].level) {
             if (run >= MERGE_FANOUT)
                 break;
-            first = i;
-            run = 1;
+            run = 0;
         }
-        last = i;
+        ret[run++] = i;
     }
-    if (run < MERGE_FANOUT)
-        return false;
-    *ret_first = first;
-    *ret_count = last - first + 1;
-    return true;
+    return run >= MERGE_FANOUT ? run : 0;
+}
+
+uint32_t merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t ret[static MERGE_MAX])
+{
+    uint32_t sets[MERGE_MAX];
+    uint32_t keyed_run = find_run(refs, count, true, ret), set_run = find_run(refs, count, false, sets);
+    if (set_run <= keyed_run)
+        return keyed_run;
+    memcpy(ret, sets, set_run * sizeof *ret);
+    return set_run;
+}
+
+static bool sets_have_expired(const struct segment_ref *ref, int64_t evict_us)
+{
+    return evict_us != INT64_MIN && ref->sets_end_us != INT64_MAX && ref->sets_end_us <= evict_us;
+}
+
+bool merge_is_expired(const struct segment_ref *ref, int64_t evict_us)
+{
+    return ref->has_state && !ref->has_keyed && sets_have_expired(ref, evict_us);
 }
 
 /* ---- one section, read through a window ---- */
@@ -45,7 +59,7 @@ struct cursor {
     struct keyed_change change; /* the current item of a keyed section */
     bool has_change;
     uint32_t block_left; /* of a set: records left in the block */
-    int64_t horizon_us;
+    struct expiring_block block;
 };
 
 static enum status cursor_odd(const struct cursor *c, const char *what, struct error *err)
@@ -154,6 +168,8 @@ struct merge {
     bool named;       /* its first piece was given out */
     bool is_oldest, drop_newest;
     int64_t evict_us;
+    enum section_kind only; /* write groups of this kind; 0: all */
+    int64_t sets_end_us;    /* of what was written */
     struct buf out;
 };
 
@@ -214,8 +230,9 @@ static enum status merge_open(struct merge *m, struct store *store, const struct
         m->segments[m->nsegments] = s;
         uint32_t n;
         const struct section *sections = segment_sections(s, &n);
+        bool sets = !sets_have_expired(&refs[m->nsegments], m->evict_us);
         for (uint32_t i = 0; i < n; i++)
-            if (sections[i].kind == SECTION_KEYED || sections[i].kind == SECTION_SET)
+            if (sections[i].kind == SECTION_KEYED || (sections[i].kind == SECTION_SET && sets))
                 merge_add(m, s, &sections[i]);
     }
     return OK;
@@ -276,25 +293,29 @@ static enum status copy_records(struct merge *m, struct cursor *c, bool *ret_don
         *ret_done = status == AGAIN;
         if (status != OK)
             return status == AGAIN ? OK : status;
-        struct expiring_block block;
-        if (!expiring_read_block(p, &block))
+        if (!expiring_read_block(p, &c->block))
             return cursor_odd(c, "a block does not begin as it should", err);
-        c->block_left = block.count;
-        c->horizon_us = block.horizon_us;
+        c->block_left = c->block.count;
     }
     size_t head = m->out.len;
-    struct expiring_block block = {.horizon_us = c->horizon_us};
+    struct expiring_block block = c->block;
+    int64_t newest_us = INT64_MIN;
+    block.count = 0;
     expiring_put_block(&m->out, &block);
     for (; c->block_left > 0 && m->out.len < PIECE; c->block_left--) {
         enum status status = cursor_take(c, EXPIRING_RECORD, &p, err);
         if (status == AGAIN)
             return cursor_odd(c, "a block ends early", err);
         TRY(status);
-        if (expiring_is_expired(expiring_record_time(p), c->horizon_us, m->evict_us))
+        int64_t time_us = expiring_record_time(&block, p);
+        if (expiring_is_expired(time_us, block.horizon_us, m->evict_us))
             continue;
         buf_put(&m->out, p, EXPIRING_RECORD);
+        newest_us = MAX(newest_us, time_us);
         block.count++;
     }
+    if (block.count)
+        m->sets_end_us = MAX(m->sets_end_us, expiring_end(newest_us, block.horizon_us));
     size_t end = block.count ? m->out.len : head;
     m->out.len = head;
     expiring_put_block(&m->out, &block);
@@ -323,6 +344,10 @@ static enum status merge_next(void *arg, struct segment_piece *ret, struct error
     while (m->current < m->ngroups) {
         struct group *g = &m->groups[m->current];
         bool done = false;
+        if (m->only && g->section.kind != m->only) {
+            m->current++;
+            continue;
+        }
         if (g->section.kind == SECTION_KEYED)
             TRY(merge_keyed(m, g, &done, err));
         else
@@ -342,22 +367,55 @@ static enum status merge_next(void *arg, struct segment_piece *ret, struct error
     return AGAIN;
 }
 
+static uint64_t bytes_of(const struct merge *m, enum section_kind kind)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < m->ngroups; i++)
+        for (uint32_t k = 0; k < m->groups[i].count && m->groups[i].section.kind == kind; k++)
+            bytes += m->groups[i].cursors[k].section->bytes;
+    return bytes;
+}
+
+/* One file of the groups of a kind (0: of all). */
+static enum status write_groups(struct merge *m, enum section_kind only, struct store *store,
+                                const struct segment_ref *like, uint64_t term, struct segment_ref *ret,
+                                struct error *err)
+{
+    m->only = only;
+    m->current = 0;
+    m->sets_end_us = INT64_MIN;
+    struct segment_feed feed = {merge_next, m};
+    TRY(segment_put_feed(&feed, store, like->from, like->to, term, like->level, ret, err));
+    ret->sets_end_us = m->sets_end_us;
+    return OK;
+}
+
 enum status merge_segments(struct store *store, const struct segment_ref *refs, uint32_t count, bool is_oldest,
-                           int64_t evict_us, uint64_t term, struct segment_ref *ret, struct error *err)
+                           int64_t evict_us, uint64_t term, struct segment_ref ret[static MERGE_RESULTS],
+                           uint32_t *ret_count, struct error *err)
 {
     assert(count > 0);
     struct merge m = {.is_oldest = is_oldest,
                       .drop_newest = os_planted_bug("merge-drops-newest"),
                       .evict_us = evict_us,
                       .out = BUF(SIZE_MAX / 2)};
-    uint32_t level = 0;
+    struct segment_ref like = {.from = refs[0].from, .to = refs[count - 1].to}, results[MERGE_RESULTS];
+    uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++)
-        level = MAX(level, refs[i].level);
-    level = MIN(level + 1, (uint32_t)MERGE_LEVEL_MAX);
+        like.level = MAX(like.level, refs[i].level);
+    like.level = MIN(like.level + 1, (uint32_t)MERGE_LEVEL_MAX);
     enum status status = merge_open(&m, store, refs, count, err);
-    struct segment_feed feed = {merge_next, &m};
-    if (status == OK)
-        status = segment_put_feed(&feed, store, refs[0].from, refs[count - 1].to, term, level, ret, err);
+    if (status == OK && bytes_of(&m, SECTION_KEYED) && bytes_of(&m, SECTION_SET) >= MERGE_SETS_APART) {
+        status = write_groups(&m, SECTION_SET, store, &like, term, &results[n++], err);
+        if (status == OK)
+            status = write_groups(&m, SECTION_KEYED, store, &like, term, &results[n++], err);
+    } else if (status == OK) {
+        status = write_groups(&m, 0, store, &like, term, &results[n++], err);
+    }
     merge_release(&m);
-    return status;
+    if (status != OK)
+        return status;
+    memcpy(ret, results, n * sizeof *ret);
+    *ret_count = n;
+    return OK;
 }

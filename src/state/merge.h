@@ -15,16 +15,26 @@
 
 enum { MERGE_FANOUT = 8, MERGE_MAX = 4 * MERGE_FANOUT, MERGE_LEVEL_MAX = 5 };
 
-/* Which neighbouring segments (oldest first, by epoch) to merge next: indexes [*ret_first, *ret_first + *ret_count);
- * false: none.
- * Only refs with has_state count; others within the range are to be left out. At least MERGE_FANOUT that count, and
- * up to
- * MERGE_MAX when merging has fallen behind. */
-bool merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t *ret_first, uint32_t *ret_count);
+/* Below this, sets stay in one file with the rest of an epoch's or a merge's state; from here on they are worth a file,
+ * and an fsync, of their own. */
+#ifdef BOURN_FAULTS
+enum { MERGE_SETS_APART = 8 << 10 }; /* the small epochs of the crash tests go this way, too */
+#else
+enum { MERGE_SETS_APART = 64 << 10 };
+#endif
+
+/* Which segments (oldest first, by epoch) to merge next: writes their indexes, ascending, and returns how many; 0:
+ * none. Segments of nothing but sets are merged with each other, those with keyed tables with each other: neighbours of
+ * one level within their kind, at least MERGE_FANOUT, and up to MERGE_MAX when merging has fallen behind. */
+uint32_t merge_choose(const struct segment_ref *refs, uint32_t count, uint32_t ret[static MERGE_MAX]);
+/* Nothing but sets, and all their entries have expired: the state can be dropped unread. */
+bool merge_is_expired(const struct segment_ref *ref, int64_t evict_us);
 /* Merge `count` refs, oldest first, streaming (memory: about 128 KiB a ref, whatever their size; an entry larger than
- * that
- * is held whole). is_oldest: nothing with state is older, so tombstones go. evict_us: for sets; horizon is in each set
- * section's payload header. The result covers the refs' epochs, one level above their highest where there is
- * one; if nothing is left it has neither state nor outbox. */
+ * that is held whole). is_oldest: no keyed table is older, so tombstones go. evict_us: for sets; horizon is in each set
+ * section's payload header; sections whose sets_end_us has passed are not read. The results cover the refs' epochs, one
+ * level above their highest where there is one; large sets come apart from keyed tables. What is left empty has neither
+ * state nor outbox. */
+enum { MERGE_RESULTS = 2 };
 enum status merge_segments(struct store *store, const struct segment_ref *refs, uint32_t count, bool is_oldest,
-                           int64_t evict_us, uint64_t term, struct segment_ref *ret, struct error *err);
+                           int64_t evict_us, uint64_t term, struct segment_ref ret[static MERGE_RESULTS],
+                           uint32_t *ret_count, struct error *err);

@@ -43,6 +43,7 @@ static const size_t section_max = GIB(16);
 struct part {
     struct section section;
     struct buf payload;
+    int64_t end_us; /* of a set */
 };
 
 struct segment_writer {
@@ -69,17 +70,23 @@ static void section_init(struct section *s, enum section_kind kind, const char *
     memcpy(s->name, name, len);
 }
 
-struct buf *segment_section(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version)
+static void add_part(struct segment_writer *w, struct part *p)
 {
     assert(w->count < SECTIONS_MAX);
     if (w->count == w->cap) {
         w->cap = w->cap ? w->cap * 2 : 16;
         w->parts = mem_realloc(w->parts, w->cap * sizeof(struct part *));
     }
+    w->parts[w->count++] = p;
+}
+
+struct buf *segment_section(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version)
+{
     struct part *p = mem_zalloc(sizeof *p);
     section_init(&p->section, kind, name, version);
     p->payload.max = section_max;
-    w->parts[w->count++] = p;
+    p->end_us = INT64_MAX;
+    add_part(w, p);
     return &p->payload;
 }
 
@@ -87,6 +94,28 @@ void segment_add(struct segment_writer *w, enum section_kind kind, const char *n
 {
     *segment_section(w, kind, name, version) = *b;
     *b = (struct buf)BUF(b->max);
+}
+
+void segment_sets_end(struct segment_writer *w, int64_t end_us)
+{
+    assert(w->count > 0 && w->parts[w->count - 1]->section.kind == SECTION_SET);
+    w->parts[w->count - 1]->end_us = end_us;
+}
+
+void segment_take_sets(struct segment_writer *w, uint64_t least, struct segment_writer *ret)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        bytes += w->parts[i]->section.kind == SECTION_SET ? w->parts[i]->payload.len : 0;
+    if (bytes < least)
+        return;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        if (w->parts[i]->section.kind == SECTION_SET)
+            add_part(ret, w->parts[i]);
+        else
+            w->parts[kept++] = w->parts[i];
+    w->count = kept;
 }
 
 bool segment_is_empty(const struct segment_writer *w)
@@ -120,7 +149,7 @@ static void ref_init(struct segment_ref *ref, int64_t from, int64_t to, uint64_t
     assert(0 <= from && from <= to);
     uint64_t random;
     os_random(&random, sizeof random);
-    *ref = (struct segment_ref){.from = from, .to = to, .level = level};
+    *ref = (struct segment_ref){.from = from, .to = to, .level = level, .sets_end_us = INT64_MIN};
     snprintf(ref->name, sizeof ref->name, "seg/%020lld-%020lld-%020llu-%016llx", (long long)from, (long long)to,
              (unsigned long long)term, (unsigned long long)random);
 }
@@ -154,10 +183,13 @@ static void put_trailer(struct buf *b, uint32_t sections, uint64_t directory, ui
     buf_put(b, tail_magic, sizeof tail_magic);
 }
 
-static void note_kind(struct segment_ref *ref, enum section_kind kind)
+static void note_section(struct segment_ref *ref, enum section_kind kind, int64_t set_end_us)
 {
     ref->has_state |= kind != SECTION_OUTBOX;
+    ref->has_keyed |= kind == SECTION_KEYED;
     ref->has_outbox |= kind == SECTION_OUTBOX;
+    if (kind == SECTION_SET)
+        ref->sets_end_us = MAX(ref->sets_end_us, set_end_us);
 }
 
 enum status segment_put(struct segment_writer *w, struct store *store, int64_t from, int64_t to, uint64_t term,
@@ -184,7 +216,7 @@ enum status segment_put(struct segment_writer *w, struct store *store, int64_t f
         s->bytes = payload->len;
         s->crc = crc32c(0, payload->data, payload->len);
         put_entry(&directory, s);
-        note_kind(&ref, s->kind);
+        note_section(&ref, s->kind, w->parts[i]->end_us);
         slices[nslices++] = buf_slice(payload);
         offset += payload->len;
         sections++;
@@ -213,7 +245,7 @@ static void finish_section(struct feeding *f)
     if (f->open.bytes == 0)
         return;
     put_entry(&f->directory, &f->open);
-    note_kind(&f->ref, f->open.kind);
+    note_section(&f->ref, f->open.kind, INT64_MAX);
     f->sections++;
 }
 

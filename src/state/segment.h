@@ -27,6 +27,8 @@ struct segment_ref {
     int64_t from, to;  /* epochs it covers */
     uint32_t level;    /* 0: written by an epoch; n+1: merged from level n */
     bool has_state, has_outbox; /* sections still needed; a segment with neither is deleted */
+    bool has_keyed; /* its state is not only sets */
+    int64_t sets_end_us; /* once the evict time gets here, all entries of its sets have expired; INT64_MIN: no sets */
 };
 
 /* Writing: sections are appended to memory, then the whole is put at once, durable when it returns. Sections without a
@@ -37,6 +39,11 @@ struct segment_writer *segment_writer_new(void);
 struct buf *segment_section(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version);
 /* Parallel writers fill buffers of their own and hand them over (the bytes move, b is emptied). */
 void segment_add(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version, struct buf *b);
+/* Of the set section added last: when all its entries have expired. A set without one is taken to stay for ever. */
+void segment_sets_end(struct segment_writer *w, int64_t end_us);
+/* Move the sections of sets to another writer if they come to `least` bytes: a file that holds nothing else can go
+ * unread when they have expired, while what lies beside them is still needed. */
+void segment_take_sets(struct segment_writer *w, uint64_t least, struct segment_writer *ret);
 bool segment_is_empty(const struct segment_writer *w);
 /* ERR_LIMIT when a section's buffer has overflowed. The writer keeps its sections: a put may be tried again. */
 enum status segment_put(struct segment_writer *w, struct store *store, int64_t from, int64_t to, uint64_t term,

@@ -2,6 +2,7 @@
 """The command line as a person meets it: what is typed wrong, interrupted, repeated, moved, tampered with."""
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 import os
@@ -378,6 +379,74 @@ def an_edited_pipeline(folder: Path) -> None:
     assert "pipeline was changed" in said and "new state" in said, said
 
 
+# ---- event time ----
+
+def hours(path: Path, rows: int, first: float, last: float) -> None:
+    begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    step = datetime.timedelta(hours=(last - first) / rows)
+    at = begin + datetime.timedelta(hours=first)
+    with open(path, "w") as f:
+        f.write("at,n\n")
+        for row in range(rows):
+            f.write(f"{(at + row * step).isoformat()},1\n")
+
+
+def widest_drift(log: Path) -> float:
+    """How many hours ahead of the least of the others a split was read, at most, of all epochs in the log. Where a
+    split begins is its own affair."""
+    newest: dict[str, int] = {}
+    widest = 0
+    for slot in sorted(log.iterdir()):
+        splits = json.loads(slot.read_text().partition("\n")[2]).get("splits", [])
+        for split in splits:
+            least = min((at for name, at in newest.items() if name != split["split"]), default=None)
+            if least is not None and split["max_event"] != newest.get(split["split"], split["max_event"]):
+                widest = max(widest, split["max_event"] - least)
+        newest |= {split["split"]: split["max_event"] for split in splits if split["max_event"] is not None}
+        for split in splits:
+            if split["finished"]:
+                newest.pop(split["split"], None)
+    return widest / 3.6e9
+
+
+def splits_too_far_ahead_are_paused(folder: Path) -> None:
+    """Four files cover the hours at different rates; one more is empty, one has no row that passes. No one waits for
+    those, nor for the one that ends early."""
+    (folder / "in").mkdir()
+    for name, rows, first, last in (("fast", 60_000, 0, 10), ("slow", 400_000, 0, 10), ("late", 60_000, 5, 10),
+                                    ("short", 3_000, 0, 0.2), ("empty", 0, 0, 1)):
+        if rows:
+            hours(folder / "in" / name, rows, first, last)
+        else:
+            (folder / "in" / name).touch()
+    (folder / "in/bad").write_text("at,n\n" + "never,1\n" * 30_000)
+    (folder / "t.sql").write_text("""
+        SET bourn.epoch_rows = '8192';
+        SET bourn.epoch_interval = '100 ms';
+        CREATE FOREIGN TABLE t (at timestamptz OPTIONS (watermark '1 hour') NOT NULL, n bigint) SERVER file
+            OPTIONS (path 'in', format 'csv', max_drift '${DRIFT:-0 s}');
+        CREATE FOREIGN TABLE o (h text PRIMARY KEY, n bigint) SERVER file OPTIONS (path '${OUT}');
+        INSERT INTO o SELECT to_char(at, 'HH24'), sum(n) FROM t GROUP BY 1;""")
+    drift, out, paused = {}, {}, 0
+    for limit in ("0 s", "30 minutes"):
+        name = limit.split()[0]
+        live = start(folder, "run", "--quiet", "t.sql", DRIFT=limit, OUT=f"{name}.json",
+                     BOURN_STATE=str(folder / name))
+        while live.poll() is None:
+            asked = bourn(folder, "status", "--json", "--state", folder / name, check=None)
+            splits = json.loads(asked.stdout)["sources"] if not asked.returncode else []
+            paused += limit != "0 s" and any(s.get("paused") for source in splits for s in source["splits"])
+            if paused == 1:
+                said = bourn(folder, "why", "--state", folder / name, check=None).stdout
+                paused += "is paused: its newest event" in said
+        assert live.returncode == 0, live.stderr.read()
+        drift[limit] = widest_drift(folder / name / "log")
+        out[limit] = (folder / f"{name}.json").read_text()
+    assert out["0 s"] == out["30 minutes"] and out["0 s"].count("\n") == 10
+    assert drift["0 s"] > 4 and drift["30 minutes"] < 0.5 + 2 * 2048 / 6000, drift
+    assert paused >= 2, "neither status nor why showed a paused split"
+
+
 # ---- limits ----
 
 def state_at_its_limit(folder: Path) -> None:
@@ -387,6 +456,32 @@ def state_at_its_limit(folder: Path) -> None:
           "--to", "e.ndjson")
     said = bourn(folder, "run", "limit.sql", *PIPELINE, check=7, env=env).stderr
     assert "bourn.state_memory" in said and "dedup" in said and "bytes" in said, said
+
+
+def what_is_in_flight_is_bounded(folder: Path) -> None:
+    """Refused rows are held with their bytes until their epoch ends, and so are changed groups. The limit ends it."""
+    with open(folder / "in.ndjson", "w") as f:
+        for row in range(60_000):
+            f.write(json.dumps({"k": row, "v": "x" * 4000 if row % 2 else row}) + "\n")
+    peak, epochs, out = {}, {}, {}
+    for limit in ("16 MiB", "4 GiB"):
+        name = limit.split()[0]
+        (folder / "t.sql").write_text(f"""
+            SET bourn.memory_in_flight = '{limit}'; SET bourn.epoch_interval = '1 minute';
+            CREATE FOREIGN TABLE t (k bigint, v bigint) SERVER file OPTIONS (path 'in.ndjson');
+            CREATE FOREIGN TABLE o (k bigint PRIMARY KEY, n bigint) SERVER file OPTIONS (path '{name}.json');
+            CREATE FOREIGN TABLE dead (id text, rules text) SERVER file OPTIONS (path '{name}.dead');
+            INSERT INTO o SELECT k, count(*) FROM t GROUP BY k;
+            INSERT INTO dead SELECT id, rules FROM bourn.rejected;""")
+        live = start(folder, "run", "--quiet", "t.sql", BOURN_STATE=str(folder / name))
+        _, code, used = os.wait4(live.pid, 0)
+        assert code == 0, live.stderr.read()
+        peak[limit] = used.ru_maxrss >> 10
+        epochs[limit] = json.loads(bourn(folder, "status", "--json", "--state", folder / name).stdout)["epoch"]
+        out[limit] = (folder / f"{name}.json").read_text() + (folder / f"{name}.dead").read_text()
+    assert out["16 MiB"] == out["4 GiB"] and out["4 GiB"].count("type:v") == 30_000
+    assert epochs["4 GiB"] <= 2 and epochs["16 MiB"] >= 8, epochs
+    assert peak["16 MiB"] < peak["4 GiB"] - 80, peak
 
 
 def sources_pause_when_sinks_lag(folder: Path) -> None:
@@ -423,7 +518,8 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
-             tables_written_anew, a_file_written_anew, an_edited_pipeline, state_at_its_limit,
+             tables_written_anew, a_file_written_anew, an_edited_pipeline, splits_too_far_ahead_are_paused,
+             state_at_its_limit, what_is_in_flight_is_bounded,
              sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()

@@ -115,14 +115,20 @@ def visible(lake: Path, table: str) -> tuple:
 
 
 class World:
-    """One input, and what must be."""
+    """One input, and what must be. `watermark`: another one than the example's, with an event a second, so that ids
+    expire on the way."""
 
-    def __init__(self, folder: Path, bourn: Path, rows: int, seed: int):
+    def __init__(self, folder: Path, bourn: Path, rows: int, seed: int, watermark: str = ""):
         self.folder, self.bourn = folder, bourn
         self.events = folder / "events.ndjson"
         subprocess.run([bourn, "generate", "--rows", str(rows), "--rate", "0", "--late", "0", "--bad", "0.02",
-                        "--duplicates", "0.05", "--seed", str(seed), "--to", self.events], check=True,
-                       stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+                        "--duplicates", "0.05", "--seed", str(seed), "--nominal-rate", "1" if watermark else "100",
+                        "--to", self.events], check=True, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.pipeline = EXAMPLE / "payments.sql"
+        if watermark:
+            text = self.pipeline.read_text()
+            self.pipeline = folder / "payments.sql"
+            self.pipeline.write_text(text.replace("watermark '1 day'", f"watermark '{watermark}'"))
         self.settings = folder / "settings.sql"
         self.settings.write_text(
             "SET bourn.epoch_rows = '1'; -- an epoch a batch, wherever the clock is\n"
@@ -145,7 +151,7 @@ class World:
             if value:
                 env[name] = value
         return subprocess.run([self.bourn, "run", "--quiet", self.settings, EXAMPLE / "file.sql",
-                               EXAMPLE / "payments.sql"], env=env, capture_output=True, text=True, timeout=limit,
+                               self.pipeline], env=env, capture_output=True, text=True, timeout=limit,
                               cwd=place, preexec_fn=die_with_parent)
 
     def fresh(self, name: str) -> Path:

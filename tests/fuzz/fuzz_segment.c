@@ -26,7 +26,8 @@ static struct segment_ref ref_of(struct buf *b)
     ref.from = (int64_t)load_u64(trailer);
     ref.to = (int64_t)load_u64(trailer + 8);
     ref.level = load_u32(trailer + 44);
-    ref.has_state = true;
+    ref.has_state = ref.has_keyed = true;
+    ref.sets_end_us = INT64_MAX;
     return ref;
 }
 
@@ -36,7 +37,7 @@ static void load(const struct section *x, struct slice payload)
     struct error err;
     struct keyed *t = keyed_new("t", 1, &codec);
     struct expiring *s = expiring_new("s", 1000000);
-    enum status status = x->kind == SECTION_SET ? expiring_load(s, 1, payload, INT64_MIN, &err)
+    enum status status = x->kind == SECTION_SET ? expiring_load(s, EXPIRING_VERSION, payload, INT64_MIN, &err)
                                                 : keyed_load(t, 1, payload, &err);
     (void)status;
     keyed_free(t);
@@ -49,11 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store *store = memory_store_new();
     struct buf bytes = BUF(MIB(64));
     buf_put(&bytes, data, size);
-    struct segment_ref ref = ref_of(&bytes), merged;
+    struct segment_ref ref = ref_of(&bytes), merged[MERGE_RESULTS];
     memory_set(memory_of(store), ref.name, bytes);
     struct segment *g;
+    uint32_t n;
     if (segment_open(store, &ref, &g, &err) == OK) {
-        uint32_t n;
         const struct section *x = segment_sections(g, &n);
         for (uint32_t i = 0; i < n; i++) {
             AUTO(buf) payload = BUF(MIB(64));
@@ -63,8 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             load(&x[i], (struct slice){at, (size_t)x[i].bytes});
         }
         segment_close(g);
-        if (ref.from >= 0 && ref.from <= ref.to && merge_segments(store, &ref, 1, true, 0, 1, &merged, &err) == OK)
-            assert(merged.from == ref.from);
+        if (ref.from >= 0 && ref.from <= ref.to &&
+            merge_segments(store, &ref, 1, true, 0, 1, merged, &n, &err) == OK)
+            assert(n > 0 && merged[0].from == ref.from);
     }
     store_free(store);
     return 0;

@@ -61,6 +61,20 @@ def engine_with_two_workers(folder: Path, program: Path) -> None:
             raise AssertionError(f"ended with {done.returncode}\n{done.stderr[-8000:]}")
 
 
+def command_line(folder: Path, program: Path) -> None:
+    """Its tests, but for those that measure time or memory."""
+    env = {**os.environ, **OPTIONS, "BOURN": str(program), "TMPDIR": str(folder)}
+    env.pop("BOURN_TEST_FOLDER", None)
+    tried = {"cli": ["words", "files", "errors", "repetition", "relations", "tampered", "edited"],
+             "cli/documented": ["twins", "codes", "reject", "ahead", "copies", "dead", "any order", "console",
+                                "connectors", "missing"],
+             "interop/cat": []}
+    for script, words in tried.items():
+        done = suite.command([sys.executable, TOP / "tests" / script / "run.py", *words], limit=500, check=None,
+                             env=env)
+        assert done.returncode == 0, f"{script}:\n{done.stdout[-6000:]}"
+
+
 def main() -> None:
     address = built("address,undefined")
     if suite.wants("address unit and sql"):
@@ -68,6 +82,9 @@ def main() -> None:
     if suite.wants("address engine"):
         with suite.case("address engine", limit=300) as folder:
             engine_with_two_workers(folder, address / "bourn")
+    if suite.wants("address command line"):
+        with suite.case("address command line", limit=900) as folder:
+            command_line(folder, address / "bourn")
     if suite.wants("thread engine"):
         with suite.case("thread engine", limit=600) as folder:
             engine_with_two_workers(folder, built("thread", "bourn") / "bourn")

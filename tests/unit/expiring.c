@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "memory_store.h"
+#include "state/keyed.h"
 #include "state/merge.h"
 
 static const int64_t second = 1000000, day = 86400 * INT64_C(1000000);
@@ -40,23 +41,23 @@ static void test_basics(void **state)
     expiring_free(NULL);
 }
 
-/* Ids that differ in one bit are different ids, in each of the bits. */
+/* Ids that differ in one bit are different ids, in each of the 88 bits that are kept. */
 static void test_every_bit(void **state)
 {
     (void)state;
     struct expiring *s = expiring_new("dedup", second);
     struct hash128 base = id_of(7);
     assert_true(expiring_insert(s, base, 0, INT64_MIN));
-    for (int bit = 0; bit < 128; bit++) {
+    for (int bit = 0; bit < 88; bit++) {
         struct hash128 x = base;
         if (bit < 64)
             x.lo ^= UINT64_C(1) << bit;
         else
-            x.hi ^= UINT64_C(1) << (bit - 64);
+            x.hi ^= UINT64_C(1) << (bit - 24);
         assert_true(expiring_insert(s, x, 0, INT64_MIN));
         assert_false(expiring_insert(s, x, 0, INT64_MIN));
     }
-    assert_int_equal(expiring_count(s), 129);
+    assert_int_equal(expiring_count(s), 89);
     expiring_free(s);
 }
 
@@ -94,7 +95,15 @@ static struct expiring *reload(struct expiring *s, int64_t horizon, int64_t evic
     return s;
 }
 
-static void run_model(int64_t horizon, int64_t pace, bool sweep)
+/* Full shards are few here, and their chains long. */
+static struct hash128 model_id(int i, unsigned shards)
+{
+    struct hash128 id = id_of((uint64_t)i);
+    id.hi = (id.hi & ((UINT64_C(1) << 56) - 1)) | (id.hi >> 56) % shards << 56;
+    return id;
+}
+
+static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards)
 {
     static struct model m;
     memset(&m, 0, sizeof m);
@@ -118,7 +127,7 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep)
         }
         int i = (int)(random_u64() % IDS);
         int64_t time = clock - (int64_t)(random_u64() % (uint64_t)(40 * pace));
-        assert_int_equal(expiring_insert(s, id_of((uint64_t)i), time, evict),
+        assert_int_equal(expiring_insert(s, model_id(i, shards), time, evict),
                          model_insert(&m, i, time, horizon, evict));
     }
     while (nsections)
@@ -129,13 +138,95 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep)
 static void test_model(void **state)
 {
     (void)state;
-    run_model(20000 * second, second, true);  /* most ids expire and come back */
-    run_model(20000 * second, second, false); /* and the answers do not depend on sweeping */
-    run_model(INT64_MAX / 4, second, true);   /* nothing ever expires */
-    run_model(1, second, true);               /* everything does, at once */
+    for (unsigned shards = 1; shards <= SHARDS; shards *= 16) {
+        run_model(20000 * second, second, true, shards);  /* most ids expire and come back */
+        run_model(20000 * second, second, false, shards); /* and the answers do not depend on sweeping */
+        run_model(2000 * second, second, true, shards);   /* so often that places are used again and again */
+        run_model(INT64_MAX / 4, second, true, shards);   /* nothing ever expires */
+        run_model(1, second, true, shards);               /* everything does, at once */
+    }
 }
 
-/* ---- time beyond 48 bits ---- */
+/* A set that many times its content passes through, in one shard: with an outlier in each stretch, which is the newest
+ * for long, and waves of ids that are nearly expired when they come. Neither size nor answers suffer. */
+static void test_turnover(void **state)
+{
+    (void)state;
+    enum { LIVE = 20000, TURNS = 30 };
+    AUTO(buf) out = BUF(MIB(10));
+    struct expiring *s = expiring_new("dedup", LIVE);
+    for (int64_t n = 0; n < TURNS * LIVE; n++) {
+        int64_t time = n % 100 == 0 ? n + LIVE / 2 : n / 5000 % 2 ? n - LIVE + 100 : n, evict = MAX(n, INT64_C(1));
+        struct hash128 id = model_id((int)n, 1), old = model_id((int)(n - 90), 1);
+        assert_true(expiring_insert(s, id, time, evict));
+        if (n > 5100 && (n - 90) / 5000 == n / 5000 && (n - 90) % 5000 > 100)
+            assert_false(expiring_insert(s, old, time, evict));
+        if (n % 1000 == 0) {
+            expiring_sweep(s, evict);
+            buf_clear(&out);
+            (void)expiring_save(s, 0, SHARDS, &out);
+            assert_true(n < LIVE || expiring_bytes(s) < 40 * LIVE * 2 + 300000);
+        }
+    }
+    expiring_free(s);
+}
+
+/* Times of one save that lie years apart go into several blocks, and come back exactly. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    struct expiring *s = expiring_new("dedup", day);
+    AUTO(buf) out = BUF(MIB(1));
+    for (uint64_t i = 0; i < 100; i++)
+        assert_true(expiring_insert(s, id_of(i), (int64_t)(i % 10) * 100 * day, INT64_MIN));
+    assert_int_equal(expiring_save(s, 0, SHARDS, &out), 901 * day);
+    assert_in_range(out.len, 100 * EXPIRING_RECORD + 10 * EXPIRING_BLOCK_HEAD,
+                    100 * (EXPIRING_RECORD + EXPIRING_BLOCK_HEAD));
+    expiring_free(s);
+    s = expiring_new("dedup", day);
+    assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&out), INT64_MIN, &err), OK);
+    assert_int_equal(expiring_count(s), 100);
+    for (int64_t t = 0; t < 10; t++) {
+        int64_t end = t * 100 * day + day;
+        for (uint64_t i = (uint64_t)t; i < 100; i += 10)
+            assert_false(expiring_insert(s, id_of(i), 1000 * day, end - 1));
+        for (uint64_t i = (uint64_t)t; i < 100; i += 10)
+            assert_true(expiring_insert(s, id_of(i), 1000 * day, end));
+    }
+    expiring_free(s);
+}
+
+/* A column of rows gives what one after the other does. */
+static void test_rows(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    static struct hash128 ids[N];
+    static int64_t times[N];
+    static uint32_t rows[N];
+    static uint8_t fresh[N];
+    struct expiring *all = expiring_new("dedup", 1000), *single = expiring_new("dedup", 1000);
+    for (int64_t round = 0; round < 5; round++) {
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < N; i++) {
+            ids[i] = id_of(random_u64() % (2 * N));
+            times[i] = round * 900 + (int64_t)(random_u64() % 100);
+            fresh[i] = 7;
+            if (random_u64() % 4)
+                rows[n++] = i;
+        }
+        expiring_insert_rows(all, ids, times, rows, n, round * 900, fresh);
+        for (uint32_t i = 0, k = 0; i < N; i++) {
+            bool wanted = k < n && rows[k] == i;
+            assert_int_equal(fresh[i], wanted ? expiring_insert(single, ids[i], times[i], round * 900) : 7);
+            k += wanted;
+        }
+    }
+    expiring_free(all);
+    expiring_free(single);
+}
+
+/* ---- time beyond 47 bits ---- */
 
 static void test_distant_times(void **state)
 {
@@ -154,12 +245,12 @@ static void test_distant_times(void **state)
         assert_true(expiring_insert(s, id_of(1), time, time));
     }
     expiring_free(s);
-    /* Older and older in one shard, within what 48 bits reach: exact. */
+    /* Older and older in one shard, within what 47 bits reach: exact. */
     s = expiring_new("dedup", day);
     struct hash128 id = id_of(1);
-    for (int64_t y = 0; y <= 6; y++, id.lo += UINT64_C(1) << 50)
+    for (int64_t y = 0; y <= 3; y++, id.lo += UINT64_C(1) << 50)
         assert_true(expiring_insert(s, id, start - y * year, INT64_MIN));
-    for (int64_t y = 6; y >= 0; y--) {
+    for (int64_t y = 3; y >= 0; y--) {
         id.lo -= UINT64_C(1) << 50;
         assert_false(expiring_insert(s, id, start, start - y * year + day - 1));
         assert_true(expiring_insert(s, id, start, start - y * year + day));
@@ -217,7 +308,7 @@ static void test_memory(void **state)
         if (n % 10000 == 0) {
             buf_clear(&out);
             expiring_save(s, 0, SHARDS, &out);
-            assert_int_equal(out.len, EXPIRING_BLOCK_HEAD + 10000 * EXPIRING_RECORD);
+            assert_int_equal(out.len, EXPIRING_BLOCK_HEAD + 10000 * EXPIRING_RECORD); /* one block */
         }
         if (n == next) {
             check_memory(s, n, before);
@@ -270,20 +361,21 @@ static void test_bad_payloads(void **state)
     assert_memory_equal(good.data, "XSET\24\0\0\0", 8);
     for (size_t n = 1; n < good.len; n++) {
         s = expiring_new("dedup", day);
-        assert_int_equal(expiring_load(s, 1, (struct slice){good.data, n}, INT64_MIN, &err), FAILED);
+        assert_int_equal(expiring_load(s, EXPIRING_VERSION, (struct slice){good.data, n}, INT64_MIN, &err), FAILED);
         assert_int_equal(err.code, ERR_CORRUPT);
         expiring_free(s);
     }
     s = expiring_new("dedup", day);
-    assert_int_equal(expiring_load(s, 2, buf_slice(&good), INT64_MIN, &err), FAILED);
-    assert_int_equal(err.code, ERR_STATE);
-    good.data[0] = 'Y';
     assert_int_equal(expiring_load(s, 1, buf_slice(&good), INT64_MIN, &err), FAILED);
+    assert_int_equal(err.code, ERR_STATE); /* of before 0.1.0: refused by name */
+    assert_non_null(strstr(err.text, "version 1"));
+    good.data[0] = 'Y';
+    assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&good), INT64_MIN, &err), FAILED);
     assert_int_equal(err.code, ERR_CORRUPT);
     good.data[0] = 'X';
     expiring_free(s);
     s = expiring_new("dedup", 2 * day);
-    assert_int_equal(expiring_load(s, 1, buf_slice(&good), INT64_MIN, &err), FAILED);
+    assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&good), INT64_MIN, &err), FAILED);
     assert_int_equal(err.code, ERR_STATE);
     expiring_free(s);
     buf_release(&good);
@@ -293,10 +385,19 @@ static struct segment_ref put_ids(struct store *store, struct expiring *s, int64
 {
     struct segment_writer *w = segment_writer_new();
     struct segment_ref ref;
-    expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION));
+    segment_sets_end(w, expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION)));
     assert_int_equal(segment_put(w, store, epoch, epoch, 1, 0, &ref, &err), OK);
     segment_writer_free(w);
     return ref;
+}
+
+static struct segment_ref merge_one(struct store *store, const struct segment_ref *refs, uint32_t count, int64_t evict)
+{
+    struct segment_ref merged[MERGE_RESULTS];
+    uint32_t n;
+    assert_int_equal(merge_segments(store, refs, count, true, evict, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 1);
+    return merged[0];
 }
 
 /* Merged segments remember what the parts did, less what is expired; damage in a part stops the merge. */
@@ -306,7 +407,8 @@ static void test_merge(void **state)
     enum { EACH = 30000, PARTS = 8 };
     struct store *store = memory_store_new();
     struct expiring *s = expiring_new("dedup", 10 * second);
-    struct segment_ref refs[PARTS], merged;
+    struct segment_ref refs[PARTS], merged, results[MERGE_RESULTS];
+    uint32_t n;
     for (int64_t e = 0; e < PARTS; e++) {
         for (uint64_t i = 0; i < EACH; i++)
             assert_true(expiring_insert(s, id_of((uint64_t)e * EACH + i), e * second, INT64_MIN));
@@ -314,12 +416,13 @@ static void test_merge(void **state)
     }
     expiring_free(s);
     int64_t evict = 12 * second; /* those of times 0, 1, 2 are expired */
-    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, &merged, &err), OK);
+    merged = merge_one(store, refs, PARTS, evict);
     assert_int_equal(merged.level, 1);
+    assert_int_equal(merged.sets_end_us, (PARTS - 1 + 10) * second);
+    assert_false(merged.has_keyed);
     uint64_t records = EACH * 5;
     assert_in_range(merged.bytes, records * EXPIRING_RECORD, records * EXPIRING_RECORD * 101 / 100);
     struct segment *g;
-    uint32_t n;
     struct buf payload = BUF(MIB(100));
     assert_int_equal(segment_open(store, &merged, &g, &err), OK);
     const struct section *section = segment_sections(g, &n);
@@ -335,45 +438,109 @@ static void test_merge(void **state)
     expiring_free(s);
     buf_release(&payload);
     /* All expired: nothing is left. */
-    assert_int_equal(merge_segments(store, refs, PARTS, true, 100 * second, 1, &merged, &err), OK);
+    merged = merge_one(store, refs, PARTS, 100 * second);
     assert_false(merged.has_state || merged.has_outbox);
+    /* What has wholly expired is not read: damage there shows as little as if it were gone. */
+    memory_find(memory_of(store), refs[1].name)->bytes.data[EACH] ^= 1;
+    assert_int_equal(merge_one(store, refs, PARTS, evict).sets_end_us, (PARTS - 1 + 10) * second);
     memory_find(memory_of(store), refs[3].name)->bytes.data[EACH] ^= 1;
-    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, &merged, &err), FAILED);
+    assert_int_equal(merge_segments(store, refs, PARTS, true, evict, 1, results, &n, &err), FAILED);
     assert_int_equal(err.code, ERR_CORRUPT);
     assert_non_null(strstr(err.text, refs[3].name));
     store_free(store);
 }
 
+/* Which ones: the first and last index, and how many. */
+static void check_choice(const struct segment_ref *refs, uint32_t count, uint32_t first, uint32_t last, uint32_t n)
+{
+    uint32_t chosen[MERGE_MAX];
+    assert_int_equal(merge_choose(refs, count, chosen), n);
+    if (n == 0)
+        return;
+    assert_int_equal(chosen[0], first);
+    assert_int_equal(chosen[n - 1], last);
+}
+
 static void test_merge_choice(void **state)
 {
     (void)state;
+    enum { N = MERGE_FANOUT };
     struct segment_ref refs[60] = {0};
-    uint32_t first = 99, count = 99;
     for (int i = 0; i < 60; i++)
-        refs[i].has_state = true;
-    assert_false(merge_choose(refs, MERGE_FANOUT - 1, &first, &count));
-    assert_int_equal(first, 99);
-    assert_true(merge_choose(refs, MERGE_FANOUT, &first, &count));
-    assert_int_equal(first, 0);
-    assert_int_equal(count, MERGE_FANOUT);
+        refs[i].has_state = refs[i].has_keyed = true;
+    check_choice(refs, N - 1, 0, 0, 0);
+    check_choice(refs, N, 0, N - 1, N);
     refs[0].level = refs[1].level = 1;
-    assert_false(merge_choose(refs, MERGE_FANOUT + 1, &first, &count));
-    assert_true(merge_choose(refs, MERGE_FANOUT + 2, &first, &count));
-    assert_int_equal(first, 2);
-    assert_int_equal(count, MERGE_FANOUT);
+    check_choice(refs, N + 1, 0, 0, 0);
+    check_choice(refs, N + 2, 2, N + 1, N);
     refs[5].has_state = false; /* kept for its outbox: does not count, does not part the others */
     refs[5].level = 7;
-    assert_false(merge_choose(refs, MERGE_FANOUT + 2, &first, &count));
-    assert_true(merge_choose(refs, MERGE_FANOUT + 3, &first, &count));
-    assert_int_equal(first, 2);
-    assert_int_equal(count, MERGE_FANOUT + 1);
-    assert_true(merge_choose(refs, 60, &first, &count)); /* behind: more at once, but not all */
-    assert_int_equal(count, MERGE_MAX + 1);
-    for (int i = 0; i < MERGE_FANOUT; i++)
-        refs[i] = (struct segment_ref){.has_state = true, .level = 3};
-    assert_true(merge_choose(refs, MERGE_FANOUT + 4, &first, &count));
-    assert_int_equal(first, 0);
-    assert_int_equal(count, MERGE_FANOUT);
+    check_choice(refs, N + 2, 0, 0, 0);
+    check_choice(refs, N + 3, 2, N + 2, N);
+    refs[6].has_keyed = false; /* nothing but sets: with its like, does not part the others either */
+    check_choice(refs, N + 3, 0, 0, 0);
+    check_choice(refs, N + 4, 2, N + 3, N);
+    check_choice(refs, 60, 2, MERGE_MAX + 3, MERGE_MAX); /* behind: more at once, but not all */
+    for (int i = 0; i < N; i++)
+        refs[i] = (struct segment_ref){.has_state = true, .has_keyed = true, .level = 3};
+    check_choice(refs, N + 4, 0, N - 1, N);
+    for (int i = 20; i < 60; i++)
+        refs[i].has_keyed = false;
+    check_choice(refs, 60, 20, 20 + MERGE_MAX - 1, MERGE_MAX); /* the longer row first */
+}
+
+static void test_expired(void **state)
+{
+    (void)state;
+    struct segment_ref ref = {.has_state = true, .sets_end_us = 100};
+    assert_false(merge_is_expired(&ref, 99));
+    assert_true(merge_is_expired(&ref, 100));
+    assert_false(merge_is_expired(&ref, INT64_MIN));
+    ref.has_keyed = true;
+    assert_false(merge_is_expired(&ref, 100));
+    ref = (struct segment_ref){.has_outbox = true, .sets_end_us = INT64_MIN};
+    assert_false(merge_is_expired(&ref, 100));
+    ref = (struct segment_ref){.has_state = true, .sets_end_us = INT64_MAX}; /* of an older record: not known */
+    assert_false(merge_is_expired(&ref, INT64_MAX));
+}
+
+/* Large sets and keyed tables of the same segments come out as two; what is expired only as one. */
+static void test_merge_apart(void **state)
+{
+    (void)state;
+    enum { EACH = MERGE_SETS_APART / 16, PARTS = 4 };
+    struct store *store = memory_store_new();
+    struct expiring *s = expiring_new("dedup", 10 * second);
+    struct segment_ref refs[PARTS], merged[MERGE_RESULTS];
+    uint32_t n;
+    for (int64_t e = 0; e < PARTS; e++) {
+        struct segment_writer *w = segment_writer_new(), *apart = segment_writer_new();
+        struct keyed_change c = {(uint8_t)e, false, {"k", 1}, {"12345678", 8}};
+        for (uint64_t i = 0; i < EACH; i++)
+            assert_true(expiring_insert(s, id_of((uint64_t)e * EACH + i), e * second, INT64_MIN));
+        segment_sets_end(w, expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "d", EXPIRING_VERSION)));
+        keyed_put_change(segment_section(w, SECTION_KEYED, "t", 1), &c);
+        segment_take_sets(w, GIB(1), apart);
+        assert_true(segment_is_empty(apart));
+        assert_int_equal(segment_put(w, store, e + 1, e + 1, 1, 0, &refs[e], &err), OK);
+        assert_true(refs[e].has_keyed);
+        assert_int_equal(refs[e].sets_end_us, (e + 10) * second);
+        segment_take_sets(w, 1, apart);
+        assert_false(segment_is_empty(apart) || segment_is_empty(w));
+        segment_writer_free(w);
+        segment_writer_free(apart);
+    }
+    assert_int_equal(merge_segments(store, refs, PARTS, true, 11 * second, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 2);
+    assert_true(merged[0].has_state && !merged[0].has_keyed && merged[1].has_state && merged[1].has_keyed);
+    assert_int_equal(merged[0].sets_end_us, (PARTS - 1 + 10) * second);
+    assert_int_equal(merged[1].sets_end_us, INT64_MIN);
+    assert_true(merged[0].bytes >= 2 * EACH * EXPIRING_RECORD && merged[0].bytes < 3 * EACH * EXPIRING_RECORD);
+    assert_int_equal(merge_segments(store, refs, PARTS, true, 100 * second, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 1);
+    assert_true(merged[0].has_keyed && merged[0].bytes < 1000);
+    expiring_free(s);
+    store_free(store);
 }
 
 /* A stream of a horizon of 500 epochs runs for 300,000: segments and bytes stay bounded. */
@@ -386,14 +553,14 @@ static void test_merge_for_ever(void **state)
     struct store *store = memory_store_new();
     struct expiring *s = expiring_new("dedup", HORIZON);
     for (int64_t e = 1; e <= EPOCHS; e++) {
-        uint32_t first, count;
+        uint32_t chosen[MERGE_MAX], count;
         assert_true(expiring_insert(s, id_of((uint64_t)e), e, e - 1));
         expiring_sweep(s, e - 1);
         refs[n++] = put_ids(store, s, e);
-        if (!merge_choose(refs, n, &first, &count))
+        if (!(count = merge_choose(refs, n, chosen)))
             continue;
-        struct segment_ref merged;
-        assert_int_equal(merge_segments(store, refs + first, count, first == 0, e, 1, &merged, &err), OK);
+        uint32_t first = chosen[0];
+        struct segment_ref merged = merge_one(store, refs + first, count, e);
         assert_true(merged.level <= MERGE_LEVEL_MAX);
         for (uint32_t i = first; i < first + count; i++)
             memory_drop(memory_of(store), memory_find(memory_of(store), refs[i].name));
@@ -415,6 +582,9 @@ int main(void)
         cmocka_unit_test(test_distant_times),  cmocka_unit_test(test_sweep_bounds_memory),
         cmocka_unit_test(test_bad_payloads),   cmocka_unit_test(test_merge),
         cmocka_unit_test(test_merge_choice),   cmocka_unit_test(test_merge_for_ever),
+        cmocka_unit_test(test_merge_apart),    cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_turnover),       cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

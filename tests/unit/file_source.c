@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -102,6 +103,58 @@ static int64_t drain(struct source *s, uint32_t split, uint32_t max_rows, struct
         position = b.next_position;
         s->ops->release(s, &b);
     }
+}
+
+/* A pipe's rows come as they are written; a line that is too long is cut and its rest left out; offsets go on from
+ * where the last run was. */
+static void pipes(void **state)
+{
+    (void)state;
+    struct source *s;
+    struct error err = {0};
+    const char *path = in_folder("fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(try_open(path, NULL, NULL, &s, &err), FAILED);
+    assert_non_null(strstr(err.hint, "follow 'true'"));
+    struct option items[] = {
+        {.name = "path", .value = path}, {.name = "follow", .value = "true"}, {.name = "max_line", .value = "64"}};
+    struct options options = {3, items};
+    struct source_config config = {.table = "t", .options = &options, .schema = &one_text, .format = &format_json};
+    assert_int_equal(source_file_connector.open(&config, &s, &err), OK);
+    struct split split;
+    assert_int_equal(count_splits(s, &split, 1), 1);
+    assert_int_equal(s->ops->seek(s, 0, 1000, &err), OK);
+    AUTO(buf) out = BUF(MIB(1));
+    drain(s, 0, 10, &out); /* no writer yet */
+    assert_int_equal(s->ops->end_position(s, 0), -1);
+    FILE *writer = fopen(path, "w");
+    char head[64], wide[300000];
+    memset(wide, 'x', sizeof wide);
+    memcpy(head, wide, sizeof head);
+    fputs("a\nb", writer);
+    fflush(writer);
+    drain(s, 0, 10, &out);
+    assert_string_equal(buf_cstr(&out), "1000:a|");
+    fputs("c\n", writer);
+    fflush(writer);
+    drain(s, 0, 10, &out);
+    assert_string_equal(buf_cstr(&out), "1000:a|1002:bc|");
+    assert_int_equal(s->ops->end_position(s, 0), -1);
+    buf_clear(&out);
+    for (size_t at = 0; at < sizeof wide; at += 50000) {
+        fwrite(wide + at, 1, 50000, writer);
+        fflush(writer);
+        drain(s, 0, 10, &out);
+    }
+    fputs("\nlast", writer);
+    fclose(writer);
+    drain(s, 0, 10, &out);
+    AUTO(buf) want = BUF(KIB(1));
+    buf_printf(&want, "1005:%.64s|%d:last|", head, 1005 + (int)sizeof wide + 1);
+    assert_string_equal(buf_cstr(&out), buf_cstr(&want));
+    assert_int_equal(s->ops->end_position(s, 0), s->ops->position(s, 0));
+    assert_false(s->ops->finished(s, 0));
+    s->ops->free(s);
 }
 
 static void records_and_offsets(void **state)
@@ -402,6 +455,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_and_offsets),
+        cmocka_unit_test(pipes),
         cmocka_unit_test(same_through_chunks_and_compression),
         cmocka_unit_test(goes_on_where_it_stopped),
         cmocka_unit_test(long_lines_are_cut),

@@ -14,9 +14,9 @@
 
 enum { MANY = 200000 };
 
-static struct payments some(uint64_t seed)
+static struct events some(uint64_t seed)
 {
-    return (struct payments){.seed = seed,
+    return (struct events){.seed = seed,
                              .bad = 1966,
                              .duplicate = 1966,
                              .late = 655, /* 3 %, 3 %, 1 % */
@@ -27,7 +27,7 @@ static struct payments some(uint64_t seed)
 static void a_function_of_seed_and_number(void **state)
 {
     (void)state;
-    struct payments forward = some(7), backward = some(7), other = some(8);
+    struct events forward = some(7), backward = some(7), other = some(8);
     char(*texts)[PAYMENT_BYTES] = mem_zalloc(5000 * sizeof *texts);
     for (uint64_t n = 0; n < 5000; n++) {
         size_t len = payments_make(&forward, n, texts[n]);
@@ -49,17 +49,17 @@ static void a_function_of_seed_and_number(void **state)
 static void events_are_what_they_should_be(void **state)
 {
     (void)state;
-    struct payments p = some(1);
+    struct events p = some(1);
     uint64_t kinds[4] = {0}, length = 0;
     char users[500] = {0};
     for (uint64_t n = 0; n < MANY; n++) {
         char text[PAYMENT_BYTES + 1], type[32], channel[16], date[16];
         size_t len = payments_make(&p, n, text);
         text[len] = 0;
-        enum payment_kind kind = payments_kind(&p, n);
+        enum event_kind kind = events_kind(&p, n);
         kinds[kind]++;
         length += len;
-        if (kind == PAYMENT_BAD)
+        if (kind == EVENT_BAD)
             continue;
         int user, pounds, pence, hour, minute;
         double second;
@@ -81,29 +81,29 @@ static void events_are_what_they_should_be(void **state)
         assert_true(civil_parse_date(slice_of(date), &days));
         int64_t time =
             days * MICROS_PER_DAY + (hour * 60 + minute) * 60 * MICROS_PER_SECOND + (int64_t)(second * 1e6 + 0.5);
-        int64_t behind = payments_time(&p, n) - time;
-        if (kind == PAYMENT_GOOD)
+        int64_t behind = events_time(&p, n) - time;
+        if (kind == EVENT_GOOD)
             assert_int_equal(behind, 0);
-        else if (kind == PAYMENT_DUPLICATE) /* up to 1,000 events before, and then the nearest good one */
+        else if (kind == EVENT_DUPLICATE) /* up to 1,000 events before, and then the nearest good one */
             assert_in_range(behind, 0, 11 * MICROS_PER_SECOND);
         else
             assert_in_range(behind, 26 * 3600 * MICROS_PER_SECOND, 50 * 3600 * MICROS_PER_SECOND);
     }
     for (int i = 0; i < 500; i++)
         assert_true(users[i]);
-    assert_in_range(kinds[PAYMENT_BAD], MANY * 29 / 1000, MANY * 31 / 1000);
-    assert_in_range(kinds[PAYMENT_DUPLICATE], MANY * 29 / 1000, MANY * 31 / 1000);
-    assert_in_range(kinds[PAYMENT_LATE], MANY * 9 / 1000, MANY * 11 / 1000);
+    assert_in_range(kinds[EVENT_BAD], MANY * 29 / 1000, MANY * 31 / 1000);
+    assert_in_range(kinds[EVENT_DUPLICATE], MANY * 29 / 1000, MANY * 31 / 1000);
+    assert_in_range(kinds[EVENT_LATE], MANY * 9 / 1000, MANY * 11 / 1000);
     assert_in_range(length / MANY, 205, 225);
 }
 
 static void duplicates_repeat_a_good_event(void **state)
 {
     (void)state;
-    struct payments p = some(3);
+    struct events p = some(3);
     uint64_t repeated = 0, duplicates = 0;
     for (uint64_t n = 0; n < 20000; n++) {
-        if (payments_kind(&p, n) != PAYMENT_DUPLICATE)
+        if (events_kind(&p, n) != EVENT_DUPLICATE)
             continue;
         duplicates++;
         char text[PAYMENT_BYTES] = "";
@@ -128,18 +128,85 @@ static void bad_events_break_every_rule(void **state)
     static const char *const wanted[] = {"\"event_id\":null", "\"user_id\":4711", "deposit_pending", "\"branch\"",
                                          "\"EUR\"",           "\"amount\":0.00",  "10.005",          "ten pounds",
                                          "not json at all",   "[1, 2, 3]",        "truncated"};
-    struct payments p = some(5);
+    struct events p = some(5);
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
         bool found = false;
         for (uint64_t n = 0; n < 50000 && !found; n++) {
             char text[PAYMENT_BYTES + 1] = "";
-            if (payments_kind(&p, n) == PAYMENT_BAD)
+            if (events_kind(&p, n) == EVENT_BAD)
                 payments_make(&p, n, text);
             found = strstr(text, wanted[i]);
         }
         if (!found)
             fail_msg("no event has %s", wanted[i]);
     }
+}
+
+/* Each generator: an event is a function of seed and number, no longer than it says, its key stands in it. */
+static void every_generator_goes_on_anywhere(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"payments", "transactions", "nexmark"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct event_generator *g = event_generator_find(names[i]);
+        assert_non_null(g);
+        struct events forward = some(7), backward = some(7), other = some(8);
+        char *text = mem_alloc(g->most), *again = mem_alloc(g->most);
+        uint64_t same = 0;
+        for (uint64_t k = 0; k < 5000; k++) {
+            uint64_t n = k * 7 + 1000003 * (k % 3);
+            struct slice key, ignored;
+            size_t len = g->make(&forward, n, text, &key);
+            assert_true(len > 0 && len <= g->most && !memchr(text, '\n', len));
+            assert_true(!key.data || (key.data > text && key.data + key.len < text + len && key.len > 0));
+            for (uint64_t noise = 0; noise < 3; noise++)
+                g->make(&backward, n + 86400 * noise, again, &ignored);
+            assert_int_equal(g->make(&backward, n, again, &ignored), len);
+            assert_memory_equal(text, again, len);
+            same += g->make(&other, n, again, &ignored) == len && memcmp(text, again, len) == 0;
+        }
+        assert_true(same < 150);
+        free(text);
+        free(again);
+    }
+    assert_null(event_generator_find("nexmar"));
+}
+
+static void transactions_are_what_they_should_be(void **state)
+{
+    (void)state;
+    const struct event_generator *g = event_generator_find("transactions");
+    struct events e = some(1);
+    bool customers[101] = {false};
+    uint64_t kinds[4] = {0};
+    for (uint64_t n = 0; n < MANY; n++) {
+        char text[400], category[16], date[16], location[8], method[16];
+        struct slice key;
+        text[g->make(&e, n, text, &key)] = 0;
+        enum event_kind kind = events_kind(&e, n);
+        kinds[kind]++;
+        if (kind == EVENT_BAD)
+            continue;
+        unsigned id, customer, whole, cents, hour, minute, second, ms;
+        int found = sscanf(text,
+                           "{\"transaction_id\":\"T%6u\",\"customer_id\":\"C%3u\",\"amount\":%u.%2u,"
+                           "\"category\":\"%15[a-z]\",\"timestamp\":\"%10[0-9-]T%2u:%2u:%2u.%3uZ\","
+                           "\"location\":\"%7[A-Z]\",\"payment_method\":\"%15[a-z_]\"}",
+                           &id, &customer, &whole, &cents, category, date, &hour, &minute, &second, &ms, location,
+                           method);
+        if (found != 12)
+            fail_msg("%s: %d fields", text, found);
+        assert_int_equal(id, 1 + (kind == EVENT_DUPLICATE ? events_original(&e, n) : n));
+        assert_true(customer >= 1 && customer <= 100 && key.len == 4);
+        customers[customer] = true;
+        assert_in_range(whole * 100 + cents, 1000, 50000);
+        assert_true(strstr("electronics clothing groceries books sports", category) != NULL);
+        assert_true(strstr("US UK EU APAC", location) != NULL);
+        assert_true(strstr("credit_card debit_card paypal", method) != NULL);
+    }
+    for (int c = 1; c <= 100; c++)
+        assert_true(customers[c]);
+    assert_in_range(kinds[EVENT_DUPLICATE], MANY * 29 / 1000, MANY * 31 / 1000);
 }
 
 static void shares(void **state)
@@ -152,7 +219,7 @@ static void shares(void **state)
                  {"-0.1", -1}, {"", -1},       {"x", -1},      {"0.1x", -1}, {"nan", -1},    {"0.1%%", -1}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         uint32_t share = 77;
-        assert_int_equal(payments_parse_share(cases[i].text, &share), cases[i].share >= 0);
+        assert_int_equal(events_parse_share(cases[i].text, &share), cases[i].share >= 0);
         assert_int_equal(share, cases[i].share >= 0 ? cases[i].share : 77);
     }
 }
@@ -175,7 +242,7 @@ static struct source *open_source(struct option *items, uint32_t n)
 static int64_t check_rows(struct source *s, uint32_t split, uint32_t nsplits, int64_t position, uint32_t size,
                           int64_t limit)
 {
-    struct payments p = some(1);
+    struct events p = some(1);
     struct error err;
     assert_int_equal(s->ops->seek(s, split, position, &err), OK);
     int64_t next = MAX(position, 0);
@@ -273,6 +340,13 @@ static void refuses_what_makes_no_sense(void **state)
     } cases[] = {{"bad", "0.6", "is no share"},
                  {"base", "yesterday", "no date and time"},
                  {"base", "2020-01-01T00:00:00", "zone"}};
+    struct option nexmark[] = {{.name = "generator", .value = "nexmark"}, {.name = "bad", .value = "1%"}};
+    struct options both = {2, nexmark};
+    struct source_config of_nexmark = {.table = "t", .options = &both};
+    struct source *none;
+    struct error refusal = {0};
+    assert_int_equal(source_generator_connector.open(&of_nexmark, &none, &refusal), FAILED);
+    assert_non_null(strstr(refusal.text, "no such share"));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct option item = {.name = cases[i].name, .value = cases[i].value, .place = {.file = "p.sql", .line = 4}};
         struct options options = {1, &item};
@@ -292,6 +366,8 @@ int main(void)
         cmocka_unit_test(events_are_what_they_should_be),
         cmocka_unit_test(duplicates_repeat_a_good_event),
         cmocka_unit_test(bad_events_break_every_rule),
+        cmocka_unit_test(every_generator_goes_on_anywhere),
+        cmocka_unit_test(transactions_are_what_they_should_be),
         cmocka_unit_test(shares),
         cmocka_unit_test(goes_on_anywhere),
         cmocka_unit_test(does_not_run_ahead_of_the_clock),

@@ -2,6 +2,7 @@
  * call
  * loses nothing that was promised. */
 #include "epoch/journal.h"
+#include "epoch/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,6 +41,8 @@ static enum status append_epoch(struct journal *j, struct store *store, int64_t 
     struct segment_ref segment;
     struct segment_writer *w = segment_writer_new();
     buf_puts(segment_section(w, SECTION_KEYED, "groups", 1), "state");
+    buf_puts(segment_section(w, SECTION_SET, "ids", 2), "ids");
+    segment_sets_end(w, 9000 + epoch);
     buf_puts(segment_section(w, SECTION_OUTBOX, "metrics", 1), "rows");
     enum status s = segment_put(w, store, epoch, epoch, journal_manifest(j)->term, 0, &segment, &err);
     segment_writer_free(w);
@@ -99,6 +102,8 @@ static void assert_same_state(const struct manifest *a, const struct manifest *b
         assert_int_equal(x->level, y->level);
         assert_int_equal(x->has_state, y->has_state);
         assert_int_equal(x->has_outbox, y->has_outbox);
+        assert_int_equal(x->has_keyed, y->has_keyed);
+        assert_int_equal(x->sets_end_us, y->sets_end_us);
     }
     AUTO(buf) p = BUF(MIB(1)), q = BUF(MIB(1));
     ledger_json(&a->total, &p);
@@ -678,6 +683,24 @@ static void test_segments(void **state)
     store_free(store);
 }
 
+/* A record of before segments told sets from keyed tables: what is not known is taken to be needed. */
+static void test_older_segments(void **state)
+{
+    (void)state;
+    struct record_read *r;
+    AUTO(buf) json = BUF(MIB(1));
+    const struct segment_ref old = {.name = "seg/1", .bytes = 100, .from = 1, .to = 1, .has_state = true};
+    struct journal_record record = {.kind = "epoch", .epoch = 1, .now_us = 1, .added = &old, .nadded = 1};
+    record_json(1, 1, &record, NULL, &json);
+    char *cut = strstr(buf_cstr(&json), ",\"keyed\":false,\"sets_end\":0");
+    assert_non_null(cut);
+    memset(cut, ' ', strlen(",\"keyed\":false,\"sets_end\":0"));
+    assert_int_equal(record_read_new(buf_slice(&json), &r, &err), OK);
+    assert_true(r->record.added[0].has_state && r->record.added[0].has_keyed);
+    assert_true(r->record.added[0].sets_end_us == INT64_MAX);
+    record_read_free(r);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -786,6 +809,7 @@ int main(void)
         cmocka_unit_test(test_ambiguous_put),
         cmocka_unit_test(test_crash_at_every_call),
         cmocka_unit_test(test_failing_removals),
+        cmocka_unit_test(test_older_segments),
         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_verify_visits),

@@ -531,7 +531,7 @@ static void rotate(char *text, size_t len)
 }
 
 /* An event, sometimes changed: bytes flipped, pieces put in or taken out, the end cut off. */
-static size_t mutated(struct payments *p, uint64_t n, bool rotated, char *out, size_t cap)
+static size_t mutated(struct events *p, uint64_t n, bool rotated, char *out, size_t cap)
 {
     size_t len = payments_make(p, n, out);
     if (rotated && len > 2)
@@ -638,7 +638,7 @@ static void guessing_changes_nothing(void **state)
         json_decoder_set_plain(plain, true);
         if (t == 1)
             json_decoder_set_indexer(guessing, json_index_sse2);
-        struct payments p = {
+        struct events p = {
             .seed = random_below(1000), .bad = 3000, .duplicate = 1000, .late = 100, .nominal_rate = 10};
         for (uint64_t round = 0; round < total; round++) {
             arena_reset(&a);

@@ -357,12 +357,14 @@ static void save_round(struct keyed *t, struct world *w, int round)
 
 static void merge_range(struct world *w, uint32_t first, uint32_t count)
 {
-    struct segment_ref merged;
+    struct segment_ref merged[MERGE_RESULTS];
     struct error err;
-    assert_int_equal(merge_segments(w->store, w->refs + first, count, first == 0, INT64_MIN, 1, &merged, &err), OK);
-    assert_int_equal(merged.from, w->refs[first].from);
-    assert_int_equal(merged.to, w->refs[first + count - 1].to);
-    w->refs[first] = merged;
+    uint32_t n;
+    assert_int_equal(merge_segments(w->store, w->refs + first, count, first == 0, INT64_MIN, 1, merged, &n, &err), OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(merged[0].from, w->refs[first].from);
+    assert_int_equal(merged[0].to, w->refs[first + count - 1].to);
+    w->refs[first] = merged[0];
     memmove(w->refs + first + 1, w->refs + first + count, (w->nrefs - first - count) * sizeof *w->refs);
     w->nrefs -= count - 1;
 }
@@ -443,12 +445,13 @@ static void test_merge_of_versions(void **state)
 {
     (void)state;
     struct store *store = memory_store_new();
-    struct segment_ref refs[2] = {put_version(store, 1, 1, false), put_version(store, 2, 2, true)}, merged;
+    struct segment_ref refs[2] = {put_version(store, 1, 1, false), put_version(store, 2, 2, true)};
+    struct segment_ref merged[MERGE_RESULTS];
     struct error err;
     struct segment *s;
     uint32_t n;
-    assert_int_equal(merge_segments(store, refs, 2, true, INT64_MIN, 1, &merged, &err), OK);
-    assert_int_equal(segment_open(store, &merged, &s, &err), OK);
+    assert_int_equal(merge_segments(store, refs, 2, true, INT64_MIN, 1, merged, &n, &err), OK);
+    assert_int_equal(segment_open(store, &merged[0], &s, &err), OK);
     const struct section *sections = segment_sections(s, &n);
     assert_int_equal(n, 2);
     for (uint32_t i = 0; i < 2; i++) {

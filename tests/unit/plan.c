@@ -238,8 +238,15 @@ static void test_payments_mean_the_same_everywhere(void **state)
 static enum status published_schema(void *arg, const char *name, struct arena *a, struct schema *ret,
                                     struct error *err)
 {
+    static const char *const names[] = {"kind", "rows_out", "rejected", "late", "duplicate", "error"};
+    static const struct type types[] = {{TYPE_TEXT, 0, 0}, {TYPE_INT8, 0, 0}, {TYPE_INT8, 0, 0},
+                                        {TYPE_INT8, 0, 0}, {TYPE_INT8, 0, 0}, {TYPE_INT8, 0, 0}};
     const struct plan *p = arg;
     (void)a;
+    if (strcmp(name, "bourn.ledger") == 0) {
+        *ret = (struct schema){ARRAY_LEN(names), (const char **)names, (struct type *)types, NULL};
+        return OK;
+    }
     for (uint32_t i = 0; i < p->ntables; i++)
         if (p->tables[i].is_sink && strcmp(p->tables[i].name, name) == 0) {
             *ret = p->tables[i].schema;

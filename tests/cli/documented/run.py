@@ -391,14 +391,51 @@ def connectors_by_name(folder: Path) -> None:
 
 
 def made_up_events_are_as_asked(folder: Path) -> None:
-    generate(folder, 50_000, bad=0, duplicates=0, late=0)
+    generate(folder, 200_000, bad=0, duplicates=0, late=0)
     lines = [json.loads(line) for line in (folder / "e.ndjson").read_text().splitlines()]
-    assert len(lines) == 50_000 == len({line["event_id"] for line in lines})
+    assert len(lines) == 200_000 == len({line["event_id"] for line in lines})
     assert {line["currency"] for line in lines} == {"GBP"} and min(line["amount"] for line in lines) >= 5
     first = (folder / "e.ndjson").read_bytes()
-    bourn(folder, "generate", "--rows", 100, "--from", 49_900, "--rate", 0, "--bad", 0, "--duplicates", 0, "--late", 0,
+    bourn(folder, "generate", "--rows", 100, "--from", 199_900, "--rate", 0, "--bad", 0, "--duplicates", 0, "--late", 0,
           "--to", folder / "tail.ndjson")
     assert first.endswith((folder / "tail.ndjson").read_bytes()), "event n is not a function of seed and n"
+
+
+def generators_end_only_after_rows(folder: Path) -> None:
+    """`rows` makes a generator a source that ends, whether the server or the table says so."""
+    text = """CREATE SERVER made FOREIGN DATA WRAPPER generator{};
+        CREATE FOREIGN TABLE e (event_id text) SERVER made{};
+        CREATE FOREIGN TABLE n (n bigint) SERVER console;
+        INSERT INTO n SELECT count(*) FROM e;"""
+    rows_ = " OPTIONS (rows '1000', bad '0')"
+    for name, options in (("server", (rows_, "")), ("table", ("", rows_))):
+        place = folder / name
+        place.mkdir()
+        (place / "p.sql").write_text(text.format(*options))
+        assert bourn(place, "run", "--quiet", "p.sql").stdout.split()[-1] == "1000"
+        assert json.loads(bourn(place, "status", "--json").stdout)["ended"] is True
+    (folder / "p.sql").write_text(text.format("", ""))
+    assert "PRIMARY KEY" in bourn(folder, "check", "p.sql", check=3).stderr, "it changes for ever"
+
+
+def the_ledger_counts_sinks(folder: Path) -> None:
+    generate(folder, 5_000)
+    bourn(folder, "run", "--quiet", *PIPELINE)
+    lines = {(line["kind"], line["name"]): line for line in status(folder)["ledger"]["lines"]}
+    source = lines["source", "transactions"]
+    (dedup,) = [line for (kind, name), line in lines.items() if kind == "step" and "duplicate" in line]
+    assert lines["sink", "rejected"]["inserted"] == source["rejected"] + dedup.get("late", 0)
+    assert lines["sink", "net_flow"]["inserted"] == 1 and lines["sink", "user_metrics"]["inserted"] == 500
+    assert {name for kind, name in lines if kind == "sink"} == {"net_flow", "user_metrics", "channel_distribution",
+                                                                 "rejected"}
+
+
+def what_is_missing_is_said(folder: Path) -> None:
+    for verb in ("run", "check", "explain", "verify", "cat", "query"):
+        said = bourn(folder, verb, check=2).stderr
+        assert f"usage: bourn {verb}" in said, said
+    said = bourn(folder, "run", "--for", "1.5", *LIVE, env=environment(folder, RATE="2000")).stderr
+    assert "watermark 20" in said and " in, epoch " in said and "rejected" in said, said
 
 
 def unbounded_state_is_named(folder: Path) -> None:
@@ -424,6 +461,7 @@ for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_co
              segments_are_merged, older_copies_are_refused, why_a_sink_holds_results_back,
              why_a_split_has_no_event_time, dead_letters_say_what_was_wrong, connection_options_may_change,
              statements_in_any_order, the_console, connectors_by_name, made_up_events_are_as_asked,
+             generators_end_only_after_rows, the_ledger_counts_sinks, what_is_missing_is_said,
              unbounded_state_is_named, a_broker_that_is_not_there):
     suite.run(case)
 suite.end()

@@ -256,6 +256,88 @@ def wrong_inputs_say_what_is_wrong(folder: Path) -> None:
         assert words in refused.stderr and source.name in refused.stderr, refused.stderr
 
 
+def piped(pipeline: Pipeline, data: str, cuts: int = 3, check: int = 0) -> str:
+    """Run until standard input ends, which gets the data in pieces that end anywhere."""
+    words = [*pipeline.words(), "--until-caught-up"]
+    with subprocess.Popen(words, env=pipeline.environment, preexec_fn=die_with_parent, stdin=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as child:
+        for i in range(cuts):
+            child.stdin.write(data[len(data) * i // cuts:len(data) * (i + 1) // cuts])
+            child.stdin.flush()
+            time.sleep(0.05)
+        child.stdin.close()
+        said = child.stderr.read()
+        assert child.wait(20) == check, said
+    return said
+
+
+def standard_input_is_a_stream(folder: Path) -> None:
+    pipeline = Pipeline(folder, Path("-"), follow="true")
+    piped(pipeline, text_of(0, 5000).rstrip("\n"))  # the last line need not end
+    pipeline.must_hold(5000)
+    piped(pipeline, "\n" + text_of(5000, 6000) + "\n\n")
+    pipeline.must_hold(6000)
+    piped(pipeline, "")
+    pipeline.must_hold(6000)
+
+
+def a_named_pipe_has_many_writers(folder: Path) -> None:
+    fifo = folder / "fifo"
+    os.mkfifo(fifo)
+    pipeline = Pipeline(folder, fifo, follow="true")
+    running = pipeline.start()
+    for n in range(0, 3000, 1000):
+        with open(fifo, "w") as writer:
+            writer.write(text_of(n, n + 1000))
+        pipeline.wait_for(n + 1000)
+    running.terminate()
+    assert running.wait(10) == 0
+    pipeline.must_hold(3000)
+
+
+def killed_behind_a_pipe(folder: Path) -> None:
+    """What was committed stays, once; what was on its way is lost, and no more than that."""
+    fifo = folder / "fifo"
+    os.mkfifo(fifo)
+    pipeline = Pipeline(folder, fifo, follow="true")
+    running = pipeline.start()
+    with open(fifo, "w") as writer:
+        writer.write(text_of(0, 1000))
+    pipeline.wait_for(1000)
+    with open(fifo, "w") as writer:
+        writer.write(text_of(1000, 2000))
+        writer.flush()
+        running.send_signal(signal.SIGKILL)
+        running.wait(10)
+    running = pipeline.start()
+    with open(fifo, "w") as writer:
+        writer.write(text_of(2000, 3000))
+    until = time.monotonic() + 20
+    while pipeline.rows()[-1] != 2999:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    running.terminate()
+    assert running.wait(10) == 0
+    rows = pipeline.rows()
+    assert rows == sorted(set(rows)) and rows[:1000] == list(range(1000)) and rows[-1000:] == list(range(2000, 3000))
+
+
+def pipes_that_cannot_be_read_say_so(folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    refused = Pipeline(folder, folder / "fifo").run(check=4)
+    assert "cannot be read again after a crash" in refused.stderr and "follow 'true'" in refused.stderr, refused.stderr
+    refused = Pipeline(folder, Path("-"), follow="true", format="csv").run(check=3)
+    assert "standard input is a pipe: format csv" in refused.stderr, refused.stderr
+    refused = Pipeline(folder, Path("-"), follow="true", compression="gzip").run(check=3)
+    assert "decompress what comes through it before" in refused.stderr, refused.stderr
+    (folder / "e.gz").write_bytes(gzip.compress(text_of(0, 10).encode()))
+    with open(folder / "e.gz", "rb") as compressed:
+        pipeline = Pipeline(folder, Path("-"), follow="true")
+        done = subprocess.run([*pipeline.words(), "--until-caught-up"], env=pipeline.environment, stdin=compressed,
+                              capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3 and "is compressed" in done.stderr and "zcat" in done.stderr, done
+
+
 def an_empty_file_has_no_rows(folder: Path) -> None:
     (folder / "empty").write_text("")
     pipeline = Pipeline(folder, folder / "empty")
@@ -288,7 +370,8 @@ def an_output_changed_by_others_is_refused(folder: Path) -> None:
 
 for test in (plain_and_compressed, a_folder_of_files, csv_with_a_heading, followed_as_it_grows, new_files_are_found,
              killed_while_a_file_grows, killed_before_every_call, planted_bugs_are_caught,
-             wrong_inputs_say_what_is_wrong, an_empty_file_has_no_rows, outputs_of_others_are_refused,
-             an_output_changed_by_others_is_refused):
+             wrong_inputs_say_what_is_wrong, standard_input_is_a_stream, a_named_pipe_has_many_writers,
+             killed_behind_a_pipe, pipes_that_cannot_be_read_say_so, an_empty_file_has_no_rows,
+             outputs_of_others_are_refused, an_output_changed_by_others_is_refused):
     suite.run(test, limit=600)
 suite.end()

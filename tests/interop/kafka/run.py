@@ -136,6 +136,16 @@ def compressed_messages(folder: Path, kafka: Kafka) -> None:
         assert read(codec, "earliest", f"bootstrap.servers={kafka.plain}").payloads() == sent, codec
 
 
+def full_queue_does_not_starve_its_reader(folder: Path, kafka: Kafka) -> None:
+    """The client sleeps for a second when its queues are full, at every fetch; whoever empties them must wake it."""
+    kafka.create_topic("full", 1)
+    kafka.write("full", (f"{i:0200}" for i in range(60_000)))
+    options = ["queued.min.messages=1", "queued.max.messages.kbytes=1", "max.partition.fetch.bytes=1000000"]
+    done = suite.command([TOOL, "drain", "full", f"bootstrap.servers={kafka.plain}", *options])
+    messages, seconds = re.match(r"(\d+) messages \d+ bytes ([\d.]+) s", done.stdout).groups()
+    assert int(messages) == 60_000 and float(seconds) < 5, done.stdout  # some twelve fetches
+
+
 def missing_topic(folder: Path, kafka: Kafka) -> None:
     code, heals, text, hint = only_error(read("nowhere", "earliest", f"bootstrap.servers={kafka.plain}", check=1))
     assert code == "source" and heals == "final" and '"nowhere"' in text and "create the topic" in hint, text
@@ -266,7 +276,8 @@ suite.run(write_to_an_unreachable_broker)
 with Kafka(suite.folder, secure=True, idle_ms=3000) as broker:
     for test in (every_message_once_in_order, start_at_an_offset, start_latest, start_at_a_time,
                  offset_that_retention_removed, offset_past_the_end, commits_for_lag_tools, compressed_messages,
-                 missing_topic, secure_listener, wrong_key, expired_certificate, certificate_of_another_host,
+                 full_queue_does_not_starve_its_reader, missing_topic, secure_listener, wrong_key,
+                 expired_certificate, certificate_of_another_host,
                  certificate_of_an_unknown_authority, idle_connections_are_made_again, message_too_large,
                  interrupt_ends_at_once, broker_that_comes_back):
         suite.run(test, broker)

@@ -1,0 +1,45 @@
+-- Nexmark from Kafka; results as lines of a file. KAFKA: brokers, host:port with commas between; TOPIC: by default nexmark;
+-- OUT: the file. `bourn generate --generator nexmark --to kafka:HOST:PORT/nexmark` fills the topic.
+CREATE SERVER events FOREIGN DATA WRAPPER kafka OPTIONS ("bootstrap.servers" '${KAFKA}', topic '${TOPIC:-nexmark}');
+CREATE SERVER results FOREIGN DATA WRAPPER file OPTIONS (path '${OUT}');
+
+-- ---- the same in generator.sql, kafka.sql and file.sql: the events, and what they are about ----
+
+CREATE FOREIGN TABLE events (
+    event_type    integer,  -- 0: a person, 1: an auction, 2: a bid
+    date_time     timestamptz OPTIONS (watermark '4 s'),
+    extra         text,
+    id            bigint,   -- of a person or an auction
+    name          text,
+    email_address text,
+    credit_card   text,
+    city          text,
+    state         text,
+    item_name     text,
+    description   text,
+    initial_bid   bigint,
+    reserve       bigint,
+    expires       timestamptz,
+    seller        bigint,
+    category      bigint,
+    auction       bigint,
+    bidder        bigint,
+    price         bigint,
+    channel       text,
+    url           text
+) SERVER events OPTIONS (format 'json', flatten 'person auction bid');
+
+CREATE VIEW person AS
+SELECT id, name, email_address, credit_card, city, state, date_time, extra
+FROM events
+WHERE event_type = 0;
+
+CREATE VIEW auction AS
+SELECT id, item_name, description, initial_bid, reserve, date_time, expires, seller, category, extra
+FROM events
+WHERE event_type = 1;
+
+CREATE VIEW bid AS
+SELECT auction, bidder, price, channel, url, date_time, extra
+FROM events
+WHERE event_type = 2;
