@@ -38,6 +38,8 @@ struct ast_expr {
     bool distinct; /* AST_CALL: aggregate(DISTINCT ...) */
     bool plain;    /* AST_CALL: written as a function, so it may be an aggregate */
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
+    struct ast_order *order; /* AST_CALL: aggregate(... ORDER BY ...) */
+    uint32_t norder;
     struct ast_expr **args;
     uint32_t nargs;
     struct ast_type type;
