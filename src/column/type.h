@@ -59,7 +59,7 @@ struct interval {
 #define TYPE(tid) ((struct type){.id = (tid)})
 static inline struct type type_numeric(unsigned precision, unsigned scale)
 {
-    return (struct type){TYPE_NUMERIC, (uint8_t)precision, (uint8_t)scale};
+    return (struct type){.id = TYPE_NUMERIC, .precision = (uint8_t)precision, .scale = (uint8_t)scale};
 }
 static inline bool type_equal(struct type a, struct type b)
 {

@@ -6,8 +6,8 @@
  * is set then, release gives it back, and every byte of it is counted on the thread that takes or gives it
  * (aggregate_memory). A zeroed accumulator owns nothing, and one whose rows were all taken back is all zero again.
  *
- * An aggregate of several arguments, or with an ORDER BY of its own, still reads one column: the planner packs them into
- * one bytea (packed.h), whose type says which value is inside. So operators know of one argument only.
+ * An aggregate of several arguments, or with an ORDER BY of its own, still reads one column: its arguments are packed
+ * into one bytea (packed.h), whose type says which value is inside. So operators know of one argument only.
  */
 #pragma once
 
@@ -50,6 +50,7 @@ struct aggregate {
     uint32_t state_size;  /* bytes, multiple of 8; a zeroed state is the empty one */
     bool retracts;        /* takes rows of weight < 0 */
     bool heap;            /* states own heap memory: release must be called */
+    bool grows;           /* ...without a bound: with the number of different values */
     const char *help;
     struct type (*result)(struct type arg);
     /* states[i] belongs to row rows[i] (n of them); arg is NULL for count(*). NULL arguments are skipped here.

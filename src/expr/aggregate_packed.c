@@ -308,8 +308,8 @@ static struct type result_jsonb(struct type arg)
     LIST(NAME, AGGREGATE_CHANGES, SHAPE_CHOICE, "any, any", SUFFIX##_of_changes, result_element, HELP)
 #define LIST(NAME, VARIANT, SHAPE, TAKES, FINAL, RESULT, HELP)                                                         \
     {.name = NAME, .variant = VARIANT, .shape = SHAPE, .takes = TAKES, .state_size = sizeof(struct multiset),          \
-     .retracts = true, .heap = true, .update = update_packed, .merge = values_merge, .final = FINAL, .result = RESULT, \
-     .release = values_release, .pack = values_pack, .unpack = values_unpack, .help = HELP}
+     .retracts = true, .heap = true, .grows = true, .update = update_packed, .merge = values_merge, .final = FINAL,    \
+     .result = RESULT, .release = values_release, .pack = values_pack, .unpack = values_unpack, .help = HELP}
 
 const struct aggregate aggregates_packed[] = {
     CHOICE("arg_min", least, "the first argument where the second is least; of several, the least"),

@@ -4,8 +4,8 @@
  * registers, whose standard error is 1.04 / sqrt(4096) = 1.6 %. The estimate is Ertl's, without tables (O. Ertl, New
  * cardinality estimation algorithms for HyperLogLog sketches, 2017).
  *
- * approx_percentile: a DDSketch (C. Masson et al., 2019): values are counted in buckets whose bounds grow by a factor of
- * 1.01 / 0.99, so what is answered is within 1 % of the value at that rank. It takes rows back. At most some 73,000
+ * approx_percentile: a DDSketch (C. Masson et al., 2019): values are counted in buckets whose bounds grow by a factor
+ * of 1.01 / 0.99, so what is answered is within 1 % of the value at that rank. It takes rows back. At most some 73,000
  * buckets of each sign are needed for all doubles; values within a factor of 1,000 need 346.
  */
 #include <float.h>

@@ -183,7 +183,7 @@ static struct type result_same(struct type arg) { return arg; }
 
 #define CHANGES(NAME, ID, UPDATE, FINAL, HELP)                                                                         \
     {.name = NAME, .arg = ID, .variant = AGGREGATE_CHANGES, .state_size = sizeof(struct multiset), .retracts = true,   \
-     .heap = true, .update = UPDATE, .merge = values_merge, .final = FINAL, .result = result_same,                     \
+     .heap = true, .grows = true, .update = UPDATE, .merge = values_merge, .final = FINAL, .result = result_same,      \
      .release = values_release, .pack = values_pack, .unpack = values_unpack, .help = HELP}
 #define PAIR(ID, UPDATE)                                                                                               \
     CHANGES("min", ID, UPDATE, min_final, "the smallest value"),                                                       \
@@ -201,7 +201,7 @@ const struct aggregate aggregates_values[] = {
     PAIR(TYPE_TIMESTAMPTZ, values_update),
     PAIR(TYPE_INTERVAL, intervals_update),
     {.name = "approx_count_distinct", .arg = (enum type_id)ARG_ANY, .variant = AGGREGATE_CHANGES,
-     .state_size = sizeof(struct multiset), .retracts = true, .heap = true, .update = values_update,
+     .state_size = sizeof(struct multiset), .retracts = true, .heap = true, .grows = true, .update = values_update,
      .merge = values_merge, .final = count_final, .result = result_count, .release = values_release,
      .pack = values_pack, .unpack = values_unpack, .help = "different values, exactly"},
     {0},

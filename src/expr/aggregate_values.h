@@ -29,8 +29,8 @@ bool values_fold(const void *state, struct type arg, update_fn *update, size_t s
 /* The row of an aggregate over distinct values. */
 #define DISTINCT(NAME, ARG_TYPE, FINAL, RESULT, HELP)                                                                  \
     {.name = NAME, .arg = ARG_TYPE, .variant = AGGREGATE_DISTINCT, .state_size = sizeof(struct multiset),              \
-     .retracts = true, .heap = true, .update = values_update, .merge = values_merge, .final = FINAL, .result = RESULT, \
-     .release = values_release, .pack = values_pack, .unpack = values_unpack, .help = HELP}
+     .retracts = true, .heap = true, .grows = true, .update = values_update, .merge = values_merge, .final = FINAL,    \
+     .result = RESULT, .release = values_release, .pack = values_pack, .unpack = values_unpack, .help = HELP}
 /* Its final, made of the plain aggregate's parts. */
 #define DISTINCT_FINAL(FINAL, STATE, PLAIN_UPDATE, PLAIN_FINAL)                                                        \
     static bool FINAL(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,             \

@@ -1,5 +1,5 @@
-/* Values with a count each: the state of aggregates that must know which values there are, so that one can be taken back
- * or counted once. A zeroed multiset is the empty one, and one that became empty again is all zero.
+/* Values with a count each: the state of aggregates that must know which values there are, so that one can be taken
+ * back or counted once. A zeroed multiset is the empty one, and one that became empty again is all zero.
  *
  * Keys are either words (64 bits) or byte strings; one multiset has keys of one kind. A count may be negative for a
  * while: a worker may see a row go that another saw come. An entry whose count is 0 is not there.

@@ -2,8 +2,8 @@
  *
  *     the row keys (column/rowkey.h) of all values, one after the other; u32 little-endian, where the payload begins
  *
- * The first values are an order to keep rows in: memcmp on packed rows is that order. The rest, the payload, is what the
- * aggregate needs. Packing is a call of step_pack: its first argument is a constant text with a letter for each value.
+ * The first values are an order to keep rows in: memcmp on packed rows is that order. The rest, the payload, is what
+ * the aggregate needs. Packing is a call of step_pack, whose first argument is a constant text with a letter a value.
  *
  *     a A  a key, ascending, NULLs last or first       r  a key, ascending; without it the row is NULL
  *     d D  a key, descending, NULLs first or last      v  payload; without it the row is NULL

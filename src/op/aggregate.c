@@ -46,7 +46,15 @@ struct aggregate_op {
     } out[SHARDS];
     unsigned emit_shard;
     uint32_t emit_batch;
+    int64_t heap; /* bytes that accumulators own beside their own memory; changed by all workers */
 };
+
+/* Behind whatever may have changed accumulators; before: aggregate_memory() ahead of it, on the same thread. */
+static void count_heap(struct aggregate_op *g, int64_t before)
+{
+    if (g->codec.release)
+        __atomic_fetch_add(&g->heap, aggregate_memory() - before, __ATOMIC_RELAXED);
+}
 
 static int64_t *row_count(void *value) { return value; }
 static void *accumulator(const struct aggregate_op *g, void *value, uint32_t i)
@@ -209,8 +217,10 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
     t.filtered = arena_zarray(c->arena, g->nfilters, sizeof *t.filtered);
     t.scratch = arena_array(c->arena, t.ngroups, sizeof *t.scratch);
     count_rows(&t);
+    int64_t before = aggregate_memory();
     for (uint32_t i = 0; i < g->node->naggregates; i++)
         update(&t, i);
+    count_heap(g, before);
     c->counts->in += live;
     c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
     *ret = NULL;
@@ -339,6 +349,7 @@ static void put_new_rows(struct batch_builder *bb, unsigned shard)
 static void aggregate_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
+    int64_t before = aggregate_memory();
     for (unsigned shard = from; shard < to; shard++) {
         struct outcome *o = &g->out[shard];
         arena_reset(&o->arena);
@@ -353,6 +364,7 @@ static void aggregate_merge(struct operator *op, struct op_context *c, unsigned 
         merge_partials(&bb, shard);
         put_new_rows(&bb, shard);
     }
+    count_heap(g, before);
 }
 
 static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
@@ -368,10 +380,12 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
         }
     }
     g->emit_shard = 0;
+    int64_t before = aggregate_memory();
     for (uint32_t w = 0; w < g->nworkers; w++) {
         groups_forget(g->workers[w].groups);
         keyed_clear(g->workers[w].partials);
     }
+    count_heap(g, before);
     return NULL;
 }
 
@@ -402,7 +416,11 @@ static enum status aggregate_load(struct operator *op, uint32_t version, struct 
                                   struct error *err)
 {
     (void)evict_us;
-    return keyed_load(((struct aggregate_op *)op)->groups, version, payload, err);
+    struct aggregate_op *g = (struct aggregate_op *)op;
+    int64_t before = aggregate_memory();
+    enum status status = keyed_load(g->groups, version, payload, err);
+    count_heap(g, before);
+    return status;
 }
 
 static uint64_t aggregate_keys(const struct operator *op)
@@ -413,7 +431,7 @@ static uint64_t aggregate_keys(const struct operator *op)
 static uint64_t aggregate_bytes(const struct operator *op)
 {
     const struct aggregate_op *g = (const struct aggregate_op *)op;
-    uint64_t bytes = keyed_bytes(g->groups);
+    uint64_t bytes = keyed_bytes(g->groups) + (uint64_t)__atomic_load_n(&g->heap, __ATOMIC_RELAXED);
     for (uint32_t w = 0; w < g->nworkers; w++)
         bytes += keyed_bytes(g->workers[w].partials) + groups_bytes(g->workers[w].groups);
     return bytes;

@@ -35,6 +35,7 @@ enum status parse_expr(struct parser *p, const PgQuery__Node *n, struct ast_expr
 enum status parse_exprs(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_expr ***ret);
 enum status parse_type(struct parser *p, const PgQuery__TypeName *t, struct ast_type *ret);
 enum status parse_select(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select **ret);
+enum status parse_order(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_order **ret);
 /* Refuses relation names with a schema other than public and bourn, and other things a name may carry. */
 enum status parse_relation(struct parser *p, const PgQuery__RangeVar *r, const char **ret_schema,
                            const char **ret_name);

@@ -259,21 +259,27 @@ static enum status parse_set_operation(struct parser *p, const PgQuery__SelectSt
     return OK;
 }
 
-static enum status parse_order(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
+enum status parse_order(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_order **ret)
 {
-    into->norder = (uint32_t)s->n_sort_clause;
-    into->order = arena_zarray(p->arena, s->n_sort_clause, sizeof *into->order);
-    for (size_t i = 0; i < s->n_sort_clause; i++) {
-        const PgQuery__SortBy *by = s->sort_clause[i]->sort_by;
+    struct ast_order *list = arena_zarray(p->arena, n, sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        const PgQuery__SortBy *by = nodes[i]->sort_by;
         if (by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_USING)
             return parser_refuse(p, by->location, "write ASC or DESC", "ORDER BY ... USING");
-        struct ast_order *order = &into->order[i];
-        TRY(parse_expr(p, by->node, &order->expr));
-        order->descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
-        order->nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_DEFAULT
-                                 ? order->descending
-                                 : by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST;
+        TRY(parse_expr(p, by->node, &list[i].expr));
+        list[i].descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
+        list[i].nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_DEFAULT
+                                  ? list[i].descending
+                                  : by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST;
     }
+    *ret = list;
+    return OK;
+}
+
+static enum status parse_tail(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
+{
+    into->norder = (uint32_t)s->n_sort_clause;
+    TRY(parse_order(p, s->sort_clause, s->n_sort_clause, &into->order));
     if (s->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
         return parser_refuse(p, -1, NULL, "FETCH ... WITH TIES");
     if (s->limit_count)
@@ -322,7 +328,7 @@ static enum status parse_select_parts(struct parser *p, const PgQuery__SelectStm
         TRY(parse_values(p, s, into));
     else
         TRY(parse_plain(p, s, into));
-    return parse_order(p, s, into);
+    return parse_tail(p, s, into);
 }
 
 enum status parse_select(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select **ret)

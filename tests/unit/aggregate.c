@@ -332,7 +332,8 @@ static void test_sketches_keep_their_error(void **state)
     struct arena a = {0};
     const struct aggregate *count = aggregate_by_id("approx_count_distinct(any)");
     void *counter = mem_zalloc(count->state_size), *states[BATCH];
-    struct column col = column_make(&a, TYPE(TYPE_INT8), BATCH, false), out = column_make(&a, TYPE(TYPE_INT8), 1, false);
+    struct column col = column_make(&a, TYPE(TYPE_INT8), BATCH, false);
+    struct column out = column_make(&a, TYPE(TYPE_INT8), 1, false);
     uint32_t rows[BATCH];
     const char *sqlstate = NULL;
     for (int64_t from = 0; from < VALUES; from += BATCH) {
