@@ -71,6 +71,26 @@ static void print_sources(const json_t *sources)
     }
 }
 
+/* One line an INSERT; rates only of a process that runs. */
+static void print_queries(const json_t *queries)
+{
+    size_t i;
+    json_t *q;
+    json_array_foreach(queries, i, q) {
+        char rows[16], input[16], work[16], lag[16];
+        printf("query %s: %s, %s rows to the sink", text_of(q, "name", "?"), text_of(q, "state", "?"),
+               cmd_count((uint64_t)number_of(q, "rows"), rows));
+        if (text_of(q, "trigger", NULL))
+            printf(", published %s; in %s rows/s, able to %s rows/s, last epoch %.1f ms, %s (lag %s)",
+                   text_of(q, "trigger", "?"), cmd_count((uint64_t)number_of(q, "input_rows_per_second"), input),
+                   cmd_count((uint64_t)number_of(q, "processed_rows_per_second"), work),
+                   (double)number_of(q, "batch_duration_us") / 1e3,
+                   json_is_true(json_object_get(q, "data_available")) ? "data waits" : "no data waits",
+                   cmd_count((uint64_t)number_of(q, "lag"), lag));
+        printf("\n  id %s\n", text_of(q, "id", "?"));
+    }
+}
+
 static void print_ledger(const json_t *ledger)
 {
     size_t i;
@@ -95,6 +115,7 @@ static void print_status(const json_t *root)
         printf("not running%s\n", json_is_true(json_object_get(root, "ended")) ? "; its input has ended" : "");
     printf("state %s, epoch %lld at %s\n", text_of(root, "uuid", "?"), number_of(root, "epoch"),
            text_of(root, "now", "-"));
+    print_queries(json_object_get(root, "queries"));
     print_sources(json_object_get(root, "sources"));
     json_array_foreach(json_object_get(root, "steps"), i, item)
         printf("step %s (%s): %lld keys, %lld bytes\n", text_of(item, "name", "?"), text_of(item, "id", "?"),

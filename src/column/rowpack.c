@@ -4,8 +4,9 @@ void rowpack_put(struct buf *out, const struct column *cols, uint32_t ncols, siz
 {
     size_t nbitmap = (ncols + 7) / 8, most = nbitmap;
     for (uint32_t c = 0; c < ncols; c++)
-        most += type_is_view(cols[c].type) ? 4 + (size_t)column_view(&cols[c], row)->len * !column_is_null(&cols[c], row)
-                                           : type_width(cols[c].type);
+        if (!column_is_null(&cols[c], row))
+            most += type_is_view(cols[c].type) ? 4 + (size_t)column_view(&cols[c], row)->len
+                                               : type_width(cols[c].type);
     char *begin = buf_reserve(out, most), *at = begin + nbitmap;
     if (!begin)
         return;

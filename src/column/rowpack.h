@@ -1,5 +1,6 @@
-/* One row as bytes: what operators keep of rows they may have to give back. Two rows have the same bytes iff their values
- * are the same, bit by bit (1.0 and 1.00 differ, -0.0 and 0.0 do): a retraction finds the row that it takes back.
+/* One row as bytes: what operators keep of rows they may have to give back. Two rows have the same bytes iff their
+ * values are the same, bit by bit (1.0 and 1.00 differ, -0.0 and 0.0 do): a retraction finds the row that it takes
+ * back.
  *
  *     ceil(n / 8)     bitmap, bit = 1: NULL
  *     per column that is not NULL: an element of fixed width as it lies, or u32 length and the bytes
@@ -12,6 +13,6 @@
 
 /* Append row `row` of the columns. */
 void rowpack_put(struct buf *out, const struct column *cols, uint32_t ncols, size_t row);
-/* Into row `at` of the columns, which have room for `rows` rows; strings are copied into the arena unless they are short.
- * false: the bytes are no row of these columns. */
+/* Into row `at` of the columns, which have room for `rows` rows; strings are copied into the arena unless they are
+ * short. false: the bytes are no row of these columns. */
 bool rowpack_get(struct slice bytes, struct column *cols, uint32_t ncols, size_t at, size_t rows, struct arena *a);

@@ -44,6 +44,9 @@ enum type_id {
 struct type {
     uint8_t id;               /* enum type_id */
     uint8_t precision, scale; /* numeric only: 1..38, 0..precision */
+    /* Of a row packed for an aggregate (expr/aggregate.h), a bytea otherwise: the id of the value inside, whose
+     * precision and scale are then the ones above. 0: none. */
+    uint8_t element;
 };
 
 enum { NUMERIC_MAX_PRECISION = 38, NUMERIC_SMALL_PRECISION = 18 };
@@ -56,11 +59,11 @@ struct interval {
 #define TYPE(tid) ((struct type){.id = (tid)})
 static inline struct type type_numeric(unsigned precision, unsigned scale)
 {
-    return (struct type){TYPE_NUMERIC, (uint8_t)precision, (uint8_t)scale};
+    return (struct type){.id = TYPE_NUMERIC, .precision = (uint8_t)precision, .scale = (uint8_t)scale};
 }
 static inline bool type_equal(struct type a, struct type b)
 {
-    return a.id == b.id && a.precision == b.precision && a.scale == b.scale;
+    return a.id == b.id && a.precision == b.precision && a.scale == b.scale && a.element == b.element;
 }
 static inline bool type_is_small_numeric(struct type t)
 {

@@ -201,6 +201,7 @@ static void take_batches(struct reading *r, struct input *in, struct input_split
         }
         split->position = batches[i].next_position;
         r->rows += batches[i].rows;
+        in->rows += batches[i].rows;
         r->bytes += batches[i].bytes;
         in->source->ops->release(in->source, &batches[i]);
     }
@@ -430,16 +431,23 @@ bool inputs_caught_up(struct inputs *all)
     return all_there;
 }
 
+int64_t input_lag(const struct input *in)
+{
+    int64_t lag = 0;
+    for (uint32_t k = 0; k < in->nsplits; k++) {
+        const struct input_split *s = &in->splits[k];
+        int64_t end = in->source->ops->end_position(in->source, k);
+        if (end > s->position && s->position >= 0)
+            lag += end - s->position;
+    }
+    return lag;
+}
+
 int64_t inputs_lag(const struct inputs *all)
 {
     int64_t lag = 0;
     for (uint32_t i = 0; i < all->count; i++)
-        for (uint32_t k = 0; k < all->items[i].nsplits; k++) {
-            const struct input_split *s = &all->items[i].splits[k];
-            int64_t end = all->items[i].source->ops->end_position(all->items[i].source, k);
-            if (end > s->position && s->position >= 0)
-                lag += end - s->position;
-        }
+        lag += input_lag(&all->items[i]);
     return lag;
 }
 

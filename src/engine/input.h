@@ -42,6 +42,9 @@ struct input {
     int64_t retry_at, backoff_us;
     struct error trouble;
     bool troubled;
+    /* How fast, for status; engine/queries.c. */
+    uint64_t rows, rows_then;               /* read in this run; and when it was measured last */
+    uint64_t rows_per_second, work_per_second; /* by the clock; by the time that epochs took */
 };
 
 struct inputs {
@@ -83,5 +86,6 @@ bool inputs_caught_up(struct inputs *in);       /* every split has reached the e
 /* What the log does not know yet, for a record. Arrays live in the arena given. */
 void inputs_record(struct inputs *in, struct arena *a, struct journal_record *record);
 void inputs_recorded(struct inputs *in);
-/* Rows between positions and ends, as far as is known. */
+/* Rows between positions and ends, as far as is known: of one source, of all. */
+int64_t input_lag(const struct input *in);
 int64_t inputs_lag(const struct inputs *in);

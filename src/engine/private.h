@@ -32,6 +32,8 @@ struct engine {
     int64_t started_us, last_progress_us, last_discovery_us;
     uint64_t rows, bytes;
     int64_t commit_us; /* how long a commit takes, smoothed */
+    int64_t epoch_us;  /* how long the last epoch took, reading and committing */
+    int64_t busy_us, busy_then, measured_us; /* all epochs of this run; when it was measured last; and when that was */
     bool paused;    /* the outbox is at its limit */
     uint32_t quiet; /* passes without a row in a row */
 };

@@ -491,8 +491,14 @@ bool publisher_status(struct publisher *p, uint32_t i, struct publish_status *re
         return false;
     pthread_mutex_lock(&p->lock);
     const struct publishing *s = &p->sinks[i];
-    *ret = (struct publish_status){s->table->name, s->now.confirmed, s->now.target, s->applying || s->job,
-                                   s->troubled,    s->trouble,       s->total};
+    *ret = (struct publish_status){.name = s->table->name,
+                                   .confirmed = s->now.confirmed,
+                                   .target = s->now.target,
+                                   .interval_us = s->interval_us,
+                                   .applying = s->applying || s->job,
+                                   .troubled = s->troubled,
+                                   .trouble = s->trouble,
+                                   .total = s->total};
     pthread_mutex_unlock(&p->lock);
     return true;
 }

@@ -22,7 +22,7 @@ struct publish_config {
 
 struct publish_status { /* of one sink, for status */
     const char *name;
-    int64_t confirmed, target;
+    int64_t confirmed, target, interval_us;
     bool applying, troubled;
     struct error trouble;
     struct sink_result total;

@@ -5,6 +5,7 @@
 #include "base/os.h"
 #include "column/civil.h"
 #include "engine/private.h"
+#include "engine/queries.h"
 
 static void put_time(struct buf *out, const char *name, int64_t us)
 {
@@ -170,6 +171,8 @@ void status_json(struct engine *e, const struct manifest *m, struct buf *out)
     put_bool(out, "ended", m->ended);
     buf_putc(out, ',');
     put_text(out, "plan", m->plan);
+    buf_puts(out, ",\"queries\":");
+    queries_json(e, m, out);
     buf_puts(out, ",\"sources\":[");
     if (e)
         put_live_sources(e, out);

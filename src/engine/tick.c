@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "engine/private.h"
+#include "engine/queries.h"
 #include "engine/status.h"
 
 enum {
@@ -127,10 +128,11 @@ static enum status refuse_more(struct error *err)
 static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
 {
     struct pass pass;
+    int64_t began = os_mono_us();
     TRY(begin(e, false, &pass));
     struct input_limits limits = {.rows = e->settings.epoch_rows,
                                   .bytes = e->settings.epoch_bytes,
-                                  .until_us = os_mono_us() + epoch_length(e),
+                                  .until_us = began + epoch_length(e),
                                   .memory = (uint64_t)e->settings.memory_in_flight};
     uint64_t bytes;
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass.rows, &bytes, err));
@@ -141,6 +143,8 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     if (pass.rows == 0 && !idleness)
         return OK;
     TRY(finish(e, &pass, false, err));
+    e->epoch_us = os_mono_us() - began;
+    e->busy_us += e->epoch_us;
     e->rows += pass.rows;
     e->bytes += bytes;
     return OK;
@@ -162,6 +166,7 @@ static enum status end_of_input(struct engine *e, struct error *err)
 
 static enum status housekeeping(struct engine *e, struct error *err)
 {
+    queries_measure(e);
     answer_control(e);
     TRY(publisher_check(e->publisher, err));
     TRY(merger_check(e->merger, err));

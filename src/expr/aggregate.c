@@ -3,8 +3,12 @@
 #include <stdio.h>
 
 #include "expr/aggregates.h"
+#include "expr/multiset.h"
+#include "expr/packed.h"
 
-static const struct aggregate *const tables[] = {aggregates_sum, aggregates_float, aggregates_extreme};
+static const struct aggregate *const tables[] = {aggregates_sum,     aggregates_distinct, aggregates_float,
+                                                 aggregates_pair,    aggregates_extreme,  aggregates_values,
+                                                 aggregates_packed,  aggregates_sketch};
 
 const struct aggregate *aggregate_at(size_t i)
 {
@@ -17,10 +21,9 @@ const struct aggregate *aggregate_at(size_t i)
 
 const char *aggregate_id(const struct aggregate *g, char out[static 64])
 {
-    if (g->arg == TYPE_UNKNOWN)
-        snprintf(out, 64, "%s(*)", g->name);
-    else
-        snprintf(out, 64, "%s(%s)", g->name, function_arg_name((uint8_t)g->arg));
+    const char *takes = g->takes ? g->takes : g->arg == TYPE_UNKNOWN ? "*" : function_arg_name((uint8_t)g->arg);
+    snprintf(out, 64, "%s(%s%s)%s", g->name, g->variant == AGGREGATE_DISTINCT ? "DISTINCT " : "", takes,
+             g->variant == AGGREGATE_CHANGES ? " of changes" : "");
     return out;
 }
 
@@ -34,6 +37,21 @@ const struct aggregate *aggregate_by_id(const char *id)
     return NULL;
 }
 
+const struct aggregate *aggregate_of_changes(const struct aggregate *g)
+{
+    const struct aggregate *other;
+    if (g->retracts)
+        return g;
+    for (size_t i = 0; (other = aggregate_at(i)); i++)
+        if (other->variant == AGGREGATE_CHANGES && strcmp(other->name, g->name) == 0 && other->arg == g->arg)
+            return other;
+    return NULL;
+}
+
+int64_t aggregate_memory(void) { return *multiset_memory(); }
+
+/* ---- one argument ---- */
+
 /* How well the row takes an argument of this type: 0 not at all, then by a cast, by a cast to a
  * preferred type, as it is. */
 static unsigned fitness(const struct aggregate *g, uint8_t arg)
@@ -45,44 +63,217 @@ static unsigned fitness(const struct aggregate *g, uint8_t arg)
     return type_is_preferred((uint8_t)g->arg) ? 2 : 1;
 }
 
-enum status aggregate_resolve(struct arena *a, const char *name, struct expr **arg, uint32_t nargs,
-                              const struct aggregate **ret, struct error *err)
+/* The least, or the truth, of different values is that of all. */
+static bool is_idempotent(const char *name)
+{
+    static const char *const names[] = {"min", "max", "bool_and", "bool_or", "every", "approx_count_distinct"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static const struct aggregate *best_row(const struct aggregate_call *call, enum aggregate_variant variant)
 {
     const struct aggregate *g, *best = NULL;
     unsigned most = 0;
-    bool known = false;
     for (size_t i = 0; (g = aggregate_at(i)); i++) {
-        if (strcmp(g->name, name) != 0)
+        if (strcmp(g->name, call->name) != 0 || g->variant != variant || g->shape != SHAPE_ONE)
             continue;
-        known = true;
-        if ((g->arg == TYPE_UNKNOWN) != (nargs == 0) || nargs > 1)
+        if ((g->arg == TYPE_UNKNOWN) != (call->nargs == 0) || call->nargs > 1)
             continue;
-        unsigned fit = nargs == 0 ? 3 : fitness(g, (*arg)->type.id);
+        unsigned fit = call->nargs == 0 ? 3 : fitness(g, call->args[0]->type.id);
         if (fit > most) {
             most = fit;
             best = g;
         }
     }
-    if (!known) {
-        *ret = NULL;
-        return OK;
-    }
-    if (!best) {
-        char type[40] = "";
-        struct type t = nargs ? (*arg)->type : TYPE(TYPE_UNKNOWN);
+    return best;
+}
+
+static enum status no_such(const struct aggregate_call *call, struct error *err)
+{
+    char type[40];
+    AUTO(buf) types = BUF(200);
+    for (uint32_t i = 0; i < call->nargs; i++) {
+        struct type t = call->args[i]->type;
         t.precision = t.scale = 0;
-        (void)error_set(err, ERR_SQL, "function %s(%s%s) does not exist", name, nargs ? type_name(t, type) : "",
-                        nargs > 1 ? ", ..." : "");
-        return error_hint(err, "docs/sql.md lists what %s takes", name);
+        buf_printf(&types, "%s%s", i ? ", " : "", type_name(t, type));
     }
-    if (nargs) {
-        struct type want = (unsigned)best->arg == ARG_ANY ? (*arg)->type : TYPE(best->arg);
-        if (want.id == TYPE_UNKNOWN)
-            want = TYPE(TYPE_TEXT);
-        if (want.id == TYPE_NUMERIC)
-            want = type_numeric(0, 0);
-        TRY(expr_cast(a, *arg, want, CAST_IMPLICIT, (*arg)->location, arg, err));
+    (void)error_set(err, ERR_SQL, "function %s(%s) does not exist", call->name, buf_cstr(&types));
+    return error_hint(err, "docs/sql.md lists what %s takes", call->name);
+}
+
+static enum status cast_to(struct arena *a, struct expr *from, struct type to, struct expr **ret, struct error *err)
+{
+    if (to.id == TYPE_NUMERIC)
+        to = type_numeric(0, 0);
+    return expr_cast(a, from, to, CAST_IMPLICIT, from->location, ret, err);
+}
+
+static enum status bind_one(struct arena *a, const struct aggregate_call *call, const struct aggregate **ret,
+                            struct expr **ret_arg, struct error *err)
+{
+    bool distinct = call->distinct && !is_idempotent(call->name);
+    const struct aggregate *best = best_row(call, distinct ? AGGREGATE_DISTINCT : AGGREGATE_PLAIN);
+    if (!best && distinct && best_row(call, AGGREGATE_PLAIN)) {
+        (void)error_set(err, ERR_UNSUPPORTED, "%s(DISTINCT ...) is not supported", call->name);
+        return error_hint(err, "aggregate over a subquery: FROM (SELECT DISTINCT ... FROM ...) AS d");
+    }
+    if (!best)
+        return no_such(call, err);
+    if (call->norder) {
+        (void)error_set(err, ERR_UNSUPPORTED, "ORDER BY inside %s() is not supported", call->name);
+        return error_hint(err, "its result does not depend on the order: leave ORDER BY out");
+    }
+    *ret_arg = NULL;
+    if (call->nargs) {
+        struct expr *arg = call->args[0];
+        struct type want = (unsigned)best->arg == ARG_ANY ? arg->type : TYPE(best->arg);
+        TRY(cast_to(a, arg, want.id == TYPE_UNKNOWN ? TYPE(TYPE_TEXT) : want, ret_arg, err));
     }
     *ret = best;
+    return OK;
+}
+
+/* ---- other shapes ---- */
+
+enum { MOST_KEYS = 16 };
+
+struct packing {
+    struct arena *a;
+    const struct aggregate_call *call;
+    struct expr *values[MOST_KEYS + 3];
+    char letters[MOST_KEYS + 4];
+    uint32_t n;
+    struct type element;
+    struct error *err;
+};
+
+static enum status add(struct packing *p, struct expr *value, struct type type, char letter)
+{
+    if (type.id == TYPE_UNKNOWN)
+        type = TYPE(TYPE_TEXT);
+    TRY(cast_to(p->a, value, type, &p->values[p->n], p->err));
+    if (letter != 'v' && letter != 'o' && type.id == TYPE_JSONB) {
+        (void)error_set(p->err, ERR_UNSUPPORTED, "%s() by a jsonb is not supported", p->call->name);
+        return error_hint(p->err, "say what to order by: a part of it, cast to a type with an order");
+    }
+    p->letters[p->n++] = letter;
+    p->letters[p->n] = 0;
+    return OK;
+}
+
+static enum status add_order(struct packing *p)
+{
+    const struct aggregate_call *call = p->call;
+    if (call->norder > MOST_KEYS)
+        return error_set(p->err, ERR_LIMIT, "ORDER BY inside %s() has more than %d keys", call->name, MOST_KEYS);
+    for (uint32_t i = 0; i < call->norder; i++) {
+        const struct aggregate_order *o = &call->order[i];
+        char letter = o->descending ? o->nulls_first ? 'd' : 'D' : o->nulls_first ? 'A' : 'a';
+        bool is_argument = false;
+        for (uint32_t k = 0; k < call->nargs; k++)
+            is_argument |= expr_equal(call->args[k], o->key);
+        if (call->distinct && !is_argument)
+            return error_set(p->err, ERR_SQL,
+                             "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list");
+        TRY(add(p, o->key, o->key->type, letter));
+    }
+    return OK;
+}
+
+static enum status add_json(struct packing *p, struct expr *value)
+{
+    struct expr *json, *null = expr_string(p->a, "null", 4, value->location);
+    TRY(expr_call(p->a, "to_jsonb", &value, 1, value->location, &json, p->err));
+    TRY(expr_coalesce(p->a, (struct expr *[]){json, null}, 2, value->location, &json, p->err));
+    TRY(expr_cast(p->a, json, TYPE(TYPE_TEXT), CAST_EXPLICIT, value->location, &json, p->err));
+    return add(p, json, TYPE(TYPE_TEXT), 'v');
+}
+
+static enum status add_quantile(struct packing *p)
+{
+    struct expr *const *args = p->call->args;
+    const struct expr *q;
+    TRY(add(p, args[1], TYPE(TYPE_FLOAT8), 'v'));
+    q = p->values[0];
+    double fraction = expr_is_const(q) && !expr_is_null_const(q) ? *(const double *)q->value.data : -1;
+    if (!(fraction >= 0 && fraction <= 1)) {
+        (void)error_set(p->err, ERR_SQL, "the fraction of %s() must be a constant between 0 and 1", p->call->name);
+        return error_hint(p->err, "the 99th percentile of x is %s(x, 0.99)", p->call->name);
+    }
+    return add(p, args[0], TYPE(TYPE_FLOAT8), 'v');
+}
+
+static enum status add_arguments(struct packing *p, enum aggregate_shape shape)
+{
+    struct expr *const *args = p->call->args;
+    switch (shape) {
+    case SHAPE_PAIR: TRY(add(p, args[0], TYPE(TYPE_FLOAT8), 'v')); return add(p, args[1], TYPE(TYPE_FLOAT8), 'v');
+    case SHAPE_CHOICE:
+        TRY(add(p, args[1], args[1]->type, 'r'));
+        TRY(add(p, args[0], args[0]->type, 'v'));
+        p->element = p->values[1]->type;
+        return OK;
+    case SHAPE_QUANTILE: return add_quantile(p);
+    case SHAPE_STRINGS: TRY(add(p, args[0], TYPE(TYPE_TEXT), 'v')); return add(p, args[1], TYPE(TYPE_TEXT), 'o');
+    case SHAPE_JSON: return add_json(p, args[0]);
+    case SHAPE_MEMBERS: {
+        struct expr *key;
+        TRY(expr_cast(p->a, args[0], TYPE(TYPE_TEXT), CAST_EXPLICIT, args[0]->location, &key, p->err));
+        TRY(add(p, key, TYPE(TYPE_TEXT), 'o')); /* a NULL is an error, not a row to skip */
+        return add_json(p, args[1]);
+    }
+    default: assert(!"a shape that packs nothing"); return FAILED;
+    }
+}
+
+static enum status bind_packed(struct arena *a, const struct aggregate *plain, const struct aggregate_call *call,
+                               const struct aggregate **ret, struct expr **ret_arg, struct error *err)
+{
+    struct packing p = {.a = a, .call = call, .element = TYPE(TYPE_UNKNOWN), .err = err};
+    const struct aggregate *g = plain, *other;
+    bool ordered = plain->shape >= SHAPE_STRINGS;
+    if (call->nargs != (plain->shape == SHAPE_JSON ? 1 : 2))
+        return no_such(call, err);
+    for (size_t i = 0; call->distinct && (other = aggregate_at(i)); i++)
+        if (other->variant == AGGREGATE_DISTINCT && strcmp(other->name, call->name) == 0)
+            g = other;
+    if (call->distinct && g == plain) {
+        (void)error_set(err, ERR_UNSUPPORTED, "%s(DISTINCT ...) is not supported", call->name);
+        return error_hint(err, "aggregate over a subquery: FROM (SELECT DISTINCT ... FROM ...) AS d");
+    }
+    if (call->norder && !ordered) {
+        (void)error_set(err, ERR_UNSUPPORTED, "ORDER BY inside %s() is not supported", call->name);
+        return error_hint(err, "its result does not depend on the order: leave ORDER BY out");
+    }
+    TRY(add_order(&p));
+    TRY(add_arguments(&p, plain->shape));
+    *ret = g;
+    *ret_arg = packed_row(a, p.letters, p.values, p.n, p.element, call->args[0]->location);
+    return OK;
+}
+
+enum status aggregate_bind(struct arena *a, const struct aggregate_call *call, const struct aggregate **ret,
+                           struct expr **ret_arg, struct error *err)
+{
+    const struct aggregate *g;
+    for (size_t i = 0; (g = aggregate_at(i)); i++)
+        if (strcmp(g->name, call->name) == 0)
+            return g->shape == SHAPE_ONE ? bind_one(a, call, ret, ret_arg, err)
+                                         : bind_packed(a, g, call, ret, ret_arg, err);
+    *ret = NULL;
+    return OK;
+}
+
+enum status aggregate_resolve(struct arena *a, const char *name, struct expr **arg, uint32_t nargs,
+                              const struct aggregate **ret, struct error *err)
+{
+    struct aggregate_call call = {.name = name, .args = arg, .nargs = nargs};
+    struct expr *bound = nargs ? *arg : NULL;
+    TRY(aggregate_bind(a, &call, ret, &bound, err));
+    if (nargs)
+        *arg = bound;
     return OK;
 }

@@ -1,7 +1,7 @@
 /* sum, avg, variance and standard deviation of doubles: exact sums, rounded once at the end. */
 #include <math.h>
 
-#include "expr/aggregates.h"
+#include "expr/aggregate_values.h"
 #include "expr/exact_sum.h"
 
 struct float_state {
@@ -157,6 +157,13 @@ static struct type result_float(struct type arg)
     return TYPE(TYPE_FLOAT8);
 }
 
+DISTINCT_FINAL(different_sum, struct float_state, float_update, sum_final)
+DISTINCT_FINAL(different_average, struct float_state, float_update, average_final)
+DISTINCT_FINAL(different_var_samp, struct spread_state, spread_update, var_samp_final)
+DISTINCT_FINAL(different_var_pop, struct spread_state, spread_update, var_pop_final)
+DISTINCT_FINAL(different_stddev_samp, struct spread_state, spread_update, stddev_samp_final)
+DISTINCT_FINAL(different_stddev_pop, struct spread_state, spread_update, stddev_pop_final)
+
 const struct aggregate aggregates_float[] = {
     {.name = "sum", .arg = TYPE_FLOAT8, .state_size = sizeof(struct float_state), .retracts = true,
      .update = float_update, .merge = float_merge, .final = sum_final, .result = result_float, .pack = float_pack,
@@ -170,5 +177,13 @@ const struct aggregate aggregates_float[] = {
     SPREAD("stddev_samp", stddev_samp_final, "standard deviation of a sample"),
     SPREAD("stddev", stddev_samp_final, "stddev_samp"),
     SPREAD("stddev_pop", stddev_pop_final, "standard deviation of a population"),
+    DISTINCT("sum", TYPE_FLOAT8, different_sum, result_float, "sum of the different values"),
+    DISTINCT("avg", TYPE_FLOAT8, different_average, result_float, "mean of the different values"),
+    DISTINCT("var_samp", TYPE_FLOAT8, different_var_samp, result_float, "variance of the different values"),
+    DISTINCT("variance", TYPE_FLOAT8, different_var_samp, result_float, "var_samp"),
+    DISTINCT("var_pop", TYPE_FLOAT8, different_var_pop, result_float, "variance of the different values"),
+    DISTINCT("stddev_samp", TYPE_FLOAT8, different_stddev_samp, result_float, "standard deviation of these"),
+    DISTINCT("stddev", TYPE_FLOAT8, different_stddev_samp, result_float, "stddev_samp"),
+    DISTINCT("stddev_pop", TYPE_FLOAT8, different_stddev_pop, result_float, "standard deviation of these"),
     {0},
 };

@@ -2,7 +2,7 @@
  * values of 38 digits fit, so only a result can overflow.
  */
 #include "column/decimal.h"
-#include "expr/aggregates.h"
+#include "expr/aggregate_values.h"
 
 #define OUT_OF_RANGE "22003"
 
@@ -419,5 +419,24 @@ const struct aggregate aggregates_sum[] = {
         "are all true?"),
     SUM("bool_or", TYPE_BOOL, struct truth_state, truth_update, NULL, truth_merge, or_final, result_bool,
         "is any true?"),
+    {0},
+};
+
+/* ---- of different values ---- */
+
+DISTINCT_FINAL(different_sum_int4, struct sum_state, sum_int4, sum_final_int8)
+DISTINCT_FINAL(different_sum_int8, struct sum_state, sum_int8, sum_final_numeric)
+DISTINCT_FINAL(different_sum_numeric, struct sum_state, sum_numeric, sum_final_numeric)
+DISTINCT_FINAL(different_average_int4, struct sum_state, sum_int4, average_final)
+DISTINCT_FINAL(different_average_int8, struct sum_state, sum_int8, average_final)
+DISTINCT_FINAL(different_average_numeric, struct sum_state, sum_numeric, average_final)
+
+const struct aggregate aggregates_distinct[] = {
+    DISTINCT("sum", TYPE_INT4, different_sum_int4, result_int8, "sum of the different values, as bigint"),
+    DISTINCT("sum", TYPE_INT8, different_sum_int8, result_sum, "sum of the different values, exact"),
+    DISTINCT("sum", TYPE_NUMERIC, different_sum_numeric, result_sum, "sum of the different values, exact"),
+    DISTINCT("avg", TYPE_INT4, different_average_int4, result_average, "mean of the different values"),
+    DISTINCT("avg", TYPE_INT8, different_average_int8, result_average, "mean of the different values"),
+    DISTINCT("avg", TYPE_NUMERIC, different_average_numeric, result_average, "mean of the different values"),
     {0},
 };

@@ -4,7 +4,8 @@
 #include "expr/aggregate.h"
 #include "expr/function.h"
 
-extern const struct aggregate aggregates_sum[], aggregates_float[], aggregates_extreme[];
+extern const struct aggregate aggregates_sum[], aggregates_distinct[], aggregates_float[], aggregates_pair[],
+    aggregates_extreme[], aggregates_values[], aggregates_packed[], aggregates_sketch[];
 
 /* Loop over an update's rows that have a value: with neither NULLs nor weights nothing is tested. The body sees r
  * (row), state, and w (weight). */

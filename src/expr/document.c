@@ -107,9 +107,14 @@ static void put_aggregates(struct buf *out)
 {
     char id[64];
     const struct aggregate *g;
-    buf_puts(out, "\n### Aggregates\n\n| Call | Takes rows back | |\n|---|---|---|\n");
+    buf_puts(out, "\n### Aggregates\n\n"
+                  "Over rows that change (the result of another aggregate, say) some keep every different\n"
+                  "value of a group, with its count: about 32 bytes each, and its own if it is longer than 8.\n\n"
+                  "| Call | Over rows that change | |\n|---|---|---|\n");
     for (size_t i = 0; (g = aggregate_at(i)); i++)
-        buf_printf(out, "| `%s` | %s | %s |\n", aggregate_id(g, id), g->retracts ? "yes" : "no", g->help);
+        if (g->variant != AGGREGATE_CHANGES)
+            buf_printf(out, "| `%s` | %s | %s |\n", aggregate_id(g, id),
+                       g->grows || aggregate_of_changes(g) != g ? "keeps every different value" : "yes", g->help);
 }
 
 static void put_casts(struct buf *out)

@@ -178,32 +178,58 @@ void exact_squares_merge(struct exact_squares *into, const struct exact_squares 
     add_all(into->limbs, from->limbs, EXACT_SQUARE_LIMBS);
 }
 
-enum { SPREAD_LIMBS = EXACT_SQUARE_LIMBS + 1 };
+void exact_products_add(struct exact_squares *s, double x, double y, int64_t weight)
+{
+    struct parts p = parts_of(x), q = parts_of(y);
+    if (p.finite && q.finite)
+        accumulate(s->limbs, EXACT_SQUARE_LIMBS, (uint128)p.mantissa * q.mantissa, size_of_weight(weight),
+                   p.position + q.position, (p.negative != q.negative) != (weight < 0));
+}
+
+enum { MOMENT_LIMBS = EXACT_SQUARE_LIMBS + 2 }; /* times n, and a sign */
+
+static void negate(uint64_t *limbs, unsigned count)
+{
+    unsigned carry = 1;
+    for (unsigned i = 0; i < count; i++)
+        carry = __builtin_add_overflow(~limbs[i], (uint64_t)carry, &limbs[i]);
+}
+
+bool exact_moment(const struct exact_sum *x, const struct exact_sum *y, const struct exact_squares *products,
+                  uint64_t n, uint128 divisor, double *ret)
+{
+    uint64_t moment[MOMENT_LIMBS] = {0}, xs[EXACT_LIMBS], ys[EXACT_LIMBS], sizes[EXACT_SQUARE_LIMBS], carry = 0;
+    bool negative = magnitude_of(products->limbs, EXACT_SQUARE_LIMBS, sizes);
+    for (unsigned i = 0; i < EXACT_SQUARE_LIMBS; i++) {
+        uint128 product = (uint128)sizes[i] * n + carry;
+        moment[i] = (uint64_t)product;
+        carry = (uint64_t)(product >> 64);
+    }
+    moment[EXACT_SQUARE_LIMBS] = carry;
+    if (negative)
+        negate(moment, MOMENT_LIMBS);
+    bool differ = magnitude_of(x->limbs, EXACT_LIMBS, xs) != magnitude_of(y->limbs, EXACT_LIMBS, ys);
+    for (unsigned i = 0; i < EXACT_LIMBS; i++)
+        for (unsigned k = 0; xs[i] && k < EXACT_LIMBS; k++) {
+            uint128 product = (uint128)xs[i] * ys[k];
+            uint64_t value[4] = {(uint64_t)product, (uint64_t)(product >> 64)};
+            (differ ? add_at : subtract_at)(moment, MOMENT_LIMBS, i + k, value);
+        }
+    uint64_t magnitude[MOMENT_LIMBS];
+    negative = magnitude_of(moment, MOMENT_LIMBS, magnitude);
+    double mantissa;
+    int exponent = round_magnitude(magnitude, MOMENT_LIMBS, &mantissa);
+    double v = ldexp(mantissa / (double)divisor, exponent + 2 * UNIT_EXPONENT);
+    if (isinf(v))
+        return false;
+    *ret = negative ? -v : v;
+    return true;
+}
 
 bool exact_spread(const struct exact_sum *sum, const struct exact_squares *squares, uint64_t n, uint128 divisor,
                   double *ret)
 {
-    uint64_t spread[SPREAD_LIMBS] = {0}, magnitude[EXACT_LIMBS], carry = 0;
-    for (unsigned i = 0; i < EXACT_SQUARE_LIMBS; i++) {
-        uint128 product = (uint128)squares->limbs[i] * n + carry;
-        spread[i] = (uint64_t)product;
-        carry = (uint64_t)(product >> 64);
-    }
-    spread[EXACT_SQUARE_LIMBS] = carry;
-    magnitude_of(sum->limbs, EXACT_LIMBS, magnitude);
-    for (unsigned i = 0; i < EXACT_LIMBS; i++)
-        for (unsigned k = 0; magnitude[i] && k < EXACT_LIMBS; k++) {
-            uint128 product = (uint128)magnitude[i] * magnitude[k];
-            uint64_t value[4] = {(uint64_t)product, (uint64_t)(product >> 64)};
-            subtract_at(spread, SPREAD_LIMBS, i + k, value);
-        }
-    double mantissa;
-    int exponent = round_magnitude(spread, SPREAD_LIMBS, &mantissa);
-    double v = ldexp(mantissa / (double)divisor, exponent + 2 * UNIT_EXPONENT);
-    if (isinf(v))
-        return false;
-    *ret = v;
-    return true;
+    return exact_moment(sum, sum, squares, n, divisor, ret);
 }
 
 /* ---- as bytes ---- */

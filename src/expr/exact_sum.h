@@ -30,10 +30,15 @@ struct exact_squares {
 
 /* s += weight * v * v; what is not finite is left to the sum's counters. */
 void exact_squares_add(struct exact_squares *s, double v, int64_t weight);
+/* s += weight * x * y, unless one of them is not finite. */
+void exact_products_add(struct exact_squares *s, double x, double y, int64_t weight);
 void exact_squares_merge(struct exact_squares *into, const struct exact_squares *from);
 /* (n * squares - sum^2) / divisor for n values, all finite, divisor > 0. false: no double is that large. */
 bool exact_spread(const struct exact_sum *sum, const struct exact_squares *squares, uint64_t n, uint128 divisor,
                   double *ret);
+/* (n * products - x * y) / divisor: the same of two variables. */
+bool exact_moment(const struct exact_sum *x, const struct exact_sum *y, const struct exact_squares *products,
+                  uint64_t n, uint128 divisor, double *ret);
 
 /* u8 limbs kept, u8 sign fill (0 or 0xff), that many u64 limbs from the lowest kept, u8 its index; 3 x i64 counters. */
 void exact_sum_pack(const struct exact_sum *s, struct buf *out);

@@ -6,8 +6,8 @@
  * with
  * weight -1 and its new row with +1.
  *
- * Groups by event time (the end of a window, mostly) are closed by the watermark: rows that come after that are late, the
- * group's state goes, and a `final` aggregate hands the group's row out only then, once (semantics 14, 27).
+ * Groups by event time (the end of a window, mostly) are closed by the watermark: rows that come after that are late,
+ * the group's state goes, and a `final` aggregate hands the group's row out only then, once (semantics 14, 27).
  *
  * State per group: i64 number of rows, then one accumulator per aggregate. A group without rows is deleted (when it
  * closes, if it does), except the single group of a query without GROUP BY, which exists from the first epoch on, as in
@@ -51,7 +51,15 @@ struct aggregate_op {
         struct due due;
         bool indexed; /* what was loaded is in it */
     } *closing; /* per shard; NULL: they are not */
+    int64_t heap; /* bytes that accumulators own beside their own memory; changed by all workers */
 };
+
+/* Behind whatever may have changed accumulators; before: aggregate_memory() ahead of it, on the same thread. */
+static void count_heap(struct aggregate_op *g, int64_t before)
+{
+    if (g->codec.release)
+        __atomic_fetch_add(&g->heap, aggregate_memory() - before, __ATOMIC_RELAXED);
+}
 
 static int64_t *row_count(void *value) { return value; }
 static void *accumulator(const struct aggregate_op *g, void *value, uint32_t i)
@@ -221,8 +229,10 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
     t.filtered = arena_zarray(c->arena, g->nfilters, sizeof *t.filtered);
     t.scratch = arena_array(c->arena, t.ngroups, sizeof *t.scratch);
     count_rows(&t);
+    int64_t before = aggregate_memory();
     for (uint32_t i = 0; i < g->node->naggregates; i++)
         update(&t, i);
+    count_heap(g, before);
     c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
 }
 
@@ -234,8 +244,8 @@ struct merging {
     struct rejections *rejections;
 };
 
-/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there until it
- * is valid again, and, for weight +1, said so. */
+/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there
+ * until it is valid again, and, for weight +1, said so. */
 static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
 {
     const struct plan_node *node = m->g->node;
@@ -378,6 +388,7 @@ static void put_new_rows(struct merging *m)
 static void aggregate_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
+    int64_t before = aggregate_memory();
     struct merging m = {.g = g, .rejections = c->rejections};
     for (m.shard = from; m.shard < to; m.shard++) {
         outcome_reset(&g->out, m.shard);
@@ -392,6 +403,7 @@ static void aggregate_merge(struct operator *op, struct op_context *c, unsigned 
         put_new_rows(&m);
         close_groups(&m, c->time.evict_us);
     }
+    count_heap(g, before);
 }
 
 static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
@@ -399,11 +411,15 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
     (void)c;
     struct aggregate_op *g = (struct aggregate_op *)op;
     struct batch *b = outcomes_next(&g->out);
-    for (uint32_t w = 0; !b && w < g->nworkers; w++) {
+    if (b)
+        return b;
+    int64_t before = aggregate_memory();
+    for (uint32_t w = 0; w < g->nworkers; w++) {
         groups_forget(g->workers[w].groups);
         keyed_clear(g->workers[w].partials);
     }
-    return b;
+    count_heap(g, before);
+    return NULL;
 }
 
 static void recall_group(void *arg, struct keyed_entry *e)
@@ -436,7 +452,10 @@ static enum status aggregate_load(struct operator *op, uint32_t version, struct 
     struct aggregate_op *g = (struct aggregate_op *)op;
     for (unsigned shard = 0; g->closing && shard < SHARDS; shard++)
         g->closing[shard].indexed = false;
-    return keyed_load(g->groups, version, payload, err);
+    int64_t before = aggregate_memory();
+    enum status status = keyed_load(g->groups, version, payload, err);
+    count_heap(g, before);
+    return status;
 }
 
 static uint64_t aggregate_keys(const struct operator *op)
@@ -447,7 +466,7 @@ static uint64_t aggregate_keys(const struct operator *op)
 static uint64_t aggregate_bytes(const struct operator *op)
 {
     const struct aggregate_op *g = (const struct aggregate_op *)op;
-    uint64_t bytes = keyed_bytes(g->groups);
+    uint64_t bytes = keyed_bytes(g->groups) + (uint64_t)__atomic_load_n(&g->heap, __ATOMIC_RELAXED);
     for (uint32_t w = 0; w < g->nworkers; w++)
         bytes += keyed_bytes(g->workers[w].partials) + groups_bytes(g->workers[w].groups);
     for (unsigned s = 0; g->closing && s < SHARDS; s++)

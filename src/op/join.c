@@ -1,9 +1,9 @@
 /* Join: rows of two inputs that have equal keys and meet a condition, kept up to date as either side changes.
  *
- * During an epoch rows are gathered by the hash of their key. When it ends, each shard applies them one by one: a row of
- * weight w meets the rows of the other side that are there, which gives products of weights, and then is kept for those
- * that come later. What comes out in sum does not depend on the order (semantics 12); the right side goes first, so that
- * a left join does not say "no match" and take it back within one epoch.
+ * During an epoch rows are gathered by the hash of their key. When it ends, each shard applies them one by one: a row
+ * of weight w meets the rows of the other side that are there, which gives products of weights, and then is kept for
+ * those that come later. What comes out in sum does not depend on the order (semantics 12); the right side goes
+ * first, so that a left join does not say "no match" and take it back within one epoch.
  *
  * Rows that must come out without a match, or once whatever the number of matches, know how many they have. A row goes
  * when the other side's watermark says that nothing can meet it any more (semantics 14); a `final` join says "no match"

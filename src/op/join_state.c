@@ -1,6 +1,6 @@
-/* An entry's key: u8 side, u32 bytes of the join key, the join key (rowkey), the row (rowpack). Its hash has the top byte
- * of the join key's hash, so that all rows of a join key are in one shard. Its value: weight, matches, expires, 8 bytes
- * each, little-endian. */
+/* An entry's key: u8 side, u32 bytes of the join key, the join key (rowkey), the row (rowpack). Its hash has the top
+ * byte of the join key's hash, so that all rows of a join key are in one shard. Its value: weight, matches, expires,
+ * 8 bytes each, little-endian. */
 #include "op/join_state.h"
 
 #include <stdlib.h>

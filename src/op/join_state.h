@@ -1,6 +1,6 @@
 /* What a join keeps: the rows of both sides, by their join key, each with how many rows of the other side it met. One
- * keyed table holds them all, an entry a row, so that an epoch writes only the rows that changed. Shards are used by one
- * thread each.
+ * keyed table holds them all, an entry a row, so that an epoch writes only the rows that changed. Shards are used by
+ * one thread each.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* Late rows: those whose time the watermark has passed. They are refused as rule `late`, with the watermark they missed,
- * and counted; never dropped in silence (semantics 8). */
+/* Late rows: those whose time the watermark has passed. They are refused as rule `late`, with the watermark they
+ * missed, and counted; never dropped in silence (semantics 8). */
 #pragma once
 
 #include "flow/operator.h"

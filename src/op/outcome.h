@@ -28,8 +28,8 @@ void outcomes_init(struct outcomes *o, const struct type *types, uint32_t ncols)
 void outcomes_release(struct outcomes *o);
 /* Forget a shard's rows of the last epoch. */
 void outcome_reset(struct outcomes *o, unsigned shard);
-/* One more row of a shard, with this weight: *ret_row of the batch, whose columns are the caller's to fill (all of them,
- * validity by column_set_null over OUTCOME_ROWS rows or bit_set; the arena is the batch's). */
+/* One more row of a shard, with this weight: *ret_row of the batch, whose columns are the caller's to fill (all of
+ * them, validity by column_set_null over OUTCOME_ROWS rows or bit_set; the arena is the batch's). */
 struct batch *outcome_row(struct outcomes *o, unsigned shard, int64_t weight, uint32_t *ret_row);
 /* The row just made is not wanted after all. */
 void outcome_drop(struct batch *b);

@@ -1,6 +1,6 @@
 /* Sort: ORDER BY, LIMIT and OFFSET over a finite input, and rows that must have stopped changing before they come out.
- * Everything is held, in state, and comes out in order when the input has ended. Rows that are equal in the order come in
- * that of their bytes; without any order, as they arrived.
+ * Everything is held, in state, and comes out in order when the input has ended. Rows that are equal in the order
+ * come in that of their bytes; without any order, as they arrived.
  */
 #include <stdlib.h>
 

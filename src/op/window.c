@@ -1,5 +1,5 @@
-/* Windows: each row once for every tumbling, hopping or cumulating window that holds it, with the window's bounds behind
- * its columns. Row by row and without state: what is kept per window is the next step's. */
+/* Windows: each row once for every tumbling, hopping or cumulating window that holds it, with the window's bounds
+ * behind its columns. Row by row and without state: what is kept per window is the next step's. */
 #include <stdlib.h>
 
 #include "op/operators.h"

@@ -42,6 +42,8 @@ struct ast_expr {
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
     struct ast_over *over;   /* AST_CALL: OVER (...), or NULL */
     struct ast_select *query; /* AST_EXISTS, AST_IN */
+    struct ast_order *order; /* AST_CALL: aggregate(... ORDER BY ...) */
+    uint32_t norder;
     struct ast_expr **args;
     uint32_t nargs;
     struct ast_type type;

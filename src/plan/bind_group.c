@@ -38,16 +38,9 @@ static enum status check_call(struct binder *b, const struct scope *scope, const
         return bind_error(b, e->location, "aggregate functions are not allowed in %s", scope->clause);
     if (e->flag && strcmp(e->name, "count") != 0)
         return bind_error(b, e->location, "%s(*) does not exist; only count(*)", e->name);
-    if (e->nargs > 1)
-        return bind_error(b, e->location, "%s() takes one argument", e->name);
     if (e->nargs == 0 && !e->flag) {
         (void)bind_error(b, e->location, "%s() needs an argument", e->name);
         return strcmp(e->name, "count") == 0 ? error_hint(b->err, "to count rows, write count(*)") : FAILED;
-    }
-    /* The least of different values is the least of all. */
-    if (e->distinct && strcmp(e->name, "min") != 0 && strcmp(e->name, "max") != 0) {
-        (void)bind_refuse(b, e->location, "%s(DISTINCT ...)", e->name);
-        return error_hint(b->err, "aggregate over a subquery: FROM (SELECT DISTINCT ... FROM ...) AS d");
     }
     return OK;
 }
@@ -66,13 +59,21 @@ static uint32_t call_slot(struct binder *b, struct grouping *g, const struct gro
 }
 
 /* The argument of a row that FILTER leaves out is not computed: it cannot fail. */
-static enum status guard_argument(struct binder *b, struct grouped_call *call)
+static enum status guard_argument(struct binder *b, const struct grouped_call *call, struct expr **arg)
 {
-    if (!call->filter || !call->arg || call->arg->nargs == 0)
+    if (!call->filter || (*arg)->nargs == 0)
         return OK;
-    struct expr *args[] = {call->filter, call->arg, expr_null(b->arena, call->arg->type, call->location)};
+    struct expr *args[] = {call->filter, *arg, expr_null(b->arena, (*arg)->type, call->location)};
     return bind_located(b, call->location,
-                        expr_case(b->arena, args, ARRAY_LEN(args), call->location, &call->arg, b->err));
+                        expr_case(b->arena, args, ARRAY_LEN(args), call->location, arg, b->err));
+}
+
+static enum status bind_argument(struct binder *b, const struct scope *inside, const struct grouped_call *call,
+                                 const struct ast_expr *e, struct expr **ret)
+{
+    TRY(bind_expr(b, inside, e, ret));
+    TRY(bind_settle(b, ret));
+    return guard_argument(b, call, ret);
 }
 
 enum status grouping_call(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
@@ -80,19 +81,23 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     TRY(check_call(b, scope, e));
     struct scope inside = *scope;
     inside.in_aggregate = true;
-    inside.clause = "the argument of an aggregate";
     struct grouped_call call = {.location = e->location, .name = e->name};
-    if (e->nargs)
-        TRY(bind_expr(b, &inside, e->args[0], &call.arg));
-    if (call.arg)
-        TRY(bind_settle(b, &call.arg));
     inside.clause = "FILTER";
     if (e->filter)
         TRY(bind_condition(b, &inside, e->filter, &call.filter));
-    TRY(bind_located(b, e->location,
-                     aggregate_resolve(b->arena, e->name, &call.arg, e->nargs, &call.function, b->err)));
+    inside.clause = "the argument of an aggregate";
+    struct expr **args = arena_array(b->arena, e->nargs, sizeof *args);
+    struct aggregate_order *order = arena_zarray(b->arena, e->norder, sizeof *order);
+    for (uint32_t i = 0; i < e->nargs; i++)
+        TRY(bind_argument(b, &inside, &call, e->args[i], &args[i]));
+    for (uint32_t i = 0; i < e->norder; i++) {
+        order[i].descending = e->order[i].descending;
+        order[i].nulls_first = e->order[i].nulls_first;
+        TRY(bind_argument(b, &inside, &call, e->order[i].expr, &order[i].key));
+    }
+    struct aggregate_call written = {e->name, args, e->nargs, e->distinct, order, e->norder};
+    TRY(bind_located(b, e->location, aggregate_bind(b->arena, &written, &call.function, &call.arg, b->err)));
     assert(call.function);
-    TRY(guard_argument(b, &call));
     uint32_t slot = call_slot(b, scope->grouping, &call);
     struct type arg = call.arg ? call.arg->type : TYPE(TYPE_UNKNOWN);
     *ret = expr_column(b->arena, GROUPING_COLUMN + slot, call.function->result(arg), e->location);
@@ -223,7 +228,8 @@ static bool reads_bounds(const struct plan_node *window, const struct expr *e)
     return false;
 }
 
-/* The session's input has its key, its time, then what the aggregates read; its output is put in the order of groups. */
+/* The session's input has its key, its time, then what the aggregates read; its output is put in the order of groups.
+ * */
 static enum status session_nodes(struct binder *b, struct grouping *g, uint32_t node, struct prepared *p,
                                  struct plan_aggregate *calls, const char **names, int32_t location, uint32_t *ret)
 {

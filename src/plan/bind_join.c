@@ -1,8 +1,8 @@
 /* A join: what its conditions say about the key, and about time.
  *
- * A condition `other.t + c <= X`, where t carries event time of the other side and X is anything of this side, bounds how
- * long a row of this side can still meet new ones: until the other side's watermark has reached X - c. Such bounds come
- * from BETWEEN, from equality of times (windows), or from an end that is itself a column (semantics 14).
+ * A condition `other.t + c <= X`, where t carries event time of the other side and X is anything of this side, bounds
+ * how long a row of this side can still meet new ones: until the other side's watermark has reached X - c. Such
+ * bounds come from BETWEEN, from equality of times (windows), or from an end that is itself a column (semantics 14).
  */
 #include <inttypes.h>
 
@@ -303,9 +303,10 @@ static enum status output_condition(struct joining *j, struct expr **ret)
         int side = i < j->nleft ? LEFT : RIGHT;
         const struct side *s = &j->sides[side];
         uint32_t c = side == LEFT ? i : i - j->nleft;
+        uint32_t first = side == RIGHT ? j->sides[LEFT].count : 0;
         if (s->position[c] >= 0)
-            replacement[i] = expr_column(b->arena, (side == RIGHT ? j->sides[LEFT].count : 0) + (uint32_t)s->position[c],
-                                         s->relation->cols[c].expr->type, -1);
+            replacement[i] = expr_column(b->arena, first + (uint32_t)s->position[c], s->relation->cols[c].expr->type,
+                                         -1);
     }
     for (uint32_t i = 0; i < j->nresidual; i++)
         j->residual[i] = expr_substitute(b->arena, j->residual[i], replacement);

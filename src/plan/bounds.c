@@ -8,6 +8,7 @@ enum {
     DEDUP_BYTES_PER_KEY = 40, /* the promise; on disk it is less */
     GROUP_OVERHEAD = 32,      /* a group's entry beside its key and accumulators */
     TEXT_GUESS = 24,          /* bytes of a string nobody has seen yet */
+    VALUE_BYTES = 32,         /* of a value in a multiset, with the room it leaves free */
 };
 
 /* ---- how many different values a column can have ---- */
@@ -132,6 +133,22 @@ static void report_dedup(const struct plan_node *n, struct buf *out)
                hours, DEDUP_BYTES_PER_KEY, hours * 3600 * 1000 * DEDUP_BYTES_PER_KEY / 1e9);
 }
 
+/* What a group keeps beside its accumulators. */
+static void report_growth(const struct plan_node *n, struct buf *out)
+{
+    const char *before = "";
+    for (uint32_t i = 0; i < n->naggregates; i++) {
+        char id[64];
+        if (!n->aggregates[i].function->grows)
+            continue;
+        buf_printf(out, "%s%s", *before ? before : "    and every different value of ",
+                   aggregate_id(n->aggregates[i].function, id));
+        before = ", ";
+    }
+    if (*before)
+        buf_printf(out, ": about %d bytes each, and its own if it is longer than 8\n", VALUE_BYTES);
+}
+
 static void report_aggregate(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
     uint64_t most = group_domain(p, n), bytes = group_bytes(n);
@@ -149,6 +166,7 @@ static void report_aggregate(const struct plan *p, const struct plan_node *n, st
     else
         buf_printf(out, ": UNBOUNDED: grows with the number of different keys; about %" PRIu64 " bytes a key\n",
                    bytes);
+    report_growth(n, out);
 }
 
 static void kept_until(const struct plan_node *n, const struct plan_node *input, struct buf *out)

@@ -472,14 +472,17 @@ enum status node_dedup(struct binder *b, uint32_t input, uint32_t *key, uint32_t
 
 /* Can these functions take back what they were given? Else an input that ends is waited for, and one that does not is
  * refused. */
-static enum status take_changes(struct binder *b, uint32_t *input, const struct plan_aggregate *aggregates, uint32_t n,
+static enum status take_changes(struct binder *b, uint32_t *input, struct plan_aggregate *aggregates, uint32_t n,
                                 int32_t location)
 {
     if (b->nodes[*input]->mode != MODE_UPDATING)
         return OK;
     for (uint32_t i = 0; i < n; i++) {
-        if (aggregates[i].function->retracts)
+        const struct aggregate *of_changes = aggregate_of_changes(aggregates[i].function);
+        if (of_changes) {
+            aggregates[i].function = of_changes;
             continue;
+        }
         if (b->nodes[*input]->bounded)
             return node_sort(b, *input, NULL, 0, -1, 0, location, input);
         return bind_refuse(b, aggregates[i].location, "%s() over rows that change", aggregates[i].function->name);

@@ -270,6 +270,8 @@ enum status node_first_rows(struct binder *b, uint32_t *node, struct expr **pred
     struct plan_topn topn = {n->over.calls[0].kind, n->over.partition, n->over.npartition, limit};
     TRY(node_topn(b, n->inputs[0], &topn, n->sort, n->nsort, n->schema.names[rank], location, node));
     *predicate = nrest ? rest[0] : NULL;
-    return nrest > 1 ? bind_located(b, location, expr_logic(b->arena, EXPR_AND, rest, nrest, location, predicate, b->err))
-                     : OK;
+    if (nrest < 2)
+        return OK;
+    return bind_located(b, location,
+                        expr_logic(b->arena, EXPR_AND, rest, nrest, location, predicate, b->err));
 }

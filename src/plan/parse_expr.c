@@ -286,9 +286,8 @@ static enum status parse_boolean_test(struct parser *p, const PgQuery__BooleanTe
 static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall *f, const char *name)
 {
     if (f->agg_within_group)
-        return parser_refuse(p, f->location, NULL, "%s() WITHIN GROUP", name);
-    if (f->n_agg_order)
-        return parser_refuse(p, f->location, "a stream has no order to aggregate by", "ORDER BY inside %s()", name);
+        return parser_refuse(p, f->location, "approx_percentile(x, 0.99) is within 1 % of it", "%s() WITHIN GROUP",
+                             name);
     if (f->func_variadic)
         return parser_refuse(p, f->location, NULL, "VARIADIC");
     if (f->n_funcname > 2 || (f->n_funcname == 2 && strcmp(node_string(f->funcname[0]), "pg_catalog") != 0))
@@ -385,6 +384,8 @@ static enum status parse_call(struct parser *p, const PgQuery__FuncCall *f, stru
     e->plain = true;
     e->flag = f->agg_star;
     e->distinct = f->agg_distinct;
+    e->norder = (uint32_t)f->n_agg_order;
+    TRY(parse_order(p, f->agg_order, f->n_agg_order, &e->order));
     e->filter = filter;
     if (f->over)
         TRY(parse_over(p, f->over, &e->over));

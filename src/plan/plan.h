@@ -153,7 +153,16 @@ struct plan_join {
                               * anything later, so the other side's rows need not be kept */
 };
 
-enum over_kind { OVER_ROW_NUMBER, OVER_RANK, OVER_DENSE_RANK, OVER_LAG, OVER_LEAD, OVER_FIRST, OVER_LAST, OVER_AGGREGATE };
+enum over_kind {
+    OVER_ROW_NUMBER,
+    OVER_RANK,
+    OVER_DENSE_RANK,
+    OVER_LAG,
+    OVER_LEAD,
+    OVER_FIRST,
+    OVER_LAST,
+    OVER_AGGREGATE,
+};
 
 /* The first rows of each partition. The rank is the last output column, bigint. */
 struct plan_topn {
@@ -193,7 +202,7 @@ struct plan_node {
     struct schema schema;  /* output */
     enum node_mode mode;
     uint32_t *key, nkey;   /* columns that make a row unique; NULL: none known; nkey 0, key not NULL: at most one row */
-    struct plan_time *times; uint32_t ntimes; /* output columns that carry event time; the first is the chosen one */
+    struct plan_time *times; uint32_t ntimes; /* output columns that carry event time; the first is used */
     int32_t window_start, window_end; /* output columns that are the bounds of a window, -1: none */
     bool start_tells_end;  /* one start (and session key) has one end; an end always has one start */
     bool bounded;          /* all inputs finite */
@@ -216,8 +225,8 @@ struct plan_node {
     struct plan_topn topn;             /* TOPN: with `sort` */
     struct plan_over over;             /* OVER: with `sort` */
     /* AGGREGATE, TOPN, OVER: the input column, one of those it groups by, that carries event time: the end of a window,
-     * say. What is kept for a value goes when the watermark, less `lag`, reaches it; rows that come after that are late.
-     * -1: none. */
+     * say. What is kept for a value goes when the watermark, less `lag`, reaches it; rows that come after that are
+     * late. -1: none. */
     int32_t closes;
     int64_t lag;                       /* us; of DEDUP, SESSION: of its time column */
     bool final;                        /* AGGREGATE, SESSION, TOPN, OVER: rows come out once, when their window closes; JOIN:

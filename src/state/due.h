@@ -1,5 +1,5 @@
-/* What is due when: entries by the time at which something happens to them. In memory only; who owns the entries rebuilds
- * it after a load. One thread at a time.
+/* What is due when: entries by the time at which something happens to them. In memory only; who owns the entries
+ * rebuilds it after a load. One thread at a time.
  */
 #pragma once
 

@@ -157,13 +157,24 @@ def a_second_run_beside_a_live_one(folder: Path) -> None:
         assert f"pid {live.pid}" in said, said
         status = json.loads(bourn(folder, "status", "--json").stdout)
         assert status["running"] is True and status["pid"] == live.pid
+        until(lambda: json.loads(bourn(folder, "status", "--json").stdout)["queries"][0]["input_rows_per_second"] > 0)
+        status = json.loads(bourn(folder, "status", "--json").stdout)
+        queries = {query["name"]: query for query in status["queries"]}
+        assert set(queries) == {"net_flow", "user_metrics", "channel_distribution", "rejected"}
+        for name, query in queries.items():
+            assert query["id"] == f"{status['uuid']}/{name}" and query["state"] == "running", query
+            assert 400 < query["input_rows_per_second"] < 2500, query
+            assert query["processed_rows_per_second"] > query["input_rows_per_second"], query
+            assert query["trigger"] == "every 30 s" and query["batch_duration_us"] > 0 and query["rows"] > 0, query
+        assert "query net_flow: running" in bourn(folder, "status").stdout
         assert bourn(folder, "why").stdout
         mode = (folder / "state/control").stat().st_mode & 0o777
         assert mode == 0o600, oct(mode)
     finally:
         live.send_signal(signal.SIGINT)
         assert live.wait(timeout=5) == 0, live.stderr.read()
-    assert json.loads(bourn(folder, "status", "--json").stdout)["running"] is False
+    status = json.loads(bourn(folder, "status", "--json").stdout)
+    assert status["running"] is False and {query["state"] for query in status["queries"]} == {"stopped"}
 
 
 def interrupted_within_two_seconds(folder: Path) -> None:

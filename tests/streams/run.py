@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Queries over streams: windows, joins, sessions, Top-N. Each is run over the same events however the stream is cut into
-epochs, on one worker and several, stopped and continued in between; what is left at the end must be PostgreSQL's answer.
+"""Queries over streams: windows, joins, sessions, Top-N. Each is run over the same events however the stream is cut
+into epochs, on one worker and several, stopped and continued in between; what is left at the end must be PostgreSQL's
+answer.
 
     tests/streams/run.py            all of cases.sql
     tests/streams/run.py WORD...    those whose name has one of the words
@@ -28,6 +29,7 @@ suite = Suite("streams")
 BOURN = program()
 ROWS = 400
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+WATERMARK = " OPTIONS (watermark '2 s')"
 COLUMNS = "id int, k int, j int, v int, t text, n numeric(12,2), f double precision, ts timestamptz{} NOT NULL"
 
 
@@ -117,8 +119,7 @@ def windows_for_postgresql(query: str) -> str:
 def pipeline(folder: Path, columns: str, query: str, rows: int) -> str:
     tables = "".join(
         f"CREATE SERVER file_{name} FOREIGN DATA WRAPPER file OPTIONS (path '{folder.parent / name}.ndjson');\n"
-        f"CREATE FOREIGN TABLE {name} ({COLUMNS.format(chr(32) + 'OPTIONS (watermark ' + chr(39) + '2 s' + chr(39) + ')')}) "
-        f"SERVER file_{name};\n" for name in "ab")
+        f"CREATE FOREIGN TABLE {name} ({COLUMNS.format(WATERMARK)}) SERVER file_{name};\n" for name in "ab")
     return (tables + f"SET bourn.epoch_rows = {rows};\n"
             f"CREATE SERVER result FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/result.ndjson');\n"
             f"CREATE FOREIGN TABLE result ({columns}) SERVER result;\n"

@@ -13,6 +13,8 @@
 #include "expr/aggregate.h"
 #include "expr/exact_sum.h"
 #include "expr/function.h"
+#include "expr/multiset.h"
+#include "expr/packed.h"
 #include "tsv.h"
 
 enum { ROWS = 64, WORKERS = 4, ROUNDS = 200 };
@@ -90,25 +92,59 @@ static void *repack(const struct aggregate *g, void *state)
     return copy;
 }
 
+/* The type of the one column that is read; of a packed one, and what is packed: see pack_argument. */
 static struct type concrete(const struct aggregate *g, bool wide)
 {
+    if (g->shape != SHAPE_ONE)
+        return (struct type){.id = TYPE_BYTEA, .element = g->shape == SHAPE_CHOICE ? TYPE_TEXT : TYPE_UNKNOWN};
     if (g->arg == TYPE_NUMERIC)
         return wide ? type_numeric(38, 4) : type_numeric(18, 2);
     return g->arg == TYPE_UNKNOWN || (unsigned)g->arg >= TYPE_COUNT ? TYPE(TYPE_INT8) : TYPE(g->arg);
+}
+
+/* The column of two random arguments that an aggregate of another shape reads. */
+static void pack_argument(const struct aggregate *g, struct column *c, struct arena *a, uint32_t r)
+{
+    enum type_id first = g->shape == SHAPE_PAIR || g->shape == SHAPE_QUANTILE ? TYPE_FLOAT8 : TYPE_TEXT;
+    struct column args[2] = {column_make(a, TYPE(first), 1, false), column_make(a, TYPE(first), 1, false)};
+    struct expr *values[2], *packed, *folded;
+    static const char *const letters[] = {[SHAPE_PAIR] = "vv", [SHAPE_CHOICE] = "rv", [SHAPE_QUANTILE] = "vv",
+                                          [SHAPE_STRINGS] = "vo", [SHAPE_JSON] = "v", [SHAPE_MEMBERS] = "ov"};
+    for (int i = 0; i < 2; i++) {
+        fill(&args[i], a, 0);
+        if (i == 0 && g->shape == SHAPE_QUANTILE)
+            *(double *)args[i].data = 0.5;
+        if (i == 1 && g->shape == SHAPE_MEMBERS)
+            ((struct view *)args[i].data)[0] = view_of("1", 1);
+        values[i] = expr_const(a, args[i].type, false, -1);
+        values[i]->value = args[i];
+    }
+    packed = packed_row(a, letters[g->shape], values, (uint32_t)strlen(letters[g->shape]), TYPE(TYPE_TEXT), -1);
+    assert_int_equal(function_fold(a, packed, &folded), OK);
+    ((struct view *)c->data)[r] = *column_view(&folded->value, 0);
+}
+
+static void fill_argument(const struct aggregate *g, struct column *c, struct arena *a, uint32_t r)
+{
+    if (g->shape == SHAPE_ONE)
+        fill(c, a, r);
+    else
+        pack_argument(g, c, a, r);
 }
 
 static void check_one(const struct aggregate *g, struct arena *a, bool wide, bool nulls)
 {
     struct type type = concrete(g, wide);
     struct column col = column_make(a, type, ROWS, nulls);
-    const struct column *arg = g->arg == TYPE_UNKNOWN ? NULL : &col;
+    const struct column *arg = g->arg == TYPE_UNKNOWN && g->shape == SHAPE_ONE ? NULL : &col;
+    int64_t memory = aggregate_memory();
     void *one = mem_zalloc(g->state_size), *many[WORKERS];
     for (int i = 0; i < WORKERS; i++)
         many[i] = mem_zalloc(g->state_size);
     int64_t weights[ROWS];
     uint32_t rows[ROWS], order[ROWS];
     for (uint32_t r = 0; r < ROWS; r++) {
-        fill(&col, a, r);
+        fill_argument(g, &col, a, r);
         if (nulls && below(3))
             bit_set(col.valid, r);
         weights[r] = g->retracts ? (int64_t)below(3) + 1 : 1;
@@ -147,6 +183,7 @@ static void check_one(const struct aggregate *g, struct arena *a, bool wide, boo
     release(g, one);
     for (int i = 0; i < WORKERS; i++)
         release(g, many[i]);
+    assert_int_equal(aggregate_memory(), memory);
 }
 
 static void test_results_do_not_depend_on_order_workers_or_history(void **state)
@@ -233,7 +270,7 @@ static void test_retraction_leaves_no_residue(void **state)
         int64_t back[ROWS];
         uint32_t rows[ROWS];
         for (uint32_t r = 0; r < ROWS; r++) {
-            fill(&col, &a, r);
+            fill_argument(g, &col, &a, r);
             states[r] = one;
             back[r] = -1;
             rows[r] = r;
@@ -245,6 +282,74 @@ static void test_retraction_leaves_no_residue(void **state)
         release(g, one);
         release(g, empty);
     }
+    arena_release(&a);
+}
+
+/* Against an array of counts: 200,000 changes of 1,000 keys, of both kinds. */
+static void test_a_multiset_counts(void **state)
+{
+    (void)state;
+    enum { KEYS = 1000, CHANGES = 200000 };
+    static int64_t counts[KEYS];
+    int64_t memory = *multiset_memory();
+    for (int bytes = 0; bytes < 2; bytes++) {
+        struct multiset s = {0}, other = {0};
+        uint32_t used = 0, present = 0;
+        memset(counts, 0, sizeof counts);
+        for (int i = 0; i < CHANGES; i++) {
+            uint32_t key = below(i % 20000 < 10000 ? KEYS : 10); /* it grows, and shrinks */
+            int64_t weight = i % 20000 >= 15000 ? -counts[key] : (int64_t)below(5) - 2;
+            char text[64];
+            int n = snprintf(text, sizeof text, "%*u", (int)(key % 40), key);
+            counts[key] += weight;
+            if (bytes)
+                multiset_add_bytes(&s, (struct slice){text, (size_t)n}, weight);
+            else
+                multiset_add_word(&s, key * UINT64_C(1) << 40, weight);
+        }
+        for (int k = 0; k < KEYS; k++) {
+            used += counts[k] != 0;
+            present += counts[k] > 0;
+        }
+        assert_int_equal(s.used, used);
+        assert_int_equal(s.present, present);
+        const struct multiset_slot *slot;
+        for (uint32_t at = 0; (slot = multiset_next(&s, &at));)
+            assert_int_equal(slot->count, counts[bytes ? strtoul(multiset_key(slot).data, NULL, 10) : slot->key >> 40]);
+        multiset_merge(&other, &s);
+        assert_int_equal(other.used, used);
+        multiset_release(&s);
+        multiset_release(&other);
+    }
+    assert_int_equal(*multiset_memory(), memory);
+}
+
+/* The errors that docs/sql.md states, on a million rows. */
+static void test_sketches_keep_their_error(void **state)
+{
+    (void)state;
+    enum { VALUES = 1000000, BATCH = 1000 };
+    struct arena a = {0};
+    const struct aggregate *count = aggregate_by_id("approx_count_distinct(any)");
+    void *counter = mem_zalloc(count->state_size), *states[BATCH];
+    struct column col = column_make(&a, TYPE(TYPE_INT8), BATCH, false);
+    struct column out = column_make(&a, TYPE(TYPE_INT8), 1, false);
+    uint32_t rows[BATCH];
+    const char *sqlstate = NULL;
+    for (int64_t from = 0; from < VALUES; from += BATCH) {
+        for (uint32_t i = 0; i < BATCH; i++) {
+            ((int64_t *)col.data)[i] = (from + i) * 7919;
+            rows[i] = i;
+            states[i] = counter;
+        }
+        count->update(states, &col, rows, BATCH, NULL);
+        count->update(states, &col, rows, BATCH, NULL); /* twice is once */
+        assert_true(count->final(counter, col.type, &out, 0, &a, &sqlstate));
+        double exact = (double)(from + BATCH), got = (double)*(int64_t *)out.data;
+        if (fabs(got - exact) > 0.0163 * 3.5 * exact)
+            fail_msg("%.0f of %.0f", got, exact);
+    }
+    release(count, counter);
     arena_release(&a);
 }
 
@@ -342,6 +447,8 @@ int main(void)
         cmocka_unit_test(test_results_do_not_depend_on_order_workers_or_history),
         cmocka_unit_test(test_columns_add_up_like_rows),
         cmocka_unit_test(test_retraction_leaves_no_residue),
+        cmocka_unit_test(test_a_multiset_counts),
+        cmocka_unit_test(test_sketches_keep_their_error),
         cmocka_unit_test(test_exact_sums_are_exact),
         cmocka_unit_test(test_sums_past_any_double_come_back),
         cmocka_unit_test(test_wide_sums_do_not_overflow_inside),

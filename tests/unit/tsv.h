@@ -7,7 +7,7 @@
 
 #include "base/os.h"
 
-enum { TSV_FIELDS = 8 };
+enum { TSV_FIELDS = 24 };
 
 struct tsv {
     struct buf text;

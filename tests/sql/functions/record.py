@@ -81,14 +81,37 @@ def argument(field):
     return f"({literal})" if kind == "?" else f"({literal}::{kind})"
 
 
+# What bourn has and PostgreSQL has not, said in PostgreSQL's words.
+AGGREGATES = {
+    "arg_max": "(select a from {} where a is not null and b is not null order by b desc, a desc limit 1)",
+    "arg_min": "(select a from {} where a is not null and b is not null order by b, a limit 1)",
+    "approx_count_distinct": "(select count(distinct v) from {})",
+    "approx_percentile": "(select a::float8 from {} where a is not null order by a offset (select "
+                         "greatest(floor(min(b) * (count(a) - 1)), 0) from {}) limit 1)",
+}
+AGGREGATES["max_by"] = AGGREGATES["arg_max"]
+AGGREGATES["min_by"] = AGGREGATES["arg_min"]
+
+
+def aggregate(name, args):
+    two = name.startswith("agg2 ")
+    name, _, rest = name.split(" ", 1)[1].partition(" ")
+    cells = [", ".join(args[i:i + 1 + two]) for i in range(0, len(args), 1 + two)]
+    rows = "(values " + ", ".join(f"({cell})" for cell in cells) + (") r(a, b)" if two else ") r(v)")
+    if name in AGGREGATES:
+        return AGGREGATES[name].replace("{}", rows)
+    distinct = "distinct " if "DISTINCT" in rest else ""
+    order = rest[rest.index(" ORDER BY" if rest.startswith("DISTINCT") else "ORDER BY"):] if "ORDER" in rest else ""
+    call = name if name.endswith("(*)") else f"{name}({distinct}{'a, b' if two else 'v'} {order})"
+    return f"(select {call} from {rows})"
+
+
 def expression(name, fields):
     args = [argument(field) for field in fields]
     if name.startswith("cast "):
         return f"cast({args[0]} as {name[5:]})"
-    if name.startswith("agg "):
-        rows = ", ".join(f"({arg})" for arg in args)
-        call = name[4:] if name.endswith("(*)") else f"{name[4:]}(v)"
-        return f"(select {call} from (values {rows}) r(v))"
+    if name.startswith("agg"):
+        return aggregate(name, args)
     if name == "in":
         return f"{args[0]} in ({', '.join(args[1:])})"
     if name in SPECIAL:

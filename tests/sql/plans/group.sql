@@ -38,3 +38,7 @@ CREATE FOREIGN TABLE wide (id bigint PRIMARY KEY, n bigint) SERVER lake;
 INSERT INTO wide SELECT id, count(*) FROM finite GROUP BY id;
 -- case: what cannot take back waits for the end
 INSERT INTO one_row SELECT 1, max(n) FROM (SELECT name, count(*) AS n FROM finite GROUP BY name) q;
+-- case: min and max over rows that change keep every value; so does DISTINCT
+INSERT INTO one_row SELECT 1, max(n) FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY user_id) q;
+-- case: several values of each group are kept
+INSERT INTO one_row SELECT 1, count(DISTINCT user_id) + sum(DISTINCT amount) FILTER (WHERE amount > 1) FROM payments;

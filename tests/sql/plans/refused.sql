@@ -75,7 +75,7 @@ INSERT INTO log SELECT event_id, 1, NULL FROM payments WHERE count(*) > 1;
 INSERT INTO totals SELECT user_id, sum(sum(amount)), 1, NULL FROM payments GROUP BY user_id;
 INSERT INTO totals SELECT user_id, amount, count(*), NULL FROM payments GROUP BY user_id;
 INSERT INTO totals SELECT user_id, count(), 1, NULL FROM payments GROUP BY user_id;
-INSERT INTO totals SELECT user_id, 1, count(DISTINCT note), NULL FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT user_id, 1, count(DISTINCT note, user_id), NULL FROM payments GROUP BY user_id;
 INSERT INTO totals SELECT user_id, 1, lower(DISTINCT note), NULL FROM payments GROUP BY user_id;
 INSERT INTO totals SELECT user_id, 1, sum(*), NULL FROM payments GROUP BY user_id;
 INSERT INTO totals SELECT user_id, 1, sum(note), NULL FROM payments GROUP BY user_id;
@@ -157,5 +157,11 @@ INSERT INTO log SELECT upper(id) FILTER (WHERE v > 1), 1, NULL FROM untimed;
 INSERT INTO log SELECT *;
 INSERT INTO log SELECT x.* FROM untimed;
 INSERT INTO log SELECT count(untimed.*), 1, NULL FROM untimed;
--- case: what cannot take back, over a stream that changes
-INSERT INTO one_row SELECT 1, max(n) FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY user_id) q;
+-- case: aggregates of several arguments, DISTINCT and ORDER BY inside
+INSERT INTO log SELECT string_agg(id), 1, NULL FROM untimed;
+INSERT INTO log SELECT id, sum(v ORDER BY v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, corr(DISTINCT v, v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, approx_percentile(v, v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, approx_percentile(v, 99), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT string_agg(DISTINCT id, ',' ORDER BY v), 1, NULL FROM untimed;
+INSERT INTO log SELECT id, percentile_cont(0.5) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;

@@ -81,3 +81,16 @@ SELECT sum(10 / n) FILTER (WHERE n <> 0), count(10 / n) FILTER (WHERE n > 1), su
 SELECT k, sum(10 / n) FILTER (WHERE n <> 0) FROM t GROUP BY k
 SELECT sum(10 / n) FROM t
 SELECT CASE NULL WHEN 'a' THEN 1 ELSE 2 END, CASE 'a' WHEN k THEN 1 END FROM t
+-- case: aggregates of different values, in order, of several arguments
+SELECT count(DISTINCT k), count(DISTINCT n), sum(DISTINCT n), avg(DISTINCT m), count(DISTINCT d), count(DISTINCT b), min(DISTINCT n) FROM t
+SELECT k, count(DISTINCT n) FILTER (WHERE n > 1), sum(DISTINCT m) FILTER (WHERE b), count(*) FROM t GROUP BY k
+SELECT count(DISTINCT k), string_agg(k, ','), jsonb_agg(n), corr(n, f) FROM nothing
+SELECT string_agg(k, ',' ORDER BY k, n), string_agg(k, '-' ORDER BY n DESC, k), string_agg(DISTINCT k, ';' ORDER BY k DESC) FROM t
+SELECT b, string_agg(k, n::text ORDER BY n DESC NULLS LAST, k) FROM t GROUP BY b ORDER BY b
+SELECT b, string_agg(k, '' ORDER BY n NULLS FIRST, k) FILTER (WHERE n IS NULL OR n > 1) FROM t GROUP BY b ORDER BY b
+SELECT jsonb_agg(n ORDER BY n, k), jsonb_agg(k ORDER BY k DESC, n), jsonb_object_agg(coalesce(k, '-'), n ORDER BY n, m) FROM t
+SELECT regr_count(n, m), regr_sxx(n, m)::numeric(20,6), covar_pop(m, n)::numeric(20,6) FROM t
+-- case: over rows that change
+SELECT min(s), max(s), min(k), max(k) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) q
+SELECT count(DISTINCT s), sum(DISTINCT s), string_agg(k, ',' ORDER BY s DESC, k) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) q
+SELECT b, max(top), min(top) FROM (SELECT b, n, max(m) AS top FROM t GROUP BY b, n) q GROUP BY b

@@ -1,0 +1,23 @@
+/* Several values of a row as one bytea: what aggregates of several arguments read, and keep as keys.
+ *
+ *     the row keys (column/rowkey.h) of all values, one after the other; u32 little-endian, where the payload begins
+ *
+ * The first values are an order to keep rows in: memcmp on packed rows is that order. The rest, the payload, is what
+ * the aggregate needs. Packing is a call of step_pack, whose first argument is a constant text with a letter a value.
+ *
+ *     a A  a key, ascending, NULLs last or first       r  a key, ascending; without it the row is NULL
+ *     d D  a key, descending, NULLs first or last      v  payload; without it the row is NULL
+ *                                                      o  payload that may be NULL
+ */
+#pragma once
+
+#include "expr/function.h"
+
+extern const struct function step_pack;
+
+/* The call that packs `values` as `letters` say; its type is a bytea with `element` (may be untyped) inside. */
+struct expr *packed_row(struct arena *a, const char *letters, struct expr *const *values, uint32_t n,
+                        struct type element, int32_t location);
+struct reader packed_payload(struct slice packed);
+/* The type of the value inside. */
+struct type packed_element(struct type packed);
