@@ -50,7 +50,7 @@ def row(line: dict) -> str:
 
 def nexmark_row(line: dict) -> str:
     """A query: both speeds per core, how many times faster, what it needed."""
-    ours = speed(line["bourn_per_core"]) if "bourn_per_core" in line else ""
+    ours = speed(line["bourn_per_core"]) if "bourn_per_core" in line else line.get("bourn_error", "")
     theirs = speed(line["flink_per_core"]) if "flink_per_core" in line else line.get("flink_error", "")
     ratio = f"{line['ratio']:.1f} x" if "ratio" in line else ""
     memory = f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else ""
