@@ -2,8 +2,8 @@
 
 Each line: the promise, where it stands ("README.md: some words of it"), and the tests, separated by spaces; a test is
 SUITE:NAME as tests/run knows it, with spaces as "_", and may hold the wildcards * and ?. A promise is kept if the words
-stand in that file and every test has run and passed. One whose test could not be run here is neither kept nor broken, but
-skipped, and said to be.
+stand in that file and every test has run and passed. One whose test could not be run here is neither kept nor broken,
+but skipped, and said to be.
 """
 from __future__ import annotations
 
