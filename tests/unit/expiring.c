@@ -123,7 +123,7 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards
                 expiring_save(s, 0, cut, &sections[nsections]);
                 expiring_save(s, cut, SHARDS, &sections[nsections++]);
             }
-            if (step % 50000 == 0)
+            if (step % 40000 == 0)
                 s = reload(s, horizon, evict);
         }
         int i = (int)(random_u64() % IDS);
