@@ -17,6 +17,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests"))
@@ -43,14 +44,15 @@ def busy() -> float:
 
 
 class Machine:
-    """What others used of the machine since then; our own children that ended are not others."""
+    """What others used of the machine since then; our own children that ended are not others, nor what is named."""
 
-    def __init__(self):
+    def __init__(self, beside: Sequence[int] = ()):
+        self.beside = beside
         self.began, self.busy, self.own = time.monotonic(), busy(), self._own()
 
-    @staticmethod
-    def _own() -> float:
-        return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    def _own(self) -> float:
+        ended = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return ended + sum(map(processor_of, self.beside))
 
     def others(self) -> float:
         used = busy() - self.busy - (self._own() - self.own)
@@ -95,7 +97,7 @@ def pinned(words: list, cores: str | None) -> list[str]:
     return [str(word) for word in ([*(["taskset", "-c", cores] if cores else []), *words])]
 
 
-def run(words: list, folder: Path, cores: str | None = None, beside: list[int] = (), **env: str) -> Took:
+def run(words: list, folder: Path, cores: str | None = None, beside: Sequence[int] = (), **env: str) -> Took:
     """It must succeed. `beside`: processes that are part of the measurement, such as a broker."""
     words = pinned(words, cores)
     out, errors = folder / "stdout.txt", folder / "stderr.txt"

@@ -37,7 +37,7 @@ def events(count: int) -> Path:
     """A folder with a file for each worker, event by event in turn: Flink reads a file with one task."""
     def make(partial: Path) -> None:
         partial.mkdir()
-        words = [BOURN, "generate", "--nexmark", "--rows", count, "--rate", 0, "--to", "-"]
+        words = [BOURN, "generate", "--generator", "nexmark", "--rows", count, "--rate", 0, "--to", "-"]
         with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE) as made:
             files = [open(partial / f"part-{number}.ndjson", "wb") for number in range(WORKERS)]
             for number, line in enumerate(made.stdout):
@@ -45,7 +45,7 @@ def events(count: int) -> Path:
             for file in files:
                 file.close()
         if made.returncode:
-            raise SystemExit("bourn generate makes no Nexmark events")
+            raise SystemExit("bourn generate --generator nexmark failed")
     return inputs.made(f"nexmark-{inputs.digest(TOP / 'src/source/nexmark.c')}-{count}", make)
 
 
@@ -78,27 +78,31 @@ def flink(folder: Path, classpath: str, query: str) -> dict:
     return lines[0]
 
 
-def bourn(folder: Path, query: str) -> dict[str, float]:
+def bourn(folder: Path, query: str) -> dict:
+    """Its speed and memory, or why it refuses the query."""
     fresh(folder)
-    took = run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, EXAMPLE / "file.sql",
-                EXAMPLE / f"{query}.sql"], folder, EVENTS=str(events(rows())), OUT=str(folder / "out.ndjson"))
-    return {"bourn_per_core": rows() / took.seconds / WORKERS, "memory_mb": took.memory / 1e6,
-            "bourn_others": took.others}
+    files = [EXAMPLE / "file.sql", EXAMPLE / f"{query}.sql"]
+    env = {"EVENTS": str(events(rows())), "OUT": str(folder / f"{query}.ndjson")}
+    checked = subprocess.run([str(word) for word in (BOURN, "check", *files)], cwd=folder, capture_output=True,
+                             text=True, env=environment(folder, **env))
+    if checked.returncode:
+        return {"bourn_error": checked.stderr.splitlines()[0].split("error: ")[-1]}
+    took = run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, *files], folder, **env)
+    return {"bourn_per_core": rows() / took.seconds / WORKERS, "memory_mb": took.memory / 1e6, "others": took.others}
 
 
 def figures(folder: Path, results: Results) -> None:
     ratios, classpath = [], compile_driver(folder)
     for query in wanted():
-        ours = bourn(folder, query) if (EXAMPLE / f"{query}.sql").exists() else {}
+        values = bourn(folder, query)
         machine = Machine()
         theirs = flink(folder, classpath, query)
-        others = max(machine.others(), ours.pop("bourn_others", 0))
-        values = dict(ours)
+        others = max(machine.others(), values.pop("others", 0))
         if "ms" in theirs:
             values["flink_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
         else:
             values["flink_error"] = theirs["error"]
-        if ours and "ms" in theirs:
+        if "bourn_per_core" in values and "flink_per_core" in values:
             values["ratio"] = values["bourn_per_core"] / values["flink_per_core"]
             ratios.append(values["ratio"])
         results.add("nexmark", query, **values, events=rows(), others=others,

@@ -38,7 +38,7 @@ JOIN (SELECT MAX(bids) AS most, window_start, window_end FROM counted GROUP BY w
 -- q6
 SELECT seller, AVG(final) OVER (PARTITION BY seller ORDER BY date_time ROWS BETWEEN 9 PRECEDING AND CURRENT ROW)
 FROM (
-    SELECT a.seller, b.price AS final, b.date_time,
+    SELECT a.seller, b.price AS final, CAST(b.date_time AS TIMESTAMP(3)) AS date_time,
            ROW_NUMBER() OVER (PARTITION BY a.id, a.seller ORDER BY b.price DESC) AS nth
     FROM auction AS a JOIN bid AS b ON a.id = b.auction
     WHERE b.date_time BETWEEN a.date_time AND a.expires

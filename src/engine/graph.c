@@ -344,12 +344,13 @@ static void end_round(struct graph *g)
         arena_reset(&g->slots[s].arena);
 }
 
-void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event)
+void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event,
+                 void (*beside)(void *arg), void *arg)
 {
     assert(n <= g->nslots);
     for (uint32_t i = 0; i < n; i++)
         g->slots[i].in = &batches[i];
-    pool_run(g->config.pool, n, scan_task, g);
+    pool_run_beside(g->config.pool, n, scan_task, g, beside, arg);
     for (uint32_t i = 0; i < n; i++)
         ret_max_event[i] = g->slots[i].max_event;
     end_round(g);

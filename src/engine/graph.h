@@ -32,8 +32,10 @@ uint32_t graph_slots(const struct graph *g);
 
 /* times: per plan table, those of sources set. */
 void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct op_time *times, bool final);
-/* ret_max_event: per batch, the greatest event time accepted, INT64_MIN: none. */
-void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event);
+/* ret_max_event: per batch, the greatest event time accepted, INT64_MIN: none. beside(arg), unless NULL, is run on the
+ * caller's thread while other workers are at the batches: to read the next ones meanwhile. */
+void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event,
+                 void (*beside)(void *arg), void *arg);
 /* Everything that waits for the end of the epoch comes out and reaches the sinks. */
 void graph_end_epoch(struct graph *g);
 

@@ -189,25 +189,47 @@ static enum status poll_split(struct input *in, uint32_t split, struct source_ba
     return OK;
 }
 
-static void take_batches(struct reading *r, struct input *in, struct input_split *split, struct source_batch *batches,
-                         uint32_t n)
+/* A set of batches of one split: polled, taken through the graph, released. */
+struct polled {
+    struct input *in;
+    uint32_t split, slots, n;
+    enum status status;
+    struct error *err;
+    struct source_batch batches[MAX_SLOTS];
+};
+
+static void poll_set(void *arg)
 {
+    struct polled *p = arg;
+    p->status = poll_split(p->in, p->split, p->batches, p->slots, &p->n, p->err);
+}
+
+/* next, unless NULL, is polled while other workers are busy with the batches. */
+static void take_batches(struct reading *r, struct polled *p, struct polled *next)
+{
+    struct input_split *split = &p->in->splits[p->split];
     int64_t max_event[MAX_SLOTS];
-    graph_round(r->g, batches, n, max_event);
-    for (uint32_t i = 0; i < n; i++) {
+    graph_round(r->g, p->batches, p->n, max_event, next ? poll_set : NULL, next);
+    for (uint32_t i = 0; i < p->n; i++) {
         if (max_event[i] > split->max_event) {
             split->max_event = max_event[i];
             split->advanced_at = os_mono_us();
         }
-        split->position = batches[i].next_position;
-        r->rows += batches[i].rows;
-        in->rows += batches[i].rows;
-        r->bytes += batches[i].bytes;
-        in->source->ops->release(in->source, &batches[i]);
+        split->position = p->batches[i].next_position;
+        p->in->source->ops->release(p->in->source, &p->batches[i]);
     }
     split->moved = true;
     split->idle = false;
     split->quiet_since = 0;
+}
+
+static void count_batches(struct reading *r, const struct polled *p)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        r->rows += p->batches[i].rows;
+        r->bytes += p->batches[i].bytes;
+        p->in->rows += p->batches[i].rows;
+    }
 }
 
 /* ---- drift: splits that are too far ahead of others in event time are paused (semantics 7) ---- */
@@ -275,22 +297,52 @@ static void note_position(struct input *in, uint32_t index)
     }
 }
 
+struct split_limits {
+    uint64_t rows, bytes;
+    int64_t until_us;
+};
+
+static bool may_read_on(const struct reading *r, const struct polled *p, const struct split_limits *l)
+{
+    return r->rows < l->rows && r->bytes < l->bytes && p->in->splits[p->split].max_event <= p->in->drift_limit &&
+           !p->in->drift_unknown && os_mono_us() < l->until_us && graph_in_flight(r->g) < r->limits->memory;
+}
+
+/* With several workers, sets are polled one ahead: what is polled belongs to this epoch, so none is polled that would
+ * begin past a limit. With one there is nobody to work meanwhile; and where event time limits how far a split is read,
+ * a set must have been worked on before that is known. */
+static enum status read_sets(struct reading *r, struct polled *sets, const struct split_limits *limits)
+{
+    bool read_ahead = graph_slots(r->g) > 1 && sets->in->drift_limit == INT64_MAX;
+    uint32_t now = 0;
+    for (poll_set(&sets[0]); sets[now].status == OK && sets[now].n > 0; now = !now) {
+        struct polled *next = &sets[!now];
+        count_batches(r, &sets[now]);
+        bool ahead = read_ahead && may_read_on(r, &sets[now], limits);
+        take_batches(r, &sets[now], ahead ? next : NULL);
+        if (!ahead && !may_read_on(r, &sets[now], limits))
+            return OK;
+        if (!ahead)
+            poll_set(next);
+    }
+    return sets[now].status;
+}
+
 /* A split gets its share of what is left of the epoch's limits, so that the first ones leave something for the rest. */
 static enum status read_split(struct reading *r, struct input *in, uint32_t index, uint32_t left, struct error *err)
 {
     struct input_split *split = &in->splits[index];
-    struct source_batch batches[MAX_SLOTS];
-    uint32_t slots = MIN(graph_slots(r->g), (uint32_t)MAX_SLOTS), n;
+    struct polled sets[2];
+    for (int i = 0; i < 2; i++) {
+        sets[i].in = in;
+        sets[i].split = index;
+        sets[i].slots = MIN(graph_slots(r->g), (uint32_t)MAX_SLOTS);
+        sets[i].err = err;
+    }
     int64_t now = os_mono_us();
-    int64_t until = now + MAX(r->limits->until_us - now, 0) / left;
-    uint64_t row_limit = share(r->rows, r->limits->rows, left), byte_limit = share(r->bytes, r->limits->bytes, left);
-    do {
-        TRY(poll_split(in, index, batches, slots, &n, err));
-        if (n == 0)
-            break;
-        take_batches(r, in, split, batches, n);
-    } while (r->rows < row_limit && r->bytes < byte_limit && split->max_event <= in->drift_limit &&
-             !in->drift_unknown && os_mono_us() < until && graph_in_flight(r->g) < r->limits->memory);
+    struct split_limits limits = {share(r->rows, r->limits->rows, left), share(r->bytes, r->limits->bytes, left),
+                                  now + MAX(r->limits->until_us - now, 0) / left};
+    TRY(read_sets(r, sets, &limits));
     note_position(in, index);
     if (!split->finished && in->source->ops->finished(in->source, index))
         split->finished = split->moved = true;

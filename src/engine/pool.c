@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* How often a thread looks before it sleeps: some 20 us. The phases of a round follow each other sooner than that, and
+ * a sleeper costs both sides a call into the kernel. */
+enum { LOOKS = 500 };
+
 struct pool_thread {
     struct pool *pool;
     struct os_thread thread;
@@ -15,9 +19,9 @@ struct pool {
     struct pool_thread *threads; /* workers 1..n-1; the caller is worker 0 */
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    uint64_t generation; /* a new number for every pool_run */
-    uint32_t busy;       /* threads that have not finished this generation */
-    bool stop;
+    atomic_ullong generation; /* a new number for every pool_run; written under the lock, as what follows */
+    atomic_uint busy;         /* threads that have not finished this generation */
+    atomic_bool stop;
     void (*run)(void *arg, uint32_t worker, uint32_t task);
     void *arg;
     uint32_t ntasks;
@@ -31,13 +35,33 @@ static void take_tasks(struct pool *p, uint32_t worker)
         p->run(p->arg, worker, task);
 }
 
+static void look_again(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+static void look_for_work(struct pool *p, uint64_t seen)
+{
+    for (int i = 0; i < LOOKS && p->generation == seen && !p->stop; i++)
+        look_again();
+}
+
+static void look_whether_done(struct pool *p)
+{
+    for (int i = 0; i < LOOKS && p->busy > 0; i++)
+        look_again();
+}
+
 static void *thread_main(void *arg)
 {
     struct pool_thread *t = arg;
     struct pool *p = t->pool;
     uint64_t seen = 0;
-    pthread_mutex_lock(&p->lock);
     for (;;) {
+        look_for_work(p, seen);
+        pthread_mutex_lock(&p->lock);
         while (!p->stop && p->generation == seen)
             pthread_cond_wait(&p->work, &p->lock);
         if (p->stop)
@@ -48,6 +72,7 @@ static void *thread_main(void *arg)
         pthread_mutex_lock(&p->lock);
         if (--p->busy == 0)
             pthread_cond_signal(&p->done);
+        pthread_mutex_unlock(&p->lock);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -90,9 +115,17 @@ void pool_free(struct pool *p)
 
 void pool_run(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32_t, uint32_t), void *arg)
 {
+    pool_run_beside(p, ntasks, run, arg, NULL, NULL);
+}
+
+void pool_run_beside(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32_t, uint32_t), void *arg,
+                     void (*beside)(void *), void *beside_arg)
+{
     if (p->nworkers == 1 || ntasks == 1) {
         for (uint32_t task = 0; task < ntasks; task++)
             run(arg, 0, task);
+        if (beside)
+            beside(beside_arg);
         return;
     }
     pthread_mutex_lock(&p->lock);
@@ -104,7 +137,10 @@ void pool_run(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32_t, uin
     p->generation++;
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
+    if (beside)
+        beside(beside_arg);
     take_tasks(p, 0);
+    look_whether_done(p);
     pthread_mutex_lock(&p->lock);
     while (p->busy > 0)
         pthread_cond_wait(&p->done, &p->lock);

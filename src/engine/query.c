@@ -48,7 +48,7 @@ static enum status take(void *arg, struct batch *b)
                               .origin = {.source = q->table, .topic = "", .offset = q->offsets}};
     int64_t max_event;
     if (batch_live(b))
-        graph_round(q->graph, &in, 1, &max_event);
+        graph_round(q->graph, &in, 1, &max_event, NULL, NULL);
     return OK;
 }
 

@@ -154,25 +154,22 @@ static size_t backslashes_before(const char *p, const char *start)
     return (size_t)(p - q);
 }
 
-/* Is there an escaped quote? */
-static bool escapes_quote(struct slice message)
+struct json_escapes json_index_settle(struct json_index *x, struct slice message)
 {
     const char *p = message.data, *end = p + message.len;
+    struct json_escapes found = {SIZE_MAX, 0};
+    bool quotes = false;
     while (p < end && (p = memchr(p, '\\', (size_t)(end - p)))) {
-        if (p + 1 < end && p[1] == '"')
-            return true;
+        found.last = (size_t)(p - message.data);
+        found.first = MIN(found.first, found.last);
+        quotes |= p + 1 < end && p[1] == '"';
         p += 2;
     }
-    return false;
-}
-
-void json_index_settle(struct json_index *x, struct slice message)
-{
-    if (!escapes_quote(message))
-        return;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < x->count; i++)
+    for (uint32_t i = 0; quotes && i < x->count; i++)
         if (backslashes_before(message.data + x->quotes[i], message.data) % 2 == 0)
             x->quotes[kept++] = x->quotes[i];
-    x->count = kept;
+    if (quotes)
+        x->count = kept;
+    return found;
 }

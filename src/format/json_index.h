@@ -27,5 +27,9 @@ json_indexer json_index_avx2, json_index_avx512;
 /* The fastest this processor can run. */
 json_indexer *json_indexer_best(void);
 
-/* Take escaped quotes out. */
-void json_index_settle(struct json_index *x, struct slice message);
+/* Take escaped quotes out of the index of a message that has backslashes. Returns where the first and the last escape
+ * begin. */
+struct json_escapes {
+    size_t first, last;
+};
+struct json_escapes json_index_settle(struct json_index *x, struct slice message);

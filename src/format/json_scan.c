@@ -70,7 +70,8 @@ static void edge_remember(struct json_name *from, const char *glue, size_t len, 
 struct walk {
     const char *start, *end;
     const uint16_t *quotes, *last; /* the next ones; past the last */
-    size_t escape_at;              /* the first backslash that was not passed yet; SIZE_MAX: there is none */
+    size_t escape_at;              /* the first that was not passed yet; SIZE_MAX: there is none */
+    size_t last_escape;            /* of all */
     bool uneven;
 };
 
@@ -138,7 +139,7 @@ static void pass_escapes(struct walk *w, const char *p)
 {
     if (w->escape_at >= (size_t)(p - w->start))
         return;
-    const char *next = memchr(p, '\\', (size_t)(w->end - p));
+    const char *next = (size_t)(p - w->start) > w->last_escape ? NULL : memchr(p, '\\', (size_t)(w->end - p));
     w->escape_at = next ? (size_t)(next - w->start) : SIZE_MAX;
 }
 
@@ -249,7 +250,8 @@ INLINED int32_t walk_keys(struct json_decoder *d, struct json_target *t, struct 
             return -1;
         struct json_extent *into = &name->into[i];
         *into = (struct json_extent){p, (uint32_t)(after - p), (uint32_t)(end - p)};
-        if (careful && *p == '"' && !note_careful(w, t, name, into))
+        bool escaped = careful && w->escape_at < (size_t)(after - start);
+        if (careful && unlikely(escaped || w->uneven) && *p == '"' && !note_careful(w, t, name, into))
             return -1;
         p = after;
     }
@@ -261,15 +263,15 @@ bool json_scan_message(struct json_decoder *d, struct json_target *t, struct sli
     struct walk w = {
         .start = message.data, .end = message.data + message.len, .escape_at = SIZE_MAX, .uneven = x->uneven};
     if (unlikely(x->backslash)) {
-        json_index_settle(x, message);
-        w.escape_at = 0;
-        pass_escapes(&w, message.data + 1);
+        struct json_escapes escapes = json_index_settle(x, message);
+        w.escape_at = escapes.first;
+        w.last_escape = escapes.last;
     }
     w.quotes = x->quotes;
     w.last = x->quotes + x->count;
     int32_t wanted;
     if (unlikely(x->backslash || x->uneven))
-        wanted = walk_keys(d, t, &w, i, d->guess, true);
+        wanted = d->guess ? walk_keys(d, t, &w, i, true, true) : walk_keys(d, t, &w, i, false, true);
     else if (d->guess)
         wanted = walk_keys(d, t, &w, i, true, false);
     else

@@ -251,22 +251,39 @@ void table_writer_flush(struct table_writer *t, struct buf *out)
     arena_reset(&t->memory);
 }
 
+/* The next row's cell of a column; data NULL: a NULL. */
+static void set_cell(struct table_writer *t, uint32_t column, struct slice text)
+{
+    struct cell *cell = &t->cells[(size_t)t->nrows * t->ncols + column];
+    *cell = text.data ? make_cell(&t->memory, text, &t->scratch) : (struct cell){.text = SLICE("NULL"), .width = 4};
+    cell->number = !text.data || looks_like_number(cell->text);
+}
+
+static void end_row(struct table_writer *t, struct buf *out)
+{
+    if (++t->nrows == HELD_ROWS)
+        table_writer_flush(t, out);
+}
+
 void table_writer_add(struct table_writer *t, const struct batch *b, struct buf *out)
 {
     AUTO(buf) text = BUF(CELL_LIMIT);
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
-        struct cell *cells = t->cells + (size_t)t->nrows * t->ncols;
         for (uint32_t k = 0; k < t->ncols; k++) {
             buf_clear(&text);
             bool value = column_print(&b->cols[k], row, &text);
-            cells[k] = value ? make_cell(&t->memory, buf_slice(&text), &t->scratch)
-                             : (struct cell){.text = SLICE("NULL"), .width = 4};
-            cells[k].number = !value || looks_like_number(cells[k].text);
+            set_cell(t, k, value ? (struct slice){text.data ? text.data : "", text.len} : (struct slice){0});
         }
-        if (++t->nrows == HELD_ROWS)
-            table_writer_flush(t, out);
+        end_row(t, out);
     }
+}
+
+void table_writer_add_texts(struct table_writer *t, const struct slice *texts, struct buf *out)
+{
+    for (uint32_t k = 0; k < t->ncols; k++)
+        set_cell(t, k, texts[k]);
+    end_row(t, out);
 }
 
 /* ---- making and freeing ---- */

@@ -21,6 +21,8 @@ struct table_writer *table_writer_new(const struct schema *schema, uint32_t widt
  * flush. The head is printed before the first row; a later value that is too wide for its column pushes the others
  * aside. */
 void table_writer_add(struct table_writer *t, const struct batch *b, struct buf *out);
+/* The same with a row of texts, one per column; data NULL: a NULL. */
+void table_writer_add_texts(struct table_writer *t, const struct slice *texts, struct buf *out);
 /* Print what is held back, and the head if it was not yet. */
 void table_writer_flush(struct table_writer *t, struct buf *out);
 void table_writer_free(struct table_writer *t);

@@ -229,8 +229,8 @@ struct plan_node {
      * late. -1: none. */
     int32_t closes;
     int64_t lag;                       /* us; of DEDUP, SESSION: of its time column */
-    bool final;                        /* AGGREGATE, SESSION, TOPN, OVER: rows come out once, when their window closes; JOIN:
-                                        * a row without a match, when none can come any more */
+    bool final;                        /* AGGREGATE, SESSION, TOPN, OVER: rows come out once, when their window closes;
+                                        * JOIN: a row without a match, when none can come any more */
     struct plan_sort_key *sort; uint32_t nsort; /* SORT, TOPN, OVER */
     int64_t limit, offset;             /* -1, 0: none; without all three it collects rows until they stop changing */
     /* SINK: output column i of the table is exprs[i] over the input's columns, evaluated once per net change; those

@@ -63,7 +63,7 @@ static void test_every_bit(void **state)
 
 /* ---- against a model ---- */
 
-enum { IDS = 5000, STEPS = 400000 };
+enum { IDS = 5000, STEPS = 200000 };
 
 struct model {
     int64_t time[IDS];
@@ -88,7 +88,8 @@ static struct expiring *reload(struct expiring *s, int64_t horizon, int64_t evic
     expiring_free(s);
     s = expiring_new("dedup", horizon);
     for (int i = 0; i < nsections; i++)
-        assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&sections[i]), evict, &err), OK);
+        if (sections[i].len) /* a segment leaves an empty one out */
+            assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&sections[i]), evict, &err), OK);
     AUTO(buf) nothing = BUF(100);
     expiring_save(s, 0, SHARDS, &nothing);
     assert_int_equal(nothing.len, 0); /* what was loaded is no news */
@@ -122,7 +123,7 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards
                 expiring_save(s, 0, cut, &sections[nsections]);
                 expiring_save(s, cut, SHARDS, &sections[nsections++]);
             }
-            if (step % 100000 == 0)
+            if (step % 40000 == 0)
                 s = reload(s, horizon, evict);
         }
         int i = (int)(random_u64() % IDS);
@@ -138,7 +139,7 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards
 static void test_model(void **state)
 {
     (void)state;
-    for (unsigned shards = 1; shards <= SHARDS; shards *= 16) {
+    for (unsigned shards = 1; shards <= SHARDS; shards *= SHARDS) {
         run_model(20000 * second, second, true, shards);  /* most ids expire and come back */
         run_model(20000 * second, second, false, shards); /* and the answers do not depend on sweeping */
         run_model(2000 * second, second, true, shards);   /* so often that places are used again and again */

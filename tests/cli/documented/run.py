@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -279,24 +281,40 @@ def older_copies_are_refused(folder: Path) -> None:
 
 # ---- troubleshooting.md ----
 
-def why_a_sink_holds_results_back(folder: Path) -> None:
-    (folder / "lake").write_text("no folder")
-    (folder / "fast.sql").write_text("SET bourn.commit_interval = '100 ms';")
-    live = start(folder, "run", "--quiet", "fast.sql", *LIVE, RATE="1000")
-    code = None
-    try:
-        until(lambda: live.poll() is not None or epoch_of(folder) > 0 and "fails" in bourn(folder, "why").stdout)
-        code = live.poll()
-        if code is None:
+def why_gives_every_reason(folder: Path) -> None:
+    """A process that has all kinds of trouble at once is hard to come by: here one only says so, on the socket."""
+    sinks = [{"name": "broken", "trouble": "no room", "confirmed": 3, "target": 9},
+             {"name": "busy", "confirmed": 5, "target": 8, "applying": True},
+             {"name": "waiting", "confirmed": 7, "target": 7}, {"name": "done", "confirmed": 9, "target": 9}]
+    told = {"running": True, "pid": 1, "uuid": "u", "epoch": 9, "sinks": sinks, "sources": [
+        {"name": "away", "trouble": "refused", "splits": [{"name": "0", "max_event": "2026-01-01", "position": 1}]}]}
+    (folder / "state/log").mkdir(parents=True)
+    place = os.open(folder / "state", os.O_PATH)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"/proc/self/fd/{place}/control")
+        server.listen()
+
+        def answer(what: dict) -> None:
+            client, _ = server.accept()
+            client.sendall(json.dumps(what).encode())
+            client.close()
+
+        def why(what: dict) -> str:
+            teller = threading.Thread(target=answer, args=(what,))
+            teller.start()
             said = bourn(folder, "why").stdout
-            assert "fails and tries again" in said and "epochs 1 to" in said, said
-    finally:
-        if live.poll() is None:
-            live.send_signal(signal.SIGINT)
-        _, words = live.communicate(timeout=10)
-    assert code in (None, 4, 5), words
-    (folder / "lake").unlink()
-    bourn(folder, "run", "--quiet", "--for", "1", "fast.sql", *LIVE, env=environment(folder, RATE="1000"))
+            teller.join()
+            return said
+
+        said = why(told)
+        for words in ("sink broken fails and tries again: no room. Nothing is lost: epochs 4 to 9 wait",
+                      "sink busy is publishing epochs 6 to 8 just now",
+                      "sink waiting holds epochs 8 to 9 until its commit_interval is over",
+                      "source away cannot be read: refused"):
+            assert words in said, said
+        assert "done" not in said, said
+        assert why({**told, "sinks": sinks[3:], "sources": []}).startswith("Nothing is held back"), said
+    os.close(place)
 
 
 def why_a_split_has_no_event_time(folder: Path) -> None:
@@ -458,7 +476,7 @@ def a_broker_that_is_not_there(folder: Path) -> None:
 for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_codes, commit_interval,
              errors_reject_or_stop, the_last_setting_counts, events_ahead_of_the_clock, workers_change_nothing,
              the_state_folder_is_its_owners, without_a_process_the_log_is_read, verify_beside_a_live_run,
-             segments_are_merged, older_copies_are_refused, why_a_sink_holds_results_back,
+             segments_are_merged, older_copies_are_refused, why_gives_every_reason,
              why_a_split_has_no_event_time, dead_letters_say_what_was_wrong, connection_options_may_change,
              statements_in_any_order, the_console, connectors_by_name, made_up_events_are_as_asked,
              generators_end_only_after_rows, the_ledger_counts_sinks, what_is_missing_is_said,

@@ -213,6 +213,32 @@ def upserts(kind: str, rng: random.Random, lake: Path) -> None:
         assert len(files) <= (2 if not words[3:] else 8), f"a small table has {len(files)} files"
 
 
+def an_upsert_touches_only_its_files(rng: random.Random, lake: Path) -> None:
+    """Of a table of many files, those that hold changed keys are rewritten, and no other."""
+    columns, _, _ = KEYED["by number"]
+    sink = Sink(lake, columns, "key=k", "target_file_size=64kB", "compact_files=0")
+    rows = {i: {"k": i, "g": "web", "n": i, "amount": None, "note": rng.randbytes(40).hex()} for i in range(20_000)}
+    sink.send(rows.values())
+    sink.apply(1, 1)
+    files = len(DeltaTable(str(lake / "t")).file_uris())
+    assert files >= 8, files
+    near = range(7_000, 7_005)
+    far = (10, 9_990, 19_990)
+    for epoch, puts, deletes, touched in (
+            (2, [{**rows[500], "n": -1}], [], (1, 1)), (3, [rows[600], rows[15_000]], [], (0, 0)),
+            (4, [], [rows[9_000]], (1, 1)), (5, [], [{**rows[1], "k": 99_999}], (0, 0)),
+            (6, [{**rows[i], "n": -1} for i in near], [], (1, 2)), (7, [{**rows[i], "n": -1} for i in far], [], (3, 3)),
+            (8, [{**rows[500], "n": -2}, rows[501], rows[18_000]], [], (1, 1))):
+        sink.send(puts, deletes)
+        done = sink.apply(epoch, epoch)
+        assert touched[0] <= done["removed"] <= touched[1] and done["added"] <= done["removed"] + 1, (epoch, done)
+        rows |= {row["k"]: row for row in puts}
+        for row in deletes:
+            rows.pop(row["k"], None)
+    sink.close()
+    must_equal(table_rows(lake / "t"), list(rows.values()), "in the end")
+
+
 # ---- appends ----
 
 APPENDED = "id int8 not null, day date not null, who text, amount numeric(18,2)"
@@ -590,7 +616,7 @@ def planted_bugs_are_noticed(seed: int, work: Path) -> None:
 
 def tests() -> dict:
     found = {f"upserts {kind}": lambda rng, lake, kind=kind: upserts(kind, rng, lake) for kind in KEYED}
-    for test in (appends, the_log_is_cleaned, between_appends,
+    for test in (an_upsert_touches_only_its_files, appends, the_log_is_cleaned, between_appends,
                  between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
         found[test.__name__.replace("_", " ")] = test
     return found
