@@ -1,5 +1,5 @@
 /* The sink "file": rows as lines of one file. Without a primary key they are appended; with one the file is the table,
- * replaced whole at each publication. */
+ * replaced whole at each publication. A path that ends in / is a folder, to which each publication adds a file. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +9,9 @@
 #include "sink/file_sink.h"
 
 static const struct option_spec file_options[] = {
-    {"path", OPT_TEXT, .required = true, .help = "the file; its folder is made if it is missing"},
+    {"path", OPT_TEXT, .required = true,
+     .help = "the file; ending in /, a folder to which each publication adds a file"},
+    {"compression", OPT_CHOICE, .value = "none", .choices = "none gzip zstd", .help = "of the files in a folder"},
     {0},
 };
 
@@ -68,6 +70,30 @@ static enum status settle(struct file_sink *s, bool adopt, struct sink_position 
     return OK;
 }
 
+/* A folder of parts, or compression where there is none. */
+static enum status choose_kind(struct file_sink *s, const struct sink_config *config, struct error *err)
+{
+    static const struct sink_ops parts_ops = {.apply = file_parts_apply, .free = file_free};
+    const char *compression = option_text(&s->options, file_options, "compression");
+    s->compression = !strcmp(compression, "gzip") ? FILE_GZIP : !strcmp(compression, "zstd") ? FILE_ZSTD : FILE_PLAIN;
+    size_t len = strlen(s->path);
+    if (len == 0 || s->path[len - 1] != '/') {
+        if (s->compression == FILE_PLAIN)
+            return OK;
+        (void)error_set(err, ERR_SQL, "one file that grows is not compressed");
+        (void)error_hint(err, "let path end in /, for a folder to which each publication adds a file");
+        return option_blame(&s->options, "compression", err);
+    }
+    if (config->nkey > 0) {
+        (void)error_set(err, ERR_SQL, "a table with a primary key is one file, and \"%s\" a folder", s->path);
+        return option_blame(&s->options, "path", err);
+    }
+    s->base.ops = &parts_ops;
+    s->folder = s->path;
+    s->path = arena_printf(&s->own, "%sparts", s->folder);
+    return OK;
+}
+
 static enum status file_open(const struct sink_config *config, struct sink **ret, struct sink_position *ret_position,
                              struct error *err)
 {
@@ -94,9 +120,12 @@ static enum status file_open(const struct sink_config *config, struct sink **ret
     struct sink_position position = {0};
     enum status status = format->encoder_new(config->schema, &s->options, &s->encoder, err);
     if (status == OK)
+        status = choose_kind(s, config, err);
+    if (status == OK && !s->folder)
         status = make_folder(s->path, err);
     if (status == OK)
-        status = settle(s, config->adopt, &position, err);
+        status = s->folder ? file_parts_settle(s, config->adopt, &position, err)
+                           : settle(s, config->adopt, &position, err);
     if (status != OK) {
         file_free(&s->base);
         return status;
@@ -109,7 +138,7 @@ static enum status file_open(const struct sink_config *config, struct sink **ret
 const struct sink_connector sink_file_connector = {
     .name = "file",
     .options = file_options,
-    .help = "lines of a file (NDJSON, CSV): appended, or the whole table by key",
+    .help = "lines of a file (NDJSON, CSV): appended, in files of a folder, or the whole table by key",
     .default_format = "json",
     .can_upsert = true,
     .guarantee = SINK_EXACTLY_ONCE,

@@ -1,5 +1,5 @@
-/* The inside of the file sink: one file, appended to (file_append.c) or replaced whole (file_table.c), and beside it a
- * mark that says which epochs are in it (file_mark.c). */
+/* The inside of the file sink: one file, appended to (file_append.c) or replaced whole (file_table.c), or a folder of
+ * parts (file_parts.c); and beside them a mark that says which epochs are in it (file_mark.c). */
 #pragma once
 
 #include "flow/sink.h"
@@ -28,6 +28,8 @@ enum status file_sync_folder(const char *path, struct error *err);
 /* Rename `temporary` (synced) over path, durably. */
 enum status file_replace(const char *temporary, const char *path, struct error *err);
 
+enum file_compression { FILE_PLAIN, FILE_GZIP, FILE_ZSTD };
+
 struct file_sink {
     struct sink base;
     struct arena own;
@@ -43,6 +45,10 @@ struct file_sink {
     bool in_state, resync; /* see struct sink_config */
     struct file_mark mark;
     struct file_table *table; /* nkey > 0 */
+    /* a folder of parts; path is the name "parts" in it, which only the mark is beside */
+    const char *folder; /* with the / at its end */
+    enum file_compression compression;
+    uint64_t tag;
 };
 
 /* Finish or undo what an earlier process began, so that mark.now is the file. */
@@ -53,4 +59,7 @@ enum status file_append_apply(struct sink *base, struct change_set *changes, str
 enum status file_table_settle(struct file_sink *s, struct error *err);
 enum status file_table_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);
 enum status file_table_resync(struct sink *base, struct change_set *all_rows, struct error *err);
+/* Whose folder is it, and what is in it? Answers the other owner, if any, in ret_position. */
+enum status file_parts_settle(struct file_sink *s, bool adopt, struct sink_position *ret_position, struct error *err);
+enum status file_parts_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);
 void file_table_free(struct file_table *t);

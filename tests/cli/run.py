@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP, Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
-from harness.log import forge  # noqa: E402
+from harness.log import forge, widest_drift  # noqa: E402
 
 suite = Suite("cli")
 BOURN = program()
@@ -402,24 +402,6 @@ def hours(path: Path, rows: int, first: float, last: float) -> None:
             f.write(f"{(at + row * step).isoformat()},1\n")
 
 
-def widest_drift(log: Path) -> float:
-    """How many hours ahead of the least of the others a split was read, at most, of all epochs in the log. Where a
-    split begins is its own affair."""
-    newest: dict[str, int] = {}
-    widest = 0
-    for slot in sorted(log.iterdir()):
-        splits = json.loads(slot.read_text().partition("\n")[2]).get("splits", [])
-        for split in splits:
-            least = min((at for name, at in newest.items() if name != split["split"]), default=None)
-            if least is not None and split["max_event"] != newest.get(split["split"], split["max_event"]):
-                widest = max(widest, split["max_event"] - least)
-        newest |= {split["split"]: split["max_event"] for split in splits if split["max_event"] is not None}
-        for split in splits:
-            if split["finished"]:
-                newest.pop(split["split"], None)
-    return widest / 3.6e9
-
-
 def splits_too_far_ahead_are_paused(folder: Path) -> None:
     """Four files cover the hours at different rates; one more is empty, one has no row that passes. No one waits for
     those, nor for the one that ends early."""
@@ -451,7 +433,7 @@ def splits_too_far_ahead_are_paused(folder: Path) -> None:
                 said = bourn(folder, "why", "--state", folder / name, check=None).stdout
                 paused += "is paused: its newest event" in said
         assert live.returncode == 0, live.stderr.read()
-        drift[limit] = widest_drift(folder / name / "log")
+        drift[limit] = widest_drift(folder / name / "log") / 3.6e9
         out[limit] = (folder / f"{name}.json").read_text()
     assert out["0 s"] == out["30 minutes"] and out["0 s"].count("\n") == 10
     assert drift["0 s"] > 4 and drift["30 minutes"] < 0.5 + 2 * 2048 / 6000, drift

@@ -1,10 +1,12 @@
-"""A log that was tampered with by somebody who knows its format: every checksum and every link is right again.
+"""The log from outside: what it says, and a log that was tampered with by somebody who knows its format, so that every
+checksum and every link is right again.
 
     forge(state / "log", lambda text: text.replace('"outbox":true', '"outbox":false'))
 """
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Callable
 
@@ -47,3 +49,21 @@ def forge(log: Path, change: Callable[[str], str]) -> int:
         previous = hashlib.sha256(whole).hexdigest()
         path.write_bytes(whole)
     return changed
+
+
+def widest_drift(log: Path) -> int:
+    """By how many microseconds of event time a split was read ahead of the least of the others, at most, of all epochs
+    in the log. Where a split begins is its own affair."""
+    newest: dict[str, int] = {}
+    widest = 0
+    for slot in sorted(log.iterdir()):
+        splits = json.loads(slot.read_text().partition("\n")[2]).get("splits", [])
+        for split in splits:
+            least = min((at for name, at in newest.items() if name != split["split"]), default=None)
+            if least is not None and split["max_event"] != newest.get(split["split"], split["max_event"]):
+                widest = max(widest, split["max_event"] - least)
+        newest |= {split["split"]: split["max_event"] for split in splits if split["max_event"] is not None}
+        for split in splits:
+            if split["finished"]:
+                newest.pop(split["split"], None)
+    return widest

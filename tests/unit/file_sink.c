@@ -301,6 +301,88 @@ static void another_owner_is_told_and_adopted(void **state)
     }
 }
 
+/* ---- a folder of parts ---- */
+
+/* What is in the parts of the folder, in the order of their names. */
+static enum status read_part(void *arg, const char *name, struct error *err)
+{
+    char full[400];
+    snprintf(full, sizeof full, "%s%s", path, name);
+    return name[0] == '.' ? OK : os_file_slurp(full, arg, err);
+}
+
+static void assert_parts(const char *want)
+{
+    AUTO(buf) text = BUF(KIB(64));
+    struct error err;
+    assert_int_equal(os_folder_list(path, read_part, &text, &err), OK);
+    assert_string_equal(buf_cstr(&text), want);
+}
+
+static enum status remove_mark(void *arg, const char *name, struct error *err)
+{
+    (void)arg, (void)err;
+    char full[400];
+    snprintf(full, sizeof full, "%s%s", path, name);
+    return strcmp(name, ".parts.bourn") == 0 ? os_unlink(full, err) : OK;
+}
+
+static void a_folder_gets_each_part_once(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    snprintf(path, sizeof path, "%s/parts/", folder);
+    struct sink *s = open_sink(false, &format_csv, 0);
+    assert_int_equal(apply(s, 1, 2, "+1=a +2=b").inserted, 2);
+    assert_int_equal(apply(s, 1, 2, "+1=a +2=b").inserted, 0);
+    apply(s, 3, 7, "+3=c");
+    s->ops->free(s);
+    s = open_sink(false, &format_csv, 7);
+    apply(s, 3, 7, "+3=c");
+    assert_parts("k,v\n1,a\n2,b\nk,v\n3,c\n");
+
+    /* A predecessor that goes on has published part of what is offered. */
+    struct sink *zombie = open_sink(false, &format_csv, 7);
+    apply(zombie, 8, 9, "+4=d");
+    struct fake_changes c = {{.from = 8, .to = 12, .next = fake_next, .rewind = fake_rewind}, "+4=d +5=e", "+4=d +5=e"};
+    struct sink_result ignored;
+    assert_int_equal(s->ops->apply(s, &c.base, &ignored, &err), FAILED);
+    assert_int_equal(err.code, ERR_STATE);
+    zombie->ops->free(zombie);
+    s->ops->free(s);
+
+    /* The names alone tell what is applied; what a dead process left is removed. */
+    char left[200];
+    snprintf(left, sizeof left, "%s.part-0-1-2.csv.77", path);
+    put(left, "w", "half");
+    s = open_sink(false, &format_csv, 9);
+    assert_int_equal(access(left, F_OK), -1);
+    s->ops->free(s);
+    AUTO(buf) kept = BUF(KIB(4));
+    char name[200];
+    snprintf(name, sizeof name, "%s.parts.bourn", path);
+    keep_copy(name, &kept);
+    s = open_sink(false, &format_csv, 9);
+    apply(s, 10, 10, "+6=f");
+    s->ops->free(s);
+    put(name, "w", buf_cstr(&kept)); /* killed between the link and the mark */
+    s = open_sink(false, &format_csv, 10);
+    apply(s, 10, 10, "+6=f");
+    s->ops->free(s);
+    assert_parts("k,v\n1,a\n2,b\nk,v\n3,c\nk,v\n4,d\nk,v\n6,f\n");
+
+    struct sink_position position;
+    assert_int_equal(try_open("other/sink", false, &format_csv, false, &s, &position, &err), OK);
+    assert_string_equal(position.other_owner, "uuid/my sink");
+    s->ops->free(s);
+    assert_int_equal(try_open("other/sink", false, &format_csv, true, &s, &position, &err), OK);
+    assert_int_equal(position.applied, 0);
+    s->ops->free(s);
+    expect_refused("uuid/my sink", true, true, "is one file");
+    assert_int_equal(os_folder_list(path, remove_mark, NULL, &err), OK);
+    expect_refused("third/sink", false, false, "not written by bourn");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +392,7 @@ int main(void)
         cmocka_unit_test(upsert_interrupted_before_the_rename),
         cmocka_unit_test(foreign_files_are_refused),
         cmocka_unit_test(another_owner_is_told_and_adopted),
+        cmocka_unit_test(a_folder_gets_each_part_once),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

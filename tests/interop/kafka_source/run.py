@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
+from harness.log import widest_drift  # noqa: E402
 from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
 
 suite = Suite("interop/kafka_source")
@@ -252,10 +254,34 @@ def event_hubs_by_connection_string(folder: Path, kafka: Kafka) -> None:
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), f"the secret is in {path}"
 
 
+def partitions_too_far_ahead_wait(folder: Path, kafka: Kafka) -> None:
+    """Two partitions tell ten hours at different rates, the third is empty: with max_drift nobody is read far ahead of
+    the other, every offset comes all the same, and a partition that was paused goes on. Keys choose the partition."""
+    kafka.create_topic("drift", 3)
+    begin, hour = 1_767_225_600_000_000, 3_600_000_000
+    keys = {zlib.crc32(key.encode()) % 3: key for key in map(str, range(100))}
+    lines = [f"{begin + row * 10 * hour // rows} {keys[partition]} {{\"n\":{row}}}\n"
+             for partition, rows in ((0, 30_000), (1, 150_000)) for row in range(rows)]
+    suite.command([kafka_tool(), "write-timed", "drift", 120, f"bootstrap.servers={kafka.plain}"], input="".join(lines))
+    furthest = {}
+    for limit in ("0 s", "30 minutes"):
+        place = folder / limit.split()[0]
+        place.mkdir()
+        pipeline = Pipeline(place, kafka, "drift", max_drift=limit)
+        text = pipeline.file.read_text().replace(
+            "at timestamptz OPTIONS (metadata 'timestamp')",
+            "at timestamptz OPTIONS (metadata 'timestamp', watermark '1 hour')", 1)
+        pipeline.file.write_text("SET bourn.epoch_rows = '8192';" + text)
+        pipeline.catch_up()
+        pipeline.check_each_once(kafka, "drift", 3)
+        furthest[limit] = widest_drift(place / "state/log") / hour
+    assert furthest["0 s"] > 2 and furthest["30 minutes"] < 0.5 + 2 * 2048 / 3000, furthest
+
+
 with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
                  empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets,
                  generated_events_arrive, key_and_headers,
-                 transactions, missing_topic_is_told, event_hubs_by_connection_string):
+                 partitions_too_far_ahead_wait, transactions, missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
 suite.end()
