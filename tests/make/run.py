@@ -221,6 +221,7 @@ def completion_knows_the_verbs(folder: Path) -> None:
     assert done.stdout.split() == ["verify", "--until-caught-up"], done.stdout
 
 
+venv()  # made here, where it may take its time
 for test in (deps_all_there, deps_as_root, deps_with_sudo, deps_without_root, deps_names_are_real,
              clean_run_forgets_a_run, clean_run_follows_the_settings, clean_run_leaves_what_is_not_ours,
              clean_run_beside_a_live_run, make_run_and_its_repetition, make_run_ends_well_on_interrupt, install,
