@@ -239,6 +239,23 @@ def an_upsert_touches_only_its_files(rng: random.Random, lake: Path) -> None:
     must_equal(table_rows(lake / "t"), list(rows.values()), "in the end")
 
 
+def each_apply_is_one_commit(rng: random.Random, lake: Path) -> None:
+    """The rows, the files they replace, and the epoch they are of."""
+    for table, words in (("appended", []), ("keyed", ["key=id"])):
+        sink = Sink(lake, APPENDED, "compact_files=0", *words, table=table)
+        for epoch in range(1, 13):
+            sink.send(events(rng, epoch % 3, 20))
+            done = sink.apply(epoch, epoch)
+            assert done["version"] == epoch - 1, done
+            lines = (lake / table / "_delta_log" / f"{epoch - 1:020}.json").read_text().splitlines()
+            actions = [json.loads(line) for line in lines]
+            kinds = Counter(name for action in actions for name in action)
+            assert (kinds["add"], kinds["remove"], kinds["txn"]) == (done["added"], done["removed"], 1), kinds
+            (txn,) = [action["txn"] for action in actions if "txn" in action]
+            assert (txn["appId"], txn["version"]) == (US, epoch), txn
+        sink.close()
+
+
 # ---- appends ----
 
 APPENDED = "id int8 not null, day date not null, who text, amount numeric(18,2)"
@@ -589,7 +606,7 @@ def time_of(lake: Path, columns: str, rows: int, words: list[str]) -> int:
 
 BUGS = {"delta_apply_not_idempotent": appends,
         "delta_drops_remove": lambda rng, lake: upserts("by number", rng, lake),
-        "delta_half_commit": lambda rng, lake: killed(rng, lake, keyed=False),
+        "delta_half_commit": each_apply_is_one_commit,
         "delta_forgets_rewind": lambda rng, lake: at_the_same_time(rng, lake, keyed=True)}
 
 
@@ -616,8 +633,8 @@ def planted_bugs_are_noticed(seed: int, work: Path) -> None:
 
 def tests() -> dict:
     found = {f"upserts {kind}": lambda rng, lake, kind=kind: upserts(kind, rng, lake) for kind in KEYED}
-    for test in (an_upsert_touches_only_its_files, appends, the_log_is_cleaned, between_appends,
-                 between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
+    for test in (an_upsert_touches_only_its_files, each_apply_is_one_commit, appends, the_log_is_cleaned,
+                 between_appends, between_upserts, at_the_same_time, killed, refusals, replaced, every_type):
         found[test.__name__.replace("_", " ")] = test
     return found
 
