@@ -3,6 +3,7 @@
 stopped or killed on the way."""
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import signal
@@ -180,6 +181,51 @@ def generated_events_arrive(folder: Path, kafka: Kafka) -> None:
     pipeline.check_each_once(kafka, "transactions", 2)
 
 
+READER = """
+import java.time.Duration;
+import java.util.*;
+import org.apache.kafka.clients.consumer.*;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.StringDeserializer;
+
+class Reader {
+    public static void main(String[] args) {
+        Map<String, Object> settings = Map.of("bootstrap.servers", args[0], "auto.offset.reset", "earliest");
+        try (var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
+            consumer.assign(List.of(new TopicPartition(args[1], 0), new TopicPartition(args[1], 1)));
+            for (int left = Integer.parseInt(args[2]); left > 0;)
+                for (var r : consumer.poll(Duration.ofSeconds(20))) {
+                    System.out.println(r.timestamp() + "\\t" + r.key() + "\\t" + r.value());
+                    left--;
+                }
+        }
+    }
+}
+"""
+
+
+def generated_events_have_key_and_time(folder: Path, kafka: Kafka) -> None:
+    """As Kafka's own consumer reads them: the key is the user's or the customer's id; the time is the event's, unless
+    that is not of today."""
+    (folder / "Reader.java").write_text(READER)
+    for base, generator, key, when in (("now", "payments", "user_id", "event_time"),
+                                       ("2020-01-01T00:00:00Z", "transactions", "customer_id", "timestamp")):
+        topic = f"keyed-{generator}"
+        kafka.create_topic(topic, 2)
+        suite.command([BOURN, "generate", "--generator", generator, "--rate", 0, "--rows", 200, "--bad", 0, "--late", 0,
+                       "--duplicates", 0, "--base", base, "--to", f"kafka:{kafka.plain}/{topic}"])
+        lines = suite.command([*kafka._java(), folder / "Reader.java", kafka.plain, topic, 200],
+                              limit=100).stdout.splitlines()
+        assert len(lines) == 200
+        for line in lines:
+            stamp, found, text = line.split("\t", 2)
+            event = json.loads(text)
+            assert found == event[key], line
+            there = datetime.datetime.fromisoformat(event[when].replace("Z", "+00:00")).timestamp()
+            apart = abs(int(stamp) / 1000 - there)
+            assert apart < 0.001 if base == "now" else apart > 1e6, line
+
+
 def key_and_headers(folder: Path, kafka: Kafka) -> None:
     """Written by Kafka's own producer. Of headers with one name the last stays."""
     kafka.create_topic("headers", 1)
@@ -281,7 +327,7 @@ def partitions_too_far_ahead_wait(folder: Path, kafka: Kafka) -> None:
 with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
                  empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets,
-                 generated_events_arrive, key_and_headers,
+                 generated_events_arrive, generated_events_have_key_and_time, key_and_headers,
                  partitions_too_far_ahead_wait, transactions, missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
 suite.end()
