@@ -439,6 +439,12 @@ bool inputs_update_idleness(struct inputs *all, int64_t mono_us)
     return changed;
 }
 
+void inputs_end(struct inputs *all)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        all->items[i].watermark = watermark_of(&all->items[i]);
+}
+
 void inputs_end_epoch(struct inputs *all)
 {
     for (uint32_t i = 0; i < all->count; i++) {

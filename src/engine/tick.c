@@ -157,7 +157,7 @@ static enum status end_of_input(struct engine *e, struct error *err)
         return OK;
     struct pass pass;
     inputs_update_idleness(&e->inputs, os_mono_us());
-    inputs_end_epoch(&e->inputs); /* the watermark is at the end of time before this last epoch begins */
+    inputs_end(&e->inputs); /* the watermark is at the end of time before this last epoch begins */
     TRY(begin(e, true, &pass));
     return finish(e, &pass, true, err);
 }

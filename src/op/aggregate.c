@@ -25,7 +25,11 @@
 #include "state/due.h"
 #include "state/keyed.h"
 
-enum { AGGREGATE_VERSION = 1, FIRST_SEEN = KEYED_USER };
+enum {
+    AGGREGATE_VERSION = 1,
+    FIRST_SEEN = KEYED_USER,    /* touched in this epoch... */
+    WAS_THERE = KEYED_USER * 2, /* ...and it had rows before */
+};
 
 struct worker {
     struct keyed *partials;
@@ -343,8 +347,11 @@ static struct keyed_entry *touch_group(struct merging *m, uint64_t hash, struct 
     keyed_touch(g->groups, e);
     if (fresh && g->closing)
         note_closing(g, e);
-    if (!fresh && !g->node->final && is_there(g, e))
-        put_row(m, e, -1);
+    if (!fresh && is_there(g, e)) {
+        e->flags |= WAS_THERE;
+        if (!g->node->final && g->node->naggregates)
+            put_row(m, e, -1);
+    }
     return e;
 }
 
@@ -375,11 +382,14 @@ static void put_new_rows(struct merging *m)
     uint32_t nemptied = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct keyed_entry *e = dirty[i];
-        e->flags &= ~(uint32_t)FIRST_SEEN;
+        bool was_there = e->flags & WAS_THERE, distinct = g->node->naggregates == 0;
+        e->flags &= ~(uint32_t)(FIRST_SEEN | WAS_THERE);
+        if (!g->node->final && is_there(g, e) && !(distinct && was_there)) /* of distinct rows, only that it is there */
+            put_row(m, e, +1);
+        if (!g->node->final && !is_there(g, e) && distinct && was_there)
+            put_row(m, e, -1);
         if (!is_there(g, e) && !g->closing)
             emptied[nemptied++] = e;
-        else if (!g->node->final && is_there(g, e))
-            put_row(m, e, +1);
     }
     for (uint32_t i = 0; i < nemptied; i++)
         keyed_remove(g->groups, emptied[i]);
