@@ -1,16 +1,28 @@
-"""The payments pipeline as such jobs are written for Spark Structured Streaming. bench/figures/spark.py runs it behind
-the lines that make the session; sys.argv: a folder of NDJSON files, the lake, the checkpoint.
+"""The payments pipeline as such jobs are written for Spark Structured Streaming.
 
-A file is a batch, in the order of their times. Prints the progress of every batch as a line of JSON.
+    spark_job.py MASTER JARS EVENTS_FOLDER LAKE SCRATCH
+
+A file of the folder is a batch, in the order of their times. Prints the progress of every batch as a line of JSON.
 """
 import json
 import sys
 
 from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-events, lake, checkpoint = sys.argv[1:4]
-spark = spark  # noqa: F821  (made by the lines before)
+master, jars, events, lake, scratch = sys.argv[1:6]
+spark = (SparkSession.builder.master(master).appName("payments")
+         .config("spark.jars", jars)
+         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+         .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+         .config("spark.sql.session.timeZone", "UTC")
+         .config("spark.driver.memory", "5g")
+         .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+         .config("spark.ui.enabled", "false")
+         .config("spark.local.dir", f"{scratch}/local").config("spark.sql.warehouse.dir", f"{scratch}/warehouse")
+         .getOrCreate())
+spark.sparkContext.setLogLevel("ERROR")
 cores = spark.sparkContext.defaultParallelism
 spark.conf.set("spark.sql.shuffle.partitions", cores)
 spark.conf.set("spark.databricks.delta.snapshotPartitions", cores)
@@ -104,7 +116,7 @@ def publish(batch, _):
     batch.unpersist()
 
 
-query = (payments.writeStream.foreachBatch(publish).option("checkpointLocation", checkpoint)
+query = (payments.writeStream.foreachBatch(publish).option("checkpointLocation", f"{scratch}/checkpoint")
          .trigger(availableNow=True).start())
 query.awaitTermination()
 for progress in query.recentProgress:

@@ -46,7 +46,7 @@ def events(count: int) -> Path:
                 file.close()
         if made.returncode:
             raise SystemExit("bourn generate --generator nexmark failed")
-    return inputs.made(f"nexmark-{inputs.digest(TOP / 'src/source/nexmark.c')}-{count}", make)
+    return inputs.made(f"nexmark-{inputs.generated('--generator', 'nexmark')}-{count}", make)
 
 
 def prepare() -> None:

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from . import inputs, tables
-from .measure import Machine
+from .measure import TOP, Machine, environment, pinned
 from .results import Results
 from .throughput import bourn_run, fresh
 
-from servers.spark import spark_run  # noqa: E402
+from harness.downloads import jars, venv  # noqa: E402
 
 BATCHES = 5  # the first one warms up
 LENIENT = ['"user_id":4711', '"amount":10.005', '"event_time":"2026-01-01T12:00:00"']
@@ -45,22 +45,21 @@ def batches() -> Path:
 
 def prepare() -> None:
     batches()
-    from harness.downloads import jars
     jars("spark")
 
 
-def spark(folder: Path, master: str, cores: set[int]) -> tuple[float, float]:
+def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
     """Events a second of its warm batches, and what others used of the machine."""
     fresh(folder)
-    program = (Path(__file__).resolve().parents[1] / "spark_job.py").read_text()
+    python, env = venv(), environment(folder, TZ="UTC", SPARK_LOCAL_IP="127.0.0.1")
+    env |= {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": str(python)}
     machine = Machine()
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        text = spark_run(folder, program, str(batches()), str(folder / "lake"), str(folder / "state"), master=master,
-                         memory="5g", limit=600)
-    finally:
-        os.sched_setaffinity(0, before)
+    done = subprocess.run(pinned([python, TOP / "bench/spark_job.py", master, ",".join(map(str, jars("spark"))),
+                                  batches(), folder / "lake", folder / "state"], cores), cwd=folder, env=env,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        raise SystemExit(f"Spark ended with {done.returncode}:\n{done.stderr[-6000:]}")
+    text = done.stdout
     told = [json.loads(line) for line in text.splitlines() if line.startswith('{"rows"')]
     warm = [batch for batch in told if batch["rows"]][1:]  # an empty one follows, which moves the watermark
     if len(warm) != BATCHES - 1:
@@ -77,7 +76,7 @@ def figures(folder: Path, results: Results) -> None:
     for what, workers, cores in (("one core", 1, "0"), ("two cores", 2, "0,1")):
         took = bourn_run(folder, files, workers, cores)
         ours = tables.published(folder / "lake", False)
-        speed, others = spark(folder, f"local[{workers}]", {int(core) for core in cores.split(",")})
+        speed, others = spark(folder, f"local[{workers}]", cores)
         wrong = tables.differences(tables.published(folder / "lake", False), ours)
         common = {"command": "bench/run spark", "events": n}
         results.add("spark", f"bourn, {what}", events_per_s=n / took.seconds, others=took.others, **common)

@@ -45,8 +45,13 @@ def bourn_run(folder: Path, events: Path, workers: int, cores: str) -> Took:
 
 def simdjson(build: Path = BOURN.parent) -> Path | None:
     """The program of bench/meson.build; None where its library or a C++ compiler is not there."""
-    done = subprocess.run(["ninja", "-C", str(build), "bench/simdjson_events"], capture_output=True, text=True)
-    return None if done.returncode else build / "bench/simdjson_events"
+    def made() -> bool:
+        return subprocess.run(["ninja", "-C", str(build), "bench/simdjson_events"], capture_output=True).returncode == 0
+    if not made():  # what has been installed since this folder was set up is not known to it
+        subprocess.run(["meson", "setup", "--reconfigure", str(build)], capture_output=True)
+        if not made():
+            return None
+    return build / "bench/simdjson_events"
 
 
 def must_be_right(folder: Path, events: Path) -> str:
