@@ -357,6 +357,23 @@ static uint32_t count_splits(const struct inputs *in)
     return n;
 }
 
+static bool has_finished(const struct input *in)
+{
+    bool finished = in->nsplits > 0;
+    for (uint32_t k = 0; k < in->nsplits; k++)
+        finished &= in->splits[k].finished;
+    return finished;
+}
+
+/* What streams are joined with comes first: they wait for its end. */
+static bool waits_for_others(const struct inputs *all, const struct input *in)
+{
+    for (uint32_t i = 0; i < all->count && !in->table->first; i++)
+        if (all->items[i].table->first && !has_finished(&all->items[i]))
+            return true;
+    return false;
+}
+
 enum status inputs_read(struct inputs *all, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,
                         uint64_t *ret_bytes, struct error *err)
 {
@@ -364,7 +381,7 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
     uint32_t left = count_splits(all);
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
-        bool waiting = in->troubled && os_mono_us() < in->retry_at;
+        bool waiting = (in->troubled && os_mono_us() < in->retry_at) || waits_for_others(all, in);
         hold_together(in, os_mono_us());
         for (uint32_t k = 0; k < in->nsplits; k++, left--) {
             if (in->splits[k].finished || in->splits[k].paused || waiting)

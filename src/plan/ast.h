@@ -169,13 +169,14 @@ enum ast_statement_kind {
     AST_INSERT,
     AST_QUERY,
     AST_SET,
+    AST_COPY,
 };
 
 struct ast_statement {
     enum ast_statement_kind kind;
     int32_t location;
     const char *schema, *name;  /* what is created, inserted into or set */
-    const char *server;         /* TABLE, MAPPING; of SERVER: its connector */
+    const char *server;         /* TABLE (NULL: reference data), MAPPING; of SERVER: its connector */
     struct ast_options options;
     struct ast_column *columns; /* TABLE */
     uint32_t ncolumns;
@@ -184,5 +185,5 @@ struct ast_statement {
     struct ast_names names;     /* VIEW, INSERT: column list, count 0: none */
     int32_t *name_locations;    /* INSERT: of each */
     struct ast_select *query;   /* VIEW, INSERT, QUERY */
-    const char *value;          /* SET */
+    const char *value;          /* SET; COPY: the file */
 };

@@ -69,6 +69,8 @@ struct binder {
     uint32_t nviews, views_cap;
     const char **broken; /* names of servers and tables whose statement failed */
     uint32_t nbroken, broken_cap;
+    const struct ast_statement **copies; /* COPY statements */
+    uint32_t ncopies, copies_cap;
     struct insertion *insertions;
     uint32_t ninsertions, insertions_cap;
     uint32_t *results; /* nodes of bare SELECTs */
@@ -101,6 +103,8 @@ enum status catalog_server(struct binder *b, const struct ast_statement *s);
 enum status catalog_mapping(struct binder *b, const struct ast_statement *s);
 enum status catalog_table(struct binder *b, const struct ast_statement *s);
 enum status catalog_setting(struct binder *b, const struct ast_statement *s);
+/* Kept until its table is made: CREATE TABLE and COPY may stand in any order. */
+enum status catalog_copy(struct binder *b, const struct ast_statement *s);
 /* The table `name`, or NULL. */
 struct plan_table *catalog_find_table(struct binder *b, const char *name);
 struct named_view *catalog_find_view(struct binder *b, const char *name);

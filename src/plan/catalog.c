@@ -537,10 +537,63 @@ static enum status table_format(struct binder *b, struct plan_table *t)
     return FAILED;
 }
 
+enum status catalog_copy(struct binder *b, const struct ast_statement *s)
+{
+    for (uint32_t i = 0; i < b->ncopies; i++)
+        if (strcmp(b->copies[i]->name, s->name) == 0)
+            return bind_error(b, s->location, "a second COPY into \"%s\"", s->name);
+    b->copies = binder_grow(b, b->copies, b->ncopies, &b->copies_cap, sizeof(struct ast_statement *));
+    b->copies[b->ncopies++] = s;
+    return OK;
+}
+
+/* A path beside the file that names it. */
+static const char *path_beside(struct binder *b, int32_t location, const char *path)
+{
+    struct place place = text_place(b->text, location);
+    const char *slash = strrchr(place.file, '/');
+    return *path == '/' || !slash ? path
+                                  : arena_printf(b->arena, "%.*s/%s", (int)(slash - place.file), place.file, path);
+}
+
+/* CREATE TABLE is reference data: what COPY reads into it from a file, as a table of the file connector. */
+static enum status as_foreign(struct binder *b, const struct ast_statement *s, struct ast_statement *ret)
+{
+    const struct ast_statement *copy = NULL;
+    for (uint32_t i = 0; i < b->ncopies; i++)
+        if (strcmp(b->copies[i]->name, s->name) == 0)
+            copy = b->copies[i];
+    if (!copy) {
+        (void)bind_error(b, s->location, "nothing is copied into table \"%s\"", s->name);
+        return error_hint(b->err, "COPY %s FROM 'file.csv' WITH (FORMAT csv, HEADER true); a stream is a "
+                                  "CREATE FOREIGN TABLE ... SERVER ...", s->name);
+    }
+    *ret = *s;
+    ret->server = "file";
+    ret->options.count = copy->options.count + 2;
+    ret->options.items = arena_array(b->arena, ret->options.count, sizeof *ret->options.items);
+    memcpy(ret->options.items, copy->options.items, copy->options.count * sizeof *ret->options.items);
+    bool format = false;
+    for (uint32_t i = 0; i < copy->options.count; i++)
+        format |= strcmp(copy->options.items[i].name, "format") == 0;
+    ret->options.items[copy->options.count] =
+        (struct ast_option){"path", path_beside(b, copy->location, copy->value), copy->location};
+    if (format)
+        ret->options.count--;
+    else
+        ret->options.items[copy->options.count + 1] = (struct ast_option){"format", "csv", copy->location};
+    return OK;
+}
+
 enum status catalog_table(struct binder *b, const struct ast_statement *s)
 {
     struct plan *p = b->plan;
+    struct ast_statement reference = {0};
     TRY(catalog_new_name(b, s));
+    if (!s->server) {
+        TRY(as_foreign(b, s, &reference));
+        s = &reference;
+    }
     struct plan_server *server = find_server(b, s->server);
     if (!server && !find_connector(b, s->server))
         return unknown_server(b, s);
@@ -552,6 +605,8 @@ enum status catalog_table(struct binder *b, const struct ast_statement *s)
     TRY(make_options(b, &s->options, &table.options));
     TRY(table_format(b, &table));
     TRY(table_constraints(b, s, &table));
+    if (s == &reference) /* its PRIMARY KEY says NOT NULL; that it is unique is the file's business */
+        table.nkey = 0;
     p->tables = binder_grow(b, p->tables, p->ntables, &b->tables_cap, sizeof *p->tables);
     p->tables[p->ntables++] = table;
     return OK;

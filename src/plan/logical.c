@@ -677,6 +677,23 @@ static void fingerprint_roots(const char **roots, size_t n, char ret[static 65])
     sha256_hex(all.data, all.len, ret);
 }
 
+static void read_first(struct binder *b, uint32_t node)
+{
+    const struct plan_node *n = b->nodes[node];
+    if (n->kind == NODE_SCAN)
+        b->plan->tables[n->table].first = true;
+    for (uint32_t i = 0; i < n->ninputs; i++)
+        read_first(b, n->inputs[i]);
+}
+
+static void order_sources(struct binder *b, const bool *needed)
+{
+    for (uint32_t i = 0; i < b->nnodes; i++)
+        for (uint32_t side = 0; needed[i] && b->nodes[i]->kind == NODE_JOIN && side < 2; side++)
+            if (b->nodes[i]->join.fixed[side])
+                read_first(b, b->nodes[i]->inputs[side]);
+}
+
 void nodes_finish(struct binder *b)
 {
     bool *needed = arena_zarray(b->arena, b->nnodes, sizeof *needed);
@@ -686,6 +703,7 @@ void nodes_finish(struct binder *b)
         for (uint32_t k = 0; needed[i] && k < b->nodes[i]->ninputs; k++)
             needed[b->nodes[i]->inputs[k]] = true;
     }
+    order_sources(b, needed);
     struct plan *p = b->plan;
     const char **roots = arena_array(b->arena, b->nnodes, sizeof *roots);
     size_t nroots = 0;

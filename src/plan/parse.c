@@ -161,10 +161,8 @@ static enum status parse_column_def(struct parser *p, const PgQuery__ColumnDef *
     return OK;
 }
 
-static enum status parse_foreign_table(struct parser *p, const PgQuery__CreateForeignTableStmt *s,
-                                       struct ast_statement *into)
+static enum status parse_table(struct parser *p, const PgQuery__CreateStmt *base, struct ast_statement *into)
 {
-    const PgQuery__CreateStmt *base = s->base_stmt;
     into->kind = AST_CREATE_TABLE;
     TRY(parse_relation(p, base->relation, &into->schema, &into->name));
     into->location = parser_location(p, base->relation->location);
@@ -186,7 +184,30 @@ static enum status parse_foreign_table(struct parser *p, const PgQuery__CreateFo
         else
             return parser_refuse(p, -1, "list the columns", "LIKE in a table");
     }
+    return OK;
+}
+
+static enum status parse_foreign_table(struct parser *p, const PgQuery__CreateForeignTableStmt *s,
+                                       struct ast_statement *into)
+{
+    TRY(parse_table(p, s->base_stmt, into));
     into->server = parser_strdup(p, s->servername);
+    return parse_options(p, s->options, s->n_options, &into->options);
+}
+
+/* COPY t FROM 'path' WITH (FORMAT csv, HEADER true): the rows of a reference table. */
+static enum status parse_copy(struct parser *p, const PgQuery__CopyStmt *s, struct ast_statement *into)
+{
+    into->kind = AST_COPY;
+    if (!s->relation || !s->is_from || s->is_program || !s->filename || !*s->filename)
+        return parser_refuse(p, -1, "write COPY table FROM 'file.csv' WITH (FORMAT csv, HEADER true)",
+                             "this form of COPY");
+    if (s->n_attlist || s->where_clause)
+        return parser_refuse(p, -1, "read the file through a foreign table of a file server, and select from it",
+                             "COPY with a column list or WHERE");
+    TRY(parse_relation(p, s->relation, &into->schema, &into->name));
+    into->location = parser_location(p, s->relation->location);
+    into->value = parser_strdup(p, s->filename);
     return parse_options(p, s->options, s->n_options, &into->options);
 }
 
@@ -271,12 +292,10 @@ static const struct {
     PgQuery__Node__NodeCase kind;
     const char *what, *hint;
 } refused_statements[] = {
-    {NODE(CREATE_STMT), "CREATE TABLE", "write CREATE FOREIGN TABLE ... SERVER ..."},
     {NODE(CREATE_TABLE_AS_STMT), "CREATE TABLE AS", "INSERT INTO a foreign table"},
     {NODE(UPDATE_STMT), "UPDATE", "a pipeline states what rows are, with INSERT INTO ... SELECT"},
     {NODE(DELETE_STMT), "DELETE", "a pipeline states what rows are, with INSERT INTO ... SELECT"},
     {NODE(MERGE_STMT), "MERGE", "INSERT INTO a foreign table with a PRIMARY KEY upserts"},
-    {NODE(COPY_STMT), "COPY", "read the file through a foreign table of a file server"},
     {NODE(EXPLAIN_STMT), "EXPLAIN", "run `bourn explain`"},
     {NODE(DROP_STMT), "DROP", "delete the statement that creates it"},
     {NODE(ALTER_TABLE_STMT), "ALTER TABLE", "change the CREATE FOREIGN TABLE statement"},
@@ -310,6 +329,8 @@ static enum status parse_statement(struct parser *p, const PgQuery__Node *n, str
     case NODE(CREATE_FOREIGN_SERVER_STMT): return parse_server(p, n->create_foreign_server_stmt, into);
     case NODE(CREATE_USER_MAPPING_STMT): return parse_mapping(p, n->create_user_mapping_stmt, into);
     case NODE(CREATE_FOREIGN_TABLE_STMT): return parse_foreign_table(p, n->create_foreign_table_stmt, into);
+    case NODE(CREATE_STMT): return parse_table(p, n->create_stmt, into);
+    case NODE(COPY_STMT): return parse_copy(p, n->copy_stmt, into);
     case NODE(VIEW_STMT): return parse_view(p, n->view_stmt, into);
     case NODE(INSERT_STMT): return parse_insert(p, n->insert_stmt, into);
     case NODE(VARIABLE_SET_STMT): return parse_set(p, n->variable_set_stmt, into);

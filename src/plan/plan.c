@@ -8,6 +8,7 @@ static int phase_of(const struct ast_statement *s)
 {
     switch (s->kind) {
     case AST_CREATE_SERVER:
+    case AST_COPY:
     case AST_SET: return 0;
     case AST_CREATE_MAPPING: return 1;
     case AST_CREATE_TABLE: return 2;
@@ -28,6 +29,7 @@ static enum status bind_statement(struct binder *b, const struct ast_statement *
     case AST_CREATE_SERVER: return catalog_server(b, s);
     case AST_CREATE_MAPPING: return catalog_mapping(b, s);
     case AST_SET: return catalog_setting(b, s);
+    case AST_COPY: return catalog_copy(b, s);
     case AST_CREATE_TABLE: return catalog_table(b, s);
     case AST_CREATE_VIEW: return bind_view(b, s);
     case AST_INSERT: return bind_insert(b, s);

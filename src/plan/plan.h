@@ -88,6 +88,7 @@ struct plan_table {
     uint32_t *key;                   /* PRIMARY KEY columns; nkey 0: none */
     uint32_t nkey;
     bool is_source, is_sink;         /* read / inserted into by this pipeline */
+    bool first;                      /* read to its end before other sources: what streams are joined with */
 };
 
 enum node_kind {
