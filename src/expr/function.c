@@ -17,6 +17,7 @@ static const struct {
     {"Strings", fn_string},
     {"Strings", fn_text},
     {"Patterns", fn_pattern},
+    {"Patterns", fn_regexp},
     {"Bytes and hashes", fn_bytes},
     {"Dates and times", fn_date},
     {"Dates and times", fn_extract},

@@ -217,7 +217,8 @@ static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struc
     switch (x->kind) {
     case A_EXPR(OP):
     case A_EXPR(LIKE):
-    case A_EXPR(ILIKE): return parse_operator(p, x, ret);
+    case A_EXPR(ILIKE):
+    case A_EXPR(SIMILAR): return parse_operator(p, x, ret);
     case A_EXPR(IN): return parse_in(p, x, ret);
     case A_EXPR(BETWEEN):
     case A_EXPR(NOT_BETWEEN):
@@ -226,7 +227,6 @@ static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struc
     case A_EXPR(DISTINCT):
     case A_EXPR(NOT_DISTINCT):
     case A_EXPR(NULLIF): break;
-    case A_EXPR(SIMILAR): return parser_refuse(p, x->location, "use LIKE", "SIMILAR TO");
     default: return parser_refuse(p, x->location, "use IN (...) or OR", "ANY or ALL");
     }
     TRY(parse_operands(p, x, args, &n));

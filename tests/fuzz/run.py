@@ -41,7 +41,7 @@ def fuzz(program: Path, target: str) -> str:
 
 
 folder = build("build-fuzz", [f"tests/fuzz/fuzz_{target}" for target in targets()],
-               ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "clang"})
+               ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "clang", "CXX": "clang++"})
 wanted = [target for target in targets() if suite.wants(target)]
 with ThreadPoolExecutor(max_workers=2) as pool:
     found = dict(zip(wanted, pool.map(lambda target: fuzz(folder / "tests/fuzz" / f"fuzz_{target}", target), wanted)))

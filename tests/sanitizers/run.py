@@ -23,7 +23,7 @@ OPTIONS = {
 
 def built(kind: str, *targets: str) -> Path:
     return build(f"build-{kind.split(',')[0]}", targets or ["all"], [f"-Db_sanitize={kind}", "-Db_lundef=false"],
-                 {"CC": "clang"})
+                 {"CC": "clang", "CXX": "clang++"})
 
 
 def report(name: str, said: str) -> None:

@@ -94,3 +94,7 @@ SELECT regr_count(n, m), regr_sxx(n, m)::numeric(20,6), covar_pop(m, n)::numeric
 SELECT min(s), max(s), min(k), max(k) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) q
 SELECT count(DISTINCT s), sum(DISTINCT s), string_agg(k, ',' ORDER BY s DESC, k) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) q
 SELECT b, max(top), min(top) FROM (SELECT b, n, max(m) AS top FROM t GROUP BY b, n) q GROUP BY b
+-- case: regular expressions
+SELECT k FROM t WHERE k ~ '^[a-b]$' ORDER BY k
+SELECT k, k ~* 'B', k !~ 'a', k SIMILAR TO '(a|b|c)%', k NOT SIMILAR TO '_', substring('x' || k FROM 'x(.)') FROM t ORDER BY k, n
+SELECT regexp_replace(d::text, '(\d+)-(\d+)', '\2/\1'), regexp_count(d::text, '0'), d::text ~ k FROM t ORDER BY d, n
