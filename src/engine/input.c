@@ -381,7 +381,8 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
     uint32_t left = count_splits(all);
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
-        bool waiting = (in->troubled && os_mono_us() < in->retry_at) || waits_for_others(all, in);
+        in->held = waits_for_others(all, in);
+        bool waiting = in->held || (in->troubled && os_mono_us() < in->retry_at);
         hold_together(in, os_mono_us());
         for (uint32_t k = 0; k < in->nsplits; k++, left--) {
             if (in->splits[k].finished || in->splits[k].paused || waiting)
@@ -492,7 +493,7 @@ bool inputs_caught_up(struct inputs *all)
     bool all_there = true;
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
-        if (in->troubled || in->nsplits == 0)
+        if (in->troubled || in->held || in->nsplits == 0)
             all_there = false;
         for (uint32_t k = 0; k < in->nsplits; k++) {
             struct input_split *s = &in->splits[k];

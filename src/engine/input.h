@@ -42,6 +42,7 @@ struct input {
     int64_t retry_at, backoff_us;
     struct error trouble;
     bool troubled;
+    bool held; /* in the last pass: others come first */
     /* How fast, for status; engine/queries.c. */
     uint64_t rows, rows_then;               /* read in this run; and when it was measured last */
     uint64_t rows_per_second, work_per_second; /* by the clock; by the time that epochs took */
@@ -78,8 +79,8 @@ enum status inputs_read(struct inputs *in, struct graph *g, const struct input_l
                         uint64_t *ret_bytes, struct error *err);
 /* Which splits are idle now? Answers whether that changed, which is worth an epoch even without rows. */
 bool inputs_update_idleness(struct inputs *in, int64_t mono_us);
-/* All inputs have truly ended: their watermarks are the end of time, for the epoch that comes. What is late there is what
- * would have been. */
+/* All inputs have truly ended: their watermarks are the end of time, for the epoch that comes. What is late there is
+ * what would have been. */
 void inputs_end(struct inputs *in);
 /* The epoch's rows are in: event time moves on. */
 void inputs_end_epoch(struct inputs *in);

@@ -256,8 +256,8 @@ static void join_merge(struct operator *op, struct op_context *c, unsigned from,
     struct merging m = {.j = j, .c = c};
     for (m.shard = from; m.shard < to; m.shard++) {
         outcome_reset(&j->out, m.shard);
-        for (unsigned side = RIGHT + 1; side-- > LEFT;) {
-            m.side = side;
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned side = m.side = j->join->fixed[LEFT] ? i : RIGHT - i; /* rows that are not kept come last */
             for (uint32_t w = 0; w < j->nworkers; w++)
                 for (const struct gathered *r = gather_first(j->gather, w, m.shard); r; r = r->next)
                     if ((r->port & RIGHT) == side)

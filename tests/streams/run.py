@@ -182,6 +182,37 @@ def check(postgres: Postgres, name: str, columns: str, query: str) -> None:
         assert got == wanted, f"{rows} rows an epoch, {workers} workers, stops {stops}\n{differ(got, wanted)}\n{folder}"
 
 
+# ---- a stream that does not end, joined with a table that does ----
+
+REFERENCE = {
+    "left": "SELECT a.id, r.v FROM a LEFT JOIN r ON a.k = r.k AND a.j < r.v",
+    "inner": "SELECT a.id, r.v FROM r JOIN a ON a.k = r.k",
+    "semi": "SELECT a.id, a.v FROM a WHERE EXISTS (SELECT 1 FROM r WHERE r.k = a.k AND r.v > a.v)",
+    "anti": "SELECT a.id, a.v FROM a WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.k = a.k AND r.v = a.v)",
+}
+
+
+def check_reference(postgres: Postgres, kind: str, workers: int) -> None:
+    folder = suite.folder / f"reference-{kind}-{workers}"
+    folder.mkdir()
+    rows = [(k, v) for k in range(0, 12, 2) for v in range(k % 4 + 1)]
+    (folder / "r.csv").write_text("k,v\n" + "".join(f"{k},{v}\n" for k, v in rows))
+    postgres.run("DROP TABLE IF EXISTS r; CREATE TABLE r (k int, v int); INSERT INTO r VALUES "
+                 + ", ".join(f"({k}, {v})" for k, v in rows))
+    sql = pipeline(folder, "a int, b int", REFERENCE[kind], 20)
+    sql = sql.replace(f"{suite.folder}/a.ndjson'", f"{suite.folder}/a.ndjson', follow 'true'")
+    sql = "CREATE TABLE r (k int, v int);\nCOPY r FROM 'r.csv' WITH (FORMAT csv, HEADER true);\n" + sql
+    (folder / "p.sql").write_text(sql)
+    plan = suite.command([BOURN, "explain", folder / "p.sql"]).stdout
+    assert "not kept, because" in plan and "updating" not in plan, plan
+    suite.command([BOURN, "run", "--quiet", "--until-caught-up", "--workers", workers, folder / "p.sql"], cwd=folder,
+                  env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+    lines = (folder / "result.ndjson").read_text().splitlines()
+    got = comparable([tuple(json.loads(line, parse_float=str, parse_int=str).values()) for line in lines])
+    wanted = comparable(answer(postgres, "a int, b int", REFERENCE[kind]))
+    assert wanted and got == wanted, differ(got, wanted)
+
+
 def main() -> None:
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
@@ -190,6 +221,11 @@ def main() -> None:
         for name, columns, query in wanted:
             with suite.case(name):
                 check(postgres, name, columns, query)
+        for kind in REFERENCE:
+            for workers in (1, 3):
+                if suite.wants(f"reference {kind}"):
+                    with suite.case(f"reference table, {kind} join, {workers} workers"):
+                        check_reference(postgres, kind, workers)
     suite.end()
 
 
