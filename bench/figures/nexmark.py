@@ -17,6 +17,7 @@ from .measure import BOURN, TOP, Machine, environment, run
 from .results import Results
 from .throughput import fresh
 
+from harness.children import die_with_parent  # noqa: E402
 from harness.downloads import jars  # noqa: E402
 
 EXAMPLE, FLINK = TOP / "examples/nexmark", TOP / "bench/flink"
@@ -72,7 +73,7 @@ def flink(folder: Path, classpath: str, query: str) -> dict:
         words = ["java", "-Xmx6g", "-cp", classpath, "Nexmark", FLINK / "tables.sql", FLINK / "queries.sql",
                  events(WARM).as_uri(), events(rows()).as_uri(), out, WORKERS, query]
         done = subprocess.run([str(word) for word in words], cwd=folder, env=environment(folder),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=die_with_parent)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(lines) != 1:
         raise SystemExit(f"Flink ended with {done.returncode}:\n{done.stderr[-4000:]}")
