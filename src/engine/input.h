@@ -78,8 +78,8 @@ enum status inputs_read(struct inputs *in, struct graph *g, const struct input_l
                         uint64_t *ret_bytes, struct error *err);
 /* Which splits are idle now? Answers whether that changed, which is worth an epoch even without rows. */
 bool inputs_update_idleness(struct inputs *in, int64_t mono_us);
-/* All inputs have truly ended: their watermarks are the end of time, for the epoch that comes. What is late there is what
- * would have been. */
+/* All inputs have truly ended: their watermarks are the end of time, for the epoch that comes. What is late there is
+ * what would have been. */
 void inputs_end(struct inputs *in);
 /* The epoch's rows are in: event time moves on. */
 void inputs_end_epoch(struct inputs *in);

@@ -1,7 +1,7 @@
 /* to_date and to_timestamp by a template: PostgreSQL's patterns YYYY YYY YY Y MM MON MONTH DD DDD DY DAY D HH HH12 HH24
  * MI SS MS US FF1 to FF6 AM PM, FM, and quoted text; what it has beside them is refused by name. As there, blanks
- * before a field are skipped, a separator stands for any other or for none, a number ends where it must if a separator follows,
- * and what is left of the text does not matter. */
+ * before a field are skipped, a separator stands for any other or for none, a number ends where it must if a separator
+ * follows, and what is left of the text does not matter. */
 #include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
