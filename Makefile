@@ -6,7 +6,7 @@
 #   make check        the inner loop: unit and SQL tests, below a minute
 #   make torture      the crash tests, the long way
 #   make fuzz         the fuzzers, FUZZ_SECONDS=3600 each
-#   make bench        the figures of docs/benchmarks.md
+#   make bench        the figures of docs/benchmarks.md; Q=5 one query of Nexmark
 #   make clean-run    forget what `make run` wrote: only folders that bourn marked as its own
 #   make clean        remove build/
 #   make install      PREFIX=/usr/local DESTDIR=

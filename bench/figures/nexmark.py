@@ -7,7 +7,6 @@ written. Q=5 or Q="5 7" limits it to some queries.
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import tempfile
@@ -18,6 +17,7 @@ from .measure import BOURN, TOP, Machine, environment, run
 from .results import Results
 from .throughput import fresh
 
+from harness.children import die_with_parent  # noqa: E402
 from harness.downloads import jars  # noqa: E402
 
 EXAMPLE, FLINK = TOP / "examples/nexmark", TOP / "bench/flink"
@@ -28,7 +28,7 @@ def rows() -> int:
     return int(float(os.environ.get("NEXMARK_EVENTS_M", "2")) * 1e6)
 
 
-def wanted() -> list[str]:
+def parts() -> list[str]:
     given = os.environ.get("Q", "").replace("q", "").split()
     return [f"q{number}" for number in (given or range(23))]
 
@@ -58,6 +58,8 @@ def prepare() -> None:
 def compile_driver(folder: Path) -> str:
     """The classpath with bench/flink/Nexmark.java on it."""
     classpath, classes = ":".join(map(str, jars("flink"))), folder / "classes"
+    if classes.exists():
+        return f"{classpath}:{classes}"
     compiled = subprocess.run(["javac", "-nowarn", "-cp", classpath, "-d", classes, FLINK / "Nexmark.java"],
                               capture_output=True, text=True)
     if compiled.returncode:
@@ -71,7 +73,7 @@ def flink(folder: Path, classpath: str, query: str) -> dict:
         words = ["java", "-Xmx6g", "-cp", classpath, "Nexmark", FLINK / "tables.sql", FLINK / "queries.sql",
                  events(WARM).as_uri(), events(rows()).as_uri(), out, WORKERS, query]
         done = subprocess.run([str(word) for word in words], cwd=folder, env=environment(folder),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=die_with_parent)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(lines) != 1:
         raise SystemExit(f"Flink ended with {done.returncode}:\n{done.stderr[-4000:]}")
@@ -91,23 +93,16 @@ def bourn(folder: Path, query: str) -> dict:
     return {"bourn_per_core": rows() / took.seconds / WORKERS, "memory_mb": took.memory / 1e6, "others": took.others}
 
 
-def figures(folder: Path, results: Results) -> None:
-    ratios, classpath = [], compile_driver(folder)
-    for query in wanted():
-        values = bourn(folder, query)
-        machine = Machine()
-        theirs = flink(folder, classpath, query)
-        others = max(machine.others(), values.pop("others", 0))
-        if "ms" in theirs:
-            values["flink_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
-        else:
-            values["flink_error"] = theirs["error"]
-        if "bourn_per_core" in values and "flink_per_core" in values:
-            values["ratio"] = values["bourn_per_core"] / values["flink_per_core"]
-            ratios.append(values["ratio"])
-        results.add("nexmark", query, **values, events=rows(), others=others,
-                    command=f"Q={query[1:]} bench/run nexmark")
-    if ratios:
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        results.add("nexmark", "geometric mean", ratio=mean, queries=len(ratios), events=rows(),
-                    command="bench/run nexmark")
+def figures(folder: Path, results: Results, query: str) -> None:
+    values = bourn(folder, query)
+    machine = Machine()
+    theirs = flink(folder, compile_driver(folder), query)
+    others = max(machine.others(), values.pop("others", 0))
+    if "ms" in theirs:
+        values["flink_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
+    else:
+        values["flink_error"] = theirs["error"]
+    if "bourn_per_core" in values and "flink_per_core" in values:
+        values["ratio"] = values["bourn_per_core"] / values["flink_per_core"]
+    results.add("nexmark", query, **values, events=rows(), others=others,
+                command=f"Q={query[1:]} bench/run nexmark")

@@ -1,6 +1,8 @@
 """Published results as Markdown."""
 from __future__ import annotations
 
+import math
+
 TITLES = {
     "throughput": "Files", "kafka": "Kafka", "small": "Small things", "spark": "Beside PySpark and Delta Lake",
     "latency": "Latency", "nexmark": "Nexmark",
@@ -58,6 +60,14 @@ def nexmark_row(line: dict) -> str:
     return f"| {line['what']} | {ours} | {theirs} | {ratio} | {memory} |\n"
 
 
+def mean_row(lines: list[dict]) -> str:
+    ratios = [line["ratio"] for line in lines if "ratio" in line]
+    if not ratios:
+        return ""
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    return f"| geometric mean of {len(ratios)} | | | {mean:.1f} x | |\n"
+
+
 def heading(bench: str) -> str:
     if bench == "nexmark":
         return "| query | bourn, a core | Flink, a core | bourn is faster | bourn's memory |\n|---|---|---|---|---|\n"
@@ -75,6 +85,7 @@ def tables(lines: list[dict]) -> str:
         out += (f"\n### {title}\n\nCommit {first['commit']}, {first['at'][:10]}, {first['machine']}{events}: "
                 f"`bench/run {bench}`\n\n{heading(bench)}")
         out += "".join(map(nexmark_row if bench == "nexmark" else row, of_bench))
+        out += mean_row(of_bench) if bench == "nexmark" else ""
         out += f"\n![{title}](plots/{bench}.svg)\n" if bars_of(of_bench) else ""
     return out + "\n"
 

@@ -22,13 +22,15 @@ class Results:
     def all(self) -> list[dict]:
         return read(self.path) if self.path.exists() else []
 
-    def has(self, bench: str) -> bool:
-        """Whether this benchmark came to its end with this commit on such a machine."""
-        return any(line["bench"] == bench and line["machine"] == self.machine and line.get("last")
-                   for line in self.all())
+    def has(self, bench: str, part: str | None = None) -> bool:
+        """Whether this benchmark came to its end with this commit on such a machine; or this part of it is there."""
+        return any(line["bench"] == bench and line["machine"] == self.machine
+                   and (line.get("what") == part if part else line.get("last")) for line in self.all())
 
-    def forget(self, bench: str) -> None:
-        kept = [line for line in self.all() if line["bench"] != bench]
+    def forget(self, bench: str, part: str | None = None) -> None:
+        """All of it, or a part and what says that it is whole."""
+        kept = [line for line in self.all()
+                if line["bench"] != bench or part and line.get("what") != part and not line.get("last")]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def add(self, bench: str, what: str, *, command: str, others: float | None = None, **values) -> dict:

@@ -18,6 +18,7 @@ from .measure import TOP, Machine, environment, pinned
 from .results import Results
 from .throughput import bourn_run, fresh
 
+from harness.children import die_with_parent  # noqa: E402
 from harness.downloads import jars, venv  # noqa: E402
 
 BATCHES = 5  # the first one warms up
@@ -56,7 +57,8 @@ def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
     machine = Machine()
     done = subprocess.run(pinned([python, TOP / "bench/spark_job.py", master, ",".join(map(str, jars("spark"))),
                                   batches(), folder / "lake", folder / "state"], cores), cwd=folder, env=env,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
+                          preexec_fn=die_with_parent)
     if done.returncode:
         raise SystemExit(f"Spark ended with {done.returncode}:\n{done.stderr[-6000:]}")
     text = done.stdout

@@ -22,6 +22,7 @@ static const struct {
     {"Dates and times", fn_date},
     {"Dates and times", fn_extract},
     {"Dates and times", fn_to_char},
+    {"Dates and times", fn_to_date},
     {"JSON", fn_json},
     {"JSON", fn_json_change},
     {"NULLs and choices", fn_null},

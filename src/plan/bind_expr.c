@@ -134,8 +134,9 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
         return over_call(b, scope, e, ret);
     if (e->plain && grouping_is_aggregate(e->name))
         return grouping_call(b, scope, e, ret);
-    if (e->distinct || e->flag || e->filter)
-        return bind_error(b, e->location, "%s() is no aggregate: DISTINCT, * and FILTER do not go with it", e->name);
+    if (e->distinct || e->flag || e->filter || e->norder)
+        return bind_error(b, e->location, "%s() is no aggregate: DISTINCT, ORDER BY, * and FILTER do not go with it",
+                          e->name);
     struct expr **args;
     TRY(bind_args(b, scope, e, &args));
     return bind_located(b, e->location,

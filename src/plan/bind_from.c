@@ -135,6 +135,7 @@ static void walk_expr(struct walk *w, const struct ast_expr *e)
         w->visit(w, e);
     walk_exprs(w, e->args, e->nargs);
     walk_expr(w, e->filter);
+    walk_order(w, e->order, e->norder);
     if (e->over) {
         walk_exprs(w, e->over->partition, e->over->npartition);
         walk_order(w, e->over->order, e->over->norder);

@@ -141,8 +141,8 @@ static enum status bind_named(struct binder *b, const struct scope *scope, const
 static enum status bind_aggregate(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                                   struct over_call *call)
 {
-    if (e->distinct || e->filter)
-        return bind_refuse(b, e->location, "DISTINCT or FILTER with OVER");
+    if (e->distinct || e->filter || e->norder)
+        return bind_refuse(b, e->location, "DISTINCT, ORDER BY or FILTER in a call with OVER");
     if (e->nargs > 1 || (e->nargs == 0 && !e->flag))
         return bind_error(b, e->location, "%s() takes one argument", e->name);
     if (e->nargs) {

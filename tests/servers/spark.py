@@ -55,6 +55,11 @@ def answer(text):
 print("\\1" + json.dumps({{"rows": []}}), flush=True)
 for line in sys.stdin:
     print("\\1" + json.dumps(answer(json.loads(line))), flush=True)
+java = spark.sparkContext._gateway
+spark.stop()
+java.shutdown()
+java.proc.stdin.close()  # it ends when nobody can speak to it any more
+java.proc.wait()
 '''
 
 
@@ -89,7 +94,7 @@ class Spark:
         assert self.process and self.process.stdin
         self.process.stdin.close()
         try:
-            self.process.wait(20)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -98,3 +98,5 @@ SELECT b, max(top), min(top) FROM (SELECT b, n, max(m) AS top FROM t GROUP BY b,
 SELECT k FROM t WHERE k ~ '^[a-b]$' ORDER BY k
 SELECT k, k ~* 'B', k !~ 'a', k SIMILAR TO '(a|b|c)%', k NOT SIMILAR TO '_', substring('x' || k FROM 'x(.)') FROM t ORDER BY k, n
 SELECT regexp_replace(d::text, '(\d+)-(\d+)', '\2/\1'), regexp_count(d::text, '0'), d::text ~ k FROM t ORDER BY d, n
+-- case: ORDER BY inside, by a column of a join that nothing else reads
+SELECT a.k, string_agg(b.k, ',' ORDER BY b.m, b.k) FROM t a JOIN t b ON a.n = b.n GROUP BY a.k ORDER BY a.k
