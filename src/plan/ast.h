@@ -116,6 +116,8 @@ struct ast_select {
     struct ast_expr *where, *having;
     struct ast_expr **group;
     uint32_t ngroup;
+    uint64_t *sets;             /* GROUPING SETS, ROLLUP, CUBE: which groups each has, as bits; nsets 0: all of them */
+    uint32_t nsets;
     bool grouped;               /* GROUP BY is written, perhaps as GROUP BY () */
     enum ast_distinct distinct;
     struct ast_expr **on;

@@ -152,7 +152,10 @@ int32_t expr_now_location(const struct expr *e);
 /* ---- bind_group.c ---- */
 
 /* An aggregate call met while binding: column GROUPING_COLUMN + i stands for it until the node exists. */
-enum { GROUPING_COLUMN = 1 << 30 };
+enum {
+    GROUPING_COLUMN = 1 << 30,
+    MARKER_COLUMN = 1 << 28, /* likewise for GROUPING() */
+};
 
 struct grouping {
     struct expr **groups;
@@ -165,12 +168,18 @@ struct grouping {
         const char *name;
     } *calls;
     uint32_t ncalls, cap;
+    uint64_t *sets; /* GROUPING SETS: which groups each has, as bits; nsets 0: all of them */
+    uint32_t nsets;
+    uint64_t *markers; /* GROUPING(a, b): its arguments, one byte each, the last in the lowest */
+    uint32_t *marker_counts, nmarkers, markers_cap;
 };
 
 /* Is it the name of an aggregate? */
 bool grouping_is_aggregate(const char *name);
 /* Does the expression call one? */
 bool grouping_has_call(const struct ast_expr *e);
+/* GROUPING(...) -> its column. */
+enum status grouping_marker(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret);
 /* An aggregate call -> its column. */
 enum status grouping_call(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret);
 /* Make the nodes over *input and rewrite the expressions over their output; input becomes the aggregate's relation. */

@@ -132,6 +132,8 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
 {
     if (e->over)
         return over_call(b, scope, e, ret);
+    if (e->plain && strcmp(e->name, "grouping") == 0)
+        return grouping_marker(b, scope, e, ret);
     if (e->plain && grouping_is_aggregate(e->name))
         return grouping_call(b, scope, e, ret);
     if (e->distinct || e->flag || e->filter || e->norder)

@@ -104,6 +104,49 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     return OK;
 }
 
+/* ---- GROUPING() ---- */
+
+enum { MARKER_ARGS = 8 }; /* a byte each */
+
+enum status grouping_marker(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
+{
+    struct grouping *g = scope->grouping;
+    uint64_t marker = 0;
+    if (!g)
+        return bind_error(b, e->location, "GROUPING() is not allowed in %s without GROUP BY", scope->clause);
+    if (e->nargs == 0 || e->nargs > MARKER_ARGS)
+        return bind_error(b, e->location, "GROUPING() takes 1 to %d arguments", MARKER_ARGS);
+    struct scope inside = *scope;
+    inside.grouping = NULL;
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        struct expr *arg;
+        uint32_t k = 0;
+        TRY(bind_expr(b, &inside, e->args[i], &arg));
+        while (k < g->ngroups && !expr_equal(g->groups[k], arg))
+            k++;
+        if (k == g->ngroups)
+            return bind_error(b, e->args[i]->location, "arguments to GROUPING must be expressions of GROUP BY");
+        marker = marker << 8 | k;
+    }
+    uint32_t cap = g->markers_cap;
+    g->markers = binder_grow(b, g->markers, g->nmarkers, &cap, sizeof *g->markers);
+    g->marker_counts = binder_grow(b, g->marker_counts, g->nmarkers, &g->markers_cap, sizeof *g->marker_counts);
+    g->markers[g->nmarkers] = marker;
+    g->marker_counts[g->nmarkers] = e->nargs;
+    *ret = expr_column(b->arena, MARKER_COLUMN + g->nmarkers++, TYPE(TYPE_INT4), e->location);
+    return OK;
+}
+
+/* A bit per argument, the last in the lowest: is it no group of this set? */
+static enum status marker_value(struct binder *b, const struct grouping *g, uint32_t which, uint64_t set,
+                                int32_t location, struct expr **ret)
+{
+    unsigned value = 0;
+    for (uint32_t i = g->marker_counts[which]; i-- > 0;)
+        value = value << 1 | !(set >> (g->markers[which] >> 8 * i & 0xff) & 1);
+    return bind_located(b, location, expr_number(b->arena, arena_printf(b->arena, "%u", value), location, ret, b->err));
+}
+
 /* ---- rewriting over the aggregate's output ---- */
 
 static enum status not_grouped(struct binder *b, const struct relation *input, const struct expr *e)
@@ -124,6 +167,10 @@ static enum status rewrite(struct binder *b, const struct grouping *g, const str
         }
     if (e->kind == EXPR_COLUMN && e->column >= GROUPING_COLUMN) {
         *ret = expr_column(b->arena, g->ngroups + (e->column - GROUPING_COLUMN), e->type, e->location);
+        return OK;
+    }
+    if (e->kind == EXPR_COLUMN && e->column >= MARKER_COLUMN && e->column < OVER_COLUMN) {
+        *ret = expr_column(b->arena, g->ngroups + g->ncalls + (e->column - MARKER_COLUMN), e->type, e->location);
         return OK;
     }
     if (e->kind == EXPR_COLUMN && e->column >= OVER_COLUMN) {
@@ -263,14 +310,15 @@ static enum status session_nodes(struct binder *b, struct grouping *g, uint32_t 
     return node_project(b, node, out, names, g->ngroups + g->ncalls, location, ret);
 }
 
-static enum status make_nodes(struct binder *b, struct grouping *g, struct relation *input, int32_t location,
-                              uint32_t *ret)
+/* The aggregate by some of the groups. Its output: those groups, then the calls. */
+static enum status one_set(struct binder *b, struct grouping *g, const struct relation *input, int32_t location,
+                           uint32_t *ret, const char ***ret_names)
 {
     uint32_t most = g->ngroups + 2 * g->ncalls + 1;
     struct prepared p = {arena_array(b->arena, most, sizeof *p.exprs), arena_array(b->arena, most, sizeof *p.names),
                          0};
     struct plan_aggregate *calls = arena_zarray(b->arena, g->ncalls, sizeof *calls);
-    const char **names = arena_array(b->arena, (size_t)g->ngroups + g->ncalls, sizeof *names);
+    const char **names = arena_array(b->arena, (size_t)g->ngroups + g->ncalls + g->nmarkers, sizeof *names);
     for (uint32_t i = 0; i < g->ngroups; i++) {
         p.exprs[p.count] = g->groups[i];
         p.names[p.count++] = names[i] = g->names[i];
@@ -283,12 +331,70 @@ static enum status make_nodes(struct binder *b, struct grouping *g, struct relat
         calls[i].location = call->location;
         names[g->ngroups + i] = call_name(b, g, i);
     }
+    *ret_names = names;
     uint32_t node = input->node;
     if (b->nodes[node]->kind == NODE_WINDOW && b->nodes[node]->window.kind == WINDOW_SESSION)
         return session_nodes(b, g, node, &p, calls, names, location, ret);
     if (p.count) /* count(*) alone reads no column, but the rows must be there to count */
         TRY(node_project(b, node, p.exprs, p.names, p.count, location, &node));
     return node_aggregate(b, node, g->ngroups, calls, g->ncalls, names, location, ret);
+}
+
+/* The output of one set as that of all: NULL for the groups it does not have, and what GROUPING() says of it. */
+static enum status widen_set(struct binder *b, const struct grouping *g, uint64_t set, uint32_t nmine,
+                             const char *const *names, int32_t location, uint32_t *node)
+{
+    uint32_t width = g->ngroups + g->ncalls + g->nmarkers, mine = 0;
+    struct expr **exprs = arena_array(b->arena, MAX(width, 1), sizeof *exprs);
+    const char **all = arena_array(b->arena, MAX(width, 1), sizeof *all);
+    const struct schema *schema = &b->nodes[*node]->schema;
+    for (uint32_t i = 0; i < width; i++) {
+        all[i] = i < g->ngroups ? g->names[i] : i < g->ngroups + g->ncalls ? names[i - g->ngroups] : "grouping";
+        if (i < g->ngroups && !(set >> i & 1))
+            exprs[i] = expr_null(b->arena, g->groups[i]->type, location);
+        else if (i < g->ngroups + g->ncalls) {
+            uint32_t c = i < g->ngroups ? mine++ : nmine + i - g->ngroups;
+            exprs[i] = expr_column(b->arena, c, schema->types[c], location);
+        } else {
+            TRY(marker_value(b, g, i - g->ngroups - g->ncalls, set, location, &exprs[i]));
+        }
+    }
+    return node_project(b, *node, exprs, all, width, location, node);
+}
+
+/* One aggregate a set, over the same rows, and all their rows together. */
+static enum status all_sets(struct binder *b, struct grouping *g, const struct relation *input, int32_t location,
+                            uint32_t *ret)
+{
+    uint32_t *nodes = arena_array(b->arena, g->nsets, sizeof *nodes);
+    for (uint32_t s = 0; s < g->nsets; s++) {
+        struct grouping mine = *g;
+        const char **names;
+        mine.groups = arena_array(b->arena, MAX(g->ngroups, 1), sizeof *mine.groups);
+        mine.names = arena_array(b->arena, MAX(g->ngroups, 1), sizeof *mine.names);
+        mine.ngroups = mine.nmarkers = 0;
+        for (uint32_t i = 0; i < g->ngroups; i++)
+            if (g->sets[s] >> i & 1) {
+                mine.groups[mine.ngroups] = g->groups[i];
+                mine.names[mine.ngroups++] = g->names[i];
+            }
+        TRY(one_set(b, &mine, input, location, &nodes[s], &names));
+        TRY(widen_set(b, g, g->sets[s], mine.ngroups, names + mine.ngroups, location, &nodes[s]));
+    }
+    *ret = g->nsets == 1 ? nodes[0] : node_union(b, nodes, g->nsets, location);
+    return OK;
+}
+
+static enum status make_nodes(struct binder *b, struct grouping *g, const struct relation *input, int32_t location,
+                              uint32_t *ret)
+{
+    const char **names;
+    if (g->nsets)
+        return all_sets(b, g, input, location, ret);
+    TRY(one_set(b, g, input, location, ret, &names));
+    if (g->nmarkers == 0)
+        return OK;
+    return widen_set(b, g, UINT64_MAX, g->ngroups, names + g->ngroups, location, ret);
 }
 
 enum status grouping_finish(struct binder *b, struct grouping *g, struct relation *input, struct expr ***exprs,

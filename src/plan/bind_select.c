@@ -215,17 +215,22 @@ static enum status bind_groups(struct binder *b, struct selecting *s)
     struct scope scope = {.input = &s->input, .alias = s->scope.alias, .clause = "GROUP BY"};
     g->groups = arena_array(b->arena, s->ast->ngroup, sizeof *g->groups);
     g->names = arena_array(b->arena, s->ast->ngroup, sizeof *g->names);
+    g->nsets = s->ast->nsets;
+    g->sets = arena_zarray(b->arena, MAX(g->nsets, 1), sizeof *g->sets);
     for (uint32_t i = 0; i < s->ast->ngroup; i++) {
         const struct ast_expr *syntax;
         struct expr *group;
         TRY(group_syntax(b, s, s->ast->group[i], &syntax, &g->names[g->ngroups]));
         TRY(bind_expr(b, &scope, syntax, &group));
         TRY(bind_settle(b, &group));
-        bool known = false;
-        for (uint32_t k = 0; k < g->ngroups && !known; k++)
-            known = expr_equal(g->groups[k], group);
-        if (!known)
+        uint32_t k = 0;
+        while (k < g->ngroups && !expr_equal(g->groups[k], group))
+            k++;
+        if (k == g->ngroups)
             g->groups[g->ngroups++] = group;
+        for (uint32_t set = 0; set < g->nsets; set++)
+            if (s->ast->sets[set] >> i & 1)
+                g->sets[set] |= UINT64_C(1) << k;
     }
     return OK;
 }

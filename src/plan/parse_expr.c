@@ -475,7 +475,6 @@ static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
                              "a subscript or field selection");
     case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location, "compare column by column", "a row value");
     case NODE(PARAM_REF): return parser_refuse(p, n->param_ref->location, NULL, "a parameter");
-    case NODE(GROUPING_FUNC): return parser_refuse(p, n->grouping_func->location, NULL, "GROUPING()");
     case NODE(SET_TO_DEFAULT):
         return parser_refuse(p, n->set_to_default->location, "leave the column out", "DEFAULT");
     case NODE(NAMED_ARG_EXPR):
@@ -507,6 +506,11 @@ static enum status parse_expr_kind(struct parser *p, const PgQuery__Node *n, str
     case NODE(SQLVALUE_FUNCTION): return parse_clock(p, n->sqlvalue_function, ret);
     case NODE(COLLATE_CLAUSE): return parse_collate(p, n->collate_clause, ret);
     case NODE(SUB_LINK): return parse_sublink(p, n->sub_link, ret);
+    case NODE(GROUPING_FUNC):
+        TRY(parse_variadic(p, "grouping", n->grouping_func->location, n->grouping_func->args, n->grouping_func->n_args,
+                           ret));
+        (*ret)->plain = true;
+        return OK;
     default: return refuse_expr(p, n);
     }
 }

@@ -82,23 +82,142 @@ static enum status parse_targets(struct parser *p, const PgQuery__SelectStmt *s,
     return OK;
 }
 
+/* ---- GROUP BY: its items as lists of sets, and the sets of all of them as their product ---- */
+
+enum { MAX_GROUPS = 64, MAX_SETS = 4096 };
+
+struct sets {
+    uint64_t *items;
+    uint32_t count;
+};
+
+struct grouping_list {
+    struct ast_select *into;
+    uint32_t cap;
+};
+
+static enum status too_many(struct parser *p, int32_t location, const char *what, int most)
+{
+    return problem_at(p->text, parser_location(p, location), p->err, ERR_LIMIT, "GROUP BY has more than %d %s", most,
+                      what);
+}
+
+static enum status add_group(struct parser *p, struct grouping_list *list, const PgQuery__Node *n, uint64_t *ret_bit)
+{
+    if (list->into->ngroup == list->cap)
+        return too_many(p, -1, "expressions", MAX_GROUPS);
+    TRY(parse_expr(p, n, &list->into->group[list->into->ngroup]));
+    *ret_bit = UINT64_C(1) << list->into->ngroup++;
+    return OK;
+}
+
+/* a, or (a, b): one element of ROLLUP or CUBE, or a set of GROUPING SETS. */
+static enum status add_element(struct parser *p, struct grouping_list *list, const PgQuery__Node *n, uint64_t *ret)
+{
+    uint64_t bit;
+    *ret = 0;
+    if (n->node_case != NODE(ROW_EXPR))
+        return add_group(p, list, n, ret);
+    for (size_t i = 0; i < n->row_expr->n_args; i++) {
+        TRY(add_group(p, list, n->row_expr->args[i], &bit));
+        *ret |= bit;
+    }
+    return OK;
+}
+
+static enum status item_sets(struct parser *p, struct grouping_list *list, const PgQuery__Node *n, struct sets *ret);
+
+static enum status union_sets(struct parser *p, struct grouping_list *list, const PgQuery__GroupingSet *g,
+                              struct sets *ret)
+{
+    for (size_t i = 0; i < g->n_content; i++) {
+        struct sets one = {0};
+        TRY(item_sets(p, list, g->content[i], &one));
+        if (ret->count + one.count > MAX_SETS)
+            return too_many(p, g->location, "grouping sets", MAX_SETS);
+        uint64_t *all = arena_array(p->arena, ret->count + one.count, sizeof *all);
+        memcpy(all, ret->items ? ret->items : all, ret->count * sizeof *all);
+        memcpy(all + ret->count, one.items, one.count * sizeof *all);
+        *ret = (struct sets){all, ret->count + one.count};
+    }
+    return OK;
+}
+
+/* ROLLUP: every beginning of the list, the whole first. CUBE: every part of it. */
+static enum status rollup_sets(struct parser *p, struct grouping_list *list, const PgQuery__GroupingSet *g,
+                               struct sets *ret)
+{
+    bool cube = g->kind == PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_CUBE;
+    uint64_t elements[MAX_GROUPS];
+    uint32_t n = (uint32_t)g->n_content;
+    if (g->n_content > MAX_GROUPS || (cube && g->n_content > 12))
+        return too_many(p, g->location, cube ? "elements of CUBE" : "elements of ROLLUP", cube ? 12 : MAX_GROUPS);
+    for (uint32_t i = 0; i < n; i++)
+        TRY(add_element(p, list, g->content[i], &elements[i]));
+    ret->count = cube ? UINT32_C(1) << n : n + 1;
+    ret->items = arena_zarray(p->arena, ret->count, sizeof *ret->items);
+    for (uint32_t s = 0; s < ret->count; s++)
+        for (uint32_t i = 0; i < n; i++)
+            if (cube ? !(s >> (n - 1 - i) & 1) : i < n - s)
+                ret->items[s] |= elements[i];
+    return OK;
+}
+
+static enum status item_sets(struct parser *p, struct grouping_list *list, const PgQuery__Node *n, struct sets *ret)
+{
+    if (n->node_case == NODE(GROUPING_SET)) {
+        const PgQuery__GroupingSet *g = n->grouping_set;
+        if (g->kind == PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_SETS)
+            return union_sets(p, list, g, ret);
+        if (g->kind != PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_EMPTY)
+            return rollup_sets(p, list, g, ret);
+    }
+    ret->count = 1;
+    ret->items = arena_zarray(p->arena, 1, sizeof *ret->items);
+    return n->node_case == NODE(GROUPING_SET) ? OK : add_element(p, list, n, ret->items);
+}
+
+static enum status multiply_sets(struct parser *p, struct sets *all, const struct sets *by)
+{
+    uint64_t count = (uint64_t)all->count * by->count;
+    if (count > MAX_SETS)
+        return too_many(p, -1, "grouping sets", MAX_SETS);
+    struct sets product = {arena_array(p->arena, count, sizeof *product.items), (uint32_t)count};
+    for (uint32_t i = 0; i < count; i++)
+        product.items[i] = all->items[i / by->count] | by->items[i % by->count];
+    *all = product;
+    return OK;
+}
+
+static bool has_sets(const PgQuery__SelectStmt *s)
+{
+    for (size_t i = 0; i < s->n_group_clause; i++)
+        if (s->group_clause[i]->node_case == NODE(GROUPING_SET))
+            return true;
+    return false;
+}
+
 static enum status parse_group(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
 {
-    for (size_t i = 0; i < s->n_group_clause; i++) {
-        const PgQuery__Node *n = s->group_clause[i];
-        if (n->node_case != NODE(GROUPING_SET))
-            continue;
-        if (n->grouping_set->kind != PG_QUERY__GROUPING_SET_KIND__GROUPING_SET_EMPTY || s->n_group_clause > 1)
-            return parser_refuse(p, n->grouping_set->location, "write one GROUP BY each and UNION ALL them",
-                                 "GROUPING SETS, ROLLUP or CUBE");
-        into->grouped = true;
-        return OK;
-    }
+    into->grouped = s->n_group_clause > 0;
     if (s->group_distinct)
         return parser_refuse(p, -1, NULL, "GROUP BY DISTINCT");
-    into->grouped = s->n_group_clause > 0;
-    into->ngroup = (uint32_t)s->n_group_clause;
-    return parse_exprs(p, s->group_clause, s->n_group_clause, &into->group);
+    if (!has_sets(s)) {
+        into->ngroup = (uint32_t)s->n_group_clause;
+        return parse_exprs(p, s->group_clause, s->n_group_clause, &into->group);
+    }
+    struct grouping_list list = {into, MAX_GROUPS};
+    struct sets all = {arena_zarray(p->arena, 1, sizeof(uint64_t)), 1};
+    into->group = arena_zarray(p->arena, MAX_GROUPS, sizeof(struct ast_expr *));
+    for (size_t i = 0; i < s->n_group_clause; i++) {
+        struct sets one = {0};
+        TRY(item_sets(p, &list, s->group_clause[i], &one));
+        TRY(multiply_sets(p, &all, &one));
+    }
+    bool plain = all.count == 1 && into->ngroup == 0; /* GROUP BY () */
+    into->sets = plain ? NULL : all.items;
+    into->nsets = plain ? 0 : all.count;
+    return OK;
 }
 
 static enum status parse_distinct(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)

@@ -85,3 +85,18 @@ SELECT x.window_start, x.k, x.n, y.n FROM (SELECT k, window_start, window_end, c
 -- case outer join of windows: ws timestamptz, k int, x bigint, y bigint
 SELECT x.window_start, x.k, x.n, y.n FROM (SELECT k, window_start, window_end, count(*) AS n FROM tumble(a, ts, interval '1 s') GROUP BY k, window_start, window_end) x LEFT JOIN (SELECT k, window_start, window_end, count(*) AS n FROM tumble(b, ts, interval '1 s') GROUP BY k, window_start, window_end) y ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end;
 
+
+-- case grouping sets: k int, j int, n bigint, s numeric(20,2), g int
+SELECT k, j, count(*), sum(n), grouping(k, j) FROM a GROUP BY GROUPING SETS ((k, j), (k), ());
+
+-- case rollup: k int, j int, n bigint
+SELECT k, j, count(*) FROM a GROUP BY ROLLUP (k, j);
+
+-- case cube with having: k int, j int, v int, n bigint
+SELECT k, j, v, count(*) FROM a GROUP BY CUBE (k, (j, v)) HAVING count(*) > 3;
+
+-- case rollup within windows: ws timestamptz, we timestamptz, j int, n bigint
+SELECT window_start, window_end, j, count(*) FROM tumble(a, ts, interval '5 s') GROUP BY window_start, window_end, ROLLUP (j);
+
+-- case grouping of a plain group: k int, n bigint, g int
+SELECT k, count(*), grouping(k) FROM a GROUP BY k;
