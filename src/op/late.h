@@ -1,5 +1,5 @@
-/* Rows that have no time, and late rows: those whose time the watermark has passed. They are refused as rule `late`, with the watermark they
- * missed, and counted; never dropped in silence (semantics 8). */
+/* Rows that have no time, and late rows: those whose time the watermark has passed. Late ones are refused as rule
+ * `late`, with the watermark they missed, and counted; never dropped in silence (semantics 8). */
 #pragma once
 
 #include "flow/operator.h"
