@@ -73,7 +73,7 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
         n->op = join_new(p, inputs, g->nworkers);
         return OK;
     }
-    case NODE_SESSION:
+    case NODE_SESSION: n->op = session_new(p, input, g->nworkers); return OK;
     case NODE_TOPN:
     case NODE_OVER: return OK;
     case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;

@@ -392,6 +392,80 @@ static void kernel_quote_nullable(struct call *c)
     }
 }
 
+/* ---- single bytes and bits ---- */
+
+/* Is there an `index`-th of `count`? If not the lane fails. */
+static bool has_index(struct call *c, uint32_t row, int64_t index, int64_t count)
+{
+    if (index >= 0 && index < count)
+        return true;
+    call_fail(c, row, "2202E", "index %lld out of valid range, 0..%lld", (long long)index, (long long)count - 1);
+    return false;
+}
+
+static void kernel_get_byte(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r);
+        int32_t at = ARG(c, 1, int32_t, r);
+        if (has_index(c, r, at, (int64_t)s.len))
+            OUT(c, int32_t, r) = (unsigned char)s.data[at];
+    }
+}
+
+static void kernel_get_bit(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r);
+        int64_t at = ARG(c, 1, int64_t, r);
+        if (has_index(c, r, at, (int64_t)s.len * 8))
+            OUT(c, int32_t, r) = (unsigned char)s.data[at / 8] >> (at % 8) & 1;
+    }
+}
+
+static void kernel_set_byte(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r);
+        int32_t at = ARG(c, 1, int32_t, r);
+        if (!has_index(c, r, at, (int64_t)s.len))
+            continue;
+        char *copy = arena_dup(c->arena, s.data, s.len);
+        copy[at] = (char)ARG(c, 2, int32_t, r);
+        call_slice(c, r, (struct slice){copy, s.len});
+    }
+}
+
+static void kernel_set_bit(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r);
+        int64_t at = ARG(c, 1, int64_t, r);
+        int32_t bit = ARG(c, 2, int32_t, r);
+        if (!has_index(c, r, at, (int64_t)s.len * 8))
+            continue;
+        if (bit != 0 && bit != 1) {
+            call_fail(c, r, "22023", "new bit must be 0 or 1");
+            continue;
+        }
+        char *copy = arena_dup(c->arena, s.data, s.len);
+        unsigned mask = 1u << (at % 8), old = (unsigned char)copy[at / 8];
+        copy[at / 8] = (char)(bit ? old | mask : old & ~mask);
+        call_slice(c, r, (struct slice){copy, s.len});
+    }
+}
+
+static void kernel_bit_count(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r);
+        int64_t n = 0;
+        for (size_t i = 0; i < s.len; i++)
+            n += __builtin_popcount((unsigned char)s.data[i]);
+        OUT(c, int64_t, r) = n;
+    }
+}
+
 #define T TYPE_TEXT
 #define B TYPE_BYTEA
 #define I TYPE_INT4
@@ -423,6 +497,11 @@ const struct function fn_bytes[] = {
     FN("||", B, 2, kernel_byte_join, "joined", B, B),
     FN("substring", B, 2, kernel_byte_substring, "from a byte on, the first is 1", B, I),
     FN("substring", B, 3, kernel_byte_substring, "from a byte on, so many", B, I, I),
+    FN("get_byte", I, 2, kernel_get_byte, "a byte, from 0", B, I),
+    FN("get_bit", I, 2, kernel_get_bit, "a bit, from 0, the lowest of each byte first", B, TYPE_INT8),
+    FN("set_byte", B, 3, kernel_set_byte, "with a byte set", B, I, I),
+    FN("set_bit", B, 3, kernel_set_bit, "with a bit set to 0 or 1", B, TYPE_INT8, I),
+    FN("bit_count", TYPE_INT8, 1, kernel_bit_count, "how many bits are 1", B),
     FN("convert_from", T, 2, kernel_convert_from, "bytes in 'UTF8' as text", B, T),
     FN("convert_to", B, 2, kernel_convert_to, "text as bytes in 'UTF8'", T, T),
     {0},

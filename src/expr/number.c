@@ -104,6 +104,8 @@ FLOAT_FUNCTION(cbrt_float8, cbrt(x))
 FLOAT_FUNCTION(atan_float8, atan(x))
 FLOAT_FUNCTION(tanh_float8, tanh(x))
 FLOAT_FUNCTION(asinh_float8, asinh(x))
+FLOAT_FUNCTION(sinh_float8, sinh(x))
+FLOAT_FUNCTION(cosh_float8, cosh(x))
 
 static void atan2_float8(struct call *c)
 {
@@ -198,6 +200,63 @@ static void scaled(struct call *c, double (*f)(double))
         float_check(c, r, z, isinf(x), x == 0);
     }
 }
+/* ---- in degrees: multiples of 30 and 45 are exact ---- */
+
+/* The sine of 0 to 90 degrees. */
+static double first_quadrant(double x)
+{
+    return x == 30 ? 0.5 : x == 90 ? 1 : sin(to_radians(x));
+}
+
+static double sine_of(double x)
+{
+    double sign = x < 0 ? -1 : 1;
+    x = fmod(fabs(x), 360);
+    if (x > 180) {
+        x = 360 - x;
+        sign = -sign;
+    }
+    return sign * first_quadrant(x > 90 ? 180 - x : x);
+}
+
+static double cosine_of(double x)
+{
+    x = fmod(fabs(x), 360);
+    x = x > 180 ? 360 - x : x;
+    return x > 90 ? -first_quadrant(x - 90) : first_quadrant(90 - x);
+}
+
+/* Where they are equal the quotient is 1, whatever the rounding of each. */
+static double quotient_of(double over, double under, double x)
+{
+    if (under == 0)
+        return over < 0 ? -INFINITY : INFINITY;
+    return fabs(fmod(x, 90)) == 45 ? (over * under < 0 ? -1 : 1) : over / under;
+}
+
+static double tangent_of(double x) { return quotient_of(sine_of(x), cosine_of(x), x); }
+static double cotangent_of(double x) { return quotient_of(cosine_of(x), sine_of(x), x); }
+
+static double arc_sine(double x) { return x == 0.5 ? 30 : x == -0.5 ? -30 : to_degrees(asin(x)); }
+static double arc_cosine(double x) { return x == 0.5 ? 60 : x == -0.5 ? 120 : to_degrees(acos(x)); }
+static double arc_tangent(double x) { return to_degrees(atan(x)); }
+
+static void kernel_sind(struct call *c) { bounded(c, sine_of, -DBL_MAX, DBL_MAX); }
+static void kernel_cosd(struct call *c) { bounded(c, cosine_of, -DBL_MAX, DBL_MAX); }
+static void kernel_tand(struct call *c) { bounded(c, tangent_of, -DBL_MAX, DBL_MAX); }
+static void kernel_cotd(struct call *c) { bounded(c, cotangent_of, -DBL_MAX, DBL_MAX); }
+static void kernel_asind(struct call *c) { bounded(c, arc_sine, -1, 1); }
+static void kernel_acosd(struct call *c) { bounded(c, arc_cosine, -1, 1); }
+static void kernel_atand(struct call *c) { bounded(c, arc_tangent, -INFINITY, INFINITY); }
+static void kernel_acosh(struct call *c) { bounded(c, acosh, 1, INFINITY); }
+static void kernel_atanh(struct call *c) { bounded(c, atanh, -1, 1); }
+
+static void kernel_atan2d(struct call *c)
+{
+    CALL_ROWS(c, r)
+        OUT(c, double, r) = to_degrees(atan2(ARG(c, 0, double, r), ARG(c, 1, double, r)));
+}
+
 static void kernel_degrees(struct call *c) { scaled(c, to_degrees); }
 static void kernel_radians(struct call *c) { scaled(c, to_radians); }
 
@@ -271,6 +330,18 @@ const struct function fn_number[] = {
     FN("acos", F, 1, kernel_acos, "inverse cosine, in radians", F),
     FN("atan", F, 1, atan_float8, "inverse tangent, in radians", F),
     FN("atan2", F, 2, atan2_float8, "inverse tangent of y/x, in radians", F, F),
+    FN("sind", F, 1, kernel_sind, "sine of degrees", F),
+    FN("cosd", F, 1, kernel_cosd, "cosine of degrees", F),
+    FN("tand", F, 1, kernel_tand, "tangent of degrees", F),
+    FN("cotd", F, 1, kernel_cotd, "cotangent of degrees", F),
+    FN("asind", F, 1, kernel_asind, "inverse sine, in degrees", F),
+    FN("acosd", F, 1, kernel_acosd, "inverse cosine, in degrees", F),
+    FN("atand", F, 1, kernel_atand, "inverse tangent, in degrees", F),
+    FN("atan2d", F, 2, kernel_atan2d, "inverse tangent of y/x, in degrees", F, F),
+    FN("sinh", F, 1, sinh_float8, "hyperbolic sine", F),
+    FN("cosh", F, 1, cosh_float8, "hyperbolic cosine", F),
+    FN("acosh", F, 1, kernel_acosh, "inverse hyperbolic cosine", F),
+    FN("atanh", F, 1, kernel_atanh, "inverse hyperbolic tangent", F),
     FN("tanh", F, 1, tanh_float8, "hyperbolic tangent", F),
     FN("asinh", F, 1, asinh_float8, "inverse hyperbolic sine", F),
     FN("degrees", F, 1, kernel_degrees, "radians to degrees", F),

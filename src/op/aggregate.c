@@ -13,15 +13,14 @@
  * closes, if it does), except the single group of a query without GROUP BY, which exists from the first epoch on, as in
  * PostgreSQL.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "column/rowkey.h"
+#include "op/accumulators.h"
 #include "op/groups.h"
 #include "op/late.h"
 #include "op/operators.h"
 #include "op/outcome.h"
-#include "op/reject.h"
 #include "state/due.h"
 #include "state/keyed.h"
 
@@ -42,11 +41,7 @@ struct aggregate_op {
     struct arena arena;
     struct keyed *groups;
     struct keyed_codec codec;
-    uint32_t *offsets;      /* of each accumulator in a group's value */
-    uint32_t *filter;       /* of each aggregate: which of the FILTERs; aggregates share those that are the same */
-    int32_t *filters;       /* their columns; -1: none */
-    uint32_t nfilters;
-    struct type *arg_types;
+    struct accumulators accumulators;
     struct worker *workers;
     uint32_t nworkers;
     struct outcomes out;
@@ -55,164 +50,20 @@ struct aggregate_op {
         struct due due;
         bool indexed; /* what was loaded is in it */
     } *closing; /* per shard; NULL: they are not */
-    int64_t heap; /* bytes that accumulators own beside their own memory; changed by all workers */
 };
 
-/* Behind whatever may have changed accumulators; before: aggregate_memory() ahead of it, on the same thread. */
-static void count_heap(struct aggregate_op *g, int64_t before)
+static int64_t *row_count(const struct aggregate_op *g, struct keyed_entry *e)
 {
-    if (g->codec.release)
-        __atomic_fetch_add(&g->heap, aggregate_memory() - before, __ATOMIC_RELAXED);
-}
-
-static int64_t *row_count(void *value) { return value; }
-static void *accumulator(const struct aggregate_op *g, void *value, uint32_t i)
-{
-    return (char *)value + g->offsets[i];
+    return accumulators_rows(&g->accumulators, keyed_value(e));
 }
 
 /* ---- state as bytes ---- */
 
-static void pack_group(void *arg, const void *value, struct buf *out)
-{
-    const struct aggregate_op *g = arg;
-    buf_put(out, value, sizeof(int64_t));
-    for (uint32_t i = 0; i < g->node->naggregates; i++) {
-        const struct aggregate *f = g->node->aggregates[i].function;
-        const void *state = accumulator(g, (void *)value, i);
-        if (f->pack)
-            f->pack(state, out);
-        else
-            buf_put(out, state, f->state_size);
-    }
-}
-
-static bool unpack_group(void *arg, struct reader *in, void *value)
-{
-    const struct aggregate_op *g = arg;
-    const char *bytes;
-    if (!reader_bytes(in, sizeof(int64_t), &bytes))
-        return false;
-    memcpy(value, bytes, sizeof(int64_t));
-    for (uint32_t i = 0; i < g->node->naggregates; i++) {
-        const struct aggregate *f = g->node->aggregates[i].function;
-        void *state = accumulator(g, value, i);
-        if (f->unpack) {
-            if (!f->unpack(in, state))
-                return false;
-        } else {
-            if (!reader_bytes(in, f->state_size, &bytes))
-                return false;
-            memcpy(state, bytes, f->state_size);
-        }
-    }
-    return true;
-}
-
-static void release_group(void *arg, void *value)
-{
-    const struct aggregate_op *g = arg;
-    for (uint32_t i = 0; i < g->node->naggregates; i++)
-        if (g->node->aggregates[i].function->release)
-            g->node->aggregates[i].function->release(accumulator(g, value, i));
-}
+static void pack_group(void *arg, const void *value, struct buf *out) { accumulators_pack(arg, value, out); }
+static bool unpack_group(void *arg, struct reader *in, void *value) { return accumulators_unpack(arg, in, value); }
+static void release_group(void *arg, void *value) { accumulators_release(arg, value); }
 
 /* ---- gathering ---- */
-
-/* The rows of a batch that a FILTER lets through. */
-struct filtered {
-    const uint32_t *rows, *groups;
-    uint32_t n;
-    uint32_t *counts; /* rows by group; NULL until somebody wants it */
-};
-
-struct gathering {
-    const struct aggregate_op *g;
-    const struct batch *b;
-    struct arena *arena;
-    char **values;
-    uint32_t ngroups;
-    struct filtered *filtered; /* by filter; rows NULL: not looked at yet */
-    struct filtered all;
-    int64_t *scratch;
-    void **states;
-};
-
-static const uint32_t *count_groups(struct gathering *t, struct filtered *f)
-{
-    if (f->counts)
-        return f->counts;
-    f->counts = arena_zarray(t->arena, t->ngroups, sizeof *f->counts);
-    if (t->ngroups == 1)
-        f->counts[0] = f->n;
-    for (uint32_t i = 0; t->ngroups > 1 && i < f->n; i++)
-        f->counts[f->groups[i]]++;
-    return f->counts;
-}
-
-static struct filtered pass(struct gathering *t, const struct column *filter)
-{
-    uint32_t *rows = arena_array(t->arena, t->all.n, sizeof *rows), n = 0;
-    uint32_t *groups = arena_array(t->arena, t->all.n, sizeof *groups);
-    const uint8_t *yes = filter->data;
-    for (uint32_t i = 0; i < t->all.n; i++) { /* without a branch: whether a row passes is anybody's guess */
-        uint32_t row = t->all.rows[i];
-        rows[n] = row;
-        groups[n] = t->all.groups[i];
-        n += yes[row] & !column_is_null(filter, row);
-    }
-    return (struct filtered){rows, groups, n, NULL};
-}
-
-static struct filtered *rows_of(struct gathering *t, uint32_t aggregate)
-{
-    uint32_t which = t->g->filter[aggregate];
-    if (t->g->filters[which] < 0)
-        return &t->all;
-    if (!t->filtered[which].rows)
-        t->filtered[which] = pass(t, &t->b->cols[t->g->filters[which]]);
-    return &t->filtered[which];
-}
-
-static void update(struct gathering *t, uint32_t which)
-{
-    const struct plan_aggregate *a = &t->g->node->aggregates[which];
-    const struct column *arg = a->arg >= 0 ? &t->b->cols[a->arg] : NULL;
-    struct filtered *f = rows_of(t, which);
-    uint32_t offset = t->g->offsets[which];
-    if (a->function->fold && !t->b->weight && !(arg && arg->valid)) {
-        struct aggregate_rows r = {f->rows, f->groups, f->n, t->ngroups, count_groups(t, f), t->values, t->scratch};
-        a->function->fold(&r, arg, offset);
-        return;
-    }
-    if (!t->states)
-        t->states = arena_array(t->arena, t->all.n, sizeof *t->states);
-    for (uint32_t i = 0; i < f->n; i++)
-        t->states[i] = t->values[t->ngroups > 1 ? f->groups[i] : 0] + offset;
-    a->function->update(t->states, arg, f->rows, f->n, t->b->weight);
-}
-
-static void count_rows(struct gathering *t)
-{
-    if (t->b->weight) {
-        for (uint32_t i = 0; i < t->all.n; i++)
-            *row_count(t->values[t->ngroups > 1 ? t->all.groups[i] : 0]) += t->b->weight[t->all.rows[i]];
-        return;
-    }
-    const uint32_t *counts = count_groups(t, &t->all);
-    for (uint32_t i = 0; i < t->ngroups; i++)
-        *row_count(t->values[i]) += counts[i];
-}
-
-static const uint32_t *live_rows(const struct batch *b, struct arena *a)
-{
-    if (b->sel)
-        return b->sel;
-    uint32_t *rows = arena_array(a, b->rows, sizeof *rows);
-    for (uint32_t i = 0; i < b->rows; i++)
-        rows[i] = i;
-    return rows;
-}
 
 static void aggregate_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
                            void **unused)
@@ -227,16 +78,11 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
     *ret = NULL;
     if (live == 0)
         return;
-    struct gathering t = {.g = g, .b = &b, .arena = c->arena};
-    t.ngroups = groups_find(g->workers[c->worker].groups, &b, c->arena, ids, &t.values);
-    t.all = (struct filtered){live_rows(&b, c->arena), ids, live, NULL};
-    t.filtered = arena_zarray(c->arena, g->nfilters, sizeof *t.filtered);
-    t.scratch = arena_array(c->arena, t.ngroups, sizeof *t.scratch);
-    count_rows(&t);
+    char **values;
+    uint32_t n = groups_find(g->workers[c->worker].groups, &b, c->arena, ids, &values);
     int64_t before = aggregate_memory();
-    for (uint32_t i = 0; i < g->node->naggregates; i++)
-        update(&t, i);
-    count_heap(g, before);
+    accumulators_update(&g->accumulators, &b, c->arena, ids, values, n);
+    accumulators_count_heap(&g->accumulators, before);
     c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
 }
 
@@ -248,8 +94,7 @@ struct merging {
     struct rejections *rejections;
 };
 
-/* One group as a row. An aggregate that cannot be represented (overflow) rejects the row: it is simply not there
- * until it is valid again, and, for weight +1, said so. */
+/* One group as a row. */
 static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
 {
     const struct plan_node *node = m->g->node;
@@ -260,31 +105,13 @@ static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
         bool ok = rowkey_get(&key, &b->cols[c], row, b->arena);
         assert(ok);
     }
-    const char *failed = NULL;
-    for (uint32_t i = 0; i < node->naggregates; i++) {
-        struct column *col = &b->cols[node->ngroup + i];
-        const char *sqlstate = NULL;
-        if (node->aggregates[i].function->final(accumulator(m->g, keyed_value(e), i), m->g->arg_types[i], col, row,
-                                                b->arena, &sqlstate)) {
-            bit_set(col->valid, row);
-        } else {
-            column_set_null(col, b->arena, OUTCOME_ROWS, row);
-            failed = sqlstate ? sqlstate : failed;
-        }
-    }
-    if (!failed)
-        return;
-    if (weight > 0) {
-        char rule[16];
-        snprintf(rule, sizeof rule, "error:%s", failed);
-        reject_result(m->rejections, b, row, node->schema.names, m->g->op.name, rule, "aggregate out of range");
-    }
-    outcome_drop(b);
+    accumulators_put(&m->g->accumulators, &m->g->op, node, keyed_value(e), b, node->ngroup, row, weight,
+                     m->rejections);
 }
 
 static bool is_there(const struct aggregate_op *g, struct keyed_entry *e)
 {
-    return *row_count(keyed_value(e)) != 0 || g->node->ngroup == 0;
+    return *row_count(g, e) != 0 || g->node->ngroup == 0;
 }
 
 /* ---- closing ---- */
@@ -364,10 +191,7 @@ static void merge_partials(struct merging *m)
         for (uint32_t i = 0; i < n; i++) {
             struct slice key = keyed_key(g->workers[w].partials, partials[i]);
             struct keyed_entry *e = touch_group(m, partials[i]->hash, key);
-            *row_count(keyed_value(e)) += *row_count(keyed_value(partials[i]));
-            for (uint32_t k = 0; k < g->node->naggregates; k++)
-                g->node->aggregates[k].function->merge(accumulator(g, keyed_value(e), k),
-                                                       accumulator(g, keyed_value(partials[i]), k));
+            accumulators_merge(&g->accumulators, keyed_value(e), keyed_value(partials[i]));
         }
     }
 }
@@ -413,7 +237,7 @@ static void aggregate_merge(struct operator *op, struct op_context *c, unsigned 
         put_new_rows(&m);
         close_groups(&m, c->time.evict_us);
     }
-    count_heap(g, before);
+    accumulators_count_heap(&g->accumulators, before);
 }
 
 static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
@@ -428,7 +252,7 @@ static struct batch *aggregate_emit(struct operator *op, struct op_context *c)
         groups_forget(g->workers[w].groups);
         keyed_clear(g->workers[w].partials);
     }
-    count_heap(g, before);
+    accumulators_count_heap(&g->accumulators, before);
     return NULL;
 }
 
@@ -464,7 +288,7 @@ static enum status aggregate_load(struct operator *op, uint32_t version, struct 
         g->closing[shard].indexed = false;
     int64_t before = aggregate_memory();
     enum status status = keyed_load(g->groups, version, payload, err);
-    count_heap(g, before);
+    accumulators_count_heap(&g->accumulators, before);
     return status;
 }
 
@@ -476,7 +300,7 @@ static uint64_t aggregate_keys(const struct operator *op)
 static uint64_t aggregate_bytes(const struct operator *op)
 {
     const struct aggregate_op *g = (const struct aggregate_op *)op;
-    uint64_t bytes = keyed_bytes(g->groups) + (uint64_t)__atomic_load_n(&g->heap, __ATOMIC_RELAXED);
+    uint64_t bytes = keyed_bytes(g->groups) + accumulators_heap(&g->accumulators);
     for (uint32_t w = 0; w < g->nworkers; w++)
         bytes += keyed_bytes(g->workers[w].partials) + groups_bytes(g->workers[w].groups);
     for (unsigned s = 0; g->closing && s < SHARDS; s++)
@@ -529,40 +353,14 @@ static const struct operator_ops aggregate_ops = {
     .free = aggregate_free,
 };
 
-static void share_filters(struct aggregate_op *g)
-{
-    g->filter = arena_array(&g->arena, g->node->naggregates + 1, sizeof *g->filter);
-    g->filters = arena_array(&g->arena, g->node->naggregates + 1, sizeof *g->filters);
-    for (uint32_t i = 0; i < g->node->naggregates; i++) {
-        uint32_t f = 0;
-        while (f < g->nfilters && g->filters[f] != g->node->aggregates[i].filter)
-            f++;
-        if (f == g->nfilters)
-            g->filters[g->nfilters++] = g->node->aggregates[i].filter;
-        g->filter[i] = f;
-    }
-}
-
 struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
 {
     struct aggregate_op *g = mem_zalloc(sizeof *g);
     g->op = (struct operator){&aggregate_ops, node->id, node->name};
     g->node = node;
-    g->offsets = arena_array(&g->arena, node->naggregates + 1, sizeof *g->offsets);
-    g->arg_types = arena_array(&g->arena, node->naggregates + 1, sizeof *g->arg_types);
-    uint32_t size = sizeof(int64_t);
-    bool heap = false;
-    for (uint32_t i = 0; i < node->naggregates; i++) {
-        const struct aggregate *f = node->aggregates[i].function;
-        size = (size + 15) & ~15u; /* int128 accumulators */
-        g->offsets[i] = size;
-        size += f->state_size;
-        heap |= f->heap;
-        g->arg_types[i] = node->aggregates[i].arg >= 0 ? input->schema.types[node->aggregates[i].arg]
-                                                        : TYPE(TYPE_UNKNOWN);
-    }
-    share_filters(g);
-    g->codec = (struct keyed_codec){(size + 7) & ~7u, pack_group, unpack_group, heap ? release_group : NULL, g};
+    accumulators_init(&g->accumulators, node, input, 0, &g->arena);
+    g->codec = (struct keyed_codec){g->accumulators.size, pack_group, unpack_group,
+                                    g->accumulators.owns_heap ? release_group : NULL, &g->accumulators};
     g->groups = keyed_new(node->id, AGGREGATE_VERSION, &g->codec);
     outcomes_init(&g->out, node->schema.types, node->schema.ncols);
     g->input_names = input->schema.names;

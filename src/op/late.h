@@ -1,9 +1,13 @@
-/* Late rows: those whose time the watermark has passed. They are refused as rule `late`, with the watermark they
- * missed, and counted; never dropped in silence (semantics 8). */
+/* Rows that have no time, and late rows: those whose time the watermark has passed. Late ones are refused as rule
+ * `late`, with the watermark they missed, and counted; never dropped in silence (semantics 8). */
 #pragma once
 
 #include "flow/operator.h"
 
+/* Rows whose `column` is NULL leave the batch, refused as `rule`: past an outer join a time can be that. names: of the
+ * batch's columns, whose struct is the caller's own. */
+void refuse_null(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,
+                 uint32_t column, const char *rule);
 /* Rows whose `column` is at or before `limit` (INT64_MIN: none is) leave the batch, whose struct is the caller's own.
  * names: of the batch's columns. A NULL is not late. */
 void refuse_late(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,

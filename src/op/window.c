@@ -2,8 +2,8 @@
  * behind its columns. Row by row and without state: what is kept per window is the next step's. */
 #include <stdlib.h>
 
+#include "op/late.h"
 #include "op/operators.h"
-#include "op/reject.h"
 
 struct window_op {
     struct operator op;
@@ -155,39 +155,14 @@ static struct batch *expand(const struct window_op *op, struct op_context *c, st
 
 /* ---- the operator ---- */
 
-/* A row without a time is in no window; past an outer join there can be such. */
-static struct batch *refuse_null(const struct window_op *w, struct op_context *c, struct batch *in)
-{
-    const struct column *time = &in->cols[w->window.column];
-    if (!time->valid)
-        return in;
-    uint64_t *keep = arena_dup(c->arena, time->valid, BITMAP_WORDS(in->rows) * sizeof *keep);
-    bool some = false;
-    for (uint32_t i = 0; i < batch_live(in); i++) {
-        uint32_t row = batch_row(in, i);
-        if (bit_get(keep, row))
-            continue;
-        some = true;
-        c->counts->error++;
-        if (in->origin)
-            reject_row(c->rejections, in, row, c->source_name, w->op.name, w->null_rule, "");
-        else if (batch_weight(in, row) > 0)
-            reject_result(c->rejections, in, row, w->names, w->op.name, w->null_rule, "");
-    }
-    if (!some)
-        return in;
-    struct batch *out = arena_dup(c->arena, in, sizeof *in);
-    batch_filter(out, keep);
-    return out;
-}
-
 static void window_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     const struct window_op *w = (const struct window_op *)op;
     uint64_t left_out = c->counts->error + c->counts->filtered;
-    in = refuse_null(w, c, in);
-    struct batch *out = w->window.kind == WINDOW_TUMBLE ? tumble(w, c, in) : expand(w, c, in);
+    struct batch timed = *in;
+    refuse_null(c, op, w->names, &timed, w->window.column, w->null_rule);
+    struct batch *out = w->window.kind == WINDOW_TUMBLE ? tumble(w, c, &timed) : expand(w, c, &timed);
     c->counts->out += batch_live(out);
     c->counts->in += batch_live(out) + c->counts->error + c->counts->filtered - left_out;
     *ret = batch_live(out) ? out : NULL;

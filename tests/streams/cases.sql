@@ -100,3 +100,23 @@ SELECT window_start, window_end, j, count(*) FROM tumble(a, ts, interval '5 s') 
 
 -- case grouping of a plain group: k int, n bigint, g int
 SELECT k, count(*), grouping(k) FROM a GROUP BY k;
+-- case session by key: k int, ws timestamptz, we timestamptz, n bigint, s numeric(20,2), f double precision
+SELECT k, window_start, window_end, count(*), sum(n), max(f) FROM session(a, ts, interval '4 s', k) GROUP BY k, window_start, window_end;
+
+-- case session of everything: ws timestamptz, we timestamptz, n bigint, v int
+SELECT window_start, window_end, count(*), min(v) FROM session(a, ts, interval '700 ms') GROUP BY window_start, window_end;
+
+-- case session by two keys: j int, t text, ws timestamptz, we timestamptz, n bigint, d bigint, l text
+SELECT j, t, window_start, window_end, count(*) FILTER (WHERE v > 2), count(DISTINCT v), string_agg(id::text, ',' ORDER BY ts, id) FROM session(a, ts, interval '3 s', t, j) GROUP BY t, window_start, j, window_end;
+
+-- case session by its start: k int, ws timestamptz, n bigint
+SELECT k, window_start, count(*) FROM session(a, ts, interval '6 s', k) GROUP BY window_start, k HAVING count(*) > 1;
+
+-- case session over a view: x int, ws timestamptz, we timestamptz, n bigint
+WITH late AS (SELECT id, coalesce(k, 0) % 3 AS x, ts FROM a WHERE v IS NOT NULL) SELECT x, window_start, window_end, count(*) FROM session(late, ts, interval '2 s', x) GROUP BY x, window_start, window_end;
+
+-- case window over sessions: ws timestamptz, we timestamptz, n bigint, rows numeric(20,0), longest bigint
+WITH x AS (SELECT k, window_start AS first, window_end AS last, count(*) AS n FROM session(a, ts, interval '4 s', k) GROUP BY k, window_start, window_end) SELECT window_start, window_end, count(*), sum(n), max(n) FROM tumble(x, last, interval '20 s') GROUP BY window_start, window_end;
+
+-- case join of sessions with windows: k int, ws timestamptz, we timestamptz, n bigint, m bigint
+WITH x AS (SELECT k, window_start AS first, window_end AS last, count(*) AS n FROM session(a, ts, interval '4 s', k) GROUP BY k, window_start, window_end), y AS (SELECT k, window_start AS ws, window_end AS we, count(*) AS m FROM tumble(b, ts, interval '10 s') GROUP BY k, window_start, window_end) SELECT x.k, x.first, x.last, x.n, y.m FROM x, y WHERE x.k = y.k AND x.last BETWEEN y.we - interval '10 s' AND y.we;

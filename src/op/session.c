@@ -1,0 +1,563 @@
+/* Sessions: the rows of a key that follow each other by less than the gap, [first, last + gap), with aggregates over
+ * them.
+ *
+ * During an epoch every worker makes sessions of the rows it sees; when the epoch ends these are brought into the
+ * shards. A session that meets others becomes one with them. That is the same whatever came first: two are one exactly
+ * if some row of one is less than the gap from some row of the other, and accumulators merge in any order.
+ *
+ * A session that grew comes out as its old row with weight -1 and its new row with +1, and those that became one are
+ * taken back. When the watermark reaches a session's end nothing can meet it any more: it goes, and a `final` step
+ * hands its row out only then, once (semantics 14, 27).
+ *
+ * A row is late when the watermark has passed its own time, though its session could still be open: it could also have
+ * met, or tied together, sessions that are closed (docs/sql.md).
+ *
+ * State: an entry a session. Key: the session's key (rowkey), then its start as 8 bytes, big-endian, the sign flipped.
+ * The hash has the top byte of the key's hash, so that all sessions of a key are in one shard. Value: start, end, 8
+ * bytes each, little-endian, then the accumulators.
+ */
+#include <stdlib.h>
+
+#include "column/rowkey.h"
+#include "op/accumulators.h"
+#include "op/groups.h"
+#include "op/late.h"
+#include "op/operators.h"
+#include "op/outcome.h"
+#include "op/spans.h"
+#include "state/due.h"
+#include "state/keyed.h"
+
+#define TOP_BYTE (UINT64_C(0xff) << 56)
+
+enum { SESSION_VERSION = 1, START_BYTES = 8, FIRST_SEEN = KEYED_USER };
+
+/* What two sessions that became one within a batch have still to do: rows of the batch go to both. */
+struct tied {
+    struct span *into, *from;
+};
+
+struct worker {
+    struct keyed *partials; /* session key -> struct spans */
+    struct groups *groups;  /* of partials */
+    struct arena arena;     /* their sessions */
+    uint64_t batch;
+};
+
+struct shard {
+    struct due due;
+    bool indexed;       /* what was loaded is in `due` and the index */
+    struct buf scratch; /* an entry's key */
+};
+
+struct session_op {
+    struct operator op;
+    const struct plan_node *node;
+    const char *const *input_names;
+    struct arena arena;
+    const char *null_rule;
+    struct accumulators accumulators;
+    struct keyed_codec codec, partial_codec;
+    struct keyed *sessions;
+    struct keyed *index; /* session key -> struct spans of entries' values; in memory only */
+    struct shard shards[SHARDS];
+    struct worker *workers;
+    uint32_t nworkers;
+    struct outcomes out;
+};
+
+/* ---- entries ---- */
+
+static uint64_t entry_hash(uint64_t key_hash, struct slice whole)
+{
+    return (key_hash & TOP_BYTE) | (hash64(whole.data, whole.len, 0) & ~TOP_BYTE);
+}
+
+static struct slice session_key(struct slice whole)
+{
+    return (struct slice){whole.data, whole.len >= START_BYTES ? whole.len - START_BYTES : 0};
+}
+
+/* Also of keys read back, which may be too short. */
+static uint64_t hash_of_key(struct slice whole)
+{
+    struct slice key = session_key(whole);
+    return entry_hash(hash64(key.data, key.len, 0), whole);
+}
+
+static struct span *span_of(struct keyed_entry *e) { return keyed_value(e); }
+static struct keyed_entry *entry_of(struct span *s)
+{
+    return (struct keyed_entry *)((char *)s - offsetof(struct keyed_entry, bytes));
+}
+
+static void pack_session(void *arg, const void *value, struct buf *out)
+{
+    const struct session_op *o = arg;
+    const struct span *s = value;
+    buf_put_u64(out, (uint64_t)s->start);
+    buf_put_u64(out, (uint64_t)s->end);
+    accumulators_pack(&o->accumulators, value, out);
+}
+
+static bool unpack_session(void *arg, struct reader *in, void *value)
+{
+    const struct session_op *o = arg;
+    uint64_t start, end;
+    if (!reader_u64(in, &start) || !reader_u64(in, &end))
+        return false;
+    *(struct span *)value = (struct span){.start = (int64_t)start, .end = (int64_t)end};
+    return accumulators_unpack(&o->accumulators, in, value);
+}
+
+static void release_session(void *arg, void *value)
+{
+    accumulators_release(&((const struct session_op *)arg)->accumulators, value);
+}
+
+static void release_partials(void *arg, void *value)
+{
+    const struct session_op *o = arg;
+    struct spans *spans = value;
+    for (uint32_t i = 0; o->accumulators.owns_heap && i < spans->count; i++)
+        accumulators_release(&o->accumulators, spans_items(spans)[i]);
+    spans_release(spans);
+}
+
+static void release_index(void *arg, void *value)
+{
+    (void)arg;
+    spans_release(value);
+}
+
+/* ---- gathering ---- */
+
+struct gathering {
+    struct session_op *o;
+    struct worker *w;
+    char **values; /* sessions of this batch, by number */
+    uint32_t nvalues;
+    struct tied *tied;
+    uint32_t ntied, tied_cap;
+    struct arena *arena;
+};
+
+static void tie(struct gathering *t, struct span *into, struct span *from)
+{
+    if (t->ntied == t->tied_cap) {
+        struct tied *old = t->tied;
+        t->tied_cap = t->tied_cap ? 2 * t->tied_cap : 64;
+        t->tied = arena_array(t->arena, t->tied_cap, sizeof *t->tied);
+        if (old)
+            memcpy(t->tied, old, t->ntied * sizeof *old);
+    }
+    t->tied[t->ntied++] = (struct tied){into, from};
+}
+
+/* The session, among the worker's of one key, that a row is of. */
+static struct span *find_session(struct gathering *t, struct spans *spans, int64_t at)
+{
+    int64_t end = span_end(at, t->o->node->window.size);
+    struct meeting with = spans_meet(spans, at, end);
+    if (with.from == with.to) {
+        struct span *fresh = arena_alloc(&t->w->arena, t->o->accumulators.size);
+        memset(fresh, 0, t->o->accumulators.size);
+        *fresh = (struct span){.start = at, .end = end};
+        spans_replace(spans, with, fresh);
+        return fresh;
+    }
+    struct span **items = spans_items(spans), *s = items[with.from];
+    for (uint32_t i = with.from + 1; i < with.to; i++)
+        tie(t, s, items[i]);
+    s->start = MIN(s->start, at);
+    s->end = MAX(items[with.to - 1]->end, end);
+    if (with.to - with.from > 1)
+        spans_replace(spans, with, s);
+    return s;
+}
+
+static uint32_t number_of(struct gathering *t, struct span *s)
+{
+    if (s->batch != t->w->batch) {
+        s->batch = t->w->batch;
+        s->number = t->nvalues;
+        t->values[t->nvalues++] = (char *)s;
+    }
+    return s->number;
+}
+
+static void gather(struct gathering *t, const struct batch *b)
+{
+    struct session_op *o = t->o;
+    uint32_t live = batch_live(b), *ids = arena_array(t->arena, live, sizeof *ids);
+    const int64_t *time = b->cols[o->node->window.column].data;
+    char **keys;
+    uint32_t nkeys = groups_find(t->w->groups, b, t->arena, ids, &keys);
+    t->values = arena_array(t->arena, live, sizeof *t->values);
+    t->w->batch++;
+    for (uint32_t i = 0; i < live; i++) {
+        struct spans *spans = (struct spans *)keys[nkeys > 1 ? ids[i] : 0];
+        ids[i] = number_of(t, find_session(t, spans, time[batch_row(b, i)]));
+    }
+    accumulators_update(&o->accumulators, b, t->arena, ids, t->values, t->nvalues);
+    for (uint32_t i = 0; i < t->ntied; i++) { /* in order: what was tied may have been tied to before */
+        accumulators_merge(&o->accumulators, t->tied[i].into, t->tied[i].from);
+        accumulators_release(&o->accumulators, t->tied[i].from);
+    }
+}
+
+static void session_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
+{
+    (void)unused;
+    struct session_op *o = (struct session_op *)op;
+    struct batch b = *in;
+    c->counts->in += batch_live(&b);
+    refuse_null(c, op, o->input_names, &b, o->node->window.column, o->null_rule);
+    refuse_late(c, op, o->input_names, &b, o->node->window.column, c->time.late_us);
+    *ret = NULL;
+    if (batch_live(&b) == 0)
+        return;
+    struct gathering t = {.o = o, .w = &o->workers[c->worker], .arena = c->arena};
+    int64_t before = aggregate_memory();
+    gather(&t, &b);
+    accumulators_count_heap(&o->accumulators, before);
+    c->counts->out += batch_live(&b); /* every row is in its session; results are counted where they go */
+}
+
+/* ---- results ---- */
+
+struct merging {
+    struct session_op *o;
+    unsigned shard;
+    struct rejections *rejections;
+};
+
+static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
+{
+    struct session_op *o = m->o;
+    uint32_t row, nkey = o->node->window.nkey;
+    struct batch *b = outcome_row(&o->out, m->shard, weight, &row);
+    struct reader key = reader_of(session_key(keyed_key(o->sessions, e)));
+    for (uint32_t c = 0; c < nkey; c++) {
+        bool ok = rowkey_get(&key, &b->cols[c], row, b->arena);
+        assert(ok);
+    }
+    const int64_t bounds[] = {span_of(e)->start, span_of(e)->end};
+    for (uint32_t i = 0; i < ARRAY_LEN(bounds); i++) {
+        ((int64_t *)b->cols[nkey + i].data)[row] = bounds[i];
+        bit_set(b->cols[nkey + i].valid, row);
+    }
+    accumulators_put(&o->accumulators, &o->op, o->node, span_of(e), b, nkey + 2, row, weight, m->rejections);
+}
+
+/* First touch of a session in this epoch: its old row leaves before anything changes. */
+static void take_back(struct merging *m, struct keyed_entry *e)
+{
+    if (e->flags & FIRST_SEEN)
+        return;
+    e->flags |= FIRST_SEEN;
+    keyed_touch(m->o->sessions, e);
+    if (!m->o->node->final)
+        put_row(m, e, -1);
+}
+
+/* ---- the index ---- */
+
+static struct spans *spans_of(struct session_op *o, uint64_t hash, struct slice key)
+{
+    bool fresh;
+    return keyed_value(keyed_get(o->index, hash, key.data, key.len, &fresh));
+}
+
+static void note_end(struct session_op *o, struct keyed_entry *e)
+{
+    struct span *s = span_of(e);
+    due_put(&o->shards[shard_of(e->hash)].due, s->end, e, &s->due);
+}
+
+static void index_session(void *arg, struct keyed_entry *e)
+{
+    struct session_op *o = arg;
+    struct slice key = session_key(keyed_key(o->sessions, e));
+    struct spans *spans = spans_of(o, hash64(key.data, key.len, 0), key);
+    struct span *s = span_of(e);
+    struct meeting place = spans_meet(spans, s->start, s->end);
+    assert(place.from == place.to); /* a checksum covered them */
+    spans_replace(spans, place, s);
+    note_end(o, e);
+}
+
+static void index_shard(struct session_op *o, unsigned shard)
+{
+    if (o->shards[shard].indexed)
+        return;
+    o->shards[shard].indexed = true;
+    keyed_each(o->sessions, shard, index_session, o);
+}
+
+/* ---- merging ---- */
+
+static struct keyed_entry *make_session(struct merging *m, uint64_t key_hash, struct slice key, int64_t start)
+{
+    struct session_op *o = m->o;
+    struct buf *whole = &o->shards[m->shard].scratch;
+    char bytes[START_BYTES];
+    store_u64(bytes, __builtin_bswap64((uint64_t)start ^ (UINT64_C(1) << 63)));
+    buf_clear(whole);
+    buf_put_slice(whole, key);
+    buf_put(whole, bytes, sizeof bytes);
+    assert(!whole->overflow); /* the key came through the in-flight budget */
+    bool fresh;
+    struct keyed_entry *e =
+        keyed_get(o->sessions, entry_hash(key_hash, buf_slice(whole)), whole->data, whole->len, &fresh);
+    assert(fresh); /* no two sessions of a key have one start */
+    e->flags |= FIRST_SEEN;
+    keyed_touch(o->sessions, e);
+    return e;
+}
+
+static void absorb(struct merging *m, struct keyed_entry *into, struct span *other)
+{
+    struct session_op *o = m->o;
+    take_back(m, entry_of(other));
+    due_remove(&o->shards[m->shard].due, other->due);
+    accumulators_merge(&o->accumulators, span_of(into), other);
+    keyed_remove(o->sessions, entry_of(other));
+}
+
+/* A worker's session meets those of the shard: what comes of it has the least start and the last end. */
+static void bring_in(struct merging *m, uint64_t hash, struct slice key, struct spans *spans, const struct span *s)
+{
+    struct session_op *o = m->o;
+    struct meeting with = spans_meet(spans, s->start, s->end);
+    struct span **items = spans_items(spans), *first = with.from < with.to ? items[with.from] : NULL;
+    int64_t start = first ? MIN(first->start, s->start) : s->start;
+    int64_t end = first ? MAX(items[with.to - 1]->end, s->end) : s->end;
+    struct keyed_entry *into;
+    bool grows = first && first->start == start;
+    if (grows) {
+        into = entry_of(first);
+        take_back(m, into);
+        due_remove(&o->shards[m->shard].due, first->due);
+    } else {
+        into = make_session(m, hash, key, start);
+    }
+    for (uint32_t i = with.from + grows; i < with.to; i++)
+        absorb(m, into, items[i]);
+    accumulators_merge(&o->accumulators, span_of(into), s);
+    span_of(into)->start = start;
+    span_of(into)->end = end;
+    note_end(o, into);
+    spans_replace(spans, with, span_of(into));
+}
+
+static void merge_partials(struct merging *m)
+{
+    struct session_op *o = m->o;
+    for (uint32_t w = 0; w < o->nworkers; w++) {
+        uint32_t n;
+        struct keyed *partials = o->workers[w].partials;
+        struct keyed_entry *const *keys = keyed_dirty(partials, m->shard, &n);
+        for (uint32_t i = 0; i < n; i++) {
+            struct slice key = keyed_key(partials, keys[i]);
+            struct spans *mine = keyed_value(keys[i]), *spans = spans_of(o, keys[i]->hash, key);
+            for (uint32_t k = 0; k < mine->count; k++)
+                bring_in(m, keys[i]->hash, key, spans, spans_items(mine)[k]);
+        }
+    }
+}
+
+static void put_new_rows(struct merging *m)
+{
+    struct session_op *o = m->o;
+    uint32_t n;
+    struct keyed_entry *const *dirty = keyed_dirty(o->sessions, m->shard, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        dirty[i]->flags &= ~(uint32_t)FIRST_SEEN;
+        if (!o->node->final)
+            put_row(m, dirty[i], +1);
+    }
+}
+
+static void close_sessions(struct merging *m, int64_t evict_us)
+{
+    struct session_op *o = m->o;
+    int64_t time;
+    if (evict_us == INT64_MIN)
+        return;
+    for (struct keyed_entry *e; (e = due_take(&o->shards[m->shard].due, evict_us, &time));) {
+        if (o->node->final)
+            put_row(m, e, +1);
+        struct slice key = session_key(keyed_key(o->sessions, e));
+        struct keyed_entry *of_key = keyed_find(o->index, hash64(key.data, key.len, 0), key.data, key.len);
+        struct spans *spans = keyed_value(of_key);
+        spans_remove(spans, spans_meet(spans, span_of(e)->start, span_of(e)->end));
+        if (spans->count == 0)
+            keyed_remove(o->index, of_key);
+        keyed_remove(o->sessions, e);
+    }
+    struct buf nothing = BUF(0);
+    keyed_save(o->index, m->shard, m->shard + 1, &nothing); /* lets go of keys without sessions; none is written */
+    assert(nothing.len == 0);
+}
+
+static void session_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
+{
+    struct session_op *o = (struct session_op *)op;
+    int64_t before = aggregate_memory();
+    struct merging m = {.o = o, .rejections = c->rejections};
+    for (m.shard = from; m.shard < to; m.shard++) {
+        outcome_reset(&o->out, m.shard);
+        index_shard(o, m.shard);
+        merge_partials(&m);
+        put_new_rows(&m);
+        close_sessions(&m, c->time.evict_us);
+    }
+    accumulators_count_heap(&o->accumulators, before);
+}
+
+static struct batch *session_emit(struct operator *op, struct op_context *c)
+{
+    (void)c;
+    struct session_op *o = (struct session_op *)op;
+    struct batch *b = outcomes_next(&o->out);
+    if (b)
+        return b;
+    int64_t before = aggregate_memory();
+    for (uint32_t w = 0; w < o->nworkers; w++) {
+        groups_forget(o->workers[w].groups);
+        keyed_clear(o->workers[w].partials);
+        arena_reset(&o->workers[w].arena);
+    }
+    accumulators_count_heap(&o->accumulators, before);
+    return NULL;
+}
+
+/* ---- state ---- */
+
+static void recall_session(void *arg, struct keyed_entry *e) { keyed_touch(arg, e); }
+
+/* A session that is touched and was not seen in this epoch comes out as its new row only. */
+static void session_recall(struct operator *op, unsigned from, unsigned to)
+{
+    struct session_op *o = (struct session_op *)op;
+    for (unsigned shard = from; shard < to; shard++)
+        keyed_each(o->sessions, shard, recall_session, o->sessions);
+}
+
+static void session_save(struct operator *op, struct segment_writer *w)
+{
+    struct session_op *o = (struct session_op *)op;
+    struct buf payload = BUF(GIB(8));
+    keyed_save(o->sessions, 0, SHARDS, &payload);
+    if (payload.len)
+        segment_add(w, SECTION_KEYED, op->id, SESSION_VERSION, &payload);
+    buf_release(&payload);
+}
+
+static enum status session_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
+                                struct error *err)
+{
+    (void)evict_us;
+    struct session_op *o = (struct session_op *)op;
+    for (unsigned shard = 0; shard < SHARDS; shard++)
+        o->shards[shard].indexed = false;
+    int64_t before = aggregate_memory();
+    enum status status = keyed_load(o->sessions, version, payload, err);
+    accumulators_count_heap(&o->accumulators, before);
+    return status;
+}
+
+static uint64_t session_keys(const struct operator *op)
+{
+    return keyed_count(((const struct session_op *)op)->sessions);
+}
+
+static uint64_t session_bytes(const struct operator *op)
+{
+    const struct session_op *o = (const struct session_op *)op;
+    uint64_t bytes = keyed_bytes(o->sessions) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators);
+    for (uint32_t w = 0; w < o->nworkers; w++)
+        bytes += keyed_bytes(o->workers[w].partials) + groups_bytes(o->workers[w].groups) + o->workers[w].arena.total;
+    for (unsigned s = 0; s < SHARDS; s++)
+        bytes += due_bytes(&o->shards[s].due) + o->shards[s].scratch.cap;
+    return bytes + keyed_count(o->sessions) * sizeof(struct span *); /* what lists of more than one take, about */
+}
+
+/* A changed session is two rows: in the batches that are emitted, in the payload of the sink, and decoded once more
+ * when that is netted. */
+static uint64_t session_pending(const struct operator *op)
+{
+    enum { COPIES = 3, KEY_AND_OVERHEAD = 64 };
+    const struct session_op *o = (const struct session_op *)op;
+    uint64_t row = KEY_AND_OVERHEAD, keys = 0;
+    for (uint32_t c = 0; c < o->node->schema.ncols; c++)
+        row += type_width(o->node->schema.types[c]);
+    for (uint32_t w = 0; w < o->nworkers; w++)
+        keys += keyed_count(o->workers[w].partials);
+    return keys * 2 * COPIES * row;
+}
+
+static void session_free(struct operator *op)
+{
+    struct session_op *o = (struct session_op *)op;
+    for (uint32_t w = 0; w < o->nworkers; w++) {
+        groups_free(o->workers[w].groups);
+        keyed_free(o->workers[w].partials);
+        arena_release(&o->workers[w].arena);
+    }
+    free(o->workers);
+    keyed_free(o->index);
+    keyed_free(o->sessions);
+    outcomes_release(&o->out);
+    for (unsigned s = 0; s < SHARDS; s++) {
+        due_release(&o->shards[s].due);
+        buf_release(&o->shards[s].scratch);
+    }
+    arena_release(&o->arena);
+    free(o);
+}
+
+static const struct operator_ops session_ops = {
+    .shape = OP_KEEP,
+    .push = session_push,
+    .merge = session_merge,
+    .emit = session_emit,
+    .recall = session_recall,
+    .save = session_save,
+    .load = session_load,
+    .keys = session_keys,
+    .bytes = session_bytes,
+    .pending = session_pending,
+    .free = session_free,
+};
+
+struct operator *session_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
+{
+    struct session_op *o = mem_zalloc(sizeof *o);
+    o->op = (struct operator){&session_ops, node->id, node->name};
+    o->node = node;
+    o->input_names = input->schema.names;
+    o->null_rule = arena_printf(&o->arena, "null:%s", input->schema.names[node->window.column]);
+    accumulators_init(&o->accumulators, node, input, sizeof(struct span), &o->arena);
+    o->codec = (struct keyed_codec){.value_size = o->accumulators.size, .pack = pack_session,
+                                    .unpack = unpack_session, .arg = o, .hash = hash_of_key,
+                                    .release = o->accumulators.owns_heap ? release_session : NULL};
+    o->sessions = keyed_new(node->id, SESSION_VERSION, &o->codec);
+    o->index = keyed_new("sessions by key", SESSION_VERSION,
+                         &(struct keyed_codec){.value_size = sizeof(struct spans), .release = release_index});
+    o->partial_codec =
+        (struct keyed_codec){.value_size = sizeof(struct spans), .release = release_partials, .arg = o};
+    outcomes_init(&o->out, node->schema.types, node->schema.ncols);
+    for (unsigned s = 0; s < SHARDS; s++) {
+        o->shards[s].indexed = true;
+        o->shards[s].scratch.max = MIB(256);
+    }
+    o->nworkers = nworkers;
+    o->workers = mem_zalloc(nworkers * sizeof *o->workers);
+    for (uint32_t w = 0; w < nworkers; w++) {
+        o->workers[w].partials = keyed_new("partials", SESSION_VERSION, &o->partial_codec);
+        o->workers[w].groups = groups_new(node->window.nkey, o->workers[w].partials);
+    }
+    return &o->op;
+}

@@ -1,0 +1,60 @@
+#include "op/spans.h"
+
+#include <stdlib.h>
+
+int64_t span_end(int64_t start, int64_t length)
+{
+    int64_t end;
+    return __builtin_add_overflow(start, length, &end) ? INT64_MAX : end;
+}
+
+struct meeting spans_meet(struct spans *s, int64_t start, int64_t end)
+{
+    struct span **items = spans_items(s);
+    uint32_t low = 0, high = s->count;
+    if (high && items[high - 1]->start <= start) /* time goes on: mostly it is the last one, or behind it */
+        low = high - (items[high - 1]->end > start);
+    while (low < high) { /* the first that ends behind the start */
+        uint32_t middle = low + (high - low) / 2;
+        if (items[middle]->end > start)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    while (high < s->count && items[high]->start < end)
+        high++;
+    return (struct meeting){low, high};
+}
+
+void spans_replace(struct spans *s, struct meeting met, struct span *with)
+{
+    assert(met.from <= met.to && met.to <= s->count);
+    if (met.from == met.to && s->count == (s->cap ? s->cap : 1)) {
+        assert(s->cap < UINT32_MAX / 2);
+        uint32_t cap = s->cap ? 2 * s->cap : 4;
+        struct span **more = mem_array(cap, sizeof *more);
+        memcpy(more, spans_items(s), s->count * sizeof *more);
+        if (s->cap)
+            free(s->many);
+        s->many = more;
+        s->cap = cap;
+    }
+    struct span **items = spans_items(s);
+    memmove(items + met.from + 1, items + met.to, (s->count - met.to) * sizeof *items);
+    items[met.from] = with;
+    s->count = s->count - (met.to - met.from) + 1;
+}
+
+void spans_remove(struct spans *s, struct meeting met)
+{
+    struct span **items = spans_items(s);
+    memmove(items + met.from, items + met.to, (s->count - met.to) * sizeof *items);
+    s->count -= met.to - met.from;
+}
+
+void spans_release(struct spans *s)
+{
+    if (s->cap)
+        free(s->many);
+    *s = (struct spans){0};
+}

@@ -1,0 +1,37 @@
+/* Spans of time [start, end) that do not overlap, in order: the sessions of one key. The spans themselves belong to
+ * somebody else.
+ */
+#pragma once
+
+#include "base/base.h"
+
+/* The head of what is kept for a session; its aggregates lie behind it. */
+struct span {
+    int64_t start, end;
+    uint64_t batch;  /* in which a worker last met it... */
+    uint32_t number; /* ...as which of that batch's sessions */
+    uint32_t due;    /* where it stands among what closes */
+};
+
+struct spans { /* zero: none */
+    uint32_t count, cap; /* cap 0: room for one */
+    union {
+        struct span *one;
+        struct span **many;
+    };
+};
+
+static inline struct span **spans_items(struct spans *s) { return s->cap ? s->many : &s->one; }
+
+/* [from, to) of the items: those that some other span overlaps; none: from == to is its place. */
+struct meeting {
+    uint32_t from, to;
+};
+
+/* The end of a span from `start`, as far as time goes. */
+int64_t span_end(int64_t start, int64_t length);
+struct meeting spans_meet(struct spans *s, int64_t start, int64_t end);
+/* One takes the place of those it met. */
+void spans_replace(struct spans *s, struct meeting met, struct span *with);
+void spans_remove(struct spans *s, struct meeting met);
+void spans_release(struct spans *s);
