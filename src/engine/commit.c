@@ -174,7 +174,7 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
         s = put_segments(e, epoch, added, &r.nadded, err);
     if (s == OK) {
         os_test_point("segment");
-        inputs_end_epoch(&e->inputs);
+        inputs_end_epoch(&e->inputs, now_us);
         inputs_record(&e->inputs, &e->arena, &r);
         merger_record(e->merger, journal_manifest(e->journal), &e->arena, &r, added);
         publisher_due(e->publisher, epoch, os_mono_us(), publish_all);

@@ -63,9 +63,11 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
     in->idle_timeout_us = option_given(&t->options, "idle_timeout")
                               ? option_int(&t->options, plan_source_options, "idle_timeout")
                               : all->settings.idle_timeout_us;
-    in->max_drift_us = option_given(&t->options, "max_drift")
-                           ? option_int(&t->options, plan_source_options, "max_drift")
-                           : all->settings.max_drift_us;
+    in->last_epoch_us = now_us;
+    if (!t->by_clock) /* there nothing is ahead */
+        in->max_drift_us = option_given(&t->options, "max_drift")
+                               ? option_int(&t->options, plan_source_options, "max_drift")
+                               : all->settings.max_drift_us;
     restore_time(in, m);
     const struct source_connector *connector = builtin_source(server->connector);
     in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
@@ -443,6 +445,8 @@ static int64_t watermark_of(const struct input *in)
     }
     if (ended)
         return INT64_MAX;
+    if (in->table->by_clock) /* rows still to come have the time of a later epoch, which may be the same */
+        low = in->last_epoch_us - 1;
     int64_t watermark;
     if (low == INT64_MAX || low == INT64_MIN || __builtin_sub_overflow(low, in->table->watermark_delay, &watermark))
         return in->watermark;
@@ -463,10 +467,11 @@ void inputs_end(struct inputs *all)
         all->items[i].watermark = watermark_of(&all->items[i]);
 }
 
-void inputs_end_epoch(struct inputs *all)
+void inputs_end_epoch(struct inputs *all, int64_t now_us)
 {
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
+        in->last_epoch_us = now_us;
         int64_t watermark = watermark_of(in);
         in->time_moved = in->evict != in->watermark || watermark != in->watermark;
         in->evict = in->watermark;

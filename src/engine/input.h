@@ -36,6 +36,7 @@ struct input {
     /* Event time (semantics 7, 8). */
     int64_t watermark; /* from all finished epochs: what the next one evicts with */
     int64_t evict;     /* what the last one evicted with: what the next one calls late */
+    int64_t last_epoch_us; /* its time, or that of the start */
     bool time_moved;
     bool begun; /* a start was resolved to a position that is not logged yet */
     /* Trouble: a retriable error keeps the source out of an epoch until then. */
@@ -83,7 +84,7 @@ bool inputs_update_idleness(struct inputs *in, int64_t mono_us);
  * what would have been. */
 void inputs_end(struct inputs *in);
 /* The epoch's rows are in: event time moves on. */
-void inputs_end_epoch(struct inputs *in);
+void inputs_end_epoch(struct inputs *in, int64_t now_us);
 
 bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end */
 bool inputs_caught_up(struct inputs *in);       /* every split has reached the end it had when this was first asked */

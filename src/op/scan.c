@@ -120,9 +120,13 @@ static void fill_times(struct column *c, const int64_t *times, uint32_t rows, st
             column_set_null(c, a, rows, r);
 }
 
-static void fill_metadata(const char *what, struct column *c, const struct origin *o, uint32_t rows, struct arena *a)
+static void fill_metadata(const char *what, struct column *c, const struct origin *o, uint32_t rows, int64_t now_us,
+                          struct arena *a)
 {
-    if (!strcmp(what, "offset")) {
+    if (!strcmp(what, PLAN_INGESTION_TIME)) {
+        for (uint32_t r = 0; r < rows; r++)
+            ((int64_t *)c->data)[r] = now_us;
+    } else if (!strcmp(what, "offset")) {
         memcpy(c->data, o->offset, rows * sizeof(int64_t));
     } else if (!strcmp(what, "timestamp") && o->timestamp) {
         fill_times(c, o->timestamp, rows, a);
@@ -331,7 +335,7 @@ void scan_push(struct scan *s, struct op_context *c, const struct source_batch *
     b->origin = &in->origin;
     for (uint32_t col = 0; t->metadata && col < t->schema.ncols; col++)
         if (t->metadata[col])
-            fill_metadata(t->metadata[col], &b->cols[col], &in->origin, in->rows, c->arena);
+            fill_metadata(t->metadata[col], &b->cols[col], &in->origin, in->rows, c->now_us, c->arena);
 
     struct verdict v = {arena_zarray(c->arena, s->nrules, sizeof *v.broken),
                         arena_zarray(c->arena, BITMAP_WORDS(b->rows), sizeof *v.any), true};

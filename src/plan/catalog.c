@@ -301,7 +301,14 @@ static const struct {
 } metadata_types[] = {
     {"topic", TYPE_TEXT},  {"partition", TYPE_INT4},        {"offset", TYPE_INT8},
     {"key", TYPE_BYTEA},   {"timestamp", TYPE_TIMESTAMPTZ}, {"headers", TYPE_JSONB},
+    {PLAN_INGESTION_TIME, TYPE_TIMESTAMPTZ},
 };
+
+/* processing_time is another word for it: rows are worked on in the epoch they come in with. */
+static bool is_ingestion_time(const char *name)
+{
+    return strcmp(name, PLAN_INGESTION_TIME) == 0 || strcmp(name, "processing_time") == 0;
+}
 
 static enum status set_metadata(struct binder *b, struct plan_table *t, uint32_t c, const struct option *o)
 {
@@ -311,6 +318,8 @@ static enum status set_metadata(struct binder *b, struct plan_table *t, uint32_t
     for (; connector->metadata && connector->metadata[n]; n++)
         if (strcmp(connector->metadata[n], o->value) == 0)
             name = connector->metadata[n];
+    if (connector->metadata && is_ingestion_time(o->value))
+        name = PLAN_INGESTION_TIME;
     if (!name) {
         (void)bind_unknown(b, -1, o->value, connector->metadata, n, "the %s connector has no metadata \"%s\"",
                            connector->name, o->value);
@@ -342,6 +351,7 @@ static enum status column_settings(struct binder *b, struct plan_table *t, uint3
         if (strcmp(options->items[i].name, "metadata") == 0)
             TRY(set_metadata(b, t, c, &options->items[i]));
     }
+    t->by_clock |= t->time_column == (int32_t)c && t->metadata[c] && strcmp(t->metadata[c], PLAN_INGESTION_TIME) == 0;
     return OK;
 }
 

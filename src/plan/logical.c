@@ -694,6 +694,16 @@ static void order_sources(struct binder *b, const bool *needed)
                 read_first(b, b->nodes[i]->inputs[side]);
 }
 
+/* A table that only views read which nothing reads is no source. */
+static void mark_sources(struct plan *p)
+{
+    for (uint32_t i = 0; i < p->ntables; i++)
+        p->tables[i].is_source = false;
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        if (p->nodes[i].kind == NODE_SCAN)
+            p->tables[p->nodes[i].table].is_source = true;
+}
+
 void nodes_finish(struct binder *b)
 {
     bool *needed = arena_zarray(b->arena, b->nnodes, sizeof *needed);
@@ -721,5 +731,6 @@ void nodes_finish(struct binder *b)
         p->nodes[count++] = *n;
     }
     p->nnodes = add_results(b, moved, count);
+    mark_sources(p);
     fingerprint_roots(roots, nroots, p->fingerprint);
 }

@@ -45,6 +45,10 @@ struct plan_world {
     void *environment_arg;
 };
 
+/* What `metadata` says of a column with the time of the epoch that a row came in with; any connector that has metadata
+ * has it. */
+#define PLAN_INGESTION_TIME "ingestion_time"
+
 /* Table options that mean the same for every connector, read by planner and engine with option_text and the like. */
 extern const struct option_spec plan_source_options[]; /* format, dedup_horizon, idle_timeout, max_ahead, ... */
 extern const struct option_spec plan_sink_options[];   /* format, commit_interval */
@@ -85,6 +89,7 @@ struct plan_table {
     uint32_t nrules;
     int32_t time_column;             /* with OPTIONS (watermark '...'); -1: none */
     int64_t watermark_delay;         /* us */
+    bool by_clock;                   /* the time column is the epoch's time: nothing that comes is behind it */
     uint32_t *key;                   /* PRIMARY KEY columns; nkey 0: none */
     uint32_t nkey;
     bool is_source, is_sink;         /* read / inserted into by this pipeline */

@@ -204,7 +204,7 @@ class Query:
     def __init__(self, path: Path):
         self.path, self.number = path, int(path.stem[1:])
         text = path.read_text()
-        table = re.search(r"CREATE FOREIGN TABLE \w+ \((.*?)\n\) SERVER results", text, re.S)[1]
+        table = re.search(r"CREATE FOREIGN TABLE q\d+ \((.*?)\n\) SERVER results", text, re.S)[1]
         found = re.findall(r"^    (\w+) +(bigint|integer|text|timestamptz|date|numeric\(\d+,\d+\))", table, re.M)
         self.columns = [(name, kind) for name, kind in found if name != "PRIMARY"]
         own = HERE / f"q{self.number}.pg.sql"
@@ -276,6 +276,42 @@ def query_is_postgresqls(folder: Path, postgres: Postgres, query: Query) -> None
         compare(query, found, expected)
 
 
+def epochs_of(state: Path) -> list[tuple[int, int]]:
+    """Time in microseconds and rows read of each epoch, as the log has them."""
+    found = []
+    for path in sorted((state / "log").iterdir()):
+        record = json.loads(path.read_text().split("\n", 1)[1])
+        lines = record.get("ledger", {}).get("lines", [])
+        rows = [line["in"] for line in lines if line["kind"] == "source" and line["name"] == "bids_as_read"]
+        found += [(record["now"], rows[0])] if rows else []
+    return found
+
+
+def windows_by_the_clock(folder: Path, query: Query) -> None:
+    """q12: a bid is in the window of its epoch's time. Its windows are made short, so that a run has several."""
+    kinds = events_of(generated(suite.folder, SEEDS[0]))
+    for workers in (1, 2):
+        short = folder / "q12.sql"
+        short.write_text(query.path.read_text().replace("interval '10 s'", "interval '10 ms'")
+                         + "SET bourn.epoch_rows = 3000;\n")
+        copy = Query(short)
+        found = copy.found(run_query(copy, generated(suite.folder, SEEDS[0]), folder, workers))
+        wanted, at = collections.Counter(), 0
+        for now, rows in epochs_of(folder / f"state-{workers}"):
+            start = now // 10_000 * 10_000
+            wanted.update((fields["bidder"], start) for kind, fields in kinds[at:at + rows] if kind == "bid")
+            at += rows
+        assert at == EVENTS, f"the log has {at} rows"
+        assert len({start for _, start in wanted}) > 1, "one window shows nothing"
+        utc = datetime.timezone.utc
+        rows = collections.Counter()
+        for (bidder, start), bids in wanted.items():
+            times = [datetime.datetime.fromtimestamp(us / 1e6, utc).isoformat(" ", "microseconds")[:26]
+                     for us in (start, start + 10_000)]
+            rows[(bidder, bids, *(time.rstrip("0").rstrip(".") for time in times))] += 1
+        compare(copy, found, rows)
+
+
 def load_once(postgres: Postgres, seed: int) -> None:
     """Each seed's tables in a schema of its own, which is then the one in use."""
     there = postgres.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = 'seed{seed}'")
@@ -303,7 +339,9 @@ def main() -> None:
     queries = sorted((Query(path) for path in QUERIES.glob("q*.sql")), key=lambda query: query.number)
     with Postgres(suite.folder, {"work_mem": "256MB"}) as postgres:
         for query in queries:
-            if query.number not in BY_CLOCK:
+            if query.number in BY_CLOCK:
+                suite.run(named(lambda folder, query=query: windows_by_the_clock(folder, query), "q12"))
+            else:
                 suite.run(named(lambda folder, query=query: query_is_postgresqls(folder, postgres, query),
                                 f"q{query.number}"), limit=600)
     suite.end()
