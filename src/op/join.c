@@ -320,6 +320,9 @@ static uint64_t join_bytes(const struct operator *op)
     return join_state_bytes(j->state) + gather_bytes(j->gather);
 }
 
+/* What was gathered meets what is kept: as a guess, a pair a row. */
+static uint64_t join_pending(const struct operator *op) { return 2 * gather_bytes(((const struct join *)op)->gather); }
+
 static void join_free(struct operator *op)
 {
     struct join *j = (struct join *)op;
@@ -344,6 +347,7 @@ static const struct operator_ops join_ops = {.shape = OP_KEEP,
                                              .load = join_load,
                                              .keys = join_keys,
                                              .bytes = join_bytes,
+                                             .pending = join_pending,
                                              .free = join_free};
 
 static void set_kind(struct join *j)

@@ -210,6 +210,8 @@ static uint64_t sort_bytes(const struct operator *op)
     return keyed_bytes(s->rows) + gather_bytes(s->gather);
 }
 
+static uint64_t sort_pending(const struct operator *op) { return gather_bytes(((const struct sort *)op)->gather); }
+
 static void sort_free(struct operator *op)
 {
     struct sort *s = (struct sort *)op;
@@ -230,6 +232,7 @@ static const struct operator_ops sort_ops = {.shape = OP_KEEP,
                                              .load = sort_load,
                                              .keys = sort_keys,
                                              .bytes = sort_bytes,
+                                             .pending = sort_pending,
                                              .free = sort_free};
 
 struct operator *sort_new(const struct plan_node *node, uint32_t nworkers)
