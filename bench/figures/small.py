@@ -16,7 +16,7 @@ from .measure import BOURN, PAYMENTS, Machine, environment, processor_of, run
 from .results import Results
 from .throughput import PIPELINE, fresh, settings
 
-STARTS, EPOCHS, BATCH, APPENDS, ROWS, REST_SECONDS = 50, 500, 2048, 300, 1000, 10
+STARTS, EPOCHS, BATCH, APPENDS, ROWS, REST_SECONDS = 50, 500, 1000, 300, 1000, 10
 IN_CREATE, IN_MOVED_TO = 0x100, 0x80
 
 
@@ -110,7 +110,7 @@ def watch_log(folder: Path) -> Slots:
 def epochs(folder: Path) -> list[float]:
     """One epoch after the other, a batch each, from a file: the times between their records in the log."""
     fresh(folder)
-    child = pipeline(folder, "SET bourn.epoch_rows = '1'; SET bourn.epoch_interval = '1 hour';", PIPELINE[0],
+    child = pipeline(folder, "SET bourn.epoch_rows = '1000'; SET bourn.epoch_interval = '1 hour';", PIPELINE[0],
                      events=inputs.events(EPOCHS * BATCH))
     slots, times = watch_log(folder), []
     while child.poll() is None:
@@ -157,7 +157,7 @@ def figures(folder: Path, results: Results) -> None:
         times = start(folder)
         results.add("small", "start to the first published row", **percentiles(times), samples=len(times),
                     command=command, others=machine.others())
-        for what, measured in (("a durable epoch of 2,048 rows, one after the other", epochs),
+        for what, measured in (("a durable epoch of 1,000 rows, one after the other", epochs),
                                (f"{ROWS:,} rows appended to a quiet stream until they are durable", appended)):
             machine = Machine()
             times = measured(folder)

@@ -30,6 +30,8 @@ static const struct format *const formats[] = {
 const struct option_spec builtin_settings[] = {
     {"epoch_interval", OPT_INTERVAL, .value = "10 ms",
      .help = "an epoch reads for at most this long, or ten times what a commit takes"},
+    {"join_ttl", OPT_INTERVAL, .value = "0 s", .min = 0, .max = INT64_MAX,
+     .help = "a row that a join would keep for ever goes this long after its event time; 0: it stays"},
     {"epoch_rows", OPT_INT, .value = "4000000", .min = 1, .max = INT64_C(1) << 40,
      .help = "an epoch takes at most about this many rows"},
     {"epoch_bytes", OPT_BYTES, .value = "1 GiB", .min = 1 << 16, .max = INT64_C(1) << 40,

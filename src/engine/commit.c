@@ -38,9 +38,10 @@ static uint64_t count_steps(struct engine *e, struct ledger *l)
     uint64_t errors = 0;
     const struct plan_node *node;
     for (uint32_t i = 0; (node = graph_step(e->graph, i, &c)); i++) {
-        if (c.in == 0)
+        if (c.in == 0 && c.expired == 0)
             continue;
         struct ledger_line *line = ledger_line(l, LEDGER_STEP, node->id);
+        line->expired += c.expired;
         line->counts.in += c.in;
         line->counts.out += c.out;
         line->counts.filtered += c.filtered;

@@ -464,6 +464,7 @@ static struct step_counts sum_counts(const struct graph *g, const struct node *n
         sum.late += n->counts[w].late;
         sum.duplicate += n->counts[w].duplicate;
         sum.error += n->counts[w].error;
+        sum.expired += n->counts[w].expired;
     }
     return sum;
 }

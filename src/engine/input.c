@@ -169,13 +169,14 @@ static void note_health(struct input *in)
     in->troubled = false;
 }
 
-/* Up to n batches of one split. *ret_n 0: nothing there now. */
-static enum status poll_split(struct input *in, uint32_t split, struct source_batch *batches, uint32_t n,
+/* Up to n batches of one split with at most `rows` rows. *ret_n 0: nothing there now. */
+static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, struct source_batch *batches, uint32_t n,
                               uint32_t *ret_n, struct error *err)
 {
     *ret_n = 0;
-    while (*ret_n < n) {
-        enum status s = in->source->ops->poll(in->source, split, BATCH_ROWS, &batches[*ret_n], err);
+    while (*ret_n < n && rows > 0) {
+        uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS);
+        enum status s = in->source->ops->poll(in->source, split, most, &batches[*ret_n], err);
         if (s == AGAIN)
             break;
         if (s == FAILED) {
@@ -186,6 +187,7 @@ static enum status poll_split(struct input *in, uint32_t split, struct source_ba
         }
         note_health(in);
         batches[*ret_n].origin.source = in->index;
+        rows -= MIN(rows, batches[*ret_n].rows);
         ++*ret_n;
     }
     return OK;
@@ -195,6 +197,7 @@ static enum status poll_split(struct input *in, uint32_t split, struct source_ba
 struct polled {
     struct input *in;
     uint32_t split, slots, n;
+    uint64_t most; /* rows */
     enum status status;
     struct error *err;
     struct source_batch batches[MAX_SLOTS];
@@ -203,7 +206,7 @@ struct polled {
 static void poll_set(void *arg)
 {
     struct polled *p = arg;
-    p->status = poll_split(p->in, p->split, p->batches, p->slots, &p->n, p->err);
+    p->status = poll_split(p->in, p->split, p->most, p->batches, p->slots, &p->n, p->err);
 }
 
 /* next, unless NULL, is polled while other workers are busy with the batches. */
@@ -317,9 +320,11 @@ static enum status read_sets(struct reading *r, struct polled *sets, const struc
 {
     bool read_ahead = graph_slots(r->g) > 1 && sets->in->drift_limit == INT64_MAX;
     uint32_t now = 0;
+    sets[0].most = limits->rows - MIN(r->rows, limits->rows);
     for (poll_set(&sets[0]); sets[now].status == OK && sets[now].n > 0; now = !now) {
         struct polled *next = &sets[!now];
         count_batches(r, &sets[now]);
+        next->most = limits->rows - MIN(r->rows, limits->rows);
         bool ahead = read_ahead && may_read_on(r, &sets[now], limits);
         take_batches(r, &sets[now], ahead ? next : NULL);
         if (!ahead && !may_read_on(r, &sets[now], limits))
@@ -342,7 +347,8 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
         sets[i].err = err;
     }
     int64_t now = os_mono_us();
-    struct split_limits limits = {share(r->rows, r->limits->rows, left), share(r->bytes, r->limits->bytes, left),
+    uint64_t rows = share(r->rows, r->limits->rows, left);
+    struct split_limits limits = {MAX(rows, r->rows + 1), share(r->bytes, r->limits->bytes, left),
                                   now + MAX(r->limits->until_us - now, 0) / left};
     TRY(read_sets(r, sets, &limits));
     note_position(in, index);

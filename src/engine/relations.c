@@ -49,7 +49,8 @@ static void fill_line(struct batch *b, uint32_t row, const struct manifest *m, s
     put_text(b, 0, row, kinds[l->kind]);
     put_text(b, 1, row, l->name);
     uint64_t out = l->kind == LEDGER_SINK ? l->inserted + l->updated + l->deleted : c->out;
-    const uint64_t numbers[] = {c->in, out, c->filtered, c->rejected, c->late, c->duplicate, c->error, l->unchanged};
+    const uint64_t numbers[] = {c->in,        out,      c->filtered,  c->rejected, c->late,
+                                c->duplicate, c->error, l->unchanged, l->expired};
     for (uint32_t i = 0; i < ARRAY_LEN(numbers); i++)
         put_number(b, 2 + i, row, numbers[i]);
 }
@@ -120,9 +121,10 @@ static void fill_range(struct batch *b, uint32_t row, const struct manifest *m, 
 
 static struct relation relations[] = {
     {"bourn.ledger",
-     10,
-     {"kind", "name", "rows_in", "rows_out", "filtered", "rejected", "late", "duplicate", "error", "unchanged"},
-     {TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, INT8, INT8},
+     11,
+     {"kind", "name", "rows_in", "rows_out", "filtered", "rejected", "late", "duplicate", "error", "unchanged",
+      "expired"},
+     {TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, INT8, INT8, INT8},
      count_lines,
      fill_line},
     {"bourn.rules", 3, {"source", "rule", "count"}, {TEXT, TEXT, INT8}, count_rules, fill_rule},

@@ -32,6 +32,7 @@ struct ledger_line {
     char name[100]; /* table or step id */
     struct ledger_counts counts; /* source: in = polled, out = accepted; sink: in = net changes */
     uint64_t inserted, updated, deleted, unchanged; /* sinks */
+    uint64_t expired; /* steps: rows of the state dropped by a time to live; no part of the balance */
 };
 
 /* A ledger: lines by kind and name, rules by source and rule. Balanced: see ledger_balance. */

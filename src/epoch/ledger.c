@@ -66,6 +66,7 @@ void ledger_add(struct ledger *into, const struct ledger *from)
         t->updated += f->updated;
         t->deleted += f->deleted;
         t->unchanged += f->unchanged;
+        t->expired += f->expired;
     }
     for (uint32_t i = 0; i < from->nrules; i++)
         ledger_count_rule(into, from->rules[i].source, from->rules[i].rule, from->rules[i].count);
@@ -140,7 +141,8 @@ enum status ledger_within(const struct ledger *part, const struct ledger *whole,
                                      {p->inserted, w->inserted},
                                      {p->updated, w->updated},
                                      {p->deleted, w->deleted},
-                                     {p->unchanged, w->unchanged}};
+                                     {p->unchanged, w->unchanged},
+                                     {p->expired, w->expired}};
         for (size_t k = 0; k < ARRAY_LEN(pairs); k++)
             if (pairs[k][0] > pairs[k][1])
                 return more_than(whole, p->name, pairs[k][0], pairs[k][1], err);
@@ -174,6 +176,7 @@ static void put_line(struct buf *out, const struct ledger_line *x)
     put_count(out, "updated", x->updated);
     put_count(out, "deleted", x->deleted);
     put_count(out, "unchanged", x->unchanged);
+    put_count(out, "expired", x->expired);
     buf_putc(out, '}');
 }
 

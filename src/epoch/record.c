@@ -312,7 +312,7 @@ static enum status read_line(const json_t *o, struct ledger *into, struct error 
         {"in", &x->counts.in}, {"out", &x->counts.out}, {"filtered", &x->counts.filtered},
         {"rejected", &x->counts.rejected}, {"late", &x->counts.late}, {"duplicate", &x->counts.duplicate},
         {"error", &x->counts.error}, {"inserted", &x->inserted}, {"updated", &x->updated},
-        {"deleted", &x->deleted}, {"unchanged", &x->unchanged},
+        {"deleted", &x->deleted}, {"unchanged", &x->unchanged}, {"expired", &x->expired},
     };
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         if (json_object_get(o, counts[i].member))

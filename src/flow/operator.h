@@ -23,6 +23,7 @@ struct segment_writer;
 /* What became of the rows a step took in, this epoch, on one worker: in = out + filtered + late + duplicate + error. */
 struct step_counts {
     uint64_t in, out, filtered, late, duplicate, error;
+    uint64_t expired; /* rows of the state that had to go although something could still have met them */
 };
 
 /* Event time in an epoch (semantics 8). */

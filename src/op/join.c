@@ -223,10 +223,21 @@ static int64_t meet_all(struct merging *m, const struct gathered *r)
     return matches;
 }
 
+/* A row is taken back that had to go already: what it gave stands. */
+static bool is_gone(const struct merging *m, const struct gathered *r)
+{
+    return r->weight < 0 && r->time != INT64_MAX && r->time <= m->c->inputs[!m->side].evict_us &&
+           m->j->keeps[m->side] && !join_state_has(m->j->state, m->side, r->hash, gathered_key(r), gathered_row(r));
+}
+
 static void apply(struct merging *m, const struct gathered *r)
 {
     struct join *j = m->j;
     unsigned side = m->side;
+    if (!(r->port & NO_KEY) && is_gone(m, r)) {
+        m->c->counts->expired++;
+        return;
+    }
     int64_t matches = r->port & NO_KEY ? 0 : meet_all(m, r);
     bool waits = j->node->final && !(r->port & NO_KEY); /* a match may come: that there is none is said at the end */
     if (side == LEFT && j->semi && matches > 0)
@@ -246,6 +257,7 @@ static void expired(void *arg, struct keyed_entry *e)
     struct merging *m = arg;
     struct join *j = m->j;
     const struct join_row *row = join_row_of(e);
+    m->c->counts->expired += j->join->ttl[m->side];
     if (j->node->final && row->matches == 0 && (j->outer[m->side] || (j->anti && m->side == LEFT)))
         emit_alone(m, m->side, join_state_row(j->state, e), row->weight);
 }

@@ -227,22 +227,38 @@ struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64
     return head ? *head : NULL;
 }
 
-struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
-                                   struct slice row, int64_t weight, int64_t expires)
+/* The key of a row's entry, in the shard's scratch; answers its hash. */
+static uint64_t make_key(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row,
+                         struct slice *ret)
 {
-    unsigned shard = shard_of(hash);
-    index_shard(s, shard);
-    struct part *p = &s->parts[side][shard];
-    struct buf *whole = &s->scratch[shard];
+    struct buf *whole = &s->scratch[shard_of(hash)];
     buf_clear(whole);
     buf_put_u8(whole, (uint8_t)side);
     buf_put_u32(whole, (uint32_t)key.len);
     buf_put_slice(whole, key);
     buf_put_slice(whole, row);
     assert(!whole->overflow); /* a row came through the in-flight budget */
+    *ret = buf_slice(whole);
+    return entry_hash(hash, *ret);
+}
+
+bool join_state_has(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row)
+{
+    struct slice whole;
+    uint64_t whole_hash = make_key(s, side, hash, key, row, &whole);
+    return keyed_find(s->rows, whole_hash, whole.data, whole.len) != NULL;
+}
+
+struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
+                                   struct slice row, int64_t weight, int64_t expires)
+{
+    unsigned shard = shard_of(hash);
+    index_shard(s, shard);
+    struct part *p = &s->parts[side][shard];
+    struct slice whole;
     bool fresh;
-    struct keyed_entry *e =
-        keyed_get(s->rows, entry_hash(hash, buf_slice(whole)), whole->data, whole->len, &fresh);
+    uint64_t whole_hash = make_key(s, side, hash, key, row, &whole);
+    struct keyed_entry *e = keyed_get(s->rows, whole_hash, whole.data, whole.len, &fresh);
     struct join_row *r = join_row_of(e);
     if (fresh) {
         *r = (struct join_row){.expires = expires, .key_hash = hash};

@@ -29,6 +29,8 @@ void join_state_free(struct join_state *s);
 struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64_t hash, struct slice key);
 /* The row's columns, as rowpack wrote them. */
 struct slice join_state_row(const struct join_state *s, const struct keyed_entry *e);
+/* Is this very row there? */
+bool join_state_has(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row);
 /* Add `weight` to a row of a side (made if it is not there); it is gone when its weight is zero: then NULL. */
 struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
                                    struct slice row, int64_t weight, int64_t expires);

@@ -270,12 +270,38 @@ static void prepare_side(struct joining *j, int side, uint64_t *wanted)
     }
 }
 
+/* SET bourn.join_ttl, 0: none. */
+static int64_t join_ttl(const struct binder *b)
+{
+    int64_t ttl = 0;
+    for (uint32_t i = 0; i < b->plan->nsettings; i++)
+        if (strcmp(b->plan->settings[i].name, "join_ttl") == 0)
+            (void)option_parse_interval(b->plan->settings[i].value, &ttl); /* checked where it was set */
+    return ttl;
+}
+
+/* A row that nothing bounds goes some time after its own event time, if the pipeline says so. */
+static void bound_by_ttl(struct joining *j, struct side *s, int32_t *ret_expires, struct plan_time *ret_tells,
+                         bool *ret_ttl)
+{
+    const struct plan_node *n = j->b->nodes[s->relation->node];
+    int64_t ttl = join_ttl(j->b), after;
+    *ret_ttl = !s->expires && ttl > 0 && n->ntimes;
+    if (!*ret_ttl || __builtin_add_overflow(ttl, n->times[0].lag, &after))
+        return;
+    uint32_t c = n->times[0].column;
+    struct expr *time = expr_column(j->b->arena, c, n->schema.types[c], -1);
+    *ret_tells = (struct plan_time){add_column(s, time, n->schema.names[c]), after};
+    *ret_expires = (int32_t)add_column(s, shift_by(j, time, after), "expires");
+}
+
 static enum status side_node(struct joining *j, int side, uint32_t *ret_node, int32_t *ret_expires, int32_t *ret_late,
-                             struct plan_time *ret_tells)
+                             struct plan_time *ret_tells, bool *ret_ttl)
 {
     struct side *s = &j->sides[side];
     *ret_expires = *ret_late = -1;
     *ret_tells = (struct plan_time){UINT32_MAX, 0};
+    bound_by_ttl(j, s, ret_expires, ret_tells, ret_ttl);
     uint32_t offset = side == LEFT ? 0 : j->nleft;
     if (s->late >= 0)
         *ret_late = (int32_t)add_column(s, s->relation->cols[(uint32_t)s->late - offset].expr,
@@ -338,7 +364,7 @@ static struct relation output_relation(struct joining *j, uint32_t node)
 
 static void side_init(struct joining *j, struct side *s, const struct relation *r)
 {
-    uint32_t most = r->ncols + j->request->nconditions + 3;
+    uint32_t most = r->ncols + j->request->nconditions + 4;
     *s = (struct side){.relation = r, .late = -1, .tells.column = UINT32_MAX};
     s->exprs = arena_array(j->b->arena, most, sizeof(struct expr *));
     s->names = arena_array(j->b->arena, most, sizeof *s->names);
@@ -359,7 +385,8 @@ static enum status make_join(struct joining *j, uint32_t *ret)
     for (int side = LEFT; side <= RIGHT; side++) {
         prepare_side(j, side, wanted);
         join.key[side] = j->sides[side].keys;
-        TRY(side_node(j, side, &inputs[side], &join.expires[side], &join.late[side], &tells[side]));
+        TRY(side_node(j, side, &inputs[side], &join.expires[side], &join.late[side], &tells[side],
+                      &join.ttl[side]));
     }
     TRY(output_condition(j, &join.condition));
     *ret = node_join(j->b, inputs, &join, tells, j->request->location);

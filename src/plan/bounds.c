@@ -225,7 +225,8 @@ static void report_join(const struct plan *p, const struct plan_node *n, struct 
         else if (input->bounded)
             buf_puts(out, ": bounded by its input, which ends");
         else if (n->join.expires[side] >= 0)
-            buf_printf(out, ": bounded by the watermark, until %s", input->schema.names[n->join.expires[side]]);
+            buf_printf(out, ": bounded by %s, until %s", n->join.ttl[side] ? "bourn.join_ttl" : "the watermark",
+                       input->schema.names[n->join.expires[side]]);
         else
             buf_puts(out, ": UNBOUNDED: every row may meet one that is still to come");
         buf_printf(out, "; about %" PRIu64 " bytes a row\n", row_bytes(input));

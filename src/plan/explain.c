@@ -221,8 +221,9 @@ static void explain_join(struct explain *x, const struct plan_node *n, unsigned 
         if (j->fixed[!side])
             buf_printf(x->out, "not kept, because the %s side is read to its end first", names[!side]);
         else if (j->expires[side] >= 0)
-            buf_printf(x->out, "kept until the %s side's watermark reaches %s", names[!side],
-                       side_schema(x->plan, n, side)->names[j->expires[side]]);
+            buf_printf(x->out, "kept until the %s side's watermark reaches %s%s", names[!side],
+                       side_schema(x->plan, n, side)->names[j->expires[side]],
+                       j->ttl[side] ? ", by bourn.join_ttl" : "");
         else
             buf_puts(x->out, "kept for good");
     }

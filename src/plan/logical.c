@@ -95,7 +95,8 @@ static void canonical_join(struct binder *b, struct buf *out, const struct plan_
     buf_printf(out, " %s", kinds[j->kind]);
     for (int side = 0; side < 2; side++) {
         canonical_list(out, "on", j->key[side], j->nkey);
-        buf_printf(out, " expires %d late %d fixed %d", j->expires[side], j->late[side], j->fixed[side]);
+        buf_printf(out, " expires %d late %d fixed %d%s", j->expires[side], j->late[side], j->fixed[side],
+                   j->ttl[side] ? " ttl" : "");
     }
     uint32_t both = b->nodes[n->inputs[0]]->schema.ncols + b->nodes[n->inputs[1]]->schema.ncols;
     if (j->condition)

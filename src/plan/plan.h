@@ -155,6 +155,7 @@ struct plan_join {
                               * side's watermark has reached it (NULL: at once); -1: never */
     int32_t late[2];         /* time column of a side by which rows are late, -1: none is... */
     int64_t lag[2];          /* ...when the side's watermark less this has reached it */
+    bool ttl[2];             /* it is not that nothing can meet it: the pipeline says rows go (bourn.join_ttl) */
     bool fixed[2];           /* this side ends, and is read to its end before the other begins: it is not updated by
                               * anything later, so the other side's rows need not be kept */
 };

@@ -131,7 +131,7 @@ class World:
             self.pipeline.write_text(text.replace("watermark '1 day'", f"watermark '{watermark}'"))
         self.settings = folder / "settings.sql"
         self.settings.write_text(
-            "SET bourn.epoch_rows = '1'; -- an epoch a batch, wherever the clock is\n"
+            "SET bourn.epoch_rows = '2048'; -- an epoch a batch, wherever the clock is\n"
             "SET bourn.epoch_interval = '1 hour';\n"
             "SET bourn.commit_interval = '0 s';\n")
         digests = Digests()
