@@ -74,8 +74,8 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
         return OK;
     }
     case NODE_SESSION: n->op = session_new(p, input, g->nworkers); return OK;
-    case NODE_TOPN:
-    case NODE_OVER: return OK;
+    case NODE_TOPN: n->op = topn_new(p, input, g->nworkers); return OK;
+    case NODE_OVER: n->op = over_new(p, input, g->nworkers); return OK;
     case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;
     case NODE_UNION:
     case NODE_VALUES:
