@@ -1,8 +1,8 @@
 /* An entry's key: u32 bytes of the partition key, u32 bytes of the sort key, the partition key (rowkey), the sort key
- * (sort_key.h), what breaks ties, the row (rowpack). Ties: u8 0 and the row's ordinal (u64 epoch, u32 source, u32 split,
- * u64 offset, big-endian), or u8 1 alone where rows have none. Within a partition memcmp from the sort key on orders
- * the rows. The entry's hash has the top byte of the partition key's hash, so that a partition is in one shard. Its
- * value: the weight, 8 bytes, little-endian.
+ * (sort_key.h), what breaks ties, the row (rowpack). Ties: u8 0 and the row's ordinal (u64 epoch, u32 source,
+ * u32 split, u64 offset, big-endian), or u8 1 alone where rows have none. Within a partition memcmp from the sort key
+ * on orders the rows. The entry's hash has the top byte of the partition key's hash, so that a partition is in one
+ * shard. Its value: the weight, 8 bytes, little-endian.
  */
 #include "op/ordered.h"
 

@@ -3,8 +3,8 @@
  * row is found, put in and taken out in logarithmic time, however many the partition has. Shards are used by one
  * thread each.
  *
- * An epoch on a shard: ordered_partition and ordered_add for every row that came, then each of ordered_touched is looked
- * at and given to ordered_settle; then what is due goes by ordered_take_due and ordered_drop.
+ * An epoch on a shard: ordered_partition and ordered_add for every row that came, then each of ordered_touched is
+ * looked at and given to ordered_settle; then what is due goes by ordered_take_due and ordered_drop.
  */
 #pragma once
 
