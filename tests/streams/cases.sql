@@ -204,3 +204,18 @@ SELECT k, n, lag(n) OVER (ORDER BY n, k), sum(n) OVER (ORDER BY n, k) FROM (SELE
 
 -- case functions within windows: we timestamptz, k int, n bigint, s numeric(38,0)
 SELECT window_end, k, n, sum(n) OVER (PARTITION BY window_end ORDER BY k) FROM (SELECT window_end, k, count(*) AS n FROM tumble(a, ts, interval '5 s') GROUP BY window_end, k) g;
+
+-- case hop by much: ws timestamptz, k int, n bigint, s numeric(20,2), f double precision, d bigint, l text
+SELECT window_start, k, count(*), sum(n), avg(f), count(DISTINCT v), min(t) FROM hop(a, ts, interval '500 ms', interval '10 s') GROUP BY k, window_start;
+
+-- case hop of odd sizes: we timestamptz, j int, n bigint, v int
+SELECT window_end, j, count(*) FILTER (WHERE v > 3), max(v) FROM hop(a, ts, interval '700 ms', interval '6 s') GROUP BY j, window_end;
+
+-- case hop of everything: ws timestamptz, we timestamptz, n bigint
+SELECT window_start, window_end, count(*) FROM hop(a, ts, interval '400 ms', interval '1 s') GROUP BY window_start, window_end;
+
+-- case cumulate by key: ws timestamptz, we timestamptz, k int, n bigint, v int
+SELECT window_start, window_end, k, count(*), max(v) FROM cumulate(a, ts, interval '1 s', interval '15 s') GROUP BY window_start, k, window_end;
+
+-- case top of a hop: we timestamptz, m bigint, n numeric(20,0)
+SELECT window_end, max(n), sum(n) FROM (SELECT k, window_start, window_end, count(*) AS n FROM hop(a, ts, interval '1 s', interval '8 s') GROUP BY k, window_start, window_end) q GROUP BY window_start, window_end;
