@@ -26,7 +26,8 @@
 
 #define TOP_BYTE (UINT64_C(0xff) << 56)
 
-enum { PANES_VERSION = 1, START_BYTES = 8 };
+/* ROWS: that a shard hands back at a time. A watermark that leaps closes more windows than fit into memory. */
+enum { PANES_VERSION = 1, START_BYTES = 8, ROWS = 8192 };
 
 /* The panes of one group, in order. */
 struct row {
@@ -41,6 +42,7 @@ struct row {
 struct shard {
     struct due due;     /* groups by the end of the window that closes next */
     bool indexed;       /* what was loaded is in `due` and the index */
+    bool more;          /* windows have still to close in this epoch */
     struct buf scratch; /* an entry's key */
 };
 
@@ -501,11 +503,14 @@ static void close_window(struct merging *m, struct keyed_entry *group, int64_t e
 static void close_windows(struct merging *m, int64_t until)
 {
     struct panes_op *o = m->o;
+    struct shard *shard = &o->shards[m->shard];
     int64_t end;
     if (until == INT64_MIN)
         return;
-    for (struct keyed_entry *group; (group = due_take(&o->shards[m->shard].due, until, &end));)
+    uint32_t rows = 0;
+    for (struct keyed_entry *group; rows < ROWS && (group = due_take(&shard->due, until, &end)); rows++)
         close_window(m, group, end);
+    shard->more = rows == ROWS;
     struct buf nothing = BUF(0);
     keyed_save(o->index, m->shard, m->shard + 1, &nothing); /* lets go of groups without panes; none is written */
     assert(nothing.len == 0);
@@ -527,14 +532,36 @@ static void panes_merge(struct operator *op, struct op_context *c, unsigned from
     accumulators_count_heap(&o->accumulators, before);
 }
 
+/* The windows that did not fit. False: there are none. */
+static bool close_more(struct panes_op *o, struct op_context *c)
+{
+    bool some = false;
+    int64_t before = aggregate_memory();
+    struct merging m = {.o = o, .rejections = c->rejections};
+    m.whole = mem_zalloc(o->accumulators.size);
+    for (m.shard = 0; m.shard < SHARDS; m.shard++) {
+        outcome_reset(&o->out, m.shard);
+        some |= o->shards[m.shard].more;
+        if (o->shards[m.shard].more)
+            close_windows(&m, by_ends(o, c->time.evict_us));
+    }
+    free(m.whole);
+    accumulators_count_heap(&o->accumulators, before);
+    return some;
+}
+
 static struct batch *panes_emit(struct operator *op, struct op_context *c)
 {
-    (void)c;
     struct panes_op *o = (struct panes_op *)op;
-    struct batch *b = outcomes_next(&o->out);
-    if (!b)
-        partials_clear(o->partials);
-    return b;
+    for (;;) {
+        struct batch *b = outcomes_next(&o->out);
+        if (b)
+            return b;
+        if (!close_more(o, c))
+            break;
+    }
+    partials_clear(o->partials);
+    return NULL;
 }
 
 /* ---- state ---- */
