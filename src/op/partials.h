@@ -1,6 +1,6 @@
-/* Partials: what the workers of a step gathered in an epoch, by key and by span of time. Each has a table of its own,
- * in the shards of the keys; rows of one key whose spans overlap are in one span. When workers have met, a shard's owner
- * reads all of them.
+/* Partials: what the workers of a step gathered in an epoch, by key and by span of time. Each worker has a table of
+ * its own, in the shards of the keys; rows of one key whose spans overlap are in one span. When workers have met, a
+ * shard's owner reads all of them.
  */
 #pragma once
 

@@ -147,8 +147,8 @@ static bool reads(const struct expr *e, int32_t column)
     return false;
 }
 
-/* Is this an aggregate over windows that overlap, in which nothing but the groups tells the windows of a row apart? Then
- * it can be made of panes. *ret_project and *ret_window are the two steps below it. */
+/* Is this an aggregate over windows that overlap, in which nothing but the groups tells the windows of a row apart?
+ * Then it can be made of panes. *ret_project and *ret_window are the two steps below it. */
 static bool has_panes(struct binder *b, const struct plan_node *n, struct plan_node *ret_project,
                       struct plan_node *ret_window)
 {
