@@ -6,16 +6,21 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "on-disk formats are written as they lie in memory");
 
+void mem_exhausted(size_t size)
+{
+    fprintf(stderr, "bourn: out of memory asking for %zu bytes; every finished epoch is in the log\n", size);
+    abort();
+}
+
 static void *checked(void *p, size_t size)
 {
-    if (unlikely(!p && size != 0)) {
-        fprintf(stderr, "bourn: out of memory asking for %zu bytes; every finished epoch is in the log\n", size);
-        abort();
-    }
+    if (unlikely(!p && size != 0))
+        mem_exhausted(size);
     return p;
 }
 
 void *mem_alloc(size_t size) { return checked(malloc(size ? size : 1), size); }
+void *mem_aligned(size_t alignment, size_t size) { return checked(aligned_alloc(alignment, size), size); }
 void *mem_zalloc(size_t size) { return checked(calloc(1, size ? size : 1), size); }
 void *mem_realloc(void *old, size_t size) { return checked(realloc(old, size ? size : 1), size); }
 

@@ -67,6 +67,10 @@ void *mem_alloc(size_t size);
  * in again, which growing tables would pay for with every growth. */
 void mem_keep_large_blocks(void);
 void *mem_zalloc(size_t size);
+/* At a multiple of `alignment`, a power of two; size is a multiple of it, too. free() takes it. */
+void *mem_aligned(size_t alignment, size_t size);
+/* The machine has no memory left: say so, and abort. */
+void mem_exhausted(size_t size) __attribute__((noreturn));
 void *mem_realloc(void *old, size_t size);
 /* count * size, overflow-checked. */
 void *mem_array(size_t count, size_t size);

@@ -186,6 +186,28 @@ void os_unmap(struct slice mapped)
         munmap((void *)(uintptr_t)mapped.data, mapped.len);
 }
 
+/* ---- memory ---- */
+
+enum { PAGE = 4096, HUGE_PAGE = 2 << 20 };
+
+static char *round_up(char *p, size_t to) { return (char *)(((uintptr_t)p + to - 1) & ~(uintptr_t)(to - 1)); }
+
+void *os_pages_map(size_t size)
+{
+    char *all = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED)
+        mem_exhausted(size);
+    char *p = round_up(all, HUGE_PAGE), *end = round_up(p + size, PAGE);
+    if (p > all)
+        munmap(all, (size_t)(p - all));
+    if (all + size + HUGE_PAGE > end)
+        munmap(end, (size_t)(all + size + HUGE_PAGE - end));
+    (void)madvise(p, size, MADV_HUGEPAGE); /* a kernel without them does without */
+    return p;
+}
+
+void os_pages_unmap(void *p, size_t size) { munmap(p, size); }
+
 /* ---- names ---- */
 
 enum status os_stat(const char *path, struct os_stat *ret, struct error *err)

@@ -42,6 +42,11 @@ void os_pipe_close(int fd);
 enum status os_file_map(const char *path, struct slice *ret, struct error *err);
 void os_unmap(struct slice mapped);
 
+/* Zeroed memory, at a huge page's start, which the kernel is asked to back with huge pages. Aborts when the machine has
+ * none left. */
+void *os_pages_map(size_t size);
+void os_pages_unmap(void *p, size_t size);
+
 enum os_kind { OS_MISSING, OS_FILE, OS_FOLDER, OS_OTHER };
 struct os_stat {
     enum os_kind kind;

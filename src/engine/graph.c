@@ -65,7 +65,9 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
     case NODE_FILTER: n->op = filter_new(p, input, g->nworkers); return OK;
     case NODE_PROJECT: n->op = project_new(p, input, g->nworkers); return OK;
     case NODE_DEDUP: n->op = dedup_new(p, input, g->nworkers, g->config.hash_seed); return OK;
-    case NODE_AGGREGATE: n->op = aggregate_new(p, input, g->nworkers); return OK;
+    case NODE_AGGREGATE:
+        n->op = p->window.pane ? panes_new(p, input, g->nworkers) : aggregate_new(p, input, g->nworkers);
+        return OK;
     case NODE_SORT: n->op = sort_new(p, g->nworkers); return OK;
     case NODE_WINDOW: n->op = window_new(p, input); return OK;
     case NODE_JOIN: {
@@ -74,8 +76,8 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
         return OK;
     }
     case NODE_SESSION: n->op = session_new(p, input, g->nworkers); return OK;
-    case NODE_TOPN:
-    case NODE_OVER: return OK;
+    case NODE_TOPN: n->op = topn_new(p, input, g->nworkers); return OK;
+    case NODE_OVER: n->op = over_new(p, input, g->nworkers); return OK;
     case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;
     case NODE_UNION:
     case NODE_VALUES:
@@ -579,7 +581,7 @@ uint64_t graph_in_flight(const struct graph *g)
 
 static const struct plan_node *forgets(const struct graph *g, const struct node *n)
 {
-    if (n->op && n->op->ops->recall)
+    if (n->op && n->op->ops->recall && n->plan->closes < 0) /* what is closed is gone */
         return NULL;
     bool hands_on = n->collect || n->plan->kind == NODE_UNION || (n->op && n->op->ops->shape == OP_ROWS);
     if (!hands_on)

@@ -72,6 +72,10 @@ static void resolve_batch(struct dedup *d, const struct batch *b, struct prepare
 {
     uint32_t rows[RESOLVE_AT_ONCE], n = 0, live = batch_live(b);
     const int64_t *time = b->cols[d->time_column].data;
+    if (from == 0 && to == SHARDS && b->sel) {
+        expiring_insert_rows(d->seen, p->ids, time, b->sel, live, evict_us, p->first);
+        return;
+    }
     for (uint32_t i = 0; i < live; i++) {
         rows[n] = batch_row(b, i);
         unsigned shard = expiring_shard(p->ids[rows[n]]);

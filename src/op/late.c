@@ -23,6 +23,15 @@ void refuse_null(struct op_context *c, const struct operator *op, const char *co
         batch_filter(b, arena_dup(c->arena, time->valid, BITMAP_WORDS(b->rows) * sizeof *time->valid));
 }
 
+void report_late(struct op_context *c, const struct operator *op, const char *const *names, const struct batch *b,
+                 uint32_t row, int64_t limit)
+{
+    struct rejection *r = b->origin ? reject_row(c->rejections, b, row, c->source_name, op->name, "late", "")
+                                    : reject_result(c->rejections, b, row, names, op->name, "late", "");
+    r->watermark = limit;
+    c->counts->late++;
+}
+
 void refuse_late(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,
                  uint32_t column, int64_t limit)
 {
@@ -39,10 +48,7 @@ void refuse_late(struct op_context *c, const struct operator *op, const char *co
             memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
         }
         bit_clear(keep, row);
-        struct rejection *r = b->origin ? reject_row(c->rejections, b, row, c->source_name, op->name, "late", "")
-                                        : reject_result(c->rejections, b, row, names, op->name, "late", "");
-        r->watermark = limit;
-        c->counts->late++;
+        report_late(c, op, names, b, row, limit);
     }
     if (keep)
         batch_filter(b, keep);

@@ -8,6 +8,9 @@
  * batch's columns, whose struct is the caller's own. */
 void refuse_null(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,
                  uint32_t column, const char *rule);
+/* One late row, in so many words; it stays in the batch. */
+void report_late(struct op_context *c, const struct operator *op, const char *const *names, const struct batch *b,
+                 uint32_t row, int64_t limit);
 /* Rows whose `column` is at or before `limit` (INT64_MIN: none is) leave the batch, whose struct is the caller's own.
  * names: of the batch's columns. A NULL is not late. */
 void refuse_late(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,

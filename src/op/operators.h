@@ -16,7 +16,12 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
 struct operator *sort_new(const struct plan_node *node, uint32_t nworkers);
 
 struct operator *window_new(const struct plan_node *node, const struct plan_node *input);
+/* An AGGREGATE over panes of windows. */
+struct operator *panes_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
 struct operator *session_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
+/* The first rows of each partition, and window functions over its rows. */
+struct operator *topn_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
+struct operator *over_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
 struct operator *join_new(const struct plan_node *node, const struct plan_node *const inputs[2], uint32_t nworkers);
 
 static inline void operator_free(struct operator *op)

@@ -19,30 +19,16 @@
 #include <stdlib.h>
 
 #include "column/rowkey.h"
-#include "op/accumulators.h"
-#include "op/groups.h"
 #include "op/late.h"
 #include "op/operators.h"
 #include "op/outcome.h"
-#include "op/spans.h"
+#include "op/partials.h"
 #include "state/due.h"
 #include "state/keyed.h"
 
 #define TOP_BYTE (UINT64_C(0xff) << 56)
 
 enum { SESSION_VERSION = 1, START_BYTES = 8, FIRST_SEEN = KEYED_USER };
-
-/* What two sessions that became one within a batch have still to do: rows of the batch go to both. */
-struct tied {
-    struct span *into, *from;
-};
-
-struct worker {
-    struct keyed *partials; /* session key -> struct spans */
-    struct groups *groups;  /* of partials */
-    struct arena arena;     /* their sessions */
-    uint64_t batch;
-};
 
 struct shard {
     struct due due;
@@ -57,12 +43,11 @@ struct session_op {
     struct arena arena;
     const char *null_rule;
     struct accumulators accumulators;
-    struct keyed_codec codec, partial_codec;
+    struct keyed_codec codec;
     struct keyed *sessions;
     struct keyed *index; /* session key -> struct spans of entries' values; in memory only */
     struct shard shards[SHARDS];
-    struct worker *workers;
-    uint32_t nworkers;
+    struct partials *partials;
     struct outcomes out;
 };
 
@@ -115,15 +100,6 @@ static void release_session(void *arg, void *value)
     accumulators_release(&((const struct session_op *)arg)->accumulators, value);
 }
 
-static void release_partials(void *arg, void *value)
-{
-    const struct session_op *o = arg;
-    struct spans *spans = value;
-    for (uint32_t i = 0; o->accumulators.owns_heap && i < spans->count; i++)
-        accumulators_release(&o->accumulators, spans_items(spans)[i]);
-    spans_release(spans);
-}
-
 static void release_index(void *arg, void *value)
 {
     (void)arg;
@@ -131,80 +107,6 @@ static void release_index(void *arg, void *value)
 }
 
 /* ---- gathering ---- */
-
-struct gathering {
-    struct session_op *o;
-    struct worker *w;
-    char **values; /* sessions of this batch, by number */
-    uint32_t nvalues;
-    struct tied *tied;
-    uint32_t ntied, tied_cap;
-    struct arena *arena;
-};
-
-static void tie(struct gathering *t, struct span *into, struct span *from)
-{
-    if (t->ntied == t->tied_cap) {
-        struct tied *old = t->tied;
-        t->tied_cap = t->tied_cap ? 2 * t->tied_cap : 64;
-        t->tied = arena_array(t->arena, t->tied_cap, sizeof *t->tied);
-        if (old)
-            memcpy(t->tied, old, t->ntied * sizeof *old);
-    }
-    t->tied[t->ntied++] = (struct tied){into, from};
-}
-
-/* The session, among the worker's of one key, that a row is of. */
-static struct span *find_session(struct gathering *t, struct spans *spans, int64_t at)
-{
-    int64_t end = span_end(at, t->o->node->window.size);
-    struct meeting with = spans_meet(spans, at, end);
-    if (with.from == with.to) {
-        struct span *fresh = arena_alloc(&t->w->arena, t->o->accumulators.size);
-        memset(fresh, 0, t->o->accumulators.size);
-        *fresh = (struct span){.start = at, .end = end};
-        spans_replace(spans, with, fresh);
-        return fresh;
-    }
-    struct span **items = spans_items(spans), *s = items[with.from];
-    for (uint32_t i = with.from + 1; i < with.to; i++)
-        tie(t, s, items[i]);
-    s->start = MIN(s->start, at);
-    s->end = MAX(items[with.to - 1]->end, end);
-    if (with.to - with.from > 1)
-        spans_replace(spans, with, s);
-    return s;
-}
-
-static uint32_t number_of(struct gathering *t, struct span *s)
-{
-    if (s->batch != t->w->batch) {
-        s->batch = t->w->batch;
-        s->number = t->nvalues;
-        t->values[t->nvalues++] = (char *)s;
-    }
-    return s->number;
-}
-
-static void gather(struct gathering *t, const struct batch *b)
-{
-    struct session_op *o = t->o;
-    uint32_t live = batch_live(b), *ids = arena_array(t->arena, live, sizeof *ids);
-    const int64_t *time = b->cols[o->node->window.column].data;
-    char **keys;
-    uint32_t nkeys = groups_find(t->w->groups, b, t->arena, ids, &keys);
-    t->values = arena_array(t->arena, live, sizeof *t->values);
-    t->w->batch++;
-    for (uint32_t i = 0; i < live; i++) {
-        struct spans *spans = (struct spans *)keys[nkeys > 1 ? ids[i] : 0];
-        ids[i] = number_of(t, find_session(t, spans, time[batch_row(b, i)]));
-    }
-    accumulators_update(&o->accumulators, b, t->arena, ids, t->values, t->nvalues);
-    for (uint32_t i = 0; i < t->ntied; i++) { /* in order: what was tied may have been tied to before */
-        accumulators_merge(&o->accumulators, t->tied[i].into, t->tied[i].from);
-        accumulators_release(&o->accumulators, t->tied[i].from);
-    }
-}
 
 static void session_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
@@ -217,10 +119,14 @@ static void session_push(struct operator *op, struct op_context *c, struct batch
     *ret = NULL;
     if (batch_live(&b) == 0)
         return;
-    struct gathering t = {.o = o, .w = &o->workers[c->worker], .arena = c->arena};
-    int64_t before = aggregate_memory();
-    gather(&t, &b);
-    accumulators_count_heap(&o->accumulators, before);
+    uint32_t live = batch_live(&b);
+    const int64_t *time = b.cols[o->node->window.column].data;
+    int64_t *starts = arena_array(c->arena, live, sizeof *starts), *ends = arena_array(c->arena, live, sizeof *ends);
+    for (uint32_t i = 0; i < live; i++) {
+        starts[i] = time[batch_row(&b, i)];
+        ends[i] = span_end(starts[i], o->node->window.size);
+    }
+    partials_add(o->partials, c->worker, &b, &b, starts, ends, c->arena);
     c->counts->out += batch_live(&b); /* every row is in its session; results are counted where they go */
 }
 
@@ -354,9 +260,9 @@ static void bring_in(struct merging *m, uint64_t hash, struct slice key, struct 
 static void merge_partials(struct merging *m)
 {
     struct session_op *o = m->o;
-    for (uint32_t w = 0; w < o->nworkers; w++) {
+    for (uint32_t w = 0; w < partials_workers(o->partials); w++) {
         uint32_t n;
-        struct keyed *partials = o->workers[w].partials;
+        struct keyed *partials = partials_of(o->partials, w);
         struct keyed_entry *const *keys = keyed_dirty(partials, m->shard, &n);
         for (uint32_t i = 0; i < n; i++) {
             struct slice key = keyed_key(partials, keys[i]);
@@ -423,27 +329,11 @@ static struct batch *session_emit(struct operator *op, struct op_context *c)
     struct batch *b = outcomes_next(&o->out);
     if (b)
         return b;
-    int64_t before = aggregate_memory();
-    for (uint32_t w = 0; w < o->nworkers; w++) {
-        groups_forget(o->workers[w].groups);
-        keyed_clear(o->workers[w].partials);
-        arena_reset(&o->workers[w].arena);
-    }
-    accumulators_count_heap(&o->accumulators, before);
+    partials_clear(o->partials);
     return NULL;
 }
 
 /* ---- state ---- */
-
-static void recall_session(void *arg, struct keyed_entry *e) { keyed_touch(arg, e); }
-
-/* A session that is touched and was not seen in this epoch comes out as its new row only. */
-static void session_recall(struct operator *op, unsigned from, unsigned to)
-{
-    struct session_op *o = (struct session_op *)op;
-    for (unsigned shard = from; shard < to; shard++)
-        keyed_each(o->sessions, shard, recall_session, o->sessions);
-}
 
 static void session_save(struct operator *op, struct segment_writer *w)
 {
@@ -476,9 +366,8 @@ static uint64_t session_keys(const struct operator *op)
 static uint64_t session_bytes(const struct operator *op)
 {
     const struct session_op *o = (const struct session_op *)op;
-    uint64_t bytes = keyed_bytes(o->sessions) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators);
-    for (uint32_t w = 0; w < o->nworkers; w++)
-        bytes += keyed_bytes(o->workers[w].partials) + groups_bytes(o->workers[w].groups) + o->workers[w].arena.total;
+    uint64_t bytes = keyed_bytes(o->sessions) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators) +
+                     partials_bytes(o->partials);
     for (unsigned s = 0; s < SHARDS; s++)
         bytes += due_bytes(&o->shards[s].due) + o->shards[s].scratch.cap;
     return bytes + keyed_count(o->sessions) * sizeof(struct span *); /* what lists of more than one take, about */
@@ -490,23 +379,16 @@ static uint64_t session_pending(const struct operator *op)
 {
     enum { COPIES = 3, KEY_AND_OVERHEAD = 64 };
     const struct session_op *o = (const struct session_op *)op;
-    uint64_t row = KEY_AND_OVERHEAD, keys = 0;
+    uint64_t row = KEY_AND_OVERHEAD;
     for (uint32_t c = 0; c < o->node->schema.ncols; c++)
         row += type_width(o->node->schema.types[c]);
-    for (uint32_t w = 0; w < o->nworkers; w++)
-        keys += keyed_count(o->workers[w].partials);
-    return keys * 2 * COPIES * row;
+    return partials_keys(o->partials) * 2 * COPIES * row;
 }
 
 static void session_free(struct operator *op)
 {
     struct session_op *o = (struct session_op *)op;
-    for (uint32_t w = 0; w < o->nworkers; w++) {
-        groups_free(o->workers[w].groups);
-        keyed_free(o->workers[w].partials);
-        arena_release(&o->workers[w].arena);
-    }
-    free(o->workers);
+    partials_free(o->partials);
     keyed_free(o->index);
     keyed_free(o->sessions);
     outcomes_release(&o->out);
@@ -523,7 +405,6 @@ static const struct operator_ops session_ops = {
     .push = session_push,
     .merge = session_merge,
     .emit = session_emit,
-    .recall = session_recall,
     .save = session_save,
     .load = session_load,
     .keys = session_keys,
@@ -546,18 +427,11 @@ struct operator *session_new(const struct plan_node *node, const struct plan_nod
     o->sessions = keyed_new(node->id, SESSION_VERSION, &o->codec);
     o->index = keyed_new("sessions by key", SESSION_VERSION,
                          &(struct keyed_codec){.value_size = sizeof(struct spans), .release = release_index});
-    o->partial_codec =
-        (struct keyed_codec){.value_size = sizeof(struct spans), .release = release_partials, .arg = o};
     outcomes_init(&o->out, node->schema.types, node->schema.ncols);
     for (unsigned s = 0; s < SHARDS; s++) {
         o->shards[s].indexed = true;
         o->shards[s].scratch.max = MIB(256);
     }
-    o->nworkers = nworkers;
-    o->workers = mem_zalloc(nworkers * sizeof *o->workers);
-    for (uint32_t w = 0; w < nworkers; w++) {
-        o->workers[w].partials = keyed_new("partials", SESSION_VERSION, &o->partial_codec);
-        o->workers[w].groups = groups_new(node->window.nkey, o->workers[w].partials);
-    }
+    o->partials = partials_new(&o->accumulators, node->window.nkey, nworkers);
     return &o->op;
 }

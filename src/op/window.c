@@ -4,6 +4,7 @@
 
 #include "op/late.h"
 #include "op/operators.h"
+#include "op/panes.h"
 
 struct window_op {
     struct operator op;
@@ -13,19 +14,12 @@ struct window_op {
     const char *null_rule; /* "null:<column>" */
 };
 
-/* The greatest time <= us that is a whole number of steps from the offset. */
-static int64_t align(int64_t us, int64_t step, int64_t offset)
-{
-    int64_t from = us - offset, rest = from % step;
-    return us - (rest < 0 ? rest + step : rest);
-}
-
 /* The bounds of the windows around `us`, at most `room` of them; answers how many there are. */
 static uint32_t windows_of(const struct plan_window *w, int64_t us, int64_t *starts, int64_t *ends, uint32_t room)
 {
     uint32_t n = 0;
     if (w->kind == WINDOW_CUMULATE) {
-        int64_t start = align(us, w->size, w->offset);
+        int64_t start = window_align(us, w->size, w->offset);
         for (int64_t end = start + ((us - start) / w->slide + 1) * w->slide; end <= start + w->size; end += w->slide) {
             if (n < room) {
                 starts[n] = start;
@@ -35,7 +29,7 @@ static uint32_t windows_of(const struct plan_window *w, int64_t us, int64_t *sta
         }
         return n;
     }
-    for (int64_t start = align(us, w->slide, w->offset); start > us - w->size; start -= w->slide) {
+    for (int64_t start = window_align(us, w->slide, w->offset); start > us - w->size; start -= w->slide) {
         if (n < room) {
             starts[n] = start;
             ends[n] = start + w->size;
@@ -45,7 +39,7 @@ static uint32_t windows_of(const struct plan_window *w, int64_t us, int64_t *sta
     return n;
 }
 
-/* ---- one window a row: the columns stay where they are ---- */
+/* ---- one window, or pane, a row: the columns stay where they are ---- */
 
 static struct batch *widen(struct op_context *c, const struct batch *in, int64_t **ret_starts, int64_t **ret_ends)
 {
@@ -65,10 +59,11 @@ static struct batch *tumble(const struct window_op *op, struct op_context *c, st
     int64_t *starts, *ends;
     struct batch *out = widen(c, in, &starts, &ends);
     const int64_t *time = in->cols[op->window.column].data;
+    int64_t size = op->window.pane ? op->window.pane : op->window.size;
     for (uint32_t i = 0; i < batch_live(in); i++) {
         uint32_t row = batch_row(in, i);
-        starts[row] = align(time[row], op->window.size, op->window.offset);
-        ends[row] = starts[row] + op->window.size;
+        starts[row] = window_align(time[row], size, op->window.offset);
+        ends[row] = starts[row] + size;
     }
     return out;
 }
@@ -162,7 +157,8 @@ static void window_push(struct operator *op, struct op_context *c, struct batch 
     uint64_t left_out = c->counts->error + c->counts->filtered;
     struct batch timed = *in;
     refuse_null(c, op, w->names, &timed, w->window.column, w->null_rule);
-    struct batch *out = w->window.kind == WINDOW_TUMBLE ? tumble(w, c, &timed) : expand(w, c, &timed);
+    bool one = w->window.kind == WINDOW_TUMBLE || w->window.pane;
+    struct batch *out = one ? tumble(w, c, &timed) : expand(w, c, &timed);
     c->counts->out += batch_live(out);
     c->counts->in += batch_live(out) + c->counts->error + c->counts->filtered - left_out;
     *ret = batch_live(out) ? out : NULL;

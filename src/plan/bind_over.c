@@ -138,13 +138,24 @@ static enum status bind_named(struct binder *b, const struct scope *scope, const
     return bind_frame(b, e, &call->call);
 }
 
+static bool is_aggregate(const char *name)
+{
+    const struct aggregate *g;
+    for (size_t i = 0; (g = aggregate_at(i)); i++)
+        if (strcmp(g->name, name) == 0)
+            return true;
+    return false;
+}
+
 static enum status bind_aggregate(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                                   struct over_call *call)
 {
     if (e->distinct || e->filter || e->norder)
         return bind_refuse(b, e->location, "DISTINCT, ORDER BY or FILTER in a call with OVER");
+    if (!is_aggregate(e->name))
+        return bind_refuse(b, e->location, "the window function %s()", e->name);
     if (e->nargs > 1 || (e->nargs == 0 && !e->flag))
-        return bind_error(b, e->location, "%s() takes one argument", e->name);
+        return bind_refuse(b, e->location, "%s() of %u arguments with OVER", e->name, e->nargs);
     if (e->nargs) {
         TRY(bind_expr(b, scope, e->args[0], &call->arg));
         TRY(bind_settle(b, &call->arg));

@@ -389,6 +389,7 @@ static enum status first_by_order(struct binder *b, struct selecting *s)
                               "SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
         if (!is_key)
             sort[nsort++] = (struct plan_sort_key){column, ast->order[i].descending, ast->order[i].nulls_first};
+        s->order[i] = expr_column(b->arena, column, s->order[i]->type, s->order[i]->location);
     }
     uint32_t node;
     struct plan_topn first = {OVER_ROW_NUMBER, key, ast->non, 1};

@@ -182,6 +182,8 @@ static void explain_window(struct explain *x, const struct plan_node *n)
         buf_printf(x->out, " every %s", duration(w->slide, slide));
     if (w->offset)
         buf_printf(x->out, " from %s", duration(w->offset, slide));
+    if (w->pane)
+        buf_printf(x->out, ", in panes of %s", duration(w->pane, slide));
 }
 
 static void explain_session(struct explain *x, const struct plan_node *n, unsigned depth)

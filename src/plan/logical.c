@@ -85,6 +85,8 @@ static void canonical_window(struct buf *out, const struct plan_window *w)
     static const char *const kinds[] = {"tumble", "hop", "cumulate", "session"};
     buf_printf(out, " %s %u size %" PRId64 " slide %" PRId64 " offset %" PRId64, kinds[w->kind], w->column, w->size,
                w->slide, w->offset);
+    if (w->pane)
+        buf_printf(out, " pane %" PRId64, w->pane);
     canonical_list(out, "key", w->key, w->nkey);
 }
 
@@ -172,7 +174,11 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
             buf_printf(out, " %u", n->dedup_key[i]);
         buf_printf(out, " horizon %" PRId64, n->dedup_horizon);
         break;
-    case NODE_AGGREGATE: canonical_aggregate(out, n); break;
+    case NODE_AGGREGATE:
+        canonical_aggregate(out, n);
+        if (n->window.pane)
+            canonical_window(out, &n->window);
+        break;
     case NODE_SORT: canonical_sort(out, n); break;
     case NODE_WINDOW: canonical_window(out, &n->window); break;
     case NODE_SESSION:

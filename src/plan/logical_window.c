@@ -127,6 +127,72 @@ static bool passes_on(const struct plan_node *n)
     return n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_WINDOW || n->kind == NODE_UNION;
 }
 
+static int64_t greatest_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static bool reads(const struct expr *e, int32_t column)
+{
+    if (e->kind == EXPR_COLUMN && (int32_t)e->column == column)
+        return true;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (reads(e->args[i], column))
+            return true;
+    return false;
+}
+
+/* Is this an aggregate over windows that overlap, in which nothing but the groups tells the windows of a row apart?
+ * Then it can be made of panes. *ret_project and *ret_window are the two steps below it. */
+static bool has_panes(struct binder *b, const struct plan_node *n, struct plan_node *ret_project,
+                      struct plan_node *ret_window)
+{
+    const struct plan_node *project = b->nodes[n->inputs[0]];
+    if (n->kind != NODE_AGGREGATE || project->kind != NODE_PROJECT || n->closes < 0)
+        return false;
+    const struct plan_node *window = b->nodes[project->inputs[0]];
+    const struct plan_window *w = &window->window;
+    bool overlap = window->kind == NODE_WINDOW && (w->kind == WINDOW_HOP || w->kind == WINDOW_CUMULATE) &&
+                   w->size >= 2 * w->slide;
+    bool by_start = w->kind == WINDOW_HOP && n->closes == n->window_start;
+    if (!overlap || (n->closes != n->window_end && !by_start))
+        return false;
+    for (uint32_t i = 0; i < project->schema.ncols; i++) {
+        bool bound = (int32_t)i == n->window_start || (int32_t)i == n->window_end;
+        if (!bound && (reads(project->exprs[i], window->window_start) || reads(project->exprs[i], window->window_end)))
+            return false;
+    }
+    *ret_project = *project;
+    *ret_window = *window;
+    return true;
+}
+
+/* What a row is computed from is kept once a pane, instead of once for each window that holds it. */
+static enum status close_in_panes(struct binder *b, struct plan_node *closed, struct plan_node *project,
+                                  struct plan_node *window, int32_t location, uint32_t *ret)
+{
+    uint32_t input;
+    window->window.pane = greatest_divisor(window->window.size, window->window.slide);
+    TRY(node_close(b, window->inputs[0], location, &input));
+    window->inputs = arena_dup(b->arena, &input, sizeof input);
+    window->mode = b->nodes[input]->mode;
+    input = node_add(b, arena_dup(b->arena, window, sizeof *window));
+    project->inputs = arena_dup(b->arena, &input, sizeof input);
+    project->mode = window->mode;
+    input = node_add(b, arena_dup(b->arena, project, sizeof *project));
+    closed->inputs = arena_dup(b->arena, &input, sizeof input);
+    closed->window = window->window;
+    closed->final = true;
+    closed->mode = MODE_FINAL;
+    *ret = node_add(b, closed);
+    return OK;
+}
+
 enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32_t *ret)
 {
     const struct plan_node *n = b->nodes[node];
@@ -136,7 +202,9 @@ enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32
     }
     if (!closes_itself(n) && !passes_on(n))
         return never_closes(b, n, location);
-    struct plan_node *closed = arena_dup(b->arena, n, sizeof *n);
+    struct plan_node *closed = arena_dup(b->arena, n, sizeof *n), project, window;
+    if (has_panes(b, n, &project, &window))
+        return close_in_panes(b, closed, &project, &window, location, ret);
     closed->inputs = arena_array(b->arena, n->ninputs, sizeof *closed->inputs);
     closed->final = closes_itself(n);
     closed->mode = closed->final ? MODE_FINAL : MODE_APPEND;

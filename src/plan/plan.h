@@ -141,6 +141,8 @@ struct plan_window {
     int64_t size;     /* of a session: its gap */
     int64_t slide;    /* HOP: between starts; CUMULATE: between ends; divides the size of a CUMULATE */
     int64_t offset;
+    int64_t pane;     /* HOP, CUMULATE: rows come once, with the bounds of their pane of this length; 0: they come with
+                       * each window they are in */
     uint32_t *key, nkey; /* SESSION: input columns */
 };
 
@@ -223,7 +225,8 @@ struct plan_node {
     struct expr ***rows; uint32_t nrows; /* VALUES */
     uint32_t *dedup_key, ndedup_key;   /* DEDUP */
     int64_t dedup_horizon;             /* us, > 0; the input has a time column */
-    struct plan_window window;         /* WINDOW: output is the input's columns, then start and end; SESSION */
+    struct plan_window window;         /* WINDOW: output is the input's columns, then start and end; SESSION; AGGREGATE
+                                        * with a pane: what comes in are panes of these windows */
     uint32_t ngroup;                   /* AGGREGATE: the first ngroup input columns are the groups... */
     struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates; SESSION: the session's key,
                                         * start, end, then aggregates */

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 
 #include "base/os.h"
+#include "base/pages.h"
 
 enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, PENDING_KEEP = 64, GENERATIONS = 32 };
 enum { AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
@@ -62,7 +63,7 @@ struct generation {
 
 /* What an insertion needs: one cache line. */
 struct shard {
-    struct line *lines; /* at a cache line's start, within `memory` of its history */
+    struct line *lines; /* from pages_alloc, unless there are none */
     uint32_t nlines;
     uint32_t inserted, turn_at; /* in the open generation: when there are turn_at, look whether there is room */
     uint32_t npending, pending_cap;
@@ -74,7 +75,7 @@ struct shard {
 static_assert(sizeof(struct shard) == LINE, "a cache line");
 
 struct history {
-    void *memory;
+    struct pages *pages; /* the set's */
     int64_t latest_us; /* of all that came before the open generation */
     uint32_t closed;   /* sum of the closed generations */
     uint32_t ngenerations;
@@ -84,6 +85,7 @@ struct history {
 struct expiring {
     struct shard *shards; /* at a cache line's start, within `memory` */
     void *memory;
+    struct pages *pages; /* where the lines of all shards lie */
     struct history histories[SHARDS];
     int64_t horizon_us;
     char name[SECTION_NAME_MAX];
@@ -97,6 +99,8 @@ static int64_t saturating_sub(int64_t a, int64_t b)
     return __builtin_sub_overflow(a, b, &r) ? (b > 0 ? INT64_MIN : INT64_MAX) : r;
 }
 
+static size_t memory_size(uint32_t nlines) { return (size_t)nlines * LINE; }
+
 /* Where the look-ups of a shard without entries go. */
 static struct line no_line;
 
@@ -106,11 +110,13 @@ struct expiring *expiring_new(const char *name, int64_t horizon_us)
     struct expiring *s = mem_zalloc(sizeof *s);
     s->memory = mem_zalloc((SHARDS + 1) * sizeof *s->shards);
     s->shards = to_line(s->memory);
+    s->pages = pages_new();
     s->horizon_us = horizon_us;
     memcpy(s->name, name, strlen(name));
     for (unsigned i = 0; i < SHARDS; i++) {
         s->shards[i].newest_us = s->histories[i].latest_us = INT64_MIN;
         s->shards[i].history = &s->histories[i];
+        s->histories[i].pages = s->pages;
         s->shards[i].lines = &no_line;
     }
     return s;
@@ -121,9 +127,11 @@ void expiring_free(struct expiring *s)
     if (!s)
         return;
     for (unsigned i = 0; i < SHARDS; i++) {
-        free(s->histories[i].memory);
+        if (s->shards[i].nlines)
+            pages_release(s->pages, s->shards[i].lines, memory_size(s->shards[i].nlines));
         free(s->shards[i].pending);
     }
+    pages_free(s->pages);
     free(s->memory);
     free(s);
 }
@@ -139,8 +147,6 @@ uint64_t expiring_count(const struct expiring *s)
         n += count_of(&s->shards[i]);
     return n;
 }
-
-static size_t memory_size(uint32_t nlines) { return nlines ? ((size_t)nlines + 1) * LINE : 0; }
 
 uint64_t expiring_bytes(const struct expiring *s)
 {
@@ -200,30 +206,38 @@ static void count_passing(struct shard *h, uint32_t from, uint32_t to, int chang
 {
     for (; from != to; from = after(h, from)) {
         struct entry *e = h->lines[from].entries;
-        unsigned n = 0;
-        for (unsigned k = 0; k < SLOTS; k++)
-            n |= (unsigned)(e[k].rest & passed_bit) << k;
+        uint64_t n = (e[0].rest & 1) | (e[1].rest & 1) << 1 | (e[2].rest & 1) << 2 | (e[3].rest & 1) << 3;
         if (n == PASSED_MAX)
             continue;
-        n += (unsigned)change;
-        for (unsigned k = 0; k < SLOTS; k++)
-            e[k].rest = (e[k].rest & ~passed_bit) | (n >> k & 1);
+        uint64_t flipped = n ^ (n + (uint64_t)(int64_t)change);
+        e[0].rest ^= flipped & 1;
+        e[1].rest ^= flipped >> 1 & 1;
+        e[2].rest ^= flipped >> 2 & 1;
+        e[3].rest ^= flipped >> 3 & 1;
     }
 }
 
-/* Put an id that is not there into a table that is being filled; there is room. */
-static void place(struct shard *h, uint64_t lo, uint64_t tag, uint64_t code)
+static inline bool is_empty(const struct entry *e) { return e->rest << 16 >> 17 == 0; }
+
+static inline unsigned empties_of(const struct line *l)
 {
-    uint32_t home = home_of(h, lo);
-    for (uint32_t i = home;; i = after(h, i))
-        for (unsigned k = 0; k < SLOTS; k++) {
-            struct entry *e = &h->lines[i].entries[k];
-            if (entry_code(e) == 0) {
-                entry_set(e, lo, tag, code);
-                count_passing(h, home, i, 1);
-                return;
-            }
-        }
+    const struct entry *e = l->entries;
+    return (unsigned)is_empty(&e[0]) | (unsigned)is_empty(&e[1]) << 1 | (unsigned)is_empty(&e[2]) << 2 |
+           (unsigned)is_empty(&e[3]) << 3;
+}
+
+/* Put an id that is not there into a table that is being filled; there is room. */
+static inline void place(struct shard *h, uint64_t lo, uint64_t tag, uint64_t code)
+{
+    uint32_t home = home_of(h, lo), at = home;
+    unsigned empty = empties_of(&h->lines[at]);
+    while (unlikely(!empty)) {
+        at = after(h, at);
+        empty = empties_of(&h->lines[at]);
+    }
+    entry_set(&h->lines[at].entries[__builtin_ctz(empty)], lo, tag, code);
+    if (unlikely(at != home))
+        count_passing(h, home, at, 1);
 }
 
 /* ---- size ---- */
@@ -274,11 +288,9 @@ static void take_census(struct shard *h, const struct census *c)
 static void rebuild(struct shard *h, uint32_t nlines, int64_t base_us, int64_t expired_us)
 {
     struct shard old = *h;
-    void *memory = h->history->memory;
     uint64_t free_up_to = free_code(&old, expired_us);
     h->history->latest_us = MAX(h->history->latest_us, h->newest_us);
-    h->history->memory = mem_zalloc(memory_size(nlines));
-    h->lines = to_line(h->history->memory);
+    h->lines = pages_alloc(h->history->pages, memory_size(nlines));
     h->nlines = nlines;
     h->base_us = MAX(base_us, INT64_MIN + 1); /* INT64_MIN stands for "none has expired" */
     bool moved = h->base_us != old.base_us;
@@ -296,7 +308,8 @@ static void rebuild(struct shard *h, uint32_t nlines, int64_t base_us, int64_t e
             census_add(&census, MAX(code, census.from), time_of(h, code));
         }
     take_census(h, &census);
-    free(memory);
+    if (old.nlines)
+        pages_release(h->history->pages, old.lines, memory_size(old.nlines));
 }
 
 static uint32_t count_live(const struct shard *h, int64_t expired_us)
@@ -415,35 +428,42 @@ void expiring_sweep(struct expiring *s, int64_t evict_us)
 [[gnu::always_inline]] static inline void prefetch(const struct expiring *s, struct hash128 id)
 {
     const struct shard *h = &s->shards[expiring_shard(id)];
-    __builtin_prefetch(&h->lines[home_of(h, id.lo)], 1);
+    const struct line *home = &h->lines[home_of(h, id.lo)];
+    __builtin_prefetch(home, 1);
+    __builtin_prefetch(home + 1, 1); /* every fourth chain goes on there */
 }
 
-/* Which of a line's entries is this id, and which are free: bits. All four are compared at once, because which of them
- * it is, or how many there are, no branch predictor can know. */
-static inline unsigned look(const struct line *l, uint64_t lo, uint64_t tag, uint64_t free_up_to, unsigned *ret_free)
+/* Which of a line's entries are free, and is one of the others this id? All four are compared at once, because which of
+ * them it is, or how many there are, no branch predictor can know; written out, because gcc 12 leaves a loop a loop. */
+static inline bool look(const struct line *l, uint64_t lo, uint64_t tag, uint64_t free_up_to, unsigned *ret_free)
 {
-    unsigned found = 0, vacant = 0;
-    for (unsigned k = 0; k < SLOTS; k++) {
-        const struct entry *e = &l->entries[k];
-        vacant |= (unsigned)(entry_code(e) <= free_up_to) << k;
-        found |= (unsigned)(((e->lo ^ lo) | (entry_tag(e) ^ tag)) == 0) << k;
-    }
+    const struct entry *e = l->entries;
+    const uint64_t free_rest = free_up_to << 17 | passed_bit << 16; /* the highest of a free entry, without its tag */
+    unsigned found = (unsigned)(e[0].lo == lo) | (unsigned)(e[1].lo == lo) << 1 | (unsigned)(e[2].lo == lo) << 2 |
+                     (unsigned)(e[3].lo == lo) << 3;
+    unsigned vacant = (unsigned)(e[0].rest << 16 <= free_rest) | (unsigned)(e[1].rest << 16 <= free_rest) << 1 |
+                      (unsigned)(e[2].rest << 16 <= free_rest) << 2 | (unsigned)(e[3].rest << 16 <= free_rest) << 3;
     *ret_free = vacant;
-    return found & ~vacant;
+    for (found &= ~vacant; unlikely(found); found &= found - 1)
+        if (entry_tag(&e[__builtin_ctz(found)]) == tag)
+            return true;
+    return false;
 }
 
-/* On from the first line, which has no place or was passed by: is the id further on? false: it is not, and *ret is the
- * line where it goes. */
-static bool walk(const struct shard *h, uint32_t home, uint64_t lo, uint64_t tag, uint64_t free_up_to, uint32_t *ret)
+/* On from the first line, which has no place or was passed by: is the id further on? false: it is not, and *at and
+ * *vacancies, which are the first line's, become those of the line where it goes. */
+static bool walk(const struct shard *h, uint64_t lo, uint64_t tag, uint64_t free_up_to, uint32_t *at,
+                 unsigned *vacancies)
 {
-    bool chained = true, placed = false;
-    for (uint32_t i = home, n = 0; n < h->nlines && (chained || !placed); i = after(h, i), n++) {
-        unsigned vacancies;
-        if (look(&h->lines[i], lo, tag, free_up_to, &vacancies))
+    bool chained = is_passed(&h->lines[*at]), placed = *vacancies != 0;
+    for (uint32_t i = after(h, *at), n = 1; n < h->nlines && (chained || !placed); i = after(h, i), n++) {
+        unsigned vacant;
+        if (look(&h->lines[i], lo, tag, free_up_to, &vacant))
             return true;
-        if (!placed && vacancies) {
+        if (!placed && vacant) {
             placed = true;
-            *ret = i;
+            *at = i;
+            *vacancies = vacant;
         }
         chained = chained && is_passed(&h->lines[i]);
     }
@@ -465,10 +485,10 @@ static inline bool insert(struct expiring *s, struct hash128 id, int64_t time_us
     if (look(&h->lines[home], id.lo, tag, free_up_to, &vacancies))
         return false;
     if (unlikely(!vacancies || is_passed(&h->lines[home]))) {
-        if (walk(h, home, id.lo, tag, free_up_to, &at))
+        if (walk(h, id.lo, tag, free_up_to, &at, &vacancies))
             return false;
-        (void)look(&h->lines[at], id.lo, tag, free_up_to, &vacancies);
-        count_passing(h, home, at, 1);
+        if (at != home)
+            count_passing(h, home, at, 1);
     }
     struct entry *e = &h->lines[at].entries[__builtin_ctz(vacancies)];
     if (entry_code(e) && unlikely(home_of(h, e->lo) != at))

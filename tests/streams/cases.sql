@@ -120,3 +120,102 @@ WITH x AS (SELECT k, window_start AS first, window_end AS last, count(*) AS n FR
 
 -- case join of sessions with windows: k int, ws timestamptz, we timestamptz, n bigint, m bigint
 WITH x AS (SELECT k, window_start AS first, window_end AS last, count(*) AS n FROM session(a, ts, interval '4 s', k) GROUP BY k, window_start, window_end), y AS (SELECT k, window_start AS ws, window_end AS we, count(*) AS m FROM tumble(b, ts, interval '10 s') GROUP BY k, window_start, window_end) SELECT x.k, x.first, x.last, x.n, y.m FROM x, y WHERE x.k = y.k AND x.last BETWEEN y.we - interval '10 s' AND y.we;
+
+-- case first row of each: k int, id int, v int
+SELECT k, id, v FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY v DESC NULLS LAST, id) AS r FROM a) q WHERE r = 1;
+
+-- case first three with their number: r bigint, k int, id int, t text
+SELECT r, k, id, t FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY t, n DESC, id) AS r FROM a) q WHERE r <= 3;
+
+-- case first rows of all: r bigint, id int
+SELECT r, id FROM (SELECT *, row_number() OVER (ORDER BY n DESC NULLS FIRST, id) AS r FROM a) q WHERE r < 8;
+
+-- case rank with ties: r bigint, j int, id int
+SELECT r, j, id FROM (SELECT *, rank() OVER (PARTITION BY j ORDER BY v DESC) AS r FROM a) q WHERE r <= 70;
+
+-- case dense rank with ties: r bigint, k int, id int
+SELECT r, k, id FROM (SELECT *, dense_rank() OVER (PARTITION BY k ORDER BY v, j DESC) AS r FROM a) q WHERE r <= 4;
+
+-- case second by dense rank: k int, id int
+SELECT k, id FROM (SELECT *, dense_rank() OVER (PARTITION BY k ORDER BY v) AS r FROM a) q WHERE r = 2;
+
+-- case rank of rows that are the same: r bigint, v int
+SELECT r, v FROM (SELECT v, rank() OVER (PARTITION BY v % 2 ORDER BY v) AS r FROM (SELECT v FROM a) s) q WHERE r <= 80;
+
+-- case distinct on with order: k int, id int, n numeric(12,2)
+SELECT DISTINCT ON (k) k, id, n FROM a ORDER BY k, n DESC, id;
+
+-- case first three of groups: r bigint, j int, k int, n bigint
+SELECT r, j, k, n FROM (SELECT *, row_number() OVER (PARTITION BY j ORDER BY n DESC, k) AS r FROM (SELECT j, k, count(*) AS n FROM a GROUP BY j, k) g) q WHERE r <= 3;
+
+-- case rank of groups: r bigint, k int, n bigint
+SELECT r, k, n FROM (SELECT *, rank() OVER (ORDER BY n) AS r FROM (SELECT k, count(*) AS n FROM a GROUP BY k) g) q WHERE r <= 5;
+
+-- case dense rank of joined rows: r bigint, a int, b int
+SELECT r, a, b FROM (SELECT a.id AS a, b.id AS b, dense_rank() OVER (PARTITION BY a.k ORDER BY b.n DESC, a.id) AS r FROM a LEFT JOIN b ON a.k = b.k AND a.v = b.v) q WHERE r <= 3;
+
+-- case first of each window: we timestamptz, k int, n bigint
+SELECT window_end, k, n FROM (SELECT *, row_number() OVER (PARTITION BY window_end ORDER BY n DESC, k) AS r FROM (SELECT window_end, k, count(*) AS n FROM tumble(a, ts, interval '5 s') GROUP BY window_end, k) g) q WHERE r = 1;
+
+-- case first rows of each window: we timestamptz, r bigint, id int
+SELECT window_end, r, id FROM (SELECT *, rank() OVER (PARTITION BY window_end ORDER BY v DESC, j) AS r FROM hop(a, ts, interval '2 s', interval '6 s')) q WHERE r <= 2;
+
+-- case lag: id int, p int, q text, d int
+SELECT id, lag(v) OVER (PARTITION BY k ORDER BY ts, id), lag(t, 3) OVER (PARTITION BY k ORDER BY ts, id), lag(v, 2, id) OVER (PARTITION BY k ORDER BY ts, id) FROM a;
+
+-- case lead: id int, p int, q numeric(12,2), z int
+SELECT id, lead(id) OVER (PARTITION BY j ORDER BY v NULLS FIRST, id DESC), lead(n, 4, 0.25) OVER (PARTITION BY j ORDER BY v NULLS FIRST, id DESC), lead(v, 0) OVER (PARTITION BY j ORDER BY v NULLS FIRST, id DESC) FROM a;
+
+-- case first and last value: id int, f int, l int, p int
+SELECT id, first_value(v) OVER (PARTITION BY k ORDER BY v, j), last_value(v) OVER (PARTITION BY k ORDER BY v, j), last_value(j) OVER (PARTITION BY k ORDER BY v, j) FROM a;
+
+-- case first and last value of a frame: id int, f int, l int
+SELECT id, first_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING), last_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING) FROM a;
+
+-- case last value of the partition: id int, f int, l int
+SELECT id, first_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING), last_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM a;
+
+-- case sum over three rows: id int, s numeric(20,2), m int, n bigint
+SELECT id, sum(n) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), max(v) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), count(v) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM a;
+
+-- case sums over frames behind and ahead: id int, s bigint, m int, f double precision
+SELECT id, sum(v) OVER (PARTITION BY j ORDER BY n, id ROWS BETWEEN 40 PRECEDING AND 5 FOLLOWING), min(v) OVER (PARTITION BY j ORDER BY n, id ROWS BETWEEN 40 PRECEDING AND 5 FOLLOWING), sum(f) OVER (PARTITION BY j ORDER BY n, id ROWS BETWEEN 40 PRECEDING AND 5 FOLLOWING) FROM a;
+
+-- case running sums: id int, s bigint, m int, t text
+SELECT id, sum(v) OVER (PARTITION BY j ORDER BY ts, id ROWS UNBOUNDED PRECEDING), max(v) OVER (PARTITION BY j ORDER BY ts, id ROWS UNBOUNDED PRECEDING), min(t) OVER (PARTITION BY j ORDER BY ts, id ROWS UNBOUNDED PRECEDING) FROM a;
+
+-- case sums of what is left: id int, s bigint, m int
+SELECT id, sum(v) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING), max(v) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING) FROM a;
+
+-- case average to the last peer: id int, m numeric(38,16), n bigint
+SELECT id, avg(n) OVER (PARTITION BY k ORDER BY v), count(*) OVER (PARTITION BY k ORDER BY v) FROM a;
+
+-- case count over a partition: id int, n bigint, m int
+SELECT id, count(*) OVER (PARTITION BY k), max(id) OVER (PARTITION BY k) FROM a;
+
+-- case share of the whole: id int, s numeric(20,2)
+SELECT id, sum(n) OVER () FROM a;
+
+-- case ranks of all: id int, r bigint, e bigint, d bigint
+SELECT id, row_number() OVER (PARTITION BY k ORDER BY v, j) - row_number() OVER (PARTITION BY k ORDER BY v, j), rank() OVER (PARTITION BY k ORDER BY v, j), dense_rank() OVER (PARTITION BY k ORDER BY v, j) FROM a;
+
+-- case functions over groups: k int, n bigint, p bigint, s numeric(38,0)
+SELECT k, n, lag(n) OVER (ORDER BY n, k), sum(n) OVER (ORDER BY n, k) FROM (SELECT k, count(*) AS n FROM a GROUP BY k) g;
+
+-- case functions within windows: we timestamptz, k int, n bigint, s numeric(38,0)
+SELECT window_end, k, n, sum(n) OVER (PARTITION BY window_end ORDER BY k) FROM (SELECT window_end, k, count(*) AS n FROM tumble(a, ts, interval '5 s') GROUP BY window_end, k) g;
+
+-- case hop by much: ws timestamptz, k int, n bigint, s numeric(20,2), f double precision, d bigint, l text
+SELECT window_start, k, count(*), sum(n), avg(f), count(DISTINCT v), min(t) FROM hop(a, ts, interval '500 ms', interval '10 s') GROUP BY k, window_start;
+
+-- case hop of odd sizes: we timestamptz, j int, n bigint, v int
+SELECT window_end, j, count(*) FILTER (WHERE v > 3), max(v) FROM hop(a, ts, interval '700 ms', interval '6 s') GROUP BY j, window_end;
+
+-- case hop of everything: ws timestamptz, we timestamptz, n bigint
+SELECT window_start, window_end, count(*) FROM hop(a, ts, interval '400 ms', interval '1 s') GROUP BY window_start, window_end;
+
+-- case cumulate by key: ws timestamptz, we timestamptz, k int, n bigint, v int
+SELECT window_start, window_end, k, count(*), max(v) FROM cumulate(a, ts, interval '1 s', interval '15 s') GROUP BY window_start, k, window_end;
+
+-- case top of a hop: we timestamptz, m bigint, n numeric(20,0)
+SELECT window_end, max(n), sum(n) FROM (SELECT k, window_start, window_end, count(*) AS n FROM hop(a, ts, interval '1 s', interval '8 s') GROUP BY k, window_start, window_end) q GROUP BY window_start, window_end;

@@ -1,0 +1,104 @@
+#include "base/pages.h"
+
+#include <stdlib.h>
+
+#include "base/os.h"
+
+enum {
+    CUT_FROM = 48 << 10, /* bytes: a shard's table of this size has 255 others beside it */
+    CHUNK = 8 << 20,
+    LINE = 64,
+};
+
+struct chunk {
+    char *start;
+    size_t size, cut, live; /* bytes from the start on that were given out; of these, not released */
+};
+
+struct pages {
+    pthread_mutex_t lock;
+    struct chunk *chunks; /* the last is the one that is cut */
+    size_t nchunks, cap;
+};
+
+struct pages *pages_new(void)
+{
+    struct pages *p = mem_zalloc(sizeof *p);
+    pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+void pages_free(struct pages *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->nchunks; i++) {
+        assert(p->chunks[i].live == 0);
+        os_pages_unmap(p->chunks[i].start, p->chunks[i].size);
+    }
+    pthread_mutex_destroy(&p->lock);
+    free(p->chunks);
+    free(p);
+}
+
+static size_t to_lines(size_t size) { return (size + LINE - 1) & ~(size_t)(LINE - 1); }
+
+static void drop_chunk(struct pages *p, size_t i)
+{
+    os_pages_unmap(p->chunks[i].start, p->chunks[i].size);
+    memmove(&p->chunks[i], &p->chunks[i + 1], (p->nchunks - i - 1) * sizeof *p->chunks);
+    p->nchunks--;
+}
+
+static struct chunk *add_chunk(struct pages *p, size_t size)
+{
+    if (p->nchunks && p->chunks[p->nchunks - 1].live == 0)
+        drop_chunk(p, p->nchunks - 1);
+    if (p->nchunks == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 8;
+        p->chunks = mem_realloc(p->chunks, p->cap * sizeof *p->chunks);
+    }
+    struct chunk *c = &p->chunks[p->nchunks++];
+    *c = (struct chunk){.size = MAX(size, (size_t)CHUNK)};
+    c->start = os_pages_map(c->size);
+    return c;
+}
+
+void *pages_alloc(struct pages *p, size_t size)
+{
+    size_t whole = to_lines(size);
+    assert(size > 0 && whole >= size);
+    if (whole < CUT_FROM) {
+        void *small = mem_aligned(LINE, whole);
+        memset(small, 0, whole);
+        return small;
+    }
+    pthread_mutex_lock(&p->lock);
+    struct chunk *c = p->nchunks ? &p->chunks[p->nchunks - 1] : NULL;
+    if (!c || c->size - c->cut < whole)
+        c = add_chunk(p, whole);
+    char *piece = c->start + c->cut;
+    c->cut += whole;
+    c->live += whole;
+    pthread_mutex_unlock(&p->lock);
+    return piece;
+}
+
+void pages_release(struct pages *p, void *piece, size_t size)
+{
+    size_t whole = to_lines(size), i = 0;
+    if (!piece || whole < CUT_FROM) {
+        free(piece);
+        return;
+    }
+    const char *at = piece;
+    pthread_mutex_lock(&p->lock);
+    while (at < p->chunks[i].start || at >= p->chunks[i].start + p->chunks[i].size) {
+        i++;
+        assert(i < p->nchunks);
+    }
+    p->chunks[i].live -= whole;
+    if (p->chunks[i].live == 0 && i + 1 < p->nchunks)
+        drop_chunk(p, i);
+    pthread_mutex_unlock(&p->lock);
+}

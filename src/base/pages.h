@@ -1,0 +1,22 @@
+/* Memory for large tables that are read in no order: cut from chunks that the kernel may back with huge pages, so that
+ * a look-up does not also have to look for the address in page tables that are themselves out of the cache. Smaller
+ * pieces come from the allocator: a small table shall not cost a huge page.
+ *
+ *     struct pages *p = pages_new();
+ *     char *table = pages_alloc(p, size);       // zeroed, at a cache line's start
+ *     pages_release(p, table, size);            // the same size
+ *
+ * Pieces of a chunk are cut one behind the other and never again; a chunk whose pieces are all released goes back to
+ * the kernel as a whole. That suits tables that are made and released at about the same times, seldom, as the shards
+ * of a table that grows are. May be called from any thread.
+ */
+#pragma once
+
+#include "base/base.h"
+
+struct pages;
+struct pages *pages_new(void);
+/* All that came from it must have been released. */
+void pages_free(struct pages *p);
+void *pages_alloc(struct pages *p, size_t size);
+void pages_release(struct pages *p, void *piece, size_t size); /* NULL is fine */

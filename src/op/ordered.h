@@ -1,0 +1,134 @@
+/* Rows in order, by partition: what Top-N and window functions keep. One keyed table holds them all, an entry a row, so
+ * that an epoch writes only the rows that changed; in memory each partition is a list of short sorted arrays, so that a
+ * row is found, put in and taken out in logarithmic time, however many the partition has. Shards are used by one
+ * thread each.
+ *
+ * An epoch on a shard: ordered_partition and ordered_add for every row that came, then each of ordered_touched is
+ * looked at and given to ordered_settle; then what is due goes by ordered_take_due and ordered_drop.
+ */
+#pragma once
+
+#include "column/batch.h"
+#include "state/due.h"
+#include "state/keyed.h"
+
+enum { ORDERED_VERSION = 1 };
+
+struct ordered_row { /* the value of an entry */
+    int64_t weight; /* how many times the row is there: not more than 0 only within an epoch, or when more was taken
+                     * back than given */
+    /* in memory only: what of it was handed out, as the owner sees it */
+    union {
+        struct { int64_t rank, count; };
+        struct { char *results; uint64_t results_len; }; /* heap */
+    };
+    bool changed; /* in this epoch */
+};
+
+static inline struct ordered_row *ordered_row_of(struct keyed_entry *e) { return keyed_value(e); }
+
+struct ordered_chunk {
+    struct keyed_entry **rows; /* n > 0 */
+    uint32_t n, cap;
+    void *prefix; /* the owner's, about all rows before this chunk */
+};
+
+struct ordered_partition {
+    uint64_t hash;
+    struct ordered_chunk *chunks;
+    uint32_t nchunks, cap;
+    struct keyed_entry **changed; /* in this epoch */
+    uint32_t nchanged, changed_cap;
+    uint64_t rows;
+    int64_t closes;    /* INT64_MAX: never */
+    uint32_t due;
+    uint32_t prefixes; /* the first so many chunks have a prefix that holds */
+    bool touched;
+    bool known;        /* the owner's: the rows know what of them was handed out */
+    bool full;         /* the owner's */
+    int64_t out;       /* the owner's */
+    uint32_t key_len;
+    char key[];
+};
+
+struct ordered_config {
+    const char *name;                    /* names the state */
+    const struct type *types;            /* of the partition's columns */
+    uint32_t npartition;
+    int32_t closes;                      /* which of these closes it, -1: none */
+    bool has_results;                    /* rows own `results` */
+    void (*forget)(void *arg, void *prefix); /* frees a prefix; NULL: there are none */
+    void *arg;
+};
+
+struct ordered;
+struct ordered *ordered_new(const struct ordered_config *config);
+void ordered_free(struct ordered *o);
+
+/* The partition with this key (rowkey; hash = hash64(key)), made if it is not there, and touched. */
+struct ordered_partition *ordered_partition(struct ordered *o, uint64_t hash, struct slice key);
+/* Add `weight` to a row. order: its sort key of sort_len bytes, what breaks ties, and the row, as ordered_put_row wrote
+ * them. */
+void ordered_add(struct ordered *o, struct ordered_partition *p, uint32_t sort_len, struct slice order,
+                 int64_t weight);
+/* The row's weight becomes this; it is one of those that are kept. */
+void ordered_weigh(struct ordered *o, struct ordered_partition *p, struct keyed_entry *e, int64_t weight);
+/* The partitions of a shard that were touched, by their keys. */
+struct ordered_partition **ordered_touched(struct ordered *o, unsigned shard, uint32_t *ret_count);
+/* No row of the partition is touched any more; those whose weight is 0 are gone, and so is the partition if it is
+ * empty. */
+void ordered_settle(struct ordered *o, struct ordered_partition *p);
+/* All touched partitions of the shard were settled. */
+void ordered_settled(struct ordered *o, unsigned shard);
+/* A partition whose time has come, NULL: none has. It is dropped next. */
+struct ordered_partition *ordered_take_due(struct ordered *o, unsigned shard, int64_t until);
+void ordered_drop(struct ordered *o, struct ordered_partition *p);
+/* Touch every partition of a shard, after each was shown. */
+void ordered_touch_all(struct ordered *o, unsigned shard, void (*visit)(void *arg, struct ordered_partition *p),
+                       void *arg);
+
+/* ---- the rows of a partition, in order ---- */
+
+struct ordered_at {
+    uint32_t chunk, index;
+};
+
+/* NULL: past the end. */
+static inline struct keyed_entry *ordered_at(const struct ordered_partition *p, struct ordered_at at)
+{
+    return at.chunk < p->nchunks ? p->chunks[at.chunk].rows[at.index] : NULL;
+}
+static inline void ordered_next(const struct ordered_partition *p, struct ordered_at *at)
+{
+    if (++at->index == p->chunks[at->chunk].n)
+        *at = (struct ordered_at){at->chunk + 1, 0};
+}
+/* false: it is the first. */
+static inline bool ordered_back(const struct ordered_partition *p, struct ordered_at *at)
+{
+    if (at->index == 0 && at->chunk == 0)
+        return false;
+    if (at->index-- == 0)
+        *at = (struct ordered_at){at->chunk - 1, p->chunks[at->chunk - 1].n - 1};
+    return true;
+}
+struct keyed_entry *ordered_last(const struct ordered_partition *p);
+struct ordered_at ordered_find(const struct ordered *o, const struct ordered_partition *p, struct keyed_entry *e);
+/* By sort key, ties, and bytes: as rows lie. */
+int ordered_compare(const struct ordered *o, const struct keyed_entry *a, const struct keyed_entry *b);
+int ordered_compare_bytes(struct slice a, struct slice b);
+struct slice ordered_order(const struct ordered *o, const struct keyed_entry *e);
+struct slice ordered_sort_key(const struct ordered *o, const struct keyed_entry *e);
+/* The row's columns, as rowpack wrote them. */
+struct slice ordered_packed(const struct ordered *o, const struct keyed_entry *e);
+/* Behind the sort key: what breaks ties (semantics 12), and the row. */
+void ordered_put_row(struct buf *order, const struct batch *b, uint32_t ncols, uint32_t row, int64_t epoch);
+
+/* ---- keeping ---- */
+
+/* Bytes that the owner keeps beside the rows of a shard. */
+void ordered_charge(struct ordered *o, unsigned shard, int64_t bytes);
+void ordered_save(struct ordered *o, struct buf *out);
+enum status ordered_load(struct ordered *o, uint32_t version, struct slice payload, struct error *err);
+uint64_t ordered_count(const struct ordered *o);
+uint64_t ordered_bytes(const struct ordered *o);
