@@ -28,6 +28,11 @@ struct change {
     struct results was, is;
 };
 
+static struct reader reader_of_results(const char *bytes, uint64_t len)
+{
+    return reader_of((struct slice){len ? bytes : "", len});
+}
+
 /* The next copy's results. false: no more copies. */
 static bool next_copy(struct reader *in, struct slice *ret)
 {
@@ -55,8 +60,8 @@ static void put_copy(struct partitioned_merge *m, struct keyed_entry *e, struct 
 static void put_missing(struct partitioned_merge *m, struct keyed_entry *e, const struct results *of,
                         const struct results *other, int64_t weight)
 {
-    struct reader mine = reader_of((struct slice){of->bytes, of->len}),
-                  others = reader_of((struct slice){other->bytes, other->len});
+    struct reader mine = reader_of_results(of->bytes, of->len),
+                  others = reader_of_results(other->bytes, other->len);
     struct slice results, same;
     while (next_copy(&mine, &results)) {
         bool there = next_copy(&others, &same);
@@ -109,7 +114,7 @@ static void take_results(struct partitioned_merge *m, struct keyed_entry *e, con
 /* Was the n-th copy refused before? */
 static bool was_refused(const struct ordered_row *row, uint32_t n)
 {
-    struct reader in = reader_of((struct slice){row->results, row->results_len});
+    struct reader in = reader_of_results(row->results, row->results_len);
     struct slice copy;
     while (next_copy(&in, &copy))
         if (n-- == 0)

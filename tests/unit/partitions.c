@@ -14,8 +14,8 @@
 #include "op/reject.h"
 #include "state/segment.h"
 
-enum { WORKERS = 3, KEYS = 4, VALUES = 6, IDS_MOST = 100, UNIVERSE = KEYS * VALUES * IDS_MOST, CALLS = 5, SLOTS = 1 << 17,
-       SAVES_MOST = 64, SECOND = 1000000 };
+enum { WORKERS = 3, KEYS = 4, VALUES = 6, IDS_MOST = 100, UNIVERSE = KEYS * VALUES * IDS_MOST, CALLS = 5,
+       SLOTS = 1 << 17, SAVES_MOST = 64, SECOND = 1000000 };
 
 static uint64_t seed = 20260101;
 
@@ -116,7 +116,9 @@ static void subject_init(struct subject *s, enum node_kind kind)
     s->sort[0] = (struct plan_sort_key){1, below(2), below(2)};
     s->input = (struct plan_node){.name = "input", .id = "input", .mode = MODE_UPDATING};
     s->input.schema = (struct schema){3, names, s->types, NULL};
-    s->node = (struct plan_node){.kind = kind, .name = "test", .id = "test-1", .closes = -1, .sort = s->sort, .nsort = 1};
+    s->node = (struct plan_node){.kind = kind, .name = "test", .id = "test-1", .closes = -1};
+    s->node.sort = s->sort;
+    s->node.nsort = 1;
     s->node.schema = (struct schema){4, names, s->types, NULL};
     s->types[3] = TYPE(TYPE_INT8);
     s->node.topn = (struct plan_topn){.partition = s->partition, .npartition = 1};
@@ -437,7 +439,7 @@ static void run_epochs(struct subject *s, uint32_t epochs, uint32_t most, bool l
         before = wanted;
         wanted = kept;
         found->added = 0;
-        change_rows(s, e % 3 ? 2 : most);
+        change_rows(s, e % 8 ? 2 : most);
         model(s);
         end_epoch(s);
         check_equal(s->node.kind == NODE_TOPN ? "topn" : "over");
