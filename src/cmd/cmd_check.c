@@ -38,7 +38,13 @@ static int print_plan(int argc, char **argv, void (*print)(const struct plan *p,
     return 0;
 }
 
-int cmd_check(int argc, char **argv) { return print_plan(argc, argv, plan_check_report); }
+static void print_checked(const struct plan *p, struct buf *out)
+{
+    plan_print_sources(p, out);
+    plan_check_report(p, out);
+}
+
+int cmd_check(int argc, char **argv) { return print_plan(argc, argv, print_checked); }
 int cmd_explain(int argc, char **argv) { return print_plan(argc, argv, plan_explain); }
 
 /* ---- connectors ---- */

@@ -343,9 +343,11 @@ enum status delta_check_schema(const struct delta_table *t, const struct schema 
                                  rows->names[i]);
             continue;
         }
-        if (strcmp(rows->names[i], m->schema.names[i]) != 0)
-            return error_set(err, ERR_STATE, "column %u is \"%s\" in the table, not \"%s\"", i + 1, m->schema.names[i],
-                             rows->names[i]);
+        if (strcmp(rows->names[i], m->schema.names[i]) != 0) {
+            (void)error_set(err, ERR_STATE, "column %u is \"%s\" in the table, not \"%s\"", i + 1, m->schema.names[i],
+                            rows->names[i]);
+            return error_hint(err, "declare the columns in the table's order, and new ones behind them");
+        }
         AUTO(buf) word = BUF(64);
         put_word(&word, rows->types[i]);
         if (strcmp(buf_cstr(&word), m->delta_types[i]) != 0)

@@ -336,3 +336,35 @@ void plan_explain(const struct plan *p, struct buf *out)
         buf_printf(out, "set %s = %s\n", p->settings[i].name, p->settings[i].value);
     buf_printf(out, "plan %s\n", p->fingerprint);
 }
+
+/* ---- schemas ---- */
+
+static void explain_column(struct explain *x, const struct plan_table *t, uint32_t i, int width)
+{
+    char text[64];
+    buf_printf(x->out, "    %-*s %s%s", width, t->schema.names[i], type_name(t->schema.types[i], text),
+               t->schema.nullable[i] ? "" : " NOT NULL");
+    if (t->metadata[i])
+        buf_printf(x->out, ", metadata %s", t->metadata[i]);
+    if (t->time_column == (int32_t)i)
+        buf_printf(x->out, ", event time, late after %s", duration(t->watermark_delay, text));
+    buf_putc(x->out, '\n');
+}
+
+void plan_print_sources(const struct plan *p, struct buf *out)
+{
+    struct explain x = {.plan = p, .out = out};
+    for (uint32_t i = 0; i < p->ntables; i++) {
+        const struct plan_table *t = &p->tables[i];
+        size_t width = 0;
+        if (!t->is_source)
+            continue;
+        buf_printf(out, "source %s", t->name);
+        server(&x, t);
+        buf_printf(out, "%s%s\n", t->format ? ", format " : "", t->format ? t->format : "");
+        for (uint32_t c = 0; c < t->schema.ncols; c++)
+            width = MAX(width, strlen(t->schema.names[c]));
+        for (uint32_t c = 0; c < t->schema.ncols; c++)
+            explain_column(&x, t, c, (int)width);
+    }
+}

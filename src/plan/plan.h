@@ -300,6 +300,8 @@ enum status plan_query(const struct plan_text *text, const struct plan_world *wo
                        struct plan **ret, struct error *err);
 /* The plan as an indented tree a person reads; secrets stay references. */
 void plan_explain(const struct plan *p, struct buf *out);
+/* The tables that are read, with the columns, types and metadata that their rows have. */
+void plan_print_sources(const struct plan *p, struct buf *out);
 /* What `bourn check` says of state: per stateful step its bound, key, bytes per key, or UNBOUNDED. */
 void plan_check_report(const struct plan *p, struct buf *out);
 void plan_free(struct plan *p);
