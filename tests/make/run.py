@@ -171,17 +171,14 @@ def make_run_and_its_repetition(folder: Path) -> None:
 
 def make_run_of_the_other_examples(folder: Path) -> None:
     env = {**os.environ, "BOURN": str(program())}
-    for example, query, words in (("transactions", "", (": category_windows\n", ": location_windows\n", "category_totals",
-                                                        "delta_scan")),
-                                  ("nexmark", "5", ("the ledger, ", "MB of memory"))):
+    shown = (": category_windows\n", ": location_windows\n", "category_totals", "delta_scan")
+    for example, query, words in (("transactions", "", shown), ("nexmark", "5", ('"bids":', "the ledger, "))):
         place = folder / example
         place.mkdir()
-        env |= {"LAKE": str(place / "lake"), "BOURN_STATE": str(place / "state"), "OUT": str(place / "out.ndjson"),
-                "Q": query}
+        env |= {"LAKE": str(place / "lake"), "BOURN_STATE": str(place / "state"), "RATE": "0", "Q": query}
         done = suite.command([TOP / "tools/run-example", example, "3"], cwd=TOP, env=env, limit=60)
         for word in words:
             assert word in done.stdout, f"{word}: {done.stdout[-3000:]}"
-    assert (folder / "nexmark/out.ndjson").stat().st_size > 0
     verify = [program(), "verify", "local.sql", "transactions.sql", "--evidence", "evidence.sql"]
     env |= {"LAKE": str(folder / "transactions/lake"), "BOURN_STATE": str(folder / "transactions/state")}
     assert ", 0 failed" in suite.command(verify, env=env, cwd=TOP / "examples/transactions").stdout
@@ -243,7 +240,6 @@ venv()  # made here, where it may take its time
 for test in (deps_all_there, deps_as_root, deps_with_sudo, deps_without_root, deps_names_are_real,
              clean_run_forgets_a_run, clean_run_follows_the_settings, clean_run_leaves_what_is_not_ours,
              clean_run_beside_a_live_run, make_run_and_its_repetition, make_run_of_the_other_examples,
-             make_run_ends_well_on_interrupt, install,
-             completion_knows_the_verbs):
+             make_run_ends_well_on_interrupt, install, completion_knows_the_verbs):
     suite.run(test)
 suite.end()
