@@ -168,7 +168,8 @@ int cmd_run(int argc, char **argv)
     if (n == 0)
         return cmd_usage("run", "which pipeline?");
     struct engine_config config = {
-        .ntexts = (size_t)n, .state = state, .until_caught_up = caught_up, .adopt = adopt, .resync = resync};
+        .ntexts = (size_t)n, .state = state, .until_caught_up = caught_up, .adopt = adopt, .resync = resync,
+        .interrupted = &asked_to_stop};
     if (seconds && !parse_seconds(seconds, &config.for_us))
         return cmd_usage("run", "--for wants seconds or `forever`, not \"%s\"", seconds);
     int64_t nworkers = 0;

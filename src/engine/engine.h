@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "base/store.h"
 #include "epoch/journal.h"
 #include "plan/plan.h"
@@ -26,6 +28,7 @@ struct engine_config {
     int64_t for_us;       /* stop after this long; 0: no limit */
     bool adopt;           /* take over sinks that another state wrote to, and go on without rows that were lost */
     bool resync;          /* write sinks anew from the state */
+    const volatile sig_atomic_t *interrupted; /* looked at while opening takes long, as a change of the pipeline may */
     uint32_t workers;     /* 0: as the pipeline says */
     void (*progress)(void *arg,
                      const struct engine_progress *p); /* a few times a second, from the engine's thread; NULL: none */

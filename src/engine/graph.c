@@ -100,7 +100,8 @@ static void link_nodes(struct graph *g)
         n->source = n->plan->kind == NODE_SCAN ? n->plan->table : UINT32_MAX;
         for (uint32_t port = 0; port < n->plan->ninputs; port++) {
             struct node *input = &g->nodes[n->plan->inputs[port]];
-            input->consumers[input->nconsumers++] = (struct edge){i, port};
+            if (!g->config.wanted || g->config.wanted[i])
+                input->consumers[input->nconsumers++] = (struct edge){i, port};
             if (n->source == UINT32_MAX)
                 n->source = input->source;
         }
@@ -519,12 +520,14 @@ const struct rejection *graph_first_error(const struct graph *g)
 
 /* ---- state ---- */
 
-void graph_save(struct graph *g, struct segment_writer *w)
+void graph_save_some(struct graph *g, const bool *chosen, struct segment_writer *w, struct segment_writer *rest)
 {
     for (uint32_t i = 0; i < g->nnodes; i++)
         if (g->nodes[i].op && g->nodes[i].op->ops->save)
-            g->nodes[i].op->ops->save(g->nodes[i].op, w);
+            g->nodes[i].op->ops->save(g->nodes[i].op, !chosen || chosen[i] ? w : rest);
 }
+
+void graph_save(struct graph *g, struct segment_writer *w) { graph_save_some(g, NULL, w, NULL); }
 
 enum status graph_load(struct graph *g, const struct section *section, struct slice payload,
                        const struct op_time *times, struct error *err)

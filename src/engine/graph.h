@@ -21,6 +21,7 @@ struct graph_config {
     struct pool *pool;
     uint64_t hash_seed;
     int64_t max_ahead_us;
+    const bool *wanted; /* per plan node: rows go there; NULL: to all. The inputs of a wanted one are wanted, too */
     const struct format *(*format)(const struct plan *plan, const struct plan_table *t); /* NULL: typed */
 };
 
@@ -60,6 +61,8 @@ void graph_on_result(struct graph *g, void (*result)(void *arg, uint32_t node, c
 /* ---- state ---- */
 
 void graph_save(struct graph *g, struct segment_writer *w);
+/* The same, of the steps chosen (per plan node); the others' changes go to `rest`. */
+void graph_save_some(struct graph *g, const bool *chosen, struct segment_writer *w, struct segment_writer *rest);
 /* A section read back at recovery; one that no step knows is ERR_STATE (the plan changed). */
 enum status graph_load(struct graph *g, const struct section *section, struct slice payload,
                        const struct op_time *times, struct error *err);

@@ -18,7 +18,16 @@ static const struct split_position *logged(const struct manifest *m, const char 
     return NULL;
 }
 
-static enum status add_splits(struct input *in, const struct manifest *m, struct error *err)
+/* A split that is read again ends where the log had got to; one that it does not know is not read at all. */
+static void set_end(const struct rereading *again, const struct input *in, struct input_split *split)
+{
+    const struct split_position *end = logged(again->ends, in->table->name, split->split.name);
+    split->until = end ? end->position : INT64_MIN;
+    split->reached = split->position >= split->until;
+    split->idle = split->reached; /* empty: it does not hold the watermark */
+}
+
+static enum status add_splits(struct inputs *all, struct input *in, const struct manifest *m, struct error *err)
 {
     struct split *found = mem_array(MAX_SPLITS, sizeof *found);
     uint32_t n = 0;
@@ -27,13 +36,16 @@ static enum status add_splits(struct input *in, const struct manifest *m, struct
         in->splits = mem_realloc(in->splits, (in->nsplits + 1) * sizeof *in->splits);
         struct input_split *split = &in->splits[in->nsplits];
         *split = (struct input_split){.split = found[i], .position = POSITION_START, .max_event = INT64_MIN,
-                                      .advanced_at = os_mono_us(), .target = -1};
+                                      .start = -1, .until = INT64_MAX, .advanced_at = os_mono_us(), .target = -1};
         const struct split_position *p = logged(m, in->table->name, found[i].name);
         if (p) {
             split->position = p->position;
+            split->start = p->start;
             split->max_event = p->max_event;
             split->idle = p->idle; /* whether it is at its end, the source says anew */
         }
+        if (all->again)
+            set_end(all->again, in, split);
         in->nsplits++;
         if (!os_planted_bug("seek_skipped") || !p)
             s = in->source->ops->seek(in->source, in->nsplits - 1, split->position, err);
@@ -91,22 +103,69 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .with_headers = with_headers,
                                      .now_us = now_us};
     TRY(connector->open(config, &in->source, err));
-    return add_splits(in, m, err);
+    return add_splits(all, in, m, err);
 }
 
-enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
-                        const struct manifest *m, int64_t now_us, struct error *err)
+static enum status open_all(struct inputs *in, const struct manifest *m, int64_t now_us, struct error *err)
 {
-    *in = (struct inputs){.plan = plan, .settings = *settings};
+    const struct plan *plan = in->plan;
     in->items = mem_zalloc((plan->ntables + 1) * sizeof *in->items);
     for (uint32_t i = 0; i < plan->ntables; i++) {
-        if (!plan->tables[i].is_source)
+        if (!plan->tables[i].is_source || (in->again && !in->again->tables[i]))
             continue;
         struct input *next = &in->items[in->count++];
         if (open_input(in, next, i, m, now_us, err) != OK)
             return error_prefix(err, "source \"%s\"", plan->tables[i].name);
     }
     return OK;
+}
+
+enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
+                        const struct manifest *m, int64_t now_us, struct error *err)
+{
+    *in = (struct inputs){.plan = plan, .settings = *settings};
+    return open_all(in, m, now_us, err);
+}
+
+/* What a pipe held is gone; nothing of a split is worth having without its beginning. */
+static enum status check_rereads(const struct input *in, struct error *err)
+{
+    if (in->source->ops->rereads && !in->source->ops->rereads(in->source)) {
+        (void)error_set(err, ERR_STATE, "it is a pipe, and what came out of it cannot be read again");
+        return error_prefix(err, "source \"%s\"", in->table->name);
+    }
+    return OK;
+}
+
+enum status inputs_reopen(struct inputs *in, const struct plan *plan, const struct settings *settings,
+                          const struct rereading *what, int64_t now_us, struct error *err)
+{
+    *in = (struct inputs){.plan = plan, .settings = *settings, .again = what};
+    TRY(open_all(in, what->from, now_us, err));
+    for (uint32_t i = 0; i < in->count; i++)
+        TRY(check_rereads(&in->items[i], err));
+    return OK;
+}
+
+bool inputs_found(const struct inputs *in)
+{
+    uint32_t wanted = 0, found = 0;
+    for (uint32_t i = 0; i < in->count; i++) {
+        for (uint32_t k = 0; k < in->again->ends->nsplits; k++)
+            wanted += !strcmp(in->again->ends->splits[k].source, in->items[i].table->name);
+        for (uint32_t k = 0; k < in->items[i].nsplits; k++)
+            found += in->items[i].splits[k].until > INT64_MIN;
+    }
+    return found == wanted;
+}
+
+bool inputs_reached(const struct inputs *in)
+{
+    for (uint32_t i = 0; i < in->count; i++)
+        for (uint32_t k = 0; k < in->items[i].nsplits; k++)
+            if (!in->items[i].splits[k].reached)
+                return false;
+    return true;
 }
 
 void inputs_release(struct inputs *in)
@@ -145,7 +204,7 @@ static void note_trouble(struct input *in, const struct error *err)
 enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err)
 {
     for (uint32_t i = 0; i < in->count; i++) {
-        if (add_splits(&in->items[i], m, err) == OK)
+        if (add_splits(in, &in->items[i], m, err) == OK)
             continue;
         if (!err->retriable)
             return error_prefix(err, "source \"%s\"", in->items[i].table->name);
@@ -169,12 +228,30 @@ static void note_health(struct input *in)
     in->troubled = false;
 }
 
+/* The batch in which a split that is read again meets the end: rows from there on were not asked for. */
+static void cut_batch(struct input *in, uint32_t split, struct source_batch *b)
+{
+    struct input_split *s = &in->splits[split];
+    s->reached = true;
+    if (b->next_position == s->until)
+        return;
+    uint32_t rows = 0;
+    while (rows < b->rows && b->origin.offset[rows] < s->until)
+        rows++;
+    if (rows == 0)
+        in->source->ops->release(in->source, b);
+    if (b->typed && rows > 0)
+        b->typed->rows = b->typed->live = rows;
+    b->rows = rows;
+    b->next_position = s->until;
+}
+
 /* Up to n batches of one split with at most `rows` rows. *ret_n 0: nothing there now. */
 static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, struct source_batch *batches, uint32_t n,
                               uint32_t *ret_n, struct error *err)
 {
     *ret_n = 0;
-    while (*ret_n < n && rows > 0) {
+    while (*ret_n < n && rows > 0 && !in->splits[split].reached) {
         uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS);
         enum status s = in->source->ops->poll(in->source, split, most, &batches[*ret_n], err);
         if (s == AGAIN)
@@ -187,8 +264,11 @@ static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, s
         }
         note_health(in);
         batches[*ret_n].origin.source = in->index;
+        if (batches[*ret_n].next_position >= in->splits[split].until)
+            cut_batch(in, split, &batches[*ret_n]);
         rows -= MIN(rows, batches[*ret_n].rows);
-        ++*ret_n;
+        if (batches[*ret_n].rows > 0)
+            ++*ret_n;
     }
     return OK;
 }
@@ -214,6 +294,8 @@ static void take_batches(struct reading *r, struct polled *p, struct polled *nex
 {
     struct input_split *split = &p->in->splits[p->split];
     int64_t max_event[MAX_SLOTS];
+    if (split->position == split->start || split->position == POSITION_START)
+        split->start = p->batches[0].origin.offset[0];
     graph_round(r->g, p->batches, p->n, max_event, next ? poll_set : NULL, next);
     for (uint32_t i = 0; i < p->n; i++) {
         if (max_event[i] > split->max_event) {
@@ -244,7 +326,7 @@ static void count_batches(struct reading *r, const struct polled *p)
 static bool is_waited_for(const struct input *in, uint32_t k, int64_t mono_us)
 {
     const struct input_split *s = &in->splits[k];
-    if (s->finished || s->idle || mono_us - s->advanced_at >= in->idle_timeout_us)
+    if (s->finished || s->idle || s->reached || mono_us - s->advanced_at >= in->idle_timeout_us)
         return false;
     int64_t end = in->source->ops->end_position(in->source, k);
     return end < 0 || s->position < end;
@@ -297,7 +379,10 @@ static void note_position(struct input *in, uint32_t index)
     int64_t position = in->source->ops->position(in->source, index);
     if (position > split->position) {
         in->begun |= split->position == POSITION_START;
+        if (split->position == split->start || split->position == POSITION_START)
+            split->start = position;
         split->position = position;
+        split->reached |= position >= split->until;
         split->moved = true;
     }
 }
@@ -393,7 +478,7 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
         bool waiting = in->held || (in->troubled && os_mono_us() < in->retry_at);
         hold_together(in, os_mono_us());
         for (uint32_t k = 0; k < in->nsplits; k++, left--) {
-            if (in->splits[k].finished || in->splits[k].paused || waiting)
+            if (in->splits[k].finished || in->splits[k].paused || in->splits[k].reached || waiting)
                 continue;
             if (read_split(&r, in, k, left, err) != OK)
                 return error_prefix(err, "source \"%s\", %s", in->table->name, in->splits[k].split.name);
@@ -564,6 +649,7 @@ void inputs_record(struct inputs *all, struct arena *a, struct journal_record *r
                 continue;
             splits[nsplits] = (struct split_position){.number = s->split.number,
                                                       .position = s->position,
+                                                      .start = s->start,
                                                       .max_event = s->max_event,
                                                       .idle = s->idle,
                                                       .finished = s->finished};

@@ -13,6 +13,9 @@
 struct input_split {
     struct split split;
     int64_t position; /* next to read in a logged or running epoch; POSITION_START: not known before the first poll */
+    int64_t start;    /* where reading began: of the first message, once there was one; -1: not known */
+    int64_t until;    /* is read up to here and no further; INT64_MAX: for ever */
+    bool reached;     /* `until` was polled */
     int64_t max_event;
     bool idle, finished, moved; /* moved: differs from what the log has */
     bool paused;                /* too far ahead of the others */
@@ -56,12 +59,27 @@ struct inputs {
     const struct plan *plan;
     struct settings settings;
     uint64_t in_flight; /* what the last epoch held when it was read */
+    const struct rereading *again; /* NULL: the sources are read on */
 };
 
 /* Open every source of the plan and seek it to the manifest's positions. */
 enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
                         const struct manifest *m, int64_t now_us, struct error *err);
 void inputs_release(struct inputs *in);
+
+/* Reading again, for steps that a changed pipeline has to rebuild: `m` has the splits to read, each from `position`
+ * (where the log says that it began), up to the position that `ends` has of it, for the tables named. FAILED: one
+ * cannot be read again. Then inputs_found, inputs_read and inputs_end_epoch until inputs_reached. */
+struct rereading {
+    const struct manifest *from, *ends;
+    const bool *tables; /* per plan table */
+};
+enum status inputs_reopen(struct inputs *in, const struct plan *plan, const struct settings *settings,
+                          const struct rereading *what, int64_t now_us, struct error *err);
+/* Did the sources name every split that is to be read? */
+bool inputs_found(const struct inputs *in);
+/* Were all of them read up to their ends? */
+bool inputs_reached(const struct inputs *in);
 
 /* Look for new splits; one that the log knows (its broker did not answer at the start) goes on where it was. */
 enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err);

@@ -22,6 +22,7 @@ struct publishing {
     struct sink *sink;
     struct os_thread thread;
     bool started;
+    bool replaced; /* while opening: what the target holds is of no interest */
     /* Below: under the publisher's lock. */
     struct sink_state now, logged;
     char *info; /* the ledger as of logged.target, as JSON */
@@ -152,9 +153,17 @@ static void *sink_thread(void *arg)
 
 static bool can_resync(const struct publishing *s) { return s->table->nkey > 0 && !s->forgets; }
 
+/* Are its rows handed out again, now? */
 static bool is_resynced(const struct publishing *s, const struct manifest *m)
 {
-    return s->owner->config.resync && can_resync(s) && m->epoch > 0;
+    return (s->owner->config.resync || s->now.renew) && can_resync(s) && m->epoch > 0;
+}
+
+/* And is what the target holds replaced by them? A table that a changed pipeline writes for the first time may hold
+ * what others have put there. */
+static bool is_replaced(const struct publishing *s, const struct manifest *m, const struct sink_position *found)
+{
+    return is_resynced(s, m) && (s->owner->config.resync || s->now.applied > 0 || found->applied > 0);
 }
 
 static enum status rolled_back(const struct publishing *s, int64_t found, struct error *err)
@@ -189,6 +198,13 @@ static enum status check_position(struct publishing *s, const struct sink_positi
     bool behind = found->applied >= 0 && found->applied < s->now.applied;
     if (behind && !is_resynced(s, m) && (can_resync(s) || !s->owner->config.adopt))
         return rolled_back(s, found->applied, err);
+    bool earlier = found->applied > s->now.applied && found->applied <= s->now.confirmed;
+    if (earlier && !is_resynced(s, m) && !s->owner->config.adopt) {
+        (void)error_set(err, ERR_STATE,
+                        "sink \"%s\": its target has rows up to epoch %lld that an earlier form of this pipeline wrote",
+                        s->table->name, (long long)found->applied);
+        return error_hint(err, "give the sink a new target; --adopt goes on behind the rows that are there");
+    }
     return OK;
 }
 
@@ -214,6 +230,7 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     for (uint32_t i = 0; i < m->nsinks; i++)
         if (!strcmp(m->sinks[i].name, s->table->name))
             s->now = s->logged = m->sinks[i];
+    struct sink_position found = {0};
     struct sink_config config = {.table = s->table->name,
                                  .identity = s->identity,
                                  .server = &server->options,
@@ -225,11 +242,19 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
                                  .format = builtin_table_format(p->config.plan, s->table),
                                  .adopt = p->config.adopt,
                                  .in_state = can_resync(s),
-                                 .resync = is_resynced(s, m),
+                                 .resync = is_replaced(s, m, &found),
                                  .cancelled = &p->cancelled};
-    struct sink_position found = {0};
-    if (builtin_sink(server->connector)->open(&config, &s->sink, &found, err) != OK)
+    const struct sink_connector *connector = builtin_sink(server->connector);
+    if (connector->open(&config, &s->sink, &found, err) != OK)
         return error_prefix(err, "sink \"%s\"", s->table->name);
+    if (is_replaced(s, m, &found) && !config.resync) { /* an earlier form of the pipeline wrote it */
+        s->sink->ops->free(s->sink);
+        s->sink = NULL;
+        config.resync = true;
+        if (connector->open(&config, &s->sink, &found, err) != OK)
+            return error_prefix(err, "sink \"%s\"", s->table->name);
+    }
+    s->replaced = is_replaced(s, m, &found);
     TRY(check_position(s, &found, m, err));
     /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set
      * ended, so
@@ -244,15 +269,20 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
 
 static enum status resync_sink(struct publishing *s, const struct manifest *m, struct error *err)
 {
-    if (!is_resynced(s, m) || !s->sink->ops->resync)
+    bool replace = s->replaced && s->sink->ops->resync;
+    if (!is_resynced(s, m) || (!replace && !s->now.renew))
         return OK;
     const struct publish_config *c = &s->owner->config;
     struct change_set *rows = recalled_rows(c->graph, s->graph_sink, c->plan, m);
-    enum status status = s->sink->ops->resync(s->sink, rows, err);
+    struct sink_result ignored = {.version = -1};
+    enum status status = replace ? s->sink->ops->resync(s->sink, rows, err)
+                                 : s->sink->ops->apply(s->sink, rows, &ignored, err);
     recalled_rows_free(rows);
     if (status != OK)
         return error_prefix(err, "sink \"%s\"", s->table->name);
-    log_info("sink \"%s\" was written anew from the state, as of epoch %lld", s->table->name, (long long)m->epoch);
+    log_info("sink \"%s\" was written %sfrom the state, as of epoch %lld", s->table->name, replace ? "anew " : "",
+             (long long)m->epoch);
+    s->now.renew = false;
     s->now.applied = s->now.confirmed = m->epoch;
     s->now.target = MAX(s->now.target, m->epoch);
     return OK;
@@ -261,7 +291,7 @@ static enum status resync_sink(struct publishing *s, const struct manifest *m, s
 /* Nothing is written before all sinks were found to be in order. */
 static enum status resync_sinks(struct publisher *p, const struct manifest *m, struct error *err)
 {
-    uint32_t able = 0;
+    uint32_t able = !p->config.resync;
     for (uint32_t i = 0; i < p->count; i++)
         able += can_resync(&p->sinks[i]) && p->sinks[i].sink->ops->resync;
     if (able == 0) {
@@ -301,7 +331,7 @@ enum status publisher_new(const struct publish_config *config, const struct mani
             return FAILED;
         }
     }
-    if (config->resync && resync_sinks(p, m, err) != OK) {
+    if (resync_sinks(p, m, err) != OK) {
         publisher_free(p);
         return FAILED;
     }
@@ -406,7 +436,7 @@ void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_
 static bool differs(const struct publishing *s)
 {
     return s->now.confirmed != s->logged.confirmed || s->now.applied != s->logged.applied ||
-           s->now.target != s->logged.target;
+           s->now.target != s->logged.target || s->now.renew != s->logged.renew;
 }
 
 void publisher_record(struct publisher *p, struct arena *a, struct journal_record *record)

@@ -90,15 +90,10 @@ static enum status store_plan(struct engine *e, char ret_sha[static 65], struct 
 static enum status adopt_plan(struct engine *e, struct error *err)
 {
     const struct manifest *m = journal_manifest(e->journal);
-    if (m->fingerprint[0] && strcmp(m->fingerprint, e->plan->fingerprint)) {
-        (void)error_set(err, ERR_STATE, "the pipeline was changed since the state %s was made: its steps differ",
-                        e->config.state);
-        return error_hint(err,
-                          "run the old pipeline (it is kept under %s/plan), or start with a new state and a new lake",
-                          e->config.state);
-    }
     char sha[65];
     TRY(store_plan(e, sha, err));
+    if (m->fingerprint[0] && strcmp(m->fingerprint, e->plan->fingerprint))
+        return engine_change(e, sha, err);
     if (!strcmp(sha, m->plan))
         return OK;
     struct journal_record record = {.kind = "plan", .epoch = m->epoch, .now_us = m->now_us, .plan = sha,

@@ -60,6 +60,7 @@ struct split_position {
     char source[100], split[200]; /* source: "<reader>/<table>" */
     uint32_t number;
     int64_t position;   /* next message to read */
+    int64_t start;      /* where reading began: the first message, once there was one; -1: an older log did not say */
     int64_t max_event;  /* greatest accepted event time, us; INT64_MIN: none */
     bool idle, finished;
 };
@@ -78,6 +79,7 @@ struct sink_state {
     int64_t applied;   /* the newest epoch that was really handed to the sink and done: <= confirmed, because a range in
                           which nothing changed is confirmed without asking the sink */
     int64_t target;    /* decided to publish up to this epoch (>= confirmed) */
+    bool renew;        /* the pipeline was changed: what the target holds is to be replaced by what the state holds */
 };
 
 /* Everything that is durable at one moment. Owned arrays. */
@@ -122,6 +124,10 @@ struct journal_record {
     uint32_t ndropped_state;
     const struct ledger *ledger; /* of this epoch; NULL: none */
     const char *plan, *fingerprint; /* NULL: unchanged */
+    /* Sources (their splits and times) and sinks that the changed plan does not have, or begins anew: forgotten before
+     * the lists above are looked at, so that what stands there may begin anywhere. */
+    const char *const *gone_sources, *const *gone_sinks;
+    uint32_t ngone_sources, ngone_sinks;
 };
 
 struct journal;

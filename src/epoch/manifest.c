@@ -72,17 +72,35 @@ static enum status goes_back(struct error *err, const char *what, const char *na
                      *name ? "\"" : "", (long long)from, (long long)to);
 }
 
-static enum status check_progress(const struct manifest *m, const struct journal_record *r, struct error *err)
+static bool is_named(const char *name, const char *const *names, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static enum status check_splits(const struct manifest *m, const struct journal_record *r, struct error *err)
 {
     uint32_t from = 0;
     for (uint32_t i = 0; i < r->nsplits; i++) {
+        if (is_named(r->splits[i].source, r->gone_sources, r->ngone_sources))
+            continue;
         const struct split_position *x = &r->splits[i], *old = find_split(m, x, &from);
         if (old && x->position < old->position)
             return goes_back(err, "the position of split", x->split, old->position, x->position);
         if (old && x->max_event < old->max_event)
             return goes_back(err, "the newest event time of split", x->split, old->max_event, x->max_event);
     }
+    return OK;
+}
+
+static enum status check_progress(const struct manifest *m, const struct journal_record *r, struct error *err)
+{
+    TRY(check_splits(m, r, err));
     for (uint32_t i = 0; i < r->nsources; i++) {
+        if (is_named(r->sources[i].source, r->gone_sources, r->ngone_sources))
+            continue;
         const struct source_time *x = &r->sources[i], *old = find_source(m, x->source);
         if (old && x->watermark < old->watermark)
             return goes_back(err, "the watermark of source", x->source, old->watermark, x->watermark);
@@ -91,6 +109,8 @@ static enum status check_progress(const struct manifest *m, const struct journal
     }
     for (uint32_t i = 0; i < r->nsinks; i++) {
         const struct sink_state *x = &r->sinks[i], *old = find_sink(m, x->name);
+        if (is_named(x->name, r->gone_sinks, r->ngone_sinks))
+            old = NULL;
         if (old && (x->confirmed < old->confirmed || x->applied < old->applied))
             return goes_back(err, "the confirmed epoch of sink", x->name, old->confirmed, x->confirmed);
         if (old && x->target < old->target)
@@ -141,12 +161,31 @@ enum status manifest_check(const struct manifest *m, const struct journal_record
 
 /* ---- applying ---- */
 
-/* Arrays are full when their count is a power of two. */
+/* Arrays are taken to be full when their count is a power of two. */
 static void *grow(void *items, uint32_t count, size_t size)
 {
     if (count & (count - 1))
         return items;
     return mem_realloc(items, (count ? (size_t)count * 2 : 1) * size);
+}
+
+static void apply_gone(struct manifest *m, const struct journal_record *r)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->nsplits; i++)
+        if (!is_named(m->splits[i].source, r->gone_sources, r->ngone_sources))
+            m->splits[n++] = m->splits[i];
+    m->nsplits = n;
+    n = 0;
+    for (uint32_t i = 0; i < m->nsources; i++)
+        if (!is_named(m->sources[i].source, r->gone_sources, r->ngone_sources))
+            m->sources[n++] = m->sources[i];
+    m->nsources = n;
+    n = 0;
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (!is_named(m->sinks[i].name, r->gone_sinks, r->ngone_sinks))
+            m->sinks[n++] = m->sinks[i];
+    m->nsinks = n;
 }
 
 static void apply_progress(struct manifest *m, const struct journal_record *r)
@@ -246,6 +285,8 @@ void manifest_apply(struct manifest *m, const struct journal_record *r)
         set_hex(m->plan, r->plan);
     if (r->fingerprint)
         set_hex(m->fingerprint, r->fingerprint);
+    if (r->ngone_sources || r->ngone_sinks)
+        apply_gone(m, r);
     apply_progress(m, r);
     apply_segments(m, r);
     if (r->ledger)

@@ -38,6 +38,8 @@ static void put_split(struct buf *out, const void *item)
     buf_putc(out, ',');
     put_text(out, "split", x->split);
     buf_printf(out, ",\"number\":%" PRIu32 ",\"position\":%" PRId64, x->number, x->position);
+    if (x->start >= 0)
+        buf_printf(out, ",\"start\":%" PRId64, x->start);
     put_time(out, "max_event", x->max_event);
     buf_printf(out, ",\"idle\":%s,\"finished\":%s", truth(x->idle), truth(x->finished));
 }
@@ -48,6 +50,8 @@ static void put_sink(struct buf *out, const void *item)
     put_text(out, "name", x->name);
     buf_printf(out, ",\"confirmed\":%" PRId64 ",\"applied\":%" PRId64 ",\"target\":%" PRId64, x->confirmed, x->applied,
                x->target);
+    if (x->renew)
+        buf_puts(out, ",\"renew\":true");
 }
 
 static void put_segment(struct buf *out, const void *item)
@@ -75,6 +79,17 @@ static void put_list(struct buf *out, const char *member, const void *items, uin
 }
 
 #define PUT_LIST(out, member, items, count, put) put_list(out, member, items, count, sizeof *(items), put)
+
+static void put_names(struct buf *out, const char *member, const char *const *names, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        buf_puts(out, i ? "," : ",\n");
+        if (i == 0)
+            buf_printf(out, "\"%s\":[", member);
+        buf_put_json(out, slice_of(names[i]));
+    }
+    buf_puts(out, n ? "]" : "");
+}
 
 static void put_hash(struct buf *out, const char *member, const char *hex)
 {
@@ -118,11 +133,9 @@ void record_json(uint64_t slot, uint64_t term, const struct journal_record *r, c
         PUT_LIST(out, "sinks", r->sinks, r->nsinks, put_sink);
     if (r->nadded)
         PUT_LIST(out, "added", r->added, r->nadded, put_segment);
-    for (uint32_t i = 0; i < r->ndropped_state; i++) {
-        buf_puts(out, i ? "," : ",\n\"dropped\":[");
-        buf_put_json(out, slice_of(r->dropped_state[i]));
-    }
-    buf_puts(out, r->ndropped_state ? "]" : "");
+    put_names(out, "dropped", r->dropped_state, r->ndropped_state);
+    put_names(out, "gone_sources", r->gone_sources, r->ngone_sources);
+    put_names(out, "gone_sinks", r->gone_sinks, r->ngone_sinks);
     put_hash(out, "plan", r->plan);
     put_hash(out, "fingerprint", r->fingerprint);
     if (r->ledger) {
@@ -234,6 +247,9 @@ static enum status read_split(const json_t *o, void *item, struct error *err)
     TRY(get_text(o, "split", x->split, sizeof x->split, err));
     TRY(get_u32(o, "number", &x->number, err));
     TRY(get_int(o, "position", &x->position, err));
+    x->start = -1;
+    if (json_object_get(o, "start"))
+        TRY(get_int(o, "start", &x->start, err));
     TRY(get_time(o, "max_event", &x->max_event, err));
     TRY(get_bool(o, "idle", &x->idle, err));
     return get_bool(o, "finished", &x->finished, err);
@@ -245,6 +261,8 @@ static enum status read_sink(const json_t *o, void *item, struct error *err)
     TRY(get_text(o, "name", x->name, sizeof x->name, err));
     TRY(get_int(o, "confirmed", &x->confirmed, err));
     TRY(get_int(o, "applied", &x->applied, err));
+    if (json_object_get(o, "renew"))
+        TRY(get_bool(o, "renew", &x->renew, err));
     return get_int(o, "target", &x->target, err);
 }
 
@@ -389,20 +407,27 @@ static enum status read_manifest(const json_t *o, struct manifest *m, struct err
     return OK;
 }
 
-static enum status read_dropped(const json_t *o, struct record_read *r, struct error *err)
+/* *ret, an array of *ret_count strings, is the caller's in any case. */
+static enum status get_names(const json_t *o, const char *member, char ***ret, uint32_t *ret_count, struct error *err)
 {
-    const json_t *list = json_object_get(o, "dropped");
+    const json_t *list = json_object_get(o, member);
     size_t n = json_array_size(list);
-    r->dropped = mem_zalloc(MAX(n, (size_t)1) * sizeof *r->dropped);
+    *ret = mem_zalloc(MAX(n, (size_t)1) * sizeof **ret);
     for (size_t i = 0; i < n; i++) {
         const json_t *v = json_array_get(list, i);
         if (!json_is_string(v))
-            return wrong("dropped", err);
-        r->dropped[i] = mem_strdup(json_string_value(v));
-        r->record.ndropped_state++;
+            return wrong(member, err);
+        (*ret)[i] = mem_strdup(json_string_value(v));
+        ++*ret_count;
     }
-    r->record.dropped_state = (const char *const *)r->dropped;
     return OK;
+}
+
+static void free_names(char **names, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
 }
 
 static enum status read_record(const json_t *o, struct record_read *r, struct error *err)
@@ -418,7 +443,9 @@ static enum status read_record(const json_t *o, struct record_read *r, struct er
     TRY(GET_LIST(o, "splits", read_split, &r->splits, &x->nsplits, err));
     TRY(GET_LIST(o, "sinks", read_sink, &r->sinks, &x->nsinks, err));
     TRY(GET_LIST(o, "added", read_segment, &r->added, &x->nadded, err));
-    TRY(read_dropped(o, r, err));
+    TRY(get_names(o, "dropped", &r->dropped, &x->ndropped_state, err));
+    TRY(get_names(o, "gone_sources", &r->gone_sources, &x->ngone_sources, err));
+    TRY(get_names(o, "gone_sinks", &r->gone_sinks, &x->ngone_sinks, err));
     TRY(get_hash(o, "plan", r->plan, err));
     TRY(get_hash(o, "fingerprint", r->fingerprint, err));
     const json_t *ledger = json_object_get(o, "ledger"), *full = json_object_get(o, "full");
@@ -432,6 +459,9 @@ static enum status read_record(const json_t *o, struct record_read *r, struct er
     x->splits = r->splits;
     x->sinks = r->sinks;
     x->added = r->added;
+    x->dropped_state = (const char *const *)r->dropped;
+    x->gone_sources = (const char *const *)r->gone_sources;
+    x->gone_sinks = (const char *const *)r->gone_sinks;
     x->plan = r->plan[0] ? r->plan : NULL;
     x->fingerprint = r->fingerprint[0] ? r->fingerprint : NULL;
     x->ledger = ledger ? &r->ledger : NULL;
@@ -458,9 +488,9 @@ void record_read_free(struct record_read *r)
 {
     if (!r)
         return;
-    for (uint32_t i = 0; i < r->record.ndropped_state; i++)
-        free(r->dropped[i]);
-    free(r->dropped);
+    free_names(r->dropped, r->record.ndropped_state);
+    free_names(r->gone_sources, r->record.ngone_sources);
+    free_names(r->gone_sinks, r->record.ngone_sinks);
     free(r->sources);
     free(r->splits);
     free(r->sinks);

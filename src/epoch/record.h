@@ -2,15 +2,17 @@
  *
  *     {"slot": 42, "term": 3, "kind": "epoch", "epoch": 40, "now": 1763712000000000, "ended": false,
  *      "sources":  [{"source", "watermark", "evict"}],                           what moved
- *      "splits":   [{"source", "split", "number", "position", "max_event", "idle", "finished"}],
- *      "sinks":    [{"name", "confirmed", "applied", "target"}],
+ *      "splits":   [{"source", "split", "number", "position", "start", "max_event", "idle", "finished"}],
+ *      "sinks":    [{"name", "confirmed", "applied", "target", "renew"}],
  *      "added":    [{"name", "bytes", "crc", "from", "to", "level", "state", "outbox", "keyed",
  *                "sets_end"}],
  *      "dropped":  ["seg/..."],
+ *      "gone_sources": ["name"], "gone_sinks": ["name"],                         of a changed plan
  *      "plan": "<sha256>", "fingerprint": "<sha256>", "ledger": {...},          where there is one
  *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "splits", "sinks",
  *                   "segments", "total", "history"}}                            full records: everything after this one
  *
+ * Of a split "start" is missing in older logs; "renew" stands only where it is true.
  * Members stand in this order, the outer ones a line each. Times are microseconds, null where there is none; crc and
  * seed are hexadecimal text; a ledger is what ledger_json writes. Empty lists are left out of the outer object.
  */
@@ -35,7 +37,7 @@ struct record_read {
     struct split_position *splits;
     struct sink_state *sinks;
     struct segment_ref *added;
-    char **dropped;
+    char **dropped, **gone_sources, **gone_sinks;
     struct ledger ledger;
 };
 /* ERR_CORRUPT names the member that is missing or wrong. */

@@ -44,6 +44,8 @@ struct source_ops {
     /* Start or go on at `position`; POSITION_START = as the options say (earliest, latest, timestamp). The position
      * that was meant is answered by the first poll or `position`. Position gone (retention): ERR_SOURCE says so. */
     enum status (*seek)(struct source *s, uint32_t split, int64_t position, struct error *err);
+    /* Can `seek` go back to what was read before, in another run? NULL: it can. */
+    bool (*rereads)(const struct source *s);
     /* At most max_rows rows now. AGAIN: nothing now. */
     enum status (*poll)(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
                         struct error *err);

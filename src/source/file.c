@@ -282,6 +282,8 @@ static enum status file_seek(struct source *s, uint32_t split, int64_t position,
     return OK;
 }
 
+static bool file_rereads(const struct source *s) { return !((const struct file_source *)s)->is_pipe; }
+
 static enum status check_followed(struct file_split *sp, struct error *err)
 {
     if (stream_is_compressed(sp->stream))
@@ -635,6 +637,7 @@ static enum status file_open(const struct source_config *config, struct source *
     static const struct source_ops ops = {
         .splits = file_splits,
         .seek = file_seek,
+        .rereads = file_rereads,
         .poll = file_poll,
         .release = file_release,
         .position = file_position,

@@ -1,0 +1,280 @@
+#include "engine/change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/builtin.h"
+#include "engine/graph.h"
+
+/* ---- finding ---- */
+
+static const struct plan_node *find_id(const struct plan *p, const char *id)
+{
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        if (!strcmp(p->nodes[i].id, id))
+            return &p->nodes[i];
+    return NULL;
+}
+
+static const struct plan_node *find_sink(const struct plan *p, const char *name)
+{
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        if (p->nodes[i].kind == NODE_SINK && !strcmp(p->nodes[i].sink_name, name))
+            return &p->nodes[i];
+    return NULL;
+}
+
+static const struct plan_node *find_scan(const struct plan *p, const char *table)
+{
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        if (p->nodes[i].kind == NODE_SCAN && !strcmp(p->tables[p->nodes[i].table].name, table))
+            return &p->nodes[i];
+    return NULL;
+}
+
+bool change_alters_source(const struct change *c, const char *table)
+{
+    const struct plan_node *now = find_scan(c->now, table), *before = find_scan(c->before, table);
+    return now && before && strcmp(now->id, before->id) != 0;
+}
+
+/* ---- fates ---- */
+
+/* The refused rows come from the contracts of all sources, which are no part of the relation's fingerprint. */
+static bool same_contracts(const struct change *c)
+{
+    for (uint32_t i = 0; i < c->now->ntables; i++)
+        if (c->now->tables[i].is_source && change_alters_source(c, c->now->tables[i].name))
+            return false;
+    return true;
+}
+
+static bool is_kept(const struct change *c, uint32_t i)
+{
+    const struct plan_node *n = &c->now->nodes[i];
+    bool kept = find_id(c->before, n->id) && (n->kind != NODE_RELATION || same_contracts(c));
+    for (uint32_t k = 0; k < n->ninputs; k++)
+        kept &= c->steps[n->inputs[k]].fate == STEP_KEPT;
+    return kept;
+}
+
+static bool is_taken(const struct change *c, const struct plan_node *before)
+{
+    for (uint32_t i = 0; i < c->nsteps; i++)
+        if (c->steps[i].before == before)
+            return true;
+    return false;
+}
+
+/* The step of the old plan that this one stands for: of the same kind and name. */
+static const struct plan_node *counterpart(const struct change *c, const struct plan_node *n)
+{
+    for (uint32_t i = 0; i < c->before->nnodes; i++) {
+        const struct plan_node *old = &c->before->nodes[i];
+        if (old->kind == n->kind && !strcmp(old->name, n->name) && !is_taken(c, old))
+            return old;
+    }
+    return NULL;
+}
+
+static void compare_steps(struct change *c)
+{
+    c->steps = arena_zarray(&c->arena, (size_t)c->now->nnodes + c->before->nnodes, sizeof *c->steps);
+    c->nsteps = c->now->nnodes;
+    for (uint32_t i = 0; i < c->now->nnodes; i++) {
+        struct change_step *s = &c->steps[i];
+        s->now = &c->now->nodes[i];
+        s->fate = is_kept(c, i) ? STEP_KEPT : STEP_ADDED;
+        if (s->fate == STEP_KEPT)
+            s->before = find_id(c->before, s->now->id);
+    }
+    for (uint32_t i = 0; i < c->now->nnodes; i++) {
+        struct change_step *s = &c->steps[i];
+        if (s->fate == STEP_ADDED && (s->before = counterpart(c, s->now)))
+            s->fate = STEP_REBUILT;
+    }
+    for (uint32_t i = 0; i < c->before->nnodes; i++)
+        if (!is_taken(c, &c->before->nodes[i]))
+            c->steps[c->nsteps++] = (struct change_step){.fate = STEP_DROPPED, .before = &c->before->nodes[i]};
+}
+
+/* ---- sinks ---- */
+
+static void refuse(struct change *c, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void refuse(struct change *c, const char *hint, const char *format, ...)
+{
+    if (c->refused)
+        return;
+    va_list args;
+    va_start(args, format);
+    char text[sizeof c->refusal.text];
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    c->refused = true;
+    (void)error_set(&c->refusal, ERR_STATE, "%s", text);
+    (void)error_hint(&c->refusal, "%s", hint);
+}
+
+static enum sink_fate fate_of_sink(struct change *c, const struct change_step *s, bool in_state, bool adopt)
+{
+    if (s->fate == STEP_KEPT)
+        return SINK_KEPT;
+    if (s->now->nkey > 0 && in_state)
+        return SINK_RENEWED;
+    if (!find_sink(c->before, s->now->sink_name))
+        return SINK_FILLED;
+    if (!adopt)
+        refuse(c,
+               "send the changed rows to a new table, which gets all of them; or --adopt: the rows that are there stay, "
+               "and the new pipeline's follow",
+               "the rows of sink \"%s\" would be others, and those it has %s", s->now->sink_name,
+               s->now->nkey ? "are in no state to be replaced from" : "were appended and cannot be taken back");
+    return SINK_GOES_ON;
+}
+
+/* Which sinks' rows are in the state, the operators say. */
+static void compare_sinks(struct change *c, bool adopt)
+{
+    struct pool *pool = pool_new(1);
+    struct graph_config config = {.plan = c->now, .pool = pool, .format = builtin_table_format};
+    struct graph *g = NULL;
+    if (graph_new(&config, &g, &c->refusal) != OK) {
+        c->refused = true;
+        pool_free(pool);
+        return;
+    }
+    for (uint32_t i = 0; i < graph_sink_count(g); i++) {
+        struct change_step *s = &c->steps[graph_sink_node(g, i) - c->now->nodes];
+        s->sink = fate_of_sink(c, s, !graph_forgets(g, i), adopt);
+    }
+    graph_free(g);
+    pool_free(pool);
+}
+
+/* ---- what is to be read again ---- */
+
+static void want_inputs(struct change *c)
+{
+    bool all = false; /* every step may refuse rows */
+    for (uint32_t i = c->now->nnodes; i-- > 0;) {
+        const struct plan_node *n = &c->now->nodes[i];
+        c->wanted[i] |= c->built[i];
+        all |= c->wanted[i] && n->kind == NODE_RELATION;
+        for (uint32_t k = 0; c->wanted[i] && k < n->ninputs; k++)
+            c->wanted[n->inputs[k]] = true;
+    }
+    for (uint32_t i = 0; all && i < c->now->nnodes; i++)
+        c->wanted[i] = true;
+}
+
+static void choose_reading(struct change *c)
+{
+    for (uint32_t i = 0; i < c->now->nnodes; i++) {
+        const struct change_step *s = &c->steps[i];
+        bool anew = s->now->stateful && s->fate != STEP_KEPT;
+        c->built[i] = anew || (s->now->kind == NODE_SINK && s->sink == SINK_FILLED);
+        c->rereads |= c->built[i];
+    }
+    want_inputs(c);
+    for (uint32_t i = 0; i < c->now->nnodes; i++) {
+        const struct plan_node *n = &c->now->nodes[i];
+        if (c->wanted[i] && n->kind == NODE_SCAN)
+            c->reread[n->table] = find_scan(c->before, c->now->tables[n->table].name);
+    }
+}
+
+struct change *change_new(const struct plan *before, const struct plan *now, bool adopt)
+{
+    struct change *c = mem_zalloc(sizeof *c);
+    c->before = before;
+    c->now = now;
+    c->built = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->built);
+    c->wanted = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->wanted);
+    c->reread = arena_zarray(&c->arena, MAX(now->ntables, 1u), sizeof *c->reread);
+    compare_steps(c);
+    compare_sinks(c, adopt);
+    choose_reading(c);
+    return c;
+}
+
+void change_free(struct change *c)
+{
+    if (!c)
+        return;
+    arena_release(&c->arena);
+    free(c);
+}
+
+void change_look_at_state(struct change *c, const struct manifest *m)
+{
+    static const char *const new_state = "start with a new state and new tables";
+    for (uint32_t t = 0; t < c->now->ntables; t++) {
+        const struct plan_table *table = &c->now->tables[t];
+        if (table->is_source && m->ended && !find_scan(c->before, table->name))
+            refuse(c, new_state, "source \"%s\" is new, but this state has seen the end of its input and closed",
+                   table->name);
+        for (uint32_t i = 0; c->reread[t] && i < m->nsplits; i++)
+            if (!strcmp(m->splits[i].source, table->name) && m->splits[i].position >= 0 && m->splits[i].start < 0)
+                refuse(c, new_state,
+                       "source \"%s\" would be read again, but where reading of %s began is not in the log of this "
+                       "older state",
+                       table->name, m->splits[i].split);
+    }
+}
+
+bool change_keeps(const struct change *c, const char *id)
+{
+    for (uint32_t i = 0; i < c->now->nnodes; i++)
+        if (c->steps[i].fate == STEP_KEPT && !strcmp(c->now->nodes[i].id, id))
+            return true;
+    return false;
+}
+
+bool change_loses_state(const struct change *c)
+{
+    for (uint32_t i = 0; i < c->nsteps; i++)
+        if (c->steps[i].fate != STEP_KEPT && c->steps[i].before && c->steps[i].before->stateful)
+            return true;
+    return false;
+}
+
+/* ---- sizes ---- */
+
+static void add_size(struct step_size *sizes, uint32_t *n, const struct section *s)
+{
+    uint32_t i = 0;
+    while (i < *n && strcmp(sizes[i].id, s->name) != 0)
+        i++;
+    if (i == *n) {
+        memcpy(sizes[i].id, s->name, sizeof s->name);
+        sizes[i].bytes = 0;
+        ++*n;
+    }
+    sizes[i].bytes += s->bytes;
+}
+
+struct step_size *change_sizes(struct store *store, const struct manifest *m, struct arena *a, uint32_t *ret_count)
+{
+    struct step_size *sizes = NULL;
+    uint32_t n = 0, room = 0;
+    for (uint32_t i = 0; i < m->nsegments; i++) {
+        struct segment *segment;
+        struct error ignored;
+        if (!m->segments[i].has_state || segment_open(store, &m->segments[i], &segment, &ignored) != OK)
+            continue;
+        uint32_t count;
+        const struct section *sections = segment_sections(segment, &count);
+        if (n + count > room) {
+            struct step_size *more = arena_array(a, room = 2 * (n + count), sizeof *more);
+            if (n)
+                memcpy(more, sizes, n * sizeof *sizes);
+            sizes = more;
+        }
+        for (uint32_t k = 0; k < count; k++)
+            if (sections[k].kind != SECTION_OUTBOX)
+                add_size(sizes, &n, &sections[k]);
+        segment_close(segment);
+    }
+    *ret_count = n;
+    return sizes;
+}

@@ -1,0 +1,60 @@
+/* What becomes of a state when its pipeline is changed (semantics 5): two plans compared, step by step. Nothing is done
+ * here; `bourn plan` prints it, rebuild.c does it.
+ *
+ * A step whose fingerprint the old plan has, too, is kept with its state: comments, layout, aliases and the order of
+ * statements are no part of it, while everything below it is. A step that keeps state and is not kept is built from the
+ * beginning of its sources.
+ */
+#pragma once
+
+#include "base/store.h"
+#include "epoch/journal.h"
+#include "plan/plan.h"
+
+enum step_fate { STEP_KEPT, STEP_ADDED, STEP_REBUILT, STEP_DROPPED };
+
+enum sink_fate {
+    SINK_KEPT,
+    SINK_RENEWED, /* its rows are in the state, and are written from there */
+    SINK_FILLED,  /* it is new, and gets the rows that come out when the sources are read again */
+    SINK_GOES_ON, /* --adopt: the rows it has stay; what follows is the new pipeline's */
+};
+
+struct change_step {
+    enum step_fate fate;
+    const struct plan_node *now, *before; /* DROPPED: now NULL. KEPT, REBUILT: both. ADDED: before NULL */
+    enum sink_fate sink; /* of a sink that is not dropped */
+};
+
+struct change {
+    struct arena arena;
+    const struct plan *before, *now;
+    struct change_step *steps; /* one per node of `now`, in its order; then those dropped */
+    uint32_t nsteps;
+    /* Per node of `now`: its state is built anew; or it takes part in that, being above such a step. */
+    bool *built, *wanted;
+    bool *reread;  /* per table of `now`: wanted, and known before */
+    bool rereads;  /* something is built */
+    bool refused;
+    struct error refusal;
+};
+
+/* Both plans must outlive it. */
+struct change *change_new(const struct plan *before, const struct plan *now, bool adopt);
+void change_free(struct change *c);
+/* What the state and its log add to that: ERR_STATE in refusal where sources cannot be read again. */
+void change_look_at_state(struct change *c, const struct manifest *m);
+/* Is the state of this step of the old plan, named by its id, kept? */
+bool change_keeps(const struct change *c, const char *id);
+/* Is state lost or built again? */
+bool change_loses_state(const struct change *c);
+
+/* Is the scan of this source one that the old plan did not have like this, while it had the table? */
+bool change_alters_source(const struct change *c, const char *table);
+
+/* Of each step, as far as the store's segments tell (a merge may be at work): bytes it takes there. */
+struct step_size {
+    char id[SECTION_NAME_MAX];
+    uint64_t bytes;
+};
+struct step_size *change_sizes(struct store *store, const struct manifest *m, struct arena *a, uint32_t *ret_count);

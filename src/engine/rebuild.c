@@ -1,0 +1,544 @@
+/* Running a changed pipeline on the state of the old one (semantics 5):
+ *
+ *   the old plan, which the log names, drains its outbox, so that its tables are what its epochs say
+ *   a graph of the new plan's steps that are built anew, and of what is above them, reads the sources again, from where
+ *       the log began to where it has got to, with readers of its own
+ *   ONE record: the new plan; state of steps that are gone leaves, state that was built comes; sinks to be filled have
+ *       their rows in the outbox, others are marked to be written anew from the state
+ *   and recovery goes on with the new plan, as after any start
+ *
+ * Until that record nothing but the old plan's outbox is outside: a crash before it begins again at the beginning, one
+ * after it is as any other. Segments that no record names are removed by the next start.
+ */#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/os.h"
+#include "engine/change.h"
+#include "engine/private.h"
+
+enum {
+    EPOCH_LENGTH = 1000 * 1000,
+    QUIET_WAIT = 5 * 1000,
+    SPLITS_PATIENCE = 60 * 1000 * 1000, /* for a broker to name the partitions that the log knows */
+    REPORT_EVERY = 5 * 1000 * 1000,
+};
+
+struct rebuild {
+    struct engine *e;
+    const struct manifest *m;
+    struct change *change;
+    struct graph *graph;
+    struct inputs inputs;
+    struct rereading again;
+    struct manifest from; /* its splits: where reading begins */
+    struct op_time *times;
+    struct segment_writer *built, *rest;
+    struct segment_ref *state; /* of what is built, not merged yet */
+    uint32_t nstate;
+    struct segment_ref *added;
+    uint32_t nadded;
+    struct ledger ledger;
+    int64_t now_us, pass;
+    uint64_t rows;
+};
+
+static enum status check_interrupted(const struct engine *e, struct error *err)
+{
+    if (!e->config.interrupted || !*e->config.interrupted)
+        return OK;
+    (void)error_set(err, ERR_INTERRUPTED, "interrupted while the pipeline's change was made");
+    return error_hint(err, "the state is as it was; the next start begins the change again");
+}
+
+/* ---- the old plan ---- */
+
+static enum status read_old_plan(struct engine *e, struct plan **ret, struct error *err)
+{
+    const struct manifest *m = journal_manifest(e->journal);
+    AUTO(buf) text = BUF(MIB(64));
+    char name[80];
+    snprintf(name, sizeof name, "plan/%s", m->plan);
+    TRY(store_get(e->store, name, &text, err));
+    struct plan_text logged = {name, buf_slice(&text)};
+    if (plan_make(&logged, 1, builtin_world(), ret, err) == OK)
+        return OK;
+    (void)error_prefix(err, "the pipeline this state has run so far");
+    return error_hint(err, "it has to publish what waits before it is changed: give it the variables it was run with");
+}
+
+static enum status wait_for_sinks(struct engine *e, struct error *err)
+{
+    int64_t epoch = journal_manifest(e->journal)->epoch;
+    publisher_due(e->publisher, epoch, os_mono_us(), true);
+    for (;;) {
+        TRY(publisher_check(e->publisher, err));
+        TRY(check_interrupted(e, err));
+        if (publisher_has_news(e->publisher))
+            TRY(engine_confirm(e, err));
+        if (publisher_done(e->publisher, epoch) && !publisher_has_news(e->publisher))
+            return OK;
+        publisher_wait(e->publisher, 20 * 1000);
+    }
+}
+
+static bool something_waits(const struct manifest *m)
+{
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (m->sinks[i].confirmed < m->epoch)
+            return true;
+    return m->nsinks == 0 && m->epoch > 0;
+}
+
+/* With the old plan in the engine's place, and put back. */
+static enum status drain_old(struct engine *e, struct plan *old, struct error *err)
+{
+    const struct manifest *m = journal_manifest(e->journal);
+    if (!something_waits(m))
+        return OK;
+    struct settings settings = builtin_settings_of(old);
+    struct graph_config graph = {.plan = old, .pool = e->pool, .hash_seed = m->hash_seed,
+                                 .format = builtin_table_format};
+    TRY(graph_new(&graph, &e->graph, err));
+    struct publish_config publish = {.plan = old, .store = e->store, .settings = &settings, .uuid = m->uuid,
+                                     .graph = e->graph, .adopt = e->config.adopt};
+    e->merger = merger_new(e->store);
+    enum status s = publisher_new(&publish, m, &e->publisher, err);
+    if (s == OK) {
+        publisher_start(e->publisher, m, m->now_us);
+        s = wait_for_sinks(e, err);
+    }
+    publisher_free(e->publisher);
+    merger_free(e->merger);
+    graph_free(e->graph);
+    e->publisher = NULL;
+    e->merger = NULL;
+    e->graph = NULL;
+    return s == OK ? OK : error_prefix(err, "before the pipeline can be changed, what the old one has computed must be "
+                                            "published");
+}
+
+/* ---- reading again ---- */
+
+static void begin_again(struct rebuild *r)
+{
+    const struct manifest *m = r->m;
+    r->from.splits = mem_array(m->nsplits + 1, sizeof *r->from.splits);
+    for (uint32_t i = 0; i < m->nsplits; i++) {
+        r->from.splits[i] = m->splits[i];
+        r->from.splits[i].position = m->splits[i].start;
+        r->from.splits[i].max_event = INT64_MIN;
+        r->from.splits[i].idle = r->from.splits[i].finished = false;
+    }
+    r->from.nsplits = m->nsplits;
+    r->again = (struct rereading){&r->from, m, r->change->reread};
+}
+
+static enum status find_splits(struct rebuild *r, struct error *err)
+{
+    int64_t until = os_mono_us() + SPLITS_PATIENCE;
+    while (!inputs_found(&r->inputs)) {
+        TRY(check_interrupted(r->e, err));
+        if (os_mono_us() > until) {
+            (void)error_set(err, ERR_SOURCE, "a partition or file that was read is not there any more");
+            return error_hint(err, "steps that changed are built from it: bring it back, run the old pipeline, or start "
+                                   "with a new state and new tables");
+        }
+        os_sleep_us(QUIET_WAIT);
+        TRY(inputs_discover(&r->inputs, &r->from, err));
+    }
+    return OK;
+}
+
+/* What retention has removed since cannot be read again, whatever the source does about that (on_lost_offsets). */
+static enum status check_beginnings(const struct rebuild *r, struct error *err)
+{
+    for (uint32_t i = 0; i < r->inputs.count; i++) {
+        const struct input *in = &r->inputs.items[i];
+        for (uint32_t k = 0; k < in->nsplits; k++)
+            for (uint32_t n = 0; n < r->from.nsplits; n++) {
+                const struct split_position *p = &r->from.splits[n];
+                if (strcmp(p->source, in->table->name) || strcmp(p->split, in->splits[k].split.name) ||
+                    in->splits[k].start <= p->start)
+                    continue;
+                (void)error_set(err, ERR_STATE,
+                                "source \"%s\", %s: messages %lld to %lld are gone, and steps that changed are built "
+                                "from them",
+                                p->source, p->split, (long long)p->start, (long long)in->splits[k].start - 1);
+                return error_hint(err, "run the old pipeline, or start the new one with a new state and new tables");
+            }
+    }
+    return OK;
+}
+
+/* A file that ended before the log's position was cut. */
+static enum status check_ends(const struct rebuild *r, bool *ret_reached, struct error *err)
+{
+    *ret_reached = true;
+    for (uint32_t i = 0; i < r->inputs.count; i++) {
+        struct input *in = &r->inputs.items[i];
+        for (uint32_t k = 0; k < in->nsplits; k++) {
+            struct input_split *s = &in->splits[k];
+            if (s->finished && in->source->ops->end_position(in->source, k) < s->until)
+                return error_set(err, ERR_STATE, "source \"%s\", %s: it is shorter than what was read of it",
+                                 in->table->name, s->split.name);
+            s->reached |= s->finished;
+            *ret_reached &= s->reached;
+        }
+    }
+    return OK;
+}
+
+/* ---- what comes of it ---- */
+
+static void add_ref(struct segment_ref **refs, uint32_t *n, const struct segment_ref *ref)
+{
+    *refs = mem_realloc(*refs, (*n + 1) * sizeof **refs);
+    (*refs)[(*n)++] = *ref;
+}
+
+/* Everything built lies in as few segments as order needs: of equal epochs, only one may hold a key. */
+static enum status merge_built(struct rebuild *r, struct error *err)
+{
+    struct segment_ref merged[MERGE_RESULTS];
+    uint32_t n = 0;
+    if (r->nstate < 2)
+        return OK;
+    TRY(merge_segments(r->e->store, r->state, r->nstate, true, INT64_MIN, r->m->term, merged, &n, err));
+    for (uint32_t i = 0; i < r->nstate; i++)
+        TRY(store_discard(r->e->store, r->state[i].name, err));
+    r->nstate = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (merged[i].has_state)
+            add_ref(&r->state, &r->nstate, &merged[i]);
+    return OK;
+}
+
+static enum status keep_state(struct rebuild *r, struct error *err)
+{
+    struct segment_ref ref;
+    graph_save_some(r->graph, r->change->built, r->built, r->rest);
+    segment_writer_reset(r->rest);
+    if (graph_state_bytes(r->graph) > (uint64_t)r->e->settings.state_memory) {
+        (void)error_set(err, ERR_LIMIT, "building the changed steps needs %llu bytes of state so far, and "
+                                        "bourn.state_memory allows %lld",
+                        (unsigned long long)graph_state_bytes(r->graph), (long long)r->e->settings.state_memory);
+        return error_hint(err, "raise it (SET bourn.state_memory = '...'); the state is as it was");
+    }
+    if (!segment_is_empty(r->built)) {
+        TRY(segment_put(r->built, r->e->store, r->m->epoch + 1, r->m->epoch + 1, r->m->term, 0, &ref, err));
+        add_ref(&r->state, &r->nstate, &ref);
+    }
+    segment_writer_reset(r->built);
+    return r->nstate >= MERGE_FANOUT ? merge_built(r, err) : OK;
+}
+
+static void count_sink(struct ledger *l, const char *name, const struct collect_counts *c)
+{
+    struct ledger_line *line = ledger_line(l, LEDGER_SINK, name);
+    line->counts.in += c->in;
+    line->counts.rejected += c->rejected;
+    line->inserted += c->inserted;
+    line->updated += c->updated;
+    line->deleted += c->deleted;
+    line->unchanged += c->unchanged;
+}
+
+static enum status keep_rows(struct rebuild *r, struct error *err)
+{
+    struct segment_ref ref;
+    for (uint32_t i = 0; i < graph_sink_count(r->graph); i++) {
+        struct buf payload;
+        struct collect_counts counts;
+        const struct plan_node *sink = graph_sink(r->graph, i, &payload, &counts);
+        if (r->change->built[sink - r->e->plan->nodes] && counts.in > 0) {
+            count_sink(&r->ledger, sink->sink_name, &counts);
+            segment_add(r->built, SECTION_OUTBOX, sink->sink_name, 1, &payload);
+        }
+        buf_release(&payload);
+    }
+    if (!segment_is_empty(r->built)) {
+        TRY(segment_put(r->built, r->e->store, r->m->epoch + 1, r->m->epoch + 1, r->m->term, 0, &ref, err));
+        add_ref(&r->added, &r->nadded, &ref);
+    }
+    segment_writer_reset(r->built);
+    return OK;
+}
+
+static void count_steps(struct rebuild *r)
+{
+    struct step_counts c;
+    const struct plan_node *node;
+    for (uint32_t i = 0; (node = graph_step(r->graph, i, &c)); i++) {
+        if (c.in == 0 || !r->change->built[node - r->e->plan->nodes])
+            continue;
+        struct ledger_line *line = ledger_line(&r->ledger, LEDGER_STEP, node->id);
+        line->counts.in += c.in;
+        line->counts.out += c.out;
+        line->counts.filtered += c.filtered;
+        line->counts.late += c.late;
+        line->counts.duplicate += c.duplicate;
+        line->counts.error += c.error;
+    }
+}
+
+static enum status pass(struct rebuild *r, bool final, uint64_t *ret_rows, struct error *err)
+{
+    const struct settings *s = &r->e->settings;
+    struct input_limits limits = {.rows = s->epoch_rows,
+                                  .bytes = s->epoch_bytes,
+                                  .until_us = os_mono_us() + MAX(s->epoch_interval_us, (int64_t)EPOCH_LENGTH),
+                                  .memory = (uint64_t)s->memory_in_flight};
+    uint64_t bytes;
+    *ret_rows = 0;
+    inputs_times(&r->inputs, r->times);
+    graph_begin_epoch(r->graph, ++r->pass, r->now_us, r->times, final);
+    if (!final)
+        TRY(inputs_read(&r->inputs, r->graph, &limits, ret_rows, &bytes, err));
+    r->rows += *ret_rows;
+    graph_end_epoch(r->graph);
+    count_steps(r);
+    TRY(keep_rows(r, err));
+    TRY(keep_state(r, err));
+    inputs_end_epoch(&r->inputs);
+    return OK;
+}
+
+/* The input had ended: whatever waits for that comes now. */
+static enum status pass_at_end(struct rebuild *r, struct error *err)
+{
+    uint64_t rows;
+    if (!r->m->ended)
+        return OK;
+    for (uint32_t i = 0; i < r->inputs.count; i++)
+        for (uint32_t k = 0; k < r->inputs.items[i].nsplits; k++)
+            r->inputs.items[i].splits[k].finished = true;
+    inputs_end_epoch(&r->inputs);
+    return pass(r, true, &rows, err);
+}
+
+static enum status read_again(struct rebuild *r, struct error *err)
+{
+    struct graph_config graph = {.plan = r->e->plan,
+                                 .pool = r->e->pool,
+                                 .hash_seed = r->m->hash_seed,
+                                 .max_ahead_us = r->e->settings.max_ahead_us,
+                                 .wanted = r->change->wanted,
+                                 .format = builtin_table_format};
+    TRY(graph_new(&graph, &r->graph, err));
+    begin_again(r);
+    TRY(inputs_reopen(&r->inputs, r->e->plan, &r->e->settings, &r->again, r->now_us, err));
+    TRY(find_splits(r, err));
+    int64_t reported = os_mono_us();
+    for (bool reached = false; !reached;) {
+        uint64_t rows;
+        TRY(check_interrupted(r->e, err));
+        TRY(pass(r, false, &rows, err));
+        TRY(check_beginnings(r, err));
+        TRY(check_ends(r, &reached, err));
+        if (rows == 0 && !reached)
+            os_sleep_us(QUIET_WAIT);
+        if (os_mono_us() - reported > REPORT_EVERY) {
+            log_info("building the changed steps: %llu rows read again", (unsigned long long)r->rows);
+            reported = os_mono_us();
+        }
+    }
+    TRY(pass_at_end(r, err));
+    TRY(merge_built(r, err));
+    for (uint32_t i = 0; i < r->nstate; i++)
+        add_ref(&r->added, &r->nadded, &r->state[i]);
+    return OK;
+}
+
+/* ---- state that goes ---- */
+
+/* A segment with sections of steps that are gone, or built anew: the others in a segment of its own. */
+static enum status without_gone(struct rebuild *r, const struct segment_ref *ref, bool *ret_changed, struct error *err)
+{
+    struct segment *segment;
+    TRY(segment_open(r->e->store, ref, &segment, err));
+    uint32_t n, kept = 0, state = 0;
+    const struct section *sections = segment_sections(segment, &n);
+    enum status s = OK;
+    for (uint32_t i = 0; i < n; i++) {
+        state += sections[i].kind != SECTION_OUTBOX;
+        kept += sections[i].kind != SECTION_OUTBOX && change_keeps(r->change, sections[i].name);
+    }
+    *ret_changed = kept < state;
+    for (uint32_t i = 0; s == OK && kept < state && i < n; i++) {
+        if (sections[i].kind == SECTION_OUTBOX || !change_keeps(r->change, sections[i].name))
+            continue;
+        s = segment_read(segment, &sections[i],
+                         segment_section(r->built, sections[i].kind, sections[i].name, sections[i].version), err);
+        if (sections[i].kind == SECTION_SET)
+            segment_sets_end(r->built, ref->sets_end_us);
+    }
+    struct segment_ref copy;
+    if (s == OK && !segment_is_empty(r->built)) {
+        s = segment_put(r->built, r->e->store, ref->from, ref->to, r->m->term, ref->level, &copy, err);
+        if (s == OK)
+            add_ref(&r->added, &r->nadded, &copy);
+    }
+    segment_writer_reset(r->built);
+    segment_close(segment);
+    return s;
+}
+
+static enum status drop_state(struct rebuild *r, struct journal_record *record, struct error *err)
+{
+    const char **dropped = arena_array(&r->change->arena, r->m->nsegments + 1, sizeof *dropped);
+    for (uint32_t i = 0; i < r->m->nsegments; i++) {
+        bool changed = false;
+        if (r->m->segments[i].has_state)
+            TRY(without_gone(r, &r->m->segments[i], &changed, err));
+        if (changed)
+            dropped[record->ndropped_state++] =
+                arena_dup(&r->change->arena, r->m->segments[i].name, sizeof r->m->segments[i].name);
+    }
+    record->dropped_state = dropped;
+    return OK;
+}
+
+/* ---- the record ---- */
+
+static bool is_source(const struct plan *p, const char *name)
+{
+    for (uint32_t i = 0; i < p->ntables; i++)
+        if (p->tables[i].is_source && !strcmp(p->tables[i].name, name))
+            return true;
+    return false;
+}
+
+/* A source that is gone takes its positions with it. One whose contract or watermark changed keeps them, and has the
+ * event time that reading it again has shown. */
+static void record_sources(struct rebuild *r, struct journal_record *record)
+{
+    struct arena *a = &r->change->arena;
+    const struct plan *before = r->change->before;
+    const char **gone = arena_array(a, before->ntables + 1, sizeof *gone);
+    struct split_position *splits = arena_array(a, r->m->nsplits + 1, sizeof *splits);
+    struct source_time *times = arena_array(a, r->inputs.count + 1, sizeof *times);
+    for (uint32_t i = 0; i < before->ntables; i++)
+        if (before->tables[i].is_source && !is_source(r->e->plan, before->tables[i].name))
+            gone[record->ngone_sources++] = before->tables[i].name;
+    for (uint32_t i = 0; i < r->inputs.count; i++) {
+        const struct input *in = &r->inputs.items[i];
+        if (!change_alters_source(r->change, in->table->name))
+            continue;
+        gone[record->ngone_sources++] = in->table->name;
+        struct source_time *time = &times[record->nsources++];
+        *time = (struct source_time){.watermark = in->watermark, .evict = in->evict};
+        snprintf(time->source, sizeof time->source, "%s", in->table->name);
+        for (uint32_t n = 0; n < r->m->nsplits; n++)
+            for (uint32_t k = 0; k < in->nsplits; k++) {
+                const struct split_position *old = &r->m->splits[n];
+                if (strcmp(old->source, in->table->name) || strcmp(old->split, in->splits[k].split.name))
+                    continue;
+                splits[record->nsplits] = *old;
+                splits[record->nsplits++].max_event = in->splits[k].max_event;
+            }
+    }
+    record->gone_sources = gone;
+    record->splits = splits;
+    record->sources = times;
+}
+
+static const struct sink_state *logged_sink(const struct manifest *m, const char *name)
+{
+    for (uint32_t i = 0; i < m->nsinks; i++)
+        if (!strcmp(m->sinks[i].name, name))
+            return &m->sinks[i];
+    return NULL;
+}
+
+static void record_sinks(struct rebuild *r, struct journal_record *record)
+{
+    struct arena *a = &r->change->arena;
+    const char **gone = arena_array(a, r->change->nsteps + 1, sizeof *gone);
+    struct sink_state *sinks = arena_array(a, r->change->nsteps + 1, sizeof *sinks);
+    for (uint32_t i = 0; i < r->change->nsteps; i++) {
+        const struct change_step *s = &r->change->steps[i];
+        if (s->fate == STEP_DROPPED && s->before->kind == NODE_SINK)
+            gone[record->ngone_sinks++] = s->before->sink_name;
+        if (s->fate == STEP_DROPPED || s->now->kind != NODE_SINK || s->sink == SINK_KEPT || s->sink == SINK_GOES_ON)
+            continue;
+        const struct sink_state *old = logged_sink(r->m, s->now->sink_name);
+        struct sink_state *x = &sinks[record->nsinks++];
+        *x = (struct sink_state){.confirmed = r->m->epoch, .applied = old ? old->applied : 0, .target = record->epoch,
+                                 .renew = s->sink == SINK_RENEWED && r->m->epoch > 0};
+        snprintf(x->name, sizeof x->name, "%s", s->now->sink_name);
+    }
+    record->gone_sinks = gone;
+    record->sinks = sinks;
+}
+
+static enum status make(struct rebuild *r, const char *sha, struct error *err)
+{
+    bool rereads = r->change->rereads && r->m->epoch > 0;
+    struct journal_record record = {.kind = !rereads ? "plan" : r->m->ended ? "end" : "epoch",
+                                    .epoch = r->m->epoch + rereads,
+                                    .now_us = r->now_us,
+                                    .ended = r->m->ended,
+                                    .plan = sha,
+                                    .fingerprint = r->e->plan->fingerprint};
+    r->ledger = (struct ledger){.from = record.epoch, .to = record.epoch};
+    if (rereads)
+        TRY(read_again(r, err));
+    TRY(drop_state(r, &record, err));
+    record_sources(r, &record);
+    record_sinks(r, &record);
+    record.ledger = rereads ? &r->ledger : NULL;
+    record.added = r->added;
+    record.nadded = r->nadded;
+    os_test_point("change");
+    return journal_append(r->e->journal, &record, err);
+}
+
+static void rebuild_release(struct rebuild *r)
+{
+    inputs_release(&r->inputs);
+    graph_free(r->graph);
+    segment_writer_free(r->built);
+    segment_writer_free(r->rest);
+    ledger_release(&r->ledger);
+    free(r->from.splits);
+    free(r->times);
+    free(r->state);
+    free(r->added);
+}
+
+static enum status change_to(struct engine *e, struct change *change, const char *sha, struct error *err)
+{
+    const struct manifest *m = journal_manifest(e->journal);
+    struct rebuild r = {.e = e,
+                        .m = m,
+                        .change = change,
+                        .times = mem_array(e->plan->ntables + 1, sizeof *r.times),
+                        .built = segment_writer_new(),
+                        .rest = segment_writer_new(),
+                        .now_us = MAX(os_now_us(), m->now_us)};
+    enum status s = make(&r, sha, err);
+    if (s == OK)
+        log_info("the pipeline was changed%s", r.rows ? "; the steps that changed have read their sources again" : "");
+    rebuild_release(&r);
+    return s;
+}
+
+enum status engine_change(struct engine *e, const char *sha, struct error *err)
+{
+    AUTO(plan) *old = NULL;
+    TRY(read_old_plan(e, &old, err));
+    struct change *change = change_new(old, e->plan, e->config.adopt);
+    change_look_at_state(change, journal_manifest(e->journal));
+    enum status s = OK;
+    if (change->refused) {
+        *err = change->refusal;
+        s = error_prefix(err, "the pipeline was changed since the state %s was made", e->config.state);
+    }
+    if (s == OK)
+        s = drain_old(e, old, err);
+    if (s == OK)
+        s = change_to(e, change, sha, err);
+    change_free(change);
+    return s;
+}
