@@ -27,6 +27,13 @@ static const struct verb {
     {"check", cmd_check, "check a pipeline without running it",
      "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n"},
     {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"},
+    {"plan", cmd_plan, "what a changed pipeline does to its state",
+     "bourn plan [--json] [--adopt] [--state FOLDER] [OLD] NEW\n"
+     "\n"
+     "OLD and NEW are a file each, or several with commas between: plan file.sql,old.sql file.sql,new.sql\n"
+     "Without OLD, the pipeline that the state runs. Says of every step whether it is kept, added, rebuilt or\n"
+     "dropped, with bytes of state and what is read again where a state is at hand; `run` does just that.\n"
+     "Exit 0: no state is lost; 1: steps with state are rebuilt or dropped; 6: run would refuse, and why.\n"},
     {"generate", cmd_generate, "make events: payments, transactions, Nexmark",
      "bourn generate [flags]\n"
      "\n"

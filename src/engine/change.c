@@ -123,12 +123,14 @@ static enum sink_fate fate_of_sink(struct change *c, const struct change_step *s
         return SINK_RENEWED;
     if (!find_sink(c->before, s->now->sink_name))
         return SINK_FILLED;
+    if (s->now->nkey > 0)
+        return SINK_REPLACED;
     if (!adopt)
         refuse(c,
                "send the changed rows to a new table, which gets all of them; or --adopt: the rows that are there stay, "
                "and the new pipeline's follow",
-               "the rows of sink \"%s\" would be others, and those it has %s", s->now->sink_name,
-               s->now->nkey ? "are in no state to be replaced from" : "were appended and cannot be taken back");
+               "the rows of sink \"%s\" would be others, and those it has were appended and cannot be taken back",
+               s->now->sink_name);
     return SINK_GOES_ON;
 }
 
@@ -172,7 +174,7 @@ static void choose_reading(struct change *c)
     for (uint32_t i = 0; i < c->now->nnodes; i++) {
         const struct change_step *s = &c->steps[i];
         bool anew = s->now->stateful && s->fate != STEP_KEPT;
-        c->built[i] = anew || (s->now->kind == NODE_SINK && s->sink == SINK_FILLED);
+        c->built[i] = anew || (s->now->kind == NODE_SINK && (s->sink == SINK_FILLED || s->sink == SINK_REPLACED));
         c->rereads |= c->built[i];
     }
     want_inputs(c);
@@ -238,7 +240,20 @@ bool change_loses_state(const struct change *c)
     return false;
 }
 
-/* ---- sizes ---- */
+/* ---- the state's side ---- */
+
+enum status change_logged_plan(struct store *store, const struct manifest *m, struct plan **ret, struct error *err)
+{
+    AUTO(buf) text = BUF(MIB(64));
+    char name[80];
+    snprintf(name, sizeof name, "plan/%s", m->plan);
+    TRY(store_get(store, name, &text, err));
+    struct plan_text logged = {name, buf_slice(&text)};
+    if (plan_make(&logged, 1, builtin_world(), ret, err) == OK)
+        return OK;
+    (void)error_prefix(err, "the pipeline that this state has run so far");
+    return error_hint(err, "it is needed, to publish what waits and to compare: give it the variables it was run with");
+}
 
 static void add_size(struct step_size *sizes, uint32_t *n, const struct section *s)
 {

@@ -16,6 +16,7 @@ enum step_fate { STEP_KEPT, STEP_ADDED, STEP_REBUILT, STEP_DROPPED };
 enum sink_fate {
     SINK_KEPT,
     SINK_RENEWED, /* its rows are in the state, and are written from there */
+    SINK_REPLACED, /* they are not, but come out when the sources are read again, and replace those it has */
     SINK_FILLED,  /* it is new, and gets the rows that come out when the sources are read again */
     SINK_GOES_ON, /* --adopt: the rows it has stay; what follows is the new pipeline's */
 };
@@ -51,6 +52,9 @@ bool change_loses_state(const struct change *c);
 
 /* Is the scan of this source one that the old plan did not have like this, while it had the table? */
 bool change_alters_source(const struct change *c, const char *table);
+
+/* The pipeline that the log says this state runs. */
+enum status change_logged_plan(struct store *store, const struct manifest *m, struct plan **ret, struct error *err);
 
 /* Of each step, as far as the store's segments tell (a merge may be at work): bytes it takes there. */
 struct step_size {

@@ -156,7 +156,7 @@ static bool can_resync(const struct publishing *s) { return s->table->nkey > 0 &
 /* Are its rows handed out again, now? */
 static bool is_resynced(const struct publishing *s, const struct manifest *m)
 {
-    return (s->owner->config.resync || s->now.renew) && can_resync(s) && m->epoch > 0;
+    return ((s->owner->config.resync && can_resync(s)) || s->now.renew) && m->epoch > 0;
 }
 
 /* And is what the target holds replaced by them? A table that a changed pipeline writes for the first time may hold
@@ -273,16 +273,18 @@ static enum status resync_sink(struct publishing *s, const struct manifest *m, s
     if (!is_resynced(s, m) || (!replace && !s->now.renew))
         return OK;
     const struct publish_config *c = &s->owner->config;
-    struct change_set *rows = recalled_rows(c->graph, s->graph_sink, c->plan, m);
     struct sink_result ignored = {.version = -1};
+    bool from_outbox = s->now.renew == RENEW_FROM_OUTBOX;
+    struct change_set *rows = from_outbox ? standing_rows(c->store, m, s->table, s->now.confirmed + 1)
+                                          : recalled_rows(c->graph, s->graph_sink, c->plan, m);
     enum status status = replace ? s->sink->ops->resync(s->sink, rows, err)
                                  : s->sink->ops->apply(s->sink, rows, &ignored, err);
-    recalled_rows_free(rows);
+    (from_outbox ? standing_rows_free : recalled_rows_free)(rows);
     if (status != OK)
         return error_prefix(err, "sink \"%s\"", s->table->name);
-    log_info("sink \"%s\" was written %sfrom the state, as of epoch %lld", s->table->name, replace ? "anew " : "",
+    log_info("sink \"%s\" was written %sas of epoch %lld", s->table->name, replace ? "anew " : "",
              (long long)m->epoch);
-    s->now.renew = false;
+    s->now.renew = RENEW_NOT;
     s->now.applied = s->now.confirmed = m->epoch;
     s->now.target = MAX(s->now.target, m->epoch);
     return OK;

@@ -21,6 +21,7 @@ enum {
     EPOCH_LENGTH = 1000 * 1000,
     QUIET_WAIT = 5 * 1000,
     SPLITS_PATIENCE = 60 * 1000 * 1000, /* for a broker to name the partitions that the log knows */
+    END_PATIENCE = 5 * 1000 * 1000, /* for a source to say that it has what the log has read */
     REPORT_EVERY = 5 * 1000 * 1000,
 };
 
@@ -40,6 +41,7 @@ struct rebuild {
     uint32_t nadded;
     struct ledger ledger;
     int64_t now_us, pass;
+    int64_t quiet_since; /* monotonic: the last row */
     uint64_t rows;
 };
 
@@ -52,20 +54,6 @@ static enum status check_interrupted(const struct engine *e, struct error *err)
 }
 
 /* ---- the old plan ---- */
-
-static enum status read_old_plan(struct engine *e, struct plan **ret, struct error *err)
-{
-    const struct manifest *m = journal_manifest(e->journal);
-    AUTO(buf) text = BUF(MIB(64));
-    char name[80];
-    snprintf(name, sizeof name, "plan/%s", m->plan);
-    TRY(store_get(e->store, name, &text, err));
-    struct plan_text logged = {name, buf_slice(&text)};
-    if (plan_make(&logged, 1, builtin_world(), ret, err) == OK)
-        return OK;
-    (void)error_prefix(err, "the pipeline this state has run so far");
-    return error_hint(err, "it has to publish what waits before it is changed: give it the variables it was run with");
-}
 
 static enum status wait_for_sinks(struct engine *e, struct error *err)
 {
@@ -171,17 +159,27 @@ static enum status check_beginnings(const struct rebuild *r, struct error *err)
     return OK;
 }
 
-/* A file that ended before the log's position was cut. */
-static enum status check_ends(const struct rebuild *r, bool *ret_reached, struct error *err)
+static bool is_short(const struct rebuild *r, const struct input *in, uint32_t split)
+{
+    int64_t end = in->source->ops->end_position(in->source, split);
+    bool waited = r->quiet_since && os_mono_us() - r->quiet_since > END_PATIENCE;
+    return end >= 0 && end < in->splits[split].until && (in->splits[split].finished || waited);
+}
+
+/* Is everything read? What ends before the log's position was cut. */
+static enum status check_ends(struct rebuild *r, bool *ret_reached, struct error *err)
 {
     *ret_reached = true;
     for (uint32_t i = 0; i < r->inputs.count; i++) {
         struct input *in = &r->inputs.items[i];
         for (uint32_t k = 0; k < in->nsplits; k++) {
             struct input_split *s = &in->splits[k];
-            if (s->finished && in->source->ops->end_position(in->source, k) < s->until)
-                return error_set(err, ERR_STATE, "source \"%s\", %s: it is shorter than what was read of it",
-                                 in->table->name, s->split.name);
+            if (!s->reached && is_short(r, in, k)) {
+                (void)error_set(err, ERR_STATE, "source \"%s\", %s: it is shorter than what was read of it",
+                                in->table->name, s->split.name);
+                return error_hint(err, "steps that changed are built from it: bring it back, run the old pipeline, or "
+                                       "start with a new state and new tables");
+            }
             s->reached |= s->finished;
             *ret_reached &= s->reached;
         }
@@ -336,6 +334,8 @@ static enum status read_again(struct rebuild *r, struct error *err)
         TRY(pass(r, false, &rows, err));
         TRY(check_beginnings(r, err));
         TRY(check_ends(r, &reached, err));
+        if (rows > 0 || !r->quiet_since)
+            r->quiet_since = os_mono_us();
         if (rows == 0 && !reached)
             os_sleep_us(QUIET_WAIT);
         if (os_mono_us() - reported > REPORT_EVERY) {
@@ -465,7 +465,10 @@ static void record_sinks(struct rebuild *r, struct journal_record *record)
         const struct sink_state *old = logged_sink(r->m, s->now->sink_name);
         struct sink_state *x = &sinks[record->nsinks++];
         *x = (struct sink_state){.confirmed = r->m->epoch, .applied = old ? old->applied : 0, .target = record->epoch,
-                                 .renew = s->sink == SINK_RENEWED && r->m->epoch > 0};
+                                 .renew = r->m->epoch == 0             ? RENEW_NOT
+                                          : s->sink == SINK_RENEWED  ? RENEW_FROM_STATE
+                                          : s->sink == SINK_REPLACED ? RENEW_FROM_OUTBOX
+                                                                     : RENEW_NOT};
         snprintf(x->name, sizeof x->name, "%s", s->now->sink_name);
     }
     record->gone_sinks = gone;
@@ -527,7 +530,7 @@ static enum status change_to(struct engine *e, struct change *change, const char
 enum status engine_change(struct engine *e, const char *sha, struct error *err)
 {
     AUTO(plan) *old = NULL;
-    TRY(read_old_plan(e, &old, err));
+    TRY(change_logged_plan(e->store, journal_manifest(e->journal), &old, err));
     struct change *change = change_new(old, e->plan, e->config.adopt);
     change_look_at_state(change, journal_manifest(e->journal));
     enum status s = OK;

@@ -91,3 +91,60 @@ void recalled_rows_free(struct change_set *set)
     free(r->times);
     free(r);
 }
+
+/* ---- from the outbox ---- */
+
+struct standing {
+    struct change_set set;
+    struct outbox_range *range;
+    struct change_set *changes;
+};
+
+static enum status standing_next(struct change_set *set, struct arena *a, struct batch **ret, struct error *err)
+{
+    struct standing *s = (struct standing *)set;
+    for (;;) {
+        struct batch *b;
+        enum status status = s->changes->next(s->changes, a, &b, err);
+        if (status != OK)
+            return status;
+        uint64_t *keep = arena_zarray(a, BITMAP_WORDS(b->rows), sizeof *keep);
+        for (uint32_t i = 0; i < batch_live(b); i++)
+            if (batch_weight(b, batch_row(b, i)) > 0)
+                bit_set(keep, batch_row(b, i));
+        batch_filter(b, keep);
+        if (batch_live(b) > 0) {
+            *ret = b;
+            return OK;
+        }
+    }
+}
+
+static enum status standing_rewind(struct change_set *set, struct error *err)
+{
+    struct standing *s = (struct standing *)set;
+    return s->changes->rewind(s->changes, err);
+}
+
+struct change_set *standing_rows(struct store *store, const struct manifest *m, const struct plan_table *table,
+                                 int64_t from)
+{
+    struct standing *s = mem_zalloc(sizeof *s);
+    s->range = outbox_range_new(store, m, table, from, m->epoch, m->now_us);
+    AUTO(buf) info = BUF(MIB(1));
+    ledger_json(&m->total, &info);
+    s->range->info = mem_strdup(buf_cstr(&info));
+    s->changes = outbox_changes(s->range);
+    s->set = *s->changes;
+    s->set.next = standing_next;
+    s->set.rewind = standing_rewind;
+    return &s->set;
+}
+
+void standing_rows_free(struct change_set *set)
+{
+    struct standing *s = (struct standing *)set;
+    outbox_changes_free(s->changes);
+    outbox_range_free(s->range);
+    free(s);
+}

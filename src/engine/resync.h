@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/graph.h"
+#include "engine/outbox.h"
 #include "epoch/journal.h"
 #include "flow/sink.h"
 
@@ -11,3 +12,9 @@
 struct change_set *recalled_rows(struct graph *g, uint32_t sink, const struct plan *plan,
                                  const struct manifest *m);
 void recalled_rows_free(struct change_set *c);
+
+/* The rows that the outbox says stand in an upserted table, whose life begins with epoch `from`: as they are at the
+ * manifest's epoch. */
+struct change_set *standing_rows(struct store *store, const struct manifest *m, const struct plan_table *table,
+                                 int64_t from);
+void standing_rows_free(struct change_set *c);

@@ -73,13 +73,16 @@ struct source_time {
     int64_t evict;     /* the one this epoch evicted with */
 };
 
+/* From where the rows come that replace a target's: the state, or the outbox after `confirmed`. */
+enum sink_renewal { RENEW_NOT, RENEW_FROM_STATE, RENEW_FROM_OUTBOX };
+
 struct sink_state {
     char name[100];
     int64_t confirmed; /* all epochs up to this are applied */
     int64_t applied;   /* the newest epoch that was really handed to the sink and done: <= confirmed, because a range in
                           which nothing changed is confirmed without asking the sink */
     int64_t target;    /* decided to publish up to this epoch (>= confirmed) */
-    bool renew;        /* the pipeline was changed: what the target holds is to be replaced by what the state holds */
+    enum sink_renewal renew; /* the pipeline was changed: what the target holds is still to be replaced */
 };
 
 /* Everything that is durable at one moment. Owned arrays. */

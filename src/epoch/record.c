@@ -44,6 +44,14 @@ static void put_split(struct buf *out, const void *item)
     buf_printf(out, ",\"idle\":%s,\"finished\":%s", truth(x->idle), truth(x->finished));
 }
 
+static const char *const renewals[] = {[RENEW_FROM_STATE] = "state", [RENEW_FROM_OUTBOX] = "outbox"};
+
+static void put_renewal(struct buf *out, enum sink_renewal renew)
+{
+    buf_puts(out, ",");
+    put_text(out, "renew", renewals[renew]);
+}
+
 static void put_sink(struct buf *out, const void *item)
 {
     const struct sink_state *x = item;
@@ -51,7 +59,7 @@ static void put_sink(struct buf *out, const void *item)
     buf_printf(out, ",\"confirmed\":%" PRId64 ",\"applied\":%" PRId64 ",\"target\":%" PRId64, x->confirmed, x->applied,
                x->target);
     if (x->renew)
-        buf_puts(out, ",\"renew\":true");
+        put_renewal(out, x->renew);
 }
 
 static void put_segment(struct buf *out, const void *item)
@@ -261,9 +269,12 @@ static enum status read_sink(const json_t *o, void *item, struct error *err)
     TRY(get_text(o, "name", x->name, sizeof x->name, err));
     TRY(get_int(o, "confirmed", &x->confirmed, err));
     TRY(get_int(o, "applied", &x->applied, err));
-    if (json_object_get(o, "renew"))
-        TRY(get_bool(o, "renew", &x->renew, err));
-    return get_int(o, "target", &x->target, err);
+    TRY(get_int(o, "target", &x->target, err));
+    const char *renew = json_string_value(json_object_get(o, "renew"));
+    x->renew = renew && !strcmp(renew, renewals[RENEW_FROM_STATE])    ? RENEW_FROM_STATE
+               : renew && !strcmp(renew, renewals[RENEW_FROM_OUTBOX]) ? RENEW_FROM_OUTBOX
+                                                                      : RENEW_NOT;
+    return json_object_get(o, "renew") && !x->renew ? wrong("renew", err) : OK;
 }
 
 static enum status read_segment(const json_t *o, void *item, struct error *err)

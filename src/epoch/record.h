@@ -12,7 +12,7 @@
  *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "splits", "sinks",
  *                   "segments", "total", "history"}}                            full records: everything after this one
  *
- * Of a split "start" is missing in older logs; "renew" stands only where it is true.
+ * Of a split "start" is missing in older logs; "renew" is "state" or "outbox", where it is due.
  * Members stand in this order, the outer ones a line each. Times are microseconds, null where there is none; crc and
  * seed are hexadecimal text; a ledger is what ledger_json writes. Empty lists are left out of the outer object.
  */

@@ -1,0 +1,474 @@
+#!/usr/bin/env python3
+"""Changing a pipeline: what is kept, what is built anew, and that the tables are then those of a fresh run of the new file.
+
+    run.py [WORD...]     the cases whose name has one of the words
+"""
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness import LONG, Suite, program  # noqa: E402
+from harness.children import die_with_parent  # noqa: E402
+from servers.postgres import Postgres  # noqa: E402
+
+suite = Suite("changes")
+BOURN = program()
+
+SOURCE = """
+SET bourn.epoch_rows = '1';
+SET bourn.commit_interval = '0 s';
+CREATE FOREIGN TABLE events (
+    id    text NOT NULL,
+    k     text NOT NULL,
+    v     bigint,
+    ts    timestamptz OPTIONS (watermark '1 hour') NOT NULL,
+    CONSTRAINT positive CHECK (v > 0)
+) SERVER file OPTIONS (path '${HERE}/in', follow '${FOLLOW:-true}');
+CREATE VIEW good AS SELECT DISTINCT ON (id) * FROM events;
+"""
+BY_K = """
+CREATE FOREIGN TABLE by_k (k text PRIMARY KEY, n bigint, total numeric(38,0), last timestamptz)
+    SERVER file OPTIONS (path '${HERE}/out/by_k.ndjson');
+INSERT INTO by_k SELECT k, count(*), sum(v), max(ts) FROM good GROUP BY k;
+"""
+ALL = """
+CREATE FOREIGN TABLE everything (one integer PRIMARY KEY, n bigint, total numeric(38,0))
+    SERVER file OPTIONS (path '${HERE}/out/everything.ndjson');
+INSERT INTO everything SELECT 1, n, total FROM (SELECT count(*) AS n, sum(v) AS total FROM good) AS t;
+"""
+RAW = """
+CREATE FOREIGN TABLE raw (id text, k text, v bigint) SERVER file OPTIONS (path '${HERE}/out/raw.ndjson');
+INSERT INTO raw SELECT id, k, v FROM good;
+"""
+DEAD = """
+CREATE FOREIGN TABLE dead (rules text, step text) SERVER file OPTIONS (path '${HERE}/out/dead.ndjson');
+INSERT INTO dead SELECT rules, step FROM bourn.rejected;
+"""
+WINDOWS = """
+CREATE FOREIGN TABLE per_hour (window_end timestamptz, k text, n bigint, PRIMARY KEY (window_end, k))
+    SERVER file OPTIONS (path '${HERE}/out/per_hour.ndjson');
+INSERT INTO per_hour SELECT window_end, k, count(*) FROM tumble(good, ts, interval '1 hour') GROUP BY window_end, k;
+"""
+OLD = SOURCE + BY_K + ALL
+CHANGED = OLD.replace("FROM good GROUP BY k", "FROM good WHERE v > 40 GROUP BY k")
+
+
+class Place:
+    """A folder with the input, a state and the tables."""
+
+    def __init__(self, folder: Path, **more: str):
+        self.folder = folder
+        self.more = more
+        (folder / "in").mkdir(parents=True, exist_ok=True)
+        (folder / "out").mkdir(exist_ok=True)
+        self.events = 0
+
+    def grow(self, rows: int, seed: int = 1) -> None:
+        """A file more, with duplicates of what came before and rows that break the contract."""
+        dice = random.Random(seed * 1000 + self.events)
+        with open(self.folder / "in" / f"e{self.events:07}.ndjson", "w") as f:
+            for n in range(self.events, self.events + rows):
+                number = n - dice.randrange(50) if dice.random() < 0.1 and n > 50 else n
+                value = (number * 7919) % 100 - 2
+                f.write(json.dumps({"id": f"e{number}", "k": f"k{number % 97}", "v": value,
+                                    "ts": f"2024-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:"
+                                          f"{number % 60:02}Z"}) + "\n")
+        self.events += rows
+
+    def env(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HERE": str(self.folder), "BOURN_STATE": str(self.folder / "state"),
+                **self.more}
+
+    def bourn(self, verb: str, *words, check: int | None = 0, program: Path = BOURN, **env: str):
+        return suite.command([program, verb, *words], check=check, cwd=self.folder, env={**self.env(), **env})
+
+    def run(self, sql: str, *words, check: int | None = 0, program: Path = BOURN, **env: str):
+        (self.folder / "p.sql").write_text(sql)
+        return self.bourn("run", "--quiet", "--until-caught-up", *words, "p.sql", check=check, program=program, **env)
+
+    def plan(self, sql: str, *words, check: int = 0) -> dict:
+        (self.folder / "new.sql").write_text(sql)
+        return json.loads(self.bourn("plan", "--json", *words, "new.sql", check=check).stdout)
+
+    def table(self, name: str) -> list[str]:
+        path = self.folder / "out" / f"{name}.ndjson"
+        return sorted(path.read_text().splitlines()) if path.exists() else []
+
+    def records(self) -> list[dict]:
+        slots = sorted((self.folder / "state/log").iterdir())
+        return [json.loads(slot.read_bytes().partition(b"\n")[2]) for slot in slots]
+
+    def again(self) -> list[dict]:
+        """What was read again: the records that carry both a plan and a ledger."""
+        return [r for r in self.records() if "plan" in r and "ledger" in r]
+
+
+def fresh(place: Place, sql: str, *tables: str) -> None:
+    """The tables are those of a new state that runs only the new file over the same input."""
+    other = Place(place.folder / "fresh", **place.more)
+    shutil.rmtree(other.folder / "in")
+    os.symlink(place.folder / "in", other.folder / "in")
+    other.run(sql)
+    for name in tables:
+        assert other.table(name), f"{name} is empty"
+        assert place.table(name) == other.table(name), \
+            f"{name}: {len(place.table(name))} rows, of a fresh run {len(other.table(name))}"
+    shutil.rmtree(other.folder)
+
+
+def fates(plan: dict) -> dict[str, str]:
+    """By the id of the step, or where it is gone what it was."""
+    return {step["id"] or step["was"]: step["fate"] for step in plan["steps"]}
+
+
+def stateful(plan: dict) -> dict[str, str]:
+    return {f'{step["name"]} {(step["id"] or step["was"]).partition("-")[0]}': step["fate"] for step in plan["steps"]
+            if step["stateful"]}
+
+
+# ---- kept ----
+
+def comments_aliases_layout_and_order_are_kept(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(6000)
+    place.run(OLD)
+    same = SOURCE + "-- another comment\n" + ALL.replace("AS total", "AS sum_of_all").replace("n, total FROM", "n, "
+           "sum_of_all FROM") + BY_K.replace("GROUP BY k", "AS g\n   GROUP BY g.k").replace("FROM good", "FROM good")
+    plan = place.plan(same)
+    assert set(fates(plan).values()) == {"kept"} and not plan["loses_state"], plan
+    assert plan["sources_read_again"] == []
+    place.grow(1000)
+    place.run(same)
+    assert not place.again()
+    assert sum(r["ledger"]["lines"][0]["in"] for r in place.records() if "ledger" in r) == 7000
+    fresh(place, same, "by_k", "everything")
+
+
+def names_and_views_are_kept(folder: Path) -> None:
+    """A view more, a view renamed: the steps are the same."""
+    place = Place(folder)
+    place.grow(3000)
+    place.run(OLD)
+    same = OLD.replace("VIEW good", "VIEW fine").replace("FROM good", "FROM other") \
+              .replace("CREATE FOREIGN TABLE by_k", "CREATE VIEW other AS SELECT * FROM fine;\n"
+                       "CREATE FOREIGN TABLE by_k")
+    plan = place.plan(same)
+    assert set(fates(plan).values()) == {"kept"}, plan
+    place.run(same)
+    fresh(place, same, "by_k", "everything")
+
+
+# ---- rebuilt ----
+
+def a_changed_where_is_rebuilt_from_there_down(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(9000)
+    place.run(OLD)
+    before = (folder / "out/everything.ndjson").stat().st_mtime_ns
+    plan = place.plan(CHANGED, check=1)
+    assert stateful(plan) == {"good dedup": "kept", "by_k aggregate": "rebuilt", "everything aggregate": "kept"}, plan
+    assert plan["loses_state"] and plan["sources_read_again"] == ["events"]
+    (split,) = plan["splits_read_again"]
+    assert split["from"] == 0 and split["to"] == os.path.getsize(folder / "in/e0000000.ndjson")
+    sizes = {step["id"]: step["bytes"] for step in plan["steps"] if "bytes" in step}
+    assert len(sizes) == 3 and min(sizes.values()) > 0, sizes
+    place.run(CHANGED)
+    assert (folder / "out/everything.ndjson").stat().st_mtime_ns == before, "a kept table was written"
+    assert len(place.again()) == 1
+    fresh(place, CHANGED, "by_k", "everything")
+    place.grow(5000)
+    place.run(CHANGED)
+    assert len(place.again()) == 1, "it is changed once"
+    fresh(place, CHANGED, "by_k", "everything")
+    assert "0 failed" in place.bourn("verify", "p.sql").stdout
+
+
+def postgresql_agrees(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(20_000)
+    place.run(OLD)
+    place.grow(5000)
+    place.run(CHANGED)
+    with Postgres(folder / "pg") as postgres:
+        postgres.run("CREATE TABLE lines (n bigserial, line jsonb);")
+        for file in sorted((folder / "in").iterdir()):
+            postgres.run(f"\\copy lines (line) FROM '{file}'")
+        theirs = postgres.rows("""
+            WITH good AS (
+                SELECT DISTINCT ON (line->>'id') line->>'k' AS k, (line->>'v')::bigint AS v,
+                       (line->>'ts')::timestamptz AS ts
+                FROM lines WHERE (line->>'v')::bigint > 0 ORDER BY line->>'id', n)
+            SELECT k, count(*), sum(v) FROM good WHERE v > 40 GROUP BY k""")
+    ours = [[row["k"], str(row["n"]), str(row["total"])] for row in map(json.loads, place.table("by_k"))]
+    assert len(ours) == 97 and sorted(ours) == sorted(theirs)
+
+
+def an_ended_input_is_closed_again(folder: Path) -> None:
+    place = Place(folder, FOLLOW="false")
+    place.grow(9000)
+    place.run(OLD + WINDOWS)
+    changed = (OLD + WINDOWS).replace("FROM good GROUP BY k", "FROM good WHERE v > 40 GROUP BY k") \
+                             .replace("interval '1 hour'", "interval '30 minutes'")
+    place.run(changed)
+    assert json.loads(place.bourn("status", "--json").stdout)["ended"] is True
+    fresh(place, changed, "by_k", "everything", "per_hour")
+    new_source = changed + SOURCE.split("0 s';")[1].replace("events", "others").replace("good", "better") + \
+        BY_K.replace("by_k", "more").replace("good", "better")
+    assert "is new" in place.run(new_source, check=6).stderr
+
+
+def a_contract_changed_rebuilds_everything(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(5000)
+    place.run(OLD)
+    stricter = OLD.replace("CHECK (v > 0)", "CHECK (v > 10)").replace("watermark '1 hour'", "watermark '2 hours'")
+    plan = place.plan(stricter, check=1)
+    assert set(stateful(plan).values()) == {"rebuilt"}
+    place.run(stricter)
+    place.grow(3000)
+    place.run(stricter)
+    fresh(place, stricter, "by_k", "everything")
+
+
+def windows_are_rebuilt(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(12_000)
+    place.run(OLD + WINDOWS)
+    changed = (OLD + WINDOWS).replace("interval '1 hour'", "interval '10 minutes'")
+    place.run(changed)
+    place.grow(4000)
+    place.run(changed)
+    fresh(place, changed, "per_hour", "by_k")
+
+
+def several_workers_rebuild_the_same(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(30_000)
+    place.run(OLD)
+    place.run(CHANGED, "--workers", 4)
+    fresh(place, CHANGED, "by_k", "everything")
+
+
+def epochs_within_a_large_poll(folder: Path) -> None:
+    """The position that the log has lies within a batch of the one who reads again."""
+    place = Place(folder)
+    for rows in (10, 700, 1, 2500, 33):
+        place.grow(rows)
+        place.run(OLD)
+    files = sorted((folder / "in").iterdir())
+    with open(files[0], "ab") as first:  # rows that the log has not read yet, behind those it has
+        for file in files[1:]:
+            first.write(file.read_bytes().replace(b'"id": "', b'"id": "more-'))
+    place.run(CHANGED)
+    fresh(place, CHANGED, "by_k", "everything")
+
+
+def changed_again_and_again(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(4000)
+    place.run(OLD)
+    for limit in (10, 90, 50, 0, 40):
+        sql = OLD.replace("FROM good GROUP BY k", f"FROM good WHERE v > {limit} GROUP BY k") if limit else OLD
+        place.run(sql)
+        fresh(place, sql, "by_k", "everything")
+        place.grow(500)
+    place.run(sql)
+    fresh(place, sql, "by_k", "everything")
+
+
+# ---- sinks ----
+
+def a_sink_more_and_a_sink_less(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(8000)
+    place.run(OLD)
+    more = OLD + RAW + BY_K.replace("by_k", "also")
+    plan = place.plan(more)
+    assert not plan["loses_state"] and set(stateful(plan).values()) == {"kept"}, plan
+    rows = {step["name"]: step["rows"] for step in plan["steps"] if "rows" in step}
+    assert rows["also"].startswith("written") and rows["raw"].startswith("filled") and rows["by_k"] == "goes on"
+    place.grow(1000)
+    place.run(more)
+    fresh(place, more, "by_k", "everything", "raw", "also")
+    less = SOURCE + RAW + BY_K.replace("by_k", "also")
+    plan = place.plan(less, check=1)
+    assert stateful(plan) == {"good dedup": "kept", "also aggregate": "kept", "everything aggregate": "dropped"}, plan
+    left = place.table("by_k")
+    place.run(less)
+    place.grow(1000)
+    place.run(less)
+    fresh(place, less, "raw", "also")
+    assert place.table("by_k") == left, "a table that is written no more stays as it is"
+    assert "everything" not in [s["name"] for s in json.loads(place.bourn("status", "--json").stdout)["sinks"]]
+    place.run(OLD)  # and back: what was dropped is built again, the table it left is written anew
+    fresh(place, OLD, "by_k", "everything")
+
+
+def dead_letters_go_on(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(5000)
+    place.run(OLD + DEAD)
+    dead = place.table("dead")
+    place.run(CHANGED + DEAD)
+    assert place.table("dead") == dead
+    place.grow(1000)
+    place.run(CHANGED + DEAD)
+    fresh(place, CHANGED + DEAD, "by_k", "dead")
+    assert "appended" in place.run((CHANGED + DEAD).replace("CHECK (v > 0)", "CHECK (v > 5)"), check=6).stderr
+
+
+def dead_letters_from_the_beginning(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(5000)
+    place.run(OLD)
+    place.run(OLD + DEAD)
+    fresh(place, OLD + DEAD, "by_k", "dead")
+
+
+# ---- refusals ----
+
+def an_append_sink_is_not_rebuilt(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(3000)
+    place.run(OLD + RAW)
+    raw = place.table("raw")
+    changed = OLD + RAW.replace("FROM good", "FROM good WHERE v > 40")
+    plan = place.plan(changed, check=6)
+    assert plan["refused"] and "raw" in plan["reason"] and "new table" in plan["hint"], plan
+    said = place.run(changed, check=6).stderr
+    assert '"raw"' in said and "cannot be taken back" in said and "--adopt" in said
+    assert place.table("raw") == raw
+    place.run(OLD + RAW)  # nothing has changed
+    assert not place.again()
+    place.plan(changed, "--adopt")
+    place.run(changed, "--adopt")
+    assert place.table("raw") == raw, "--adopt: what is there stays"
+    place.grow(2000)
+    place.run(changed)
+    new = [json.loads(line) for line in set(place.table("raw")) - set(raw)]
+    assert new and all(row["v"] > 40 for row in new)
+    renamed = changed.replace("raw", "chosen")
+    place.run(renamed)  # as the hint says
+    fresh(place, renamed, "chosen", "by_k")
+    said = place.run(changed, check=6).stderr  # its table has rows of an earlier form
+    assert "earlier form" in said, said
+
+
+def what_is_gone_cannot_be_read_again(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(3000)
+    place.run(OLD)
+    state = sorted(p.name for p in (folder / "state/seg").iterdir())
+    whole = (folder / "in/e0000000.ndjson").read_bytes()
+    (folder / "in/e0000000.ndjson").write_bytes(b"".join(whole.splitlines(True)[:2000]))
+    place.grow(10)
+    said = place.run(CHANGED, check=None)
+    assert said.returncode, "a file that was cut is noticed"
+    (folder / "in/e0000000.ndjson").write_bytes(whole)
+    assert set(state) <= {p.name for p in (folder / "state/seg").iterdir()}, "the state is as it was"
+    place.run(CHANGED)
+    fresh(place, CHANGED, "by_k", "everything")
+
+
+def a_pipe_cannot_be_read_again(folder: Path) -> None:
+    place = Place(folder)
+    piped = OLD.replace("path '${HERE}/in'", "path '-'")
+    place.grow(2000)
+    lines = (folder / "in/e0000000.ndjson").read_text()
+    (folder / "p.sql").write_text(piped)
+    (folder / "q.sql").write_text(piped.replace("FROM good GROUP BY k", "FROM good WHERE v > 40 GROUP BY k"))
+    suite.command([BOURN, "run", "--quiet", "--for", "2", "p.sql"], cwd=folder, env=place.env(), input=lines)
+    said = suite.command([BOURN, "run", "--quiet", "--for", "2", "q.sql"], cwd=folder, env=place.env(), input=lines, check=6)
+    assert "pipe" in said.stderr, said.stderr
+
+
+def plan_says_what_is_wrong(folder: Path) -> None:
+    place = Place(folder)
+    (folder / "old.sql").write_text(OLD)
+    (folder / "source.sql").write_text(SOURCE)
+    (folder / "rest.sql").write_text(CHANGED.replace(SOURCE, ""))
+    (folder / "bad.sql").write_text(OLD.replace("sum(v)", "sum(w)"))
+    assert "no state" in place.bourn("plan", "old.sql", check=6).stderr
+    assert "usage" in place.bourn("plan", check=2).stderr
+    assert "bad.sql:" in place.bourn("plan", "old.sql", "bad.sql", check=3).stderr
+    said = place.bourn("plan", "old.sql", "source.sql,rest.sql", check=1).stdout
+    assert "kept     dedup-" in said and "rebuilt  aggregate-" in said and "reads source events again" in said, said
+    assert place.bourn("plan", "old.sql", "old.sql").stdout.count("kept") > 5
+
+
+def the_old_pipeline_needs_its_variables(folder: Path) -> None:
+    place = Place(folder, WHERE="in")
+    place.grow(1000)
+    old = OLD.replace("${HERE}/in", "${HERE}/${WHERE}")
+    place.run(old)
+    del place.more["WHERE"]
+    assert "variables" in place.run(CHANGED, check=3).stderr
+    place.run(CHANGED, WHERE="in")
+    fresh(place, CHANGED, "by_k")
+
+
+# ---- interrupted ----
+
+def what_waits_is_published_by_the_old_plan(folder: Path) -> None:
+    """Killed before its rows were published, then changed: an append table has the old plan's rows, once."""
+    place = Place(folder)
+    place.grow(6000)
+    slow = (OLD + RAW).replace("commit_interval = '0 s'", "commit_interval = '1 hour'")
+    (folder / "p.sql").write_text(slow)
+    run = subprocess.Popen([BOURN, "run", "--quiet", "p.sql"], cwd=folder, env=place.env(), preexec_fn=die_with_parent)
+    for _ in range(1000):
+        done = suite.command([BOURN, "status", "--json"], cwd=folder, env=place.env(), check=None)
+        if done.returncode == 0 and json.loads(done.stdout)["epoch"] >= 3:
+            break
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not place.table("raw")
+    place.run(CHANGED + RAW)
+    fresh(place, CHANGED + RAW, "by_k", "everything", "raw")
+
+
+def killed_again_and_again(folder: Path, chance: random.Random) -> None:
+    """At every kind of moment of the change, several times in a row, over a state whose rows wait to be published."""
+    bourn = program("faults")
+    slow = (OLD + RAW + DEAD).replace("commit_interval = '0 s'", "commit_interval = '1 hour'")
+    new = CHANGED + RAW + DEAD + BY_K.replace("by_k", "also") + RAW.replace("raw", "copy") + WINDOWS
+    base = Place(folder / "base")
+    base.grow(9000)
+    base.run(slow, program=bourn, BOURN_FAULT="kill:260", check=None)
+    base.grow(3000)
+    kills = 0
+    for life in range(150 if LONG else 25):
+        place = Place(folder / f"life-{life}")
+        shutil.rmtree(place.folder)
+        shutil.copytree(base.folder, place.folder, ignore=shutil.ignore_patterns("control"))
+        for n in range(chance.randrange(1, 5)):
+            done = place.run(new, program=bourn, BOURN_FAULT=f"kill:{chance.randrange(1, 700)}", check=None)
+            assert done.returncode in (0, -signal.SIGKILL), done.stderr
+            kills += done.returncode != 0
+        place.run(new, program=bourn)
+        assert len(place.again()) <= 1  # old slots go
+        fresh(place, new, "by_k", "everything", "raw", "dead", "also", "copy", "per_hour")
+        assert "0 failed" in place.bourn("verify", "p.sql").stdout
+        shutil.rmtree(place.folder)
+    print(f"# {kills} kills")
+    assert kills > 20
+
+
+for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kept,
+             a_changed_where_is_rebuilt_from_there_down, postgresql_agrees, an_ended_input_is_closed_again,
+             a_contract_changed_rebuilds_everything, windows_are_rebuilt, several_workers_rebuild_the_same,
+             epochs_within_a_large_poll, changed_again_and_again, a_sink_more_and_a_sink_less, dead_letters_go_on,
+             dead_letters_from_the_beginning, an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again,
+             a_pipe_cannot_be_read_again, plan_says_what_is_wrong, the_old_pipeline_needs_its_variables,
+             what_waits_is_published_by_the_old_plan):
+    suite.run(test)
+suite.run(killed_again_and_again, suite.random, limit=1500)
+suite.end()
