@@ -147,25 +147,23 @@ enum status inputs_reopen(struct inputs *in, const struct plan *plan, const stru
     return OK;
 }
 
-bool inputs_found(const struct inputs *in)
-{
-    uint32_t wanted = 0, found = 0;
-    for (uint32_t i = 0; i < in->count; i++) {
-        for (uint32_t k = 0; k < in->again->ends->nsplits; k++)
-            wanted += !strcmp(in->again->ends->splits[k].source, in->items[i].table->name);
-        for (uint32_t k = 0; k < in->items[i].nsplits; k++)
-            found += in->items[i].splits[k].until > INT64_MIN;
-    }
-    return found == wanted;
-}
-
-bool inputs_reached(const struct inputs *in)
+static bool is_there(const struct inputs *in, const struct split_position *p)
 {
     for (uint32_t i = 0; i < in->count; i++)
         for (uint32_t k = 0; k < in->items[i].nsplits; k++)
-            if (!in->items[i].splits[k].reached)
-                return false;
-    return true;
+            if (!strcmp(p->source, in->items[i].table->name) && !strcmp(p->split, in->items[i].splits[k].split.name))
+                return true;
+    return false;
+}
+
+const struct split_position *inputs_missing(const struct inputs *in)
+{
+    const struct manifest *wanted = in->again->ends;
+    for (uint32_t n = 0; n < wanted->nsplits; n++)
+        for (uint32_t i = 0; i < in->count; i++)
+            if (!strcmp(wanted->splits[n].source, in->items[i].table->name) && !is_there(in, &wanted->splits[n]))
+                return &wanted->splits[n];
+    return NULL;
 }
 
 void inputs_release(struct inputs *in)

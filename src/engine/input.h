@@ -69,17 +69,15 @@ void inputs_release(struct inputs *in);
 
 /* Reading again, for steps that a changed pipeline has to rebuild: `m` has the splits to read, each from `position`
  * (where the log says that it began), up to the position that `ends` has of it, for the tables named. FAILED: one
- * cannot be read again. Then inputs_found, inputs_read and inputs_end_epoch until inputs_reached. */
+ * cannot be read again. Then inputs_read and inputs_end_epoch until every split has `reached` its end. */
 struct rereading {
     const struct manifest *from, *ends;
     const bool *tables; /* per plan table */
 };
 enum status inputs_reopen(struct inputs *in, const struct plan *plan, const struct settings *settings,
                           const struct rereading *what, int64_t now_us, struct error *err);
-/* Did the sources name every split that is to be read? */
-bool inputs_found(const struct inputs *in);
-/* Were all of them read up to their ends? */
-bool inputs_reached(const struct inputs *in);
+/* A split that is to be read and that no source has named yet; NULL: there is none. */
+const struct split_position *inputs_missing(const struct inputs *in);
 
 /* Look for new splits; one that the log knows (its broker did not answer at the start) goes on where it was. */
 enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err);

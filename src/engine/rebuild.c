@@ -20,7 +20,7 @@
 enum {
     EPOCH_LENGTH = 1000 * 1000,
     QUIET_WAIT = 5 * 1000,
-    SPLITS_PATIENCE = 60 * 1000 * 1000, /* for a broker to name the partitions that the log knows */
+    SPLITS_PATIENCE = 30 * 1000 * 1000, /* for a broker to name the partitions that the log knows */
     END_PATIENCE = 5 * 1000 * 1000, /* for a source to say that it has what the log has read */
     REPORT_EVERY = 5 * 1000 * 1000,
 };
@@ -125,10 +125,11 @@ static void begin_again(struct rebuild *r)
 static enum status find_splits(struct rebuild *r, struct error *err)
 {
     int64_t until = os_mono_us() + SPLITS_PATIENCE;
-    while (!inputs_found(&r->inputs)) {
+    for (const struct split_position *gone; (gone = inputs_missing(&r->inputs));) {
         TRY(check_interrupted(r->e, err));
         if (os_mono_us() > until) {
-            (void)error_set(err, ERR_SOURCE, "a partition or file that was read is not there any more");
+            (void)error_set(err, ERR_STATE, "source \"%s\": %s, which was read, is not there any more", gone->source,
+                            gone->split);
             return error_hint(err, "steps that changed are built from it: bring it back, run the old pipeline, or start "
                                    "with a new state and new tables");
         }

@@ -103,7 +103,7 @@ class Place:
         return sorted(path.read_text().splitlines()) if path.exists() else []
 
     def records(self) -> list[dict]:
-        slots = sorted((self.folder / "state/log").iterdir())
+        slots = sorted(p for p in (self.folder / "state/log").iterdir() if p.name.isdigit())
         return [json.loads(slot.read_bytes().partition(b"\n")[2]) for slot in slots]
 
     def again(self) -> list[dict]:
@@ -440,15 +440,14 @@ def killed_again_and_again(folder: Path, chance: random.Random) -> None:
     bourn = program("faults")
     slow = (OLD + RAW + DEAD).replace("commit_interval = '0 s'", "commit_interval = '1 hour'")
     new = CHANGED + RAW + DEAD + BY_K.replace("by_k", "also") + RAW.replace("raw", "copy") + WINDOWS
-    base = Place(folder / "base")
-    base.grow(9000)
-    base.run(slow, program=bourn, BOURN_FAULT="kill:260", check=None)
-    base.grow(3000)
+    place = Place(folder / "place")
+    place.grow(9000)
+    place.run(slow, program=bourn, BOURN_FAULT="kill:260", check=None)
+    place.grow(3000)
+    place.folder.rename(folder / "saved")
     kills = 0
     for life in range(150 if LONG else 25):
-        place = Place(folder / f"life-{life}")
-        shutil.rmtree(place.folder)
-        shutil.copytree(base.folder, place.folder, ignore=shutil.ignore_patterns("control"))
+        shutil.copytree(folder / "saved", place.folder, ignore=shutil.ignore_patterns("control"))
         for n in range(chance.randrange(1, 5)):
             done = place.run(new, program=bourn, BOURN_FAULT=f"kill:{chance.randrange(1, 700)}", check=None)
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
