@@ -100,7 +100,8 @@ static const struct split_position *reread(const struct comparison *c, uint32_t 
     for (uint32_t k = 0; c->has_state && k < c->manifest.nsplits; k++) {
         const struct split_position *p = &c->manifest.splits[k];
         for (uint32_t t = 0; t < c->now->ntables; t++)
-            if (c->change->reread[t] && !strcmp(p->source, c->now->tables[t].name) && p->position > p->start && i-- == 0)
+            if (c->change->reread[t] && !strcmp(p->source, c->now->tables[t].name) && p->position > p->start &&
+                i-- == 0)
                 return p;
     }
     return NULL;

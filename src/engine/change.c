@@ -127,8 +127,8 @@ static enum sink_fate fate_of_sink(struct change *c, const struct change_step *s
         return SINK_REPLACED;
     if (!adopt)
         refuse(c,
-               "send the changed rows to a new table, which gets all of them; or --adopt: the rows that are there stay, "
-               "and the new pipeline's follow",
+               "send the changed rows to a new table, which gets all of them; or --adopt: the rows that are there "
+               "stay, and the new pipeline's follow",
                "the rows of sink \"%s\" would be others, and those it has were appended and cannot be taken back",
                s->now->sink_name);
     return SINK_GOES_ON;

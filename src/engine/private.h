@@ -41,8 +41,8 @@ struct engine {
 /* recover.c: from a state folder to a graph as of the last epoch. */
 enum status engine_lock(struct engine *e, struct error *err);
 enum status engine_recover(struct engine *e, struct error *err);
-/* rebuild.c: the log's plan differs from the engine's, whose text has this SHA-256. Publishes what the old one left, and
- * appends the record that changes it; recovery goes on from there. */
+/* rebuild.c: the log's plan differs from the engine's, whose text has this SHA-256. Publishes what the old one left,
+ * and appends the record that changes it; recovery goes on from there. */
 enum status engine_change(struct engine *e, const char *sha, struct error *err);
 /* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. */
 enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, bool publish_all,

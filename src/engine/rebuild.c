@@ -45,6 +45,9 @@ struct rebuild {
     uint64_t rows;
 };
 
+static const char bring_it_back[] = "steps that changed are built from it: bring it back, run the old pipeline, or "
+                                    "start with a new state and new tables";
+
 static enum status check_interrupted(const struct engine *e, struct error *err)
 {
     if (!e->config.interrupted || !*e->config.interrupted)
@@ -130,8 +133,7 @@ static enum status find_splits(struct rebuild *r, struct error *err)
         if (os_mono_us() > until) {
             (void)error_set(err, ERR_STATE, "source \"%s\": %s, which was read, is not there any more", gone->source,
                             gone->split);
-            return error_hint(err, "steps that changed are built from it: bring it back, run the old pipeline, or start "
-                                   "with a new state and new tables");
+            return error_hint(err, "%s", bring_it_back);
         }
         os_sleep_us(QUIET_WAIT);
         TRY(inputs_discover(&r->inputs, &r->from, err));
@@ -178,8 +180,7 @@ static enum status check_ends(struct rebuild *r, bool *ret_reached, struct error
             if (!s->reached && is_short(r, in, k)) {
                 (void)error_set(err, ERR_STATE, "source \"%s\", %s: it is shorter than what was read of it",
                                 in->table->name, s->split.name);
-                return error_hint(err, "steps that changed are built from it: bring it back, run the old pipeline, or "
-                                       "start with a new state and new tables");
+                return error_hint(err, "%s", bring_it_back);
             }
             s->reached |= s->finished;
             *ret_reached &= s->reached;

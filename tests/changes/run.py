@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Changing a pipeline: what is kept, what is built anew, and that the tables are then those of a fresh run of the new file.
+"""Changing a pipeline: what is kept, what is built anew, and that the tables are then those of a fresh run.
 
     run.py [WORD...]     the cases whose name has one of the words
 """
@@ -386,7 +386,8 @@ def a_pipe_cannot_be_read_again(folder: Path) -> None:
     (folder / "p.sql").write_text(piped)
     (folder / "q.sql").write_text(piped.replace("FROM good GROUP BY k", "FROM good WHERE v > 40 GROUP BY k"))
     suite.command([BOURN, "run", "--quiet", "--for", "2", "p.sql"], cwd=folder, env=place.env(), input=lines)
-    said = suite.command([BOURN, "run", "--quiet", "--for", "2", "q.sql"], cwd=folder, env=place.env(), input=lines, check=6)
+    said = suite.command([BOURN, "run", "--quiet", "--for", "2", "q.sql"], cwd=folder, env=place.env(), input=lines,
+                         check=6)
     assert "pipe" in said.stderr, said.stderr
 
 

@@ -63,7 +63,8 @@ def help_and_version(folder: Path) -> None:
     assert bourn(folder, check=2).stderr.startswith("bourn 0.")
     assert "usage: bourn VERB" in bourn(folder, "--help").stdout
     assert bourn(folder, "--version").stdout.startswith("bourn 0.")
-    for verb in ("run", "check", "explain", "generate", "verify", "cat", "query", "status", "why", "connectors"):
+    for verb in ("run", "check", "explain", "plan", "generate", "verify", "cat", "query", "status", "why",
+                 "connectors"):
         assert bourn(folder, "help", verb).stdout.startswith(f"bourn {verb}"), verb
         assert bourn(folder, verb, "--help").stdout.startswith(f"bourn {verb}"), verb
 
