@@ -169,6 +169,12 @@ static void want_inputs(struct change *c)
         c->wanted[i] = true;
 }
 
+/* A source that is new begins when the others go on; but what streams are joined with comes before them, here too. */
+static bool is_read_now(const struct change *c, const struct plan_table *t)
+{
+    return t->first || find_scan(c->before, t->name);
+}
+
 static void choose_reading(struct change *c)
 {
     for (uint32_t i = 0; i < c->now->nnodes; i++) {
@@ -181,7 +187,7 @@ static void choose_reading(struct change *c)
     for (uint32_t i = 0; i < c->now->nnodes; i++) {
         const struct plan_node *n = &c->now->nodes[i];
         if (c->wanted[i] && n->kind == NODE_SCAN)
-            c->reread[n->table] = find_scan(c->before, c->now->tables[n->table].name);
+            c->reread[n->table] = is_read_now(c, &c->now->tables[n->table]);
     }
 }
 
@@ -212,7 +218,7 @@ void change_look_at_state(struct change *c, const struct manifest *m)
     static const char *const new_state = "start with a new state and new tables";
     for (uint32_t t = 0; t < c->now->ntables; t++) {
         const struct plan_table *table = &c->now->tables[t];
-        if (table->is_source && m->ended && !find_scan(c->before, table->name))
+        if (table->is_source && m->ended && !c->reread[t] && !find_scan(c->before, table->name))
             refuse(c, new_state, "source \"%s\" is new, but this state has seen the end of its input and closed",
                    table->name);
         for (uint32_t i = 0; c->reread[t] && i < m->nsplits; i++)

@@ -34,7 +34,7 @@ struct change {
     uint32_t nsteps;
     /* Per node of `now`: its state is built anew; or it takes part in that, being above such a step. */
     bool *built, *wanted;
-    bool *reread;  /* per table of `now`: wanted, and known before */
+    bool *reread;  /* per table of `now`: wanted, and known before or to be read before the others */
     bool rereads;  /* something is built */
     bool refused;
     struct error refusal;

@@ -18,11 +18,20 @@ static const struct split_position *logged(const struct manifest *m, const char 
     return NULL;
 }
 
-/* A split that is read again ends where the log had got to; one that it does not know is not read at all. */
+static bool is_logged(const struct manifest *m, const char *source)
+{
+    for (uint32_t i = 0; i < m->nsplits; i++)
+        if (!strcmp(m->splits[i].source, source))
+            return true;
+    return false;
+}
+
+/* A split that is read again ends where the log had got to; one that it does not know is not read at all, unless the
+ * whole table is new to it: that one is read to its end. */
 static void set_end(const struct rereading *again, const struct input *in, struct input_split *split)
 {
     const struct split_position *end = logged(again->ends, in->table->name, split->split.name);
-    split->until = end ? end->position : INT64_MIN;
+    split->until = end ? end->position : is_logged(again->ends, in->table->name) ? INT64_MIN : INT64_MAX;
     split->reached = split->position >= split->until;
     split->idle = split->reached; /* empty: it does not hold the watermark */
 }
@@ -452,7 +461,7 @@ static bool has_finished(const struct input *in)
 {
     bool finished = in->nsplits > 0;
     for (uint32_t k = 0; k < in->nsplits; k++)
-        finished &= in->splits[k].finished;
+        finished &= in->splits[k].finished || in->splits[k].reached;
     return finished;
 }
 

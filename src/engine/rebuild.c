@@ -282,6 +282,15 @@ static void count_steps(struct rebuild *r)
     }
 }
 
+/* What a source says of what it has lost, is of reading on. */
+static enum status cannot_read(struct error *err)
+{
+    if (err->code == ERR_SOURCE)
+        err->code = ERR_STATE;
+    (void)error_prefix(err, "reading again for the steps that changed");
+    return error_hint(err, "%s", bring_it_back);
+}
+
 static enum status pass(struct rebuild *r, bool final, uint64_t *ret_rows, struct error *err)
 {
     const struct settings *s = &r->e->settings;
@@ -293,14 +302,14 @@ static enum status pass(struct rebuild *r, bool final, uint64_t *ret_rows, struc
     *ret_rows = 0;
     inputs_times(&r->inputs, r->times);
     graph_begin_epoch(r->graph, ++r->pass, r->now_us, r->times, final);
-    if (!final)
-        TRY(inputs_read(&r->inputs, r->graph, &limits, ret_rows, &bytes, err));
+    if (!final && inputs_read(&r->inputs, r->graph, &limits, ret_rows, &bytes, err) != OK)
+        return cannot_read(err);
     r->rows += *ret_rows;
     graph_end_epoch(r->graph);
     count_steps(r);
     TRY(keep_rows(r, err));
     TRY(keep_state(r, err));
-    inputs_end_epoch(&r->inputs);
+    inputs_end_epoch(&r->inputs, r->now_us);
     return OK;
 }
 
@@ -313,7 +322,7 @@ static enum status pass_at_end(struct rebuild *r, struct error *err)
     for (uint32_t i = 0; i < r->inputs.count; i++)
         for (uint32_t k = 0; k < r->inputs.items[i].nsplits; k++)
             r->inputs.items[i].splits[k].finished = true;
-    inputs_end_epoch(&r->inputs);
+    inputs_end(&r->inputs);
     return pass(r, true, &rows, err);
 }
 
@@ -411,34 +420,59 @@ static bool is_source(const struct plan *p, const char *name)
     return false;
 }
 
-/* A source that is gone takes its positions with it. One whose contract or watermark changed keeps them, and has the
- * event time that reading it again has shown. */
+static const struct split_position *logged_split(const struct manifest *m, const char *source, const char *split)
+{
+    for (uint32_t i = 0; i < m->nsplits; i++)
+        if (!strcmp(m->splits[i].source, source) && !strcmp(m->splits[i].split, split))
+            return &m->splits[i];
+    return NULL;
+}
+
+/* One whose contract or watermark changed keeps its positions, and has the event time that reading it again has shown.
+ * One that is new was read to its end. */
+static void record_source(struct rebuild *r, const struct input *in, struct split_position *splits,
+                          struct source_time *time, struct journal_record *record)
+{
+    *time = (struct source_time){.watermark = in->watermark, .evict = in->evict};
+    snprintf(time->source, sizeof time->source, "%s", in->table->name);
+    for (uint32_t k = 0; k < in->nsplits; k++) {
+        const struct input_split *s = &in->splits[k];
+        const struct split_position *old = logged_split(r->m, in->table->name, s->split.name);
+        if (!old && s->until == INT64_MIN)
+            continue; /* found meanwhile: read from here on */
+        struct split_position *x = &splits[record->nsplits++];
+        if (old) {
+            *x = *old;
+        } else {
+            *x = (struct split_position){.number = s->split.number, .position = s->position, .start = s->start,
+                                         .finished = s->finished};
+            snprintf(x->source, sizeof x->source, "%s", in->table->name);
+            snprintf(x->split, sizeof x->split, "%s", s->split.name);
+        }
+        x->max_event = s->max_event;
+    }
+}
+
+/* A source that is gone takes its positions with it. */
 static void record_sources(struct rebuild *r, struct journal_record *record)
 {
     struct arena *a = &r->change->arena;
     const struct plan *before = r->change->before;
-    const char **gone = arena_array(a, before->ntables + 1, sizeof *gone);
-    struct split_position *splits = arena_array(a, r->m->nsplits + 1, sizeof *splits);
+    uint32_t nsplits = 0;
+    for (uint32_t i = 0; i < r->inputs.count; i++)
+        nsplits += r->inputs.items[i].nsplits;
+    const char **gone = arena_array(a, before->ntables + r->inputs.count + 1, sizeof *gone);
+    struct split_position *splits = arena_array(a, nsplits + 1, sizeof *splits);
     struct source_time *times = arena_array(a, r->inputs.count + 1, sizeof *times);
     for (uint32_t i = 0; i < before->ntables; i++)
         if (before->tables[i].is_source && !is_source(r->e->plan, before->tables[i].name))
             gone[record->ngone_sources++] = before->tables[i].name;
     for (uint32_t i = 0; i < r->inputs.count; i++) {
         const struct input *in = &r->inputs.items[i];
-        if (!change_alters_source(r->change, in->table->name))
+        if (is_source(before, in->table->name) && !change_alters_source(r->change, in->table->name))
             continue;
         gone[record->ngone_sources++] = in->table->name;
-        struct source_time *time = &times[record->nsources++];
-        *time = (struct source_time){.watermark = in->watermark, .evict = in->evict};
-        snprintf(time->source, sizeof time->source, "%s", in->table->name);
-        for (uint32_t n = 0; n < r->m->nsplits; n++)
-            for (uint32_t k = 0; k < in->nsplits; k++) {
-                const struct split_position *old = &r->m->splits[n];
-                if (strcmp(old->source, in->table->name) || strcmp(old->split, in->splits[k].split.name))
-                    continue;
-                splits[record->nsplits] = *old;
-                splits[record->nsplits++].max_event = in->splits[k].max_event;
-            }
+        record_source(r, in, splits, &times[record->nsources++], record);
     }
     record->gone_sources = gone;
     record->splits = splits;

@@ -249,6 +249,29 @@ def windows_are_rebuilt(folder: Path) -> None:
     fresh(place, changed, "per_hour", "by_k")
 
 
+def joined_with_a_table_that_is_new(folder: Path) -> None:
+    """It is read before the events, then and now."""
+    place = Place(folder)
+    place.grow(5000)
+    place.run(OLD)
+    (folder / "names.ndjson").write_text("".join(json.dumps({"k": f"k{n}", "name": f"name {n % 10}"}) + "\n"
+                                                 for n in range(0, 97, 2)))
+    joined = OLD + """
+        CREATE FOREIGN TABLE names (k text, name text) SERVER file OPTIONS (path '${HERE}/names.ndjson');
+        CREATE FOREIGN TABLE by_name (name text PRIMARY KEY, n bigint)
+            SERVER file OPTIONS (path '${HERE}/out/by_name.ndjson');
+        INSERT INTO by_name SELECT names.name, count(*) FROM good JOIN names ON good.k = names.k GROUP BY names.name;
+        """
+    place.run(joined)
+    place.grow(2000)
+    place.run(joined)
+    changed = joined.replace("GROUP BY names.name", "WHERE v > 20 GROUP BY names.name")
+    sums = place.table("by_name")
+    place.run(changed)
+    assert len(sums) == 10 and place.table("by_name") != sums
+    fresh(place, changed.replace("${HERE}/names", str(folder) + "/names"), "by_name", "by_k")
+
+
 def several_workers_rebuild_the_same(folder: Path) -> None:
     place = Place(folder)
     place.grow(30_000)
@@ -464,9 +487,9 @@ def killed_again_and_again(folder: Path, chance: random.Random) -> None:
 
 for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kept,
              a_changed_where_is_rebuilt_from_there_down, postgresql_agrees, an_ended_input_is_closed_again,
-             a_contract_changed_rebuilds_everything, windows_are_rebuilt, several_workers_rebuild_the_same,
-             epochs_within_a_large_poll, changed_again_and_again, a_sink_more_and_a_sink_less, dead_letters_go_on,
-             dead_letters_from_the_beginning, an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again,
+             a_contract_changed_rebuilds_everything, windows_are_rebuilt, joined_with_a_table_that_is_new,
+             several_workers_rebuild_the_same, epochs_within_a_large_poll, changed_again_and_again,
+             a_sink_more_and_a_sink_less, dead_letters_go_on, dead_letters_from_the_beginning, an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again,
              a_pipe_cannot_be_read_again, plan_says_what_is_wrong, the_old_pipeline_needs_its_variables,
              what_waits_is_published_by_the_old_plan):
     suite.run(test)

@@ -103,6 +103,42 @@ def tables_equal_the_oracle(folder: Path, kafka: Kafka) -> None:
                    EXAMPLE / "evidence.sql"], env=pipeline.env, cwd=folder)
 
 
+def a_changed_pipeline_reads_its_topic_again(folder: Path, kafka: Kafka) -> None:
+    def changed(least: int) -> str:
+        path = folder / f"more-than-{least}.sql"
+        text = (EXAMPLE / "payments.sql").read_text()
+        path.write_text(text.replace("\nFROM payments\nGROUP BY", f"\nFROM payments WHERE amount > {least}\nGROUP BY"))
+        return str(path)
+
+    kafka.create_topic("changes", 4)
+    kafka.write("changes", events(folder, 30_000))
+    pipeline = kafka_pipeline(folder, kafka, "changes")
+    pipeline.catch_up()
+    net_flow, dead = pipeline.rows("net_flow"), pipeline.rows("dead_letters")
+    kafka.write("changes", events(folder, 10_000, seed=2))
+    pipeline.words[-1] = changed(100)
+    assert "read their sources again" in pipeline.catch_up("--workers", "2").stderr
+    assert len(pipeline.rows("dead_letters")) > len(dead) and pipeline.rows("net_flow") != net_flow
+    fresh = kafka_pipeline(folder / "fresh", kafka, "changes")
+    fresh.folder.mkdir()
+    fresh.words[-1] = pipeline.words[-1]
+    fresh.catch_up()
+    for table in TABLES:
+        assert pipeline.rows(table) == fresh.rows(table), table
+    # What retention has removed cannot be read again, and the state is as it was.
+    assert kafka.admin().delete_records("changes", 2, 70) == 70
+    for setting in ("error", "earliest"):
+        path = folder / f"{setting}.sql"
+        path.write_text(Path(changed(200)).read_text().replace(") SERVER events;",
+                        f") SERVER events OPTIONS (on_lost_offsets '{setting}');"))
+        pipeline.words[-1] = str(path)
+        said = pipeline.catch_up(check=6).stderr
+        assert "gone" in said and "run the old pipeline" in said, said
+    pipeline.words[-1] = changed(100)
+    kafka.write("changes", events(folder, 1_000, seed=3))
+    assert "again" not in pipeline.catch_up().stderr
+
+
 def dead_letters_know_their_offsets(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("letters", 3)
     source = events(folder, 5_000, bad=0.4)
@@ -278,7 +314,8 @@ def event_hubs_refuse(folder: Path, kafka: Kafka) -> None:
 
 suite.run(unreachable_broker)
 with Kafka(suite.folder, secure=True) as broker:
-    for test in (tables_equal_the_oracle, dead_letters_know_their_offsets, lag_tools_see_how_far_we_are,
+    for test in (tables_equal_the_oracle, a_changed_pipeline_reads_its_topic_again,
+                 dead_letters_know_their_offsets, lag_tools_see_how_far_we_are,
                  retention_past_our_offset, missing_topic, event_hubs_by_connection_string, event_hubs_refuse):
         suite.run(test, broker)
     suite.run(killed_at_random, broker, limit=1200 if not LONG else 12000)
