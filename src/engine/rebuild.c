@@ -166,7 +166,8 @@ static bool is_short(const struct rebuild *r, const struct input *in, uint32_t s
 {
     int64_t end = in->source->ops->end_position(in->source, split);
     bool waited = r->quiet_since && os_mono_us() - r->quiet_since > END_PATIENCE;
-    return end >= 0 && end < in->splits[split].until && (in->splits[split].finished || waited);
+    return end >= 0 && end < in->splits[split].until && in->splits[split].until < INT64_MAX &&
+           (in->splits[split].finished || waited);
 }
 
 /* Is everything read? What ends before the log's position was cut. */

@@ -23,7 +23,7 @@ suite = Suite("changes")
 BOURN = program()
 
 SOURCE = """
-SET bourn.epoch_rows = '1';
+SET bourn.epoch_rows = '2048';
 SET bourn.commit_interval = '0 s';
 CREATE FOREIGN TABLE events (
     id    text NOT NULL,
@@ -489,9 +489,9 @@ for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kep
              a_changed_where_is_rebuilt_from_there_down, postgresql_agrees, an_ended_input_is_closed_again,
              a_contract_changed_rebuilds_everything, windows_are_rebuilt, joined_with_a_table_that_is_new,
              several_workers_rebuild_the_same, epochs_within_a_large_poll, changed_again_and_again,
-             a_sink_more_and_a_sink_less, dead_letters_go_on, dead_letters_from_the_beginning, an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again,
-             a_pipe_cannot_be_read_again, plan_says_what_is_wrong, the_old_pipeline_needs_its_variables,
-             what_waits_is_published_by_the_old_plan):
+             a_sink_more_and_a_sink_less, dead_letters_go_on, dead_letters_from_the_beginning,
+             an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again, a_pipe_cannot_be_read_again,
+             plan_says_what_is_wrong, the_old_pipeline_needs_its_variables, what_waits_is_published_by_the_old_plan):
     suite.run(test)
 suite.run(killed_again_and_again, suite.random, limit=1500)
 suite.end()
