@@ -27,6 +27,12 @@ static const struct verb {
     {"check", cmd_check, "check a pipeline without running it",
      "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n"},
     {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"},
+    {"test", cmd_test, "run the tests beside a pipeline (*.test.sql)",
+     "bourn test [--json] [FILE.test.sql | FOLDER]...\n"
+     "\n"
+     "Gives a pipeline rows and compares what it writes with what is expected; no source, sink or server is needed. Each\n"
+     "test is run as it is written, killed in every epoch, on several workers, and cut into other epochs. Without a name:\n"
+     "every *.test.sql below this folder. Exit 1 if a test fails. docs/testing.md is the language.\n"},
     {"generate", cmd_generate, "make events: payments, transactions, Nexmark",
      "bourn generate [flags]\n"
      "\n"

@@ -206,6 +206,7 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
 {
     struct publisher *p = s->owner;
     const struct plan_server *server = &p->config.plan->servers[s->table->server];
+    const struct engine_stand_in *stand_in = p->config.stand_in;
     find_in_graph(s);
     snprintf(s->identity, sizeof s->identity, "%s/%s", p->config.uuid, s->table->name);
     snprintf(s->now.name, sizeof s->now.name, "%s", s->table->name);
@@ -226,9 +227,11 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
                                  .adopt = p->config.adopt,
                                  .in_state = can_resync(s),
                                  .resync = is_resynced(s, m),
+                                 .outside = stand_in ? stand_in->sink_arg : NULL,
                                  .cancelled = &p->cancelled};
     struct sink_position found = {0};
-    if (builtin_sink(server->connector)->open(&config, &s->sink, &found, err) != OK)
+    const struct sink_connector *connector = stand_in ? stand_in->sink : builtin_sink(server->connector);
+    if (connector->open(&config, &s->sink, &found, err) != OK)
         return error_prefix(err, "sink \"%s\"", s->table->name);
     TRY(check_position(s, &found, m, err));
     /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set

@@ -172,6 +172,8 @@ enum ast_statement_kind {
     AST_QUERY,
     AST_SET,
     AST_COPY,
+    AST_CHECKPOINT, /* in a test: an epoch ends */
+    AST_CLOSE,      /* in a test: the input `name` ends; NULL: all of it */
 };
 
 struct ast_statement {

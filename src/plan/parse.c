@@ -337,6 +337,13 @@ static enum status parse_statement(struct parser *p, const PgQuery__Node *n, str
     case NODE(SELECT_STMT):
         into->kind = AST_QUERY;
         return parse_select(p, n->select_stmt, &into->query);
+    case NODE(CHECK_POINT_STMT): into->kind = AST_CHECKPOINT; return OK;
+    case NODE(CLOSE_PORTAL_STMT):
+        into->kind = AST_CLOSE;
+        into->name = n->close_portal_stmt->portalname && *n->close_portal_stmt->portalname
+                         ? parser_strdup(p, n->close_portal_stmt->portalname)
+                         : NULL;
+        return OK;
     default: return refuse_statement(p, n);
     }
 }

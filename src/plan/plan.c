@@ -14,12 +14,20 @@ static int phase_of(const struct ast_statement *s)
     case AST_CREATE_TABLE: return 2;
     case AST_CREATE_VIEW:
     case AST_INSERT:
-    case AST_QUERY: return 3;
+    case AST_QUERY:
+    case AST_CHECKPOINT:
+    case AST_CLOSE: return 3;
     }
     return 3;
 }
 
 enum { PHASES = 4 };
+
+static enum status refuse_test_statement(struct binder *b, const struct ast_statement *s)
+{
+    (void)bind_refuse(b, s->location, "%s in a pipeline", s->kind == AST_CLOSE ? "CLOSE" : "CHECKPOINT");
+    return error_hint(b->err, "it belongs into a test (bourn test): a pipeline ends its epochs by itself");
+}
 
 static enum status bind_statement(struct binder *b, const struct ast_statement *s)
 {
@@ -34,6 +42,8 @@ static enum status bind_statement(struct binder *b, const struct ast_statement *
     case AST_CREATE_VIEW: return bind_view(b, s);
     case AST_INSERT: return bind_insert(b, s);
     case AST_QUERY: return bind_result(b, s);
+    case AST_CHECKPOINT:
+    case AST_CLOSE: return refuse_test_statement(b, s);
     }
     return OK;
 }
