@@ -30,9 +30,9 @@ static const struct verb {
     {"test", cmd_test, "run the tests beside a pipeline (*.test.sql)",
      "bourn test [--json] [FILE.test.sql | FOLDER]...\n"
      "\n"
-     "Gives a pipeline rows and compares what it writes with what is expected; no source, sink or server is needed. Each\n"
-     "test is run as it is written, killed in every epoch, on several workers, and cut into other epochs. Without a name:\n"
-     "every *.test.sql below this folder. Exit 1 if a test fails. docs/testing.md is the language.\n"},
+     "Gives a pipeline rows and compares what it writes with what is expected; no source, sink or server is needed.\n"
+     "Each test is run as it is written, killed in every epoch, on several workers, and cut into other epochs.\n"
+     "Without a name: every *.test.sql below this folder. Exit 1 if a test fails. docs/testing.md is the language.\n"},
     {"generate", cmd_generate, "make events: payments, transactions, Nexmark",
      "bourn generate [flags]\n"
      "\n"

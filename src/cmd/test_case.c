@@ -242,8 +242,8 @@ static enum status given_column(struct reading *r, const struct script_step *s, 
         *ret = !metadata ? (int32_t)c : !strcmp(metadata, "key") ? COLUMN_KEY : COLUMN_TIMESTAMP;
         if (!metadata || !strcmp(metadata, "key") || !strcmp(metadata, "timestamp"))
             return OK;
-        (void)fail_at(&s->column_places[i], r->err, "column \"%s\" is the message's %s, which a test does not give", name,
-                      metadata);
+        (void)fail_at(&s->column_places[i], r->err, "column \"%s\" is the message's %s, which a test does not give",
+                      name, metadata);
         return error_hint(r->err, "leave it out: topic is '', partition 0, offset counts the rows that are given");
     }
     if (!strcmp(name, "raw")) {

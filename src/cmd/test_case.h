@@ -1,7 +1,7 @@
 /* What `bourn test` tries: the cases of a *.test.sql, bound against the pipeline they are about.
  *
- * A text is read by PostgreSQL's grammar (plan/script.h). What stands before the first SET test.name holds for all of its
- * cases. docs/testing.md says what each statement means.
+ * A text is read by PostgreSQL's grammar (plan/script.h). What stands before the first SET test.name holds for all of
+ * its cases. docs/testing.md says what each statement means.
  */
 #pragma once
 

@@ -127,13 +127,14 @@ static bool has_ended(const struct run *r) { return engine_manifest(r->engine)->
 static enum status give(struct run *r, const struct test_action *a, struct error *err)
 {
     struct memory_input *in = &r->inputs.items[a->input];
+    uint32_t n = MIN(a->nrows, in->count - in->released); /* reference data is there already */
     r->empty &= a->nrows == 0;
     if (r->variant->cuts != CUTS_ROWS) {
-        in->released += a->nrows;
+        in->released += n;
         r->waiting |= a->nrows > 0;
         return OK;
     }
-    for (uint32_t i = 0; i < a->nrows; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         in->released++;
         TRY(step(r, INT64_MIN, err));
     }

@@ -67,9 +67,9 @@ enum status engine_open(const struct engine_config *config, struct engine **ret,
 enum status engine_run(struct engine *e, struct error *err);
 void engine_stop(struct engine *e);
 
-/* Instead of engine_run, for whoever holds the clock (`bourn test`): one epoch of all that the sources have now, also if
- * that is nothing, at the time now_us (0: the clock's); one more where reference data was read in it that others wait
- * for; sources that have all ended end the run's input. Nothing is
+/* Instead of engine_run, for whoever holds the clock (`bourn test`): one epoch of all that the sources have now, also
+ * if that is nothing, at the time now_us (0: the clock's); another where others waited for an input that ended in it;
+ * sources that have all ended end the run's input. Nothing is
  * published before engine_publish, which waits until every sink has everything. */
 enum status engine_step(struct engine *e, int64_t now_us, struct error *err);
 enum status engine_publish(struct engine *e, struct error *err);

@@ -20,7 +20,8 @@ static enum status refuse(const struct script *s, const struct ast_statement *a,
                                         [AST_CREATE_VIEW] = "CREATE VIEW",
                                         [AST_COPY] = "COPY"};
     (void)problem_at(&s->text, a->location, err, ERR_UNSUPPORTED, "%s in a test is not supported", names[a->kind]);
-    return error_hint(err, "it belongs into the pipeline; a test has SET, INSERT, CHECKPOINT, CLOSE, SELECT and VALUES");
+    return error_hint(err, "it belongs into the pipeline; a test has SET, INSERT, CHECKPOINT, CLOSE, SELECT and "
+                           "VALUES");
 }
 
 static void read_insert(struct script *s, const struct ast_statement *a, struct script_step *into)
