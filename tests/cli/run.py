@@ -494,7 +494,7 @@ def a_full_disk_and_then_room(folder: Path) -> None:
     try:
         events(folder, 20_000)
         ballast = disk / "ballast"
-        ballast.write_bytes(bytes(5_500_000))
+        ballast.write_bytes(bytes(6_150_000))
         env = {**environment(folder), "LAKE": str(disk / "lake"), "BOURN_STATE": str(disk / "state")}
         done = bourn(folder, "run", "--quiet", *PIPELINE, check=None, env=env)
         assert done.returncode == 7 and "No space left" in done.stderr, done
