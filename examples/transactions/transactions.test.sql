@@ -1,17 +1,24 @@
--- Tests of transactions.sql and windows.sql: bourn test transactions.test.sql. docs/testing.md says what the statements mean.
-SET test.pipeline = 'transactions.sql, windows.sql';
+-- Tests of transactions.sql: bourn test transactions.test.sql. Nothing else is needed. docs/testing.md says what the statements mean.
+SET test.pipeline = 'transactions.sql';
 SET test.now = '2026-01-10 12:00:00Z';
 
-SET test.name = 'an event is kept with its dollars, its place and its day';
+SET test.name = 'every event is kept with its dollars, where it lay, and when it came';
 INSERT INTO transactions (raw, ingestion_time) VALUES
-    ('{"transaction_id":"T1","customer_id":"C001","amount":10.00,"category":"books","timestamp":"2026-01-10T11:59:00Z","location":"UK","payment_method":"paypal"}', '2026-01-10 11:59:01Z'),
-    ('{"transaction_id":"T2","customer_id":"C002","amount":10.00,"category":"books","timestamp":"2026-01-10T11:59:00Z","location":"EU","payment_method":"paypal"}', '2026-01-10 11:59:02Z'),
-    ('{"transaction_id":"T3","customer_id":"C003","amount":10.00,"category":"books","timestamp":"2026-01-10T11:59:00Z","location":"US","payment_method":"paypal"}', NULL);
-SELECT transaction_id, amount, amount_usd, ingestion_time, "partition", sequence_number, event_date
-FROM all_transactions ORDER BY transaction_id;
-VALUES ('T1', 10, 12.7, '2026-01-10 11:59:01Z', 0, 0, '2026-01-10'),
-       ('T2', 10, 10.8, '2026-01-10 11:59:02Z', 0, 1, '2026-01-10'),
-       ('T3', 10, 10,   NULL,                   0, 2, '2026-01-10');
+    ('{"transaction_id":"T1","customer_id":"C001","amount":10.00,"category":"books","timestamp":"2026-01-09T23:59:00Z","location":"UK","payment_method":"paypal"}', '2026-01-10 11:59:01Z'),
+    ('{"transaction_id":"T2","customer_id":"C002","amount":10.00,"category":"books","timestamp":"2026-01-09T23:59:00Z","location":"EU","payment_method":"paypal"}', '2026-01-10 11:59:02Z'),
+    ('{"transaction_id":"T3","customer_id":"C003","amount":10.00,"category":"books","timestamp":"2026-01-09T23:59:00Z","location":"US","payment_method":"paypal"}', NULL);
+SET test.now = '2026-01-10 12:01:00Z';
+INSERT INTO transactions (raw) VALUES
+    ('{"transaction_id":"T1","customer_id":"C001","amount":10.00,"category":"books","timestamp":"2026-01-09T23:59:00Z","location":"UK","payment_method":"paypal"}');
+SELECT transaction_id, amount, amount_usd, ingestion_time, "partition", "offset", sequence_number, processing_time, processing_date
+FROM all_transactions ORDER BY "offset";
+VALUES ('T1', 10, 12.7, '2026-01-10 11:59:01Z', 0, 0, 0, '2026-01-10 12:00:00Z', '2026-01-10'),
+       ('T2', 10, 10.8, '2026-01-10 11:59:02Z', 0, 1, 1, '2026-01-10 12:00:00Z', '2026-01-10'),
+       ('T3', 10, 10,   NULL,                   0, 2, 2, '2026-01-10 12:00:00Z', '2026-01-10'),
+       ('T1', 10, 12.7, NULL,                   0, 3, 3, '2026-01-10 12:01:00Z', '2026-01-10');
+SELECT transaction_id, event_date, processing_time FROM unique_transactions;
+VALUES ('T1', '2026-01-09', '2026-01-10 12:00:00Z'), ('T2', '2026-01-09', '2026-01-10 12:00:00Z'),
+       ('T3', '2026-01-09', '2026-01-10 12:00:00Z');
 
 SET test.name = 'totals of a category: count, revenue, average, highest';
 INSERT INTO transactions (transaction_id, customer_id, amount, category, "timestamp", location, payment_method) VALUES

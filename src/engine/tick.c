@@ -124,7 +124,8 @@ static enum status refuse_more(struct error *err)
     return error_hint(err, "read a growing file with OPTIONS (follow 'true'), or start with a new state");
 }
 
-/* One pass over the splits; an epoch if there were rows or a split's idleness changed. */
+/* One pass over the splits; an epoch if there were rows, a split's idleness changed, or the last epoch moved event time
+ * past something that is open. */
 static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
 {
     struct pass pass;
@@ -139,8 +140,9 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
-    *ret_worked = pass.rows > 0;
-    if (pass.rows == 0 && !idleness)
+    bool due = graph_has_due(e->graph);
+    *ret_worked = pass.rows > 0 || due;
+    if (pass.rows == 0 && !idleness && !due)
         return OK;
     TRY(finish(e, &pass, false, err));
     e->epoch_us = os_mono_us() - began;

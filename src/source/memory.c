@@ -19,6 +19,7 @@ struct memory_source {
     struct source base;
     const struct memory_input *input; /* NULL: the table has no rows */
     const struct schema *schema;
+    const uint64_t *decode; /* columns that come from the message; the scan fills the others */
     uint32_t next;
     bool announced;
 };
@@ -56,14 +57,18 @@ static struct view copied(struct slice s, struct arena *a)
     return view_copy(view_of(s.data, s.len), a);
 }
 
-static struct batch *unpack(const struct memory_row *rows, uint32_t n, const struct schema *schema, struct arena *a)
+static struct batch *unpack(const struct memory_source *s, const struct memory_row *rows, uint32_t n, struct arena *a)
 {
+    const struct schema *schema = s->schema;
     struct batch *b = batch_make(a, schema->types, schema->ncols, n);
     b->rows = b->live = n;
     for (uint32_t i = 0; i < n; i++) {
         bool whole = rowpack_get(rows[i].packed, b->cols, schema->ncols, i, n, a);
         assert(whole);
     }
+    for (uint32_t c = 0; c < schema->ncols; c++)
+        if (!bit_get(s->decode, c))
+            b->cols[c] = column_make(a, schema->types[c], n, false);
     return b;
 }
 
@@ -106,7 +111,7 @@ static enum status memory_poll(struct source *base, uint32_t split, uint32_t max
     *ret = (struct source_batch){.rows = n, .owner = owner, .next_position = s->next + n};
     fill_origin(rows, s->next, n, owner, &ret->origin);
     if (rows->packed.data)
-        ret->typed = unpack(rows, n, s->schema, owner);
+        ret->typed = unpack(s, rows, n, owner);
     ret->bytes = owner->total;
     s->next += n;
     return OK;
@@ -150,6 +155,7 @@ static enum status memory_open(const struct source_config *config, struct source
     struct memory_source *s = mem_zalloc(sizeof *s);
     s->base.ops = &ops;
     s->schema = config->schema;
+    s->decode = config->decode;
     for (uint32_t i = 0; i < inputs->count; i++)
         if (!strcmp(inputs->items[i].table, config->table))
             s->input = &inputs->items[i];

@@ -440,6 +440,41 @@ def splits_too_far_ahead_are_paused(folder: Path) -> None:
     assert paused >= 2, "neither status nor why showed a paused split"
 
 
+def why_a_window_is_open(folder: Path) -> None:
+    """Of two files that may still grow one is behind: it is named, with where it is and what would close the window."""
+    (folder / "in").mkdir()
+    for name, minutes in (("ahead", (0, 9, 40)), ("behind", (0, 7))):
+        (folder / "in" / name).write_text("".join(f'{{"at": "2026-01-01T00:{m:02}:00Z"}}\n' for m in minutes))
+    (folder / "w.sql").write_text("""
+        SET bourn.idle_timeout = '1 hour';
+        CREATE FOREIGN TABLE t (at timestamptz OPTIONS (watermark '90 s') NOT NULL) SERVER file
+            OPTIONS (path 'in', follow 'true');
+        CREATE FOREIGN TABLE o (e timestamptz, n bigint) SERVER file OPTIONS (path 'o.json');
+        CREATE FOREIGN TABLE p (e timestamptz, n bigint) SERVER file OPTIONS (path 'p.json');
+        INSERT INTO o SELECT window_end, count(*) FROM tumble(t, at, interval '5 minutes') GROUP BY window_end;
+        INSERT INTO p SELECT window_end, count(*) FROM session(t, at, interval '8 minutes')
+            GROUP BY window_start, window_end;""")
+    live = start(folder, "run", "--quiet", "w.sql", BOURN_STATE=str(folder / "s"))
+    try:
+        for _ in range(200):
+            time.sleep(0.1)
+            done = bourn(folder, "why", "--state", folder / "s", check=None)
+            if "closes at 2026-01-01T00:10" in done.stdout:
+                break
+        assert live.poll() is None, live.stderr.read()
+        for wanted in ("step o (aggregate-", "its earliest open window closes at 2026-01-01T00:10:00.000000Z",
+                       "step p (session-", "its earliest open window closes at 2026-01-01T00:17:00.000000Z",
+                       "the watermark of source t is 2026-01-01T00:05:30.000000Z",
+                       "held by in/behind, whose newest event is of 2026-01-01T00:07:00.000000Z, for ",
+                       "An event there that is 90 s later than that closes it"):
+            assert wanted in done.stdout, f"{wanted}\n{done.stdout}"
+        steps = json.loads(bourn(folder, "status", "--json", "--state", folder / "s").stdout)["steps"]
+        assert [step["evict"] for step in steps] == ["2026-01-01T00:05:30.000000Z"] * 2, steps
+    finally:
+        live.send_signal(signal.SIGINT)
+        live.communicate()
+
+
 # ---- limits ----
 
 def state_at_its_limit(folder: Path) -> None:
@@ -512,7 +547,7 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
              tables_written_anew, a_file_written_anew, an_edited_pipeline, splits_too_far_ahead_are_paused,
-             state_at_its_limit, what_is_in_flight_is_bounded,
+             why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
              sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case, limit=500)  # a busy machine is no failure
 suite.end()

@@ -214,6 +214,43 @@ def check_reference(postgres: Postgres, kind: str, workers: int) -> None:
     assert wanted and got == wanted, differ(got, wanted)
 
 
+# ---- the order in which rows come, within what the watermark allows, means nothing; nor does when a sink is told ----
+
+ONCE = "WITH once AS (SELECT DISTINCT ON (id) id, coalesce(k, -1) AS k, j, v, ts FROM a) "
+WINDOWS = {
+    "session": ONCE + "SELECT k, window_start, window_end, count(*), sum(v), min(id) "
+               "FROM session(once, ts, interval '3 s', k) GROUP BY k, window_start, window_end",
+    "hop": ONCE + "SELECT k, window_start, window_end, count(*) FILTER (WHERE j > 0), sum(v), max(id) "
+           "FROM hop(once, ts, interval '700 ms', interval '7 s') GROUP BY k, window_start, window_end",
+    "cumulate": ONCE + "SELECT k, window_start, window_end, count(*), sum(v), max(id) "
+                "FROM cumulate(once, ts, interval '2 s', interval '8 s') GROUP BY k, window_start, window_end",
+}
+RESULT = "k int{0}, ws timestamptz{0}, we timestamptz{0}, n bigint, s bigint, m int"
+SINKS = {
+    "appended": RESULT.format(""),
+    "on change": RESULT.format(" NOT NULL") + ", PRIMARY KEY (k, ws, we)",
+    "on close": RESULT.format(" NOT NULL") + ", PRIMARY KEY (k, ws, we)",
+}
+
+
+def check_arrival(postgres: Postgres, kind: str, sink: str) -> None:
+    wanted = comparable(answer(postgres, RESULT.format(""), WINDOWS[kind]))
+    rows = [json.loads(line) for line in (suite.folder / "a.ndjson").read_text().splitlines()]
+    for i, (cut, workers, stops) in enumerate([(1_000_000, 2, []), (9, 1, [0.05]), (60, 3, [])]):
+        folder = suite.folder / f"arrival-{kind}-{sink.replace(' ', '-')}-{i}"
+        folder.mkdir()
+        found = [row for row in rows for _ in range(suite.random.randint(1, 2))]  # each once more, at times
+        found.sort(key=lambda row: datetime.datetime.fromisoformat(row["ts"]).timestamp() + suite.random.random() * 1.9)
+        (folder / "a.ndjson").write_text("".join(json.dumps(row) + "\n" for row in found))
+        (folder / "b.ndjson").write_text("")
+        sql = pipeline(folder / "run", SINKS[sink], WINDOWS[kind], cut)
+        if sink != "appended":
+            sql = sql.replace(f"({SINKS[sink]}) SERVER result",
+                              f"({SINKS[sink]}) SERVER result OPTIONS (emit '{sink}')")
+        got = comparable(run_bourn(folder / "run", sql, workers, stops))
+        assert got == wanted, f"{cut} rows an epoch, {workers} workers\n{differ(got, wanted)}\n{folder}"
+
+
 def main() -> None:
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
@@ -222,6 +259,11 @@ def main() -> None:
         for name, columns, query in wanted:
             with suite.case(name):
                 check(postgres, name, columns, query)
+        for kind in WINDOWS:
+            for sink in SINKS:
+                if suite.wants(f"arrival {kind}"):
+                    with suite.case(f"any order of arrival, {kind}, {sink}"):
+                        check_arrival(postgres, kind, sink)
         for kind in REFERENCE:
             for workers in (1, 3):
                 if suite.wants(f"reference {kind}"):
