@@ -203,6 +203,8 @@ static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uin
     struct node *n = &g->nodes[to->node];
     struct op_context c = context(g, n, worker, a);
     c.port = to->port;
+    if (g->recalling && n->op && n->op->ops->shape != OP_ROWS)
+        return; /* what is recalled is in its state already */
     if (n->collect) {
         collect_push(n->collect, &c, slot, b);
     } else if (n->plan->kind == NODE_RESULT) {

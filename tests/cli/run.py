@@ -360,6 +360,32 @@ def tables_written_anew(folder: Path) -> None:
     assert {table: rows(table) for table in tables} == before and rows("rejected") == []
 
 
+def ordered_rows_written_anew(folder: Path) -> None:
+    """Steps with state over one another: what the lower one gives once more is in the upper one already."""
+    (folder / "in.csv").write_text("k,n\na,1\nb,2\na,3\nc,2\nd,9\n")
+    (folder / "p.sql").write_text("""
+        CREATE FOREIGN TABLE t (k text, n bigint) SERVER file OPTIONS (path 'in.csv', format 'csv');
+        CREATE VIEW g AS SELECT k, sum(n)::bigint AS s FROM t GROUP BY k;
+        CREATE SERVER lake FOREIGN DATA WRAPPER delta OPTIONS (path 'lake');
+        CREATE FOREIGN TABLE before (k text NOT NULL, p text, PRIMARY KEY (k)) SERVER lake;
+        CREATE FOREIGN TABLE first (r bigint, k text NOT NULL, PRIMARY KEY (k)) SERVER lake;
+        INSERT INTO before SELECT k, lag(k) OVER (ORDER BY s, k) FROM g;
+        INSERT INTO first SELECT r, k FROM (SELECT *, row_number() OVER (ORDER BY s DESC, k) AS r FROM g) q
+            WHERE r <= 2;""")
+    wanted = {"before": [["a", "c"], ["b", None], ["c", "b"], ["d", "a"]], "first": [[1, "d"], [2, "a"]]}
+
+    def rows(table: str) -> list[list]:
+        lines = bourn(folder, "cat", f"lake/{table}", "--json").stdout.splitlines()
+        return sorted(list(json.loads(line).values()) for line in lines)
+
+    bourn(folder, "run", "--quiet", "p.sql")
+    assert {table: rows(table) for table in wanted} == wanted
+    for _ in range(2):
+        shutil.rmtree(folder / "lake")
+        bourn(folder, "run", "--quiet", "--resync", "p.sql")
+        assert {table: rows(table) for table in wanted} == wanted
+
+
 def a_file_written_anew(folder: Path) -> None:
     (folder / "in.csv").write_text("name,amount\na,1\nb,2\na,3\n")
     source = "CREATE FOREIGN TABLE t (name text, amount bigint) SERVER file OPTIONS (path 'in.csv', format 'csv');\n"
@@ -546,8 +572,8 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
-             tables_written_anew, a_file_written_anew, an_edited_pipeline, splits_too_far_ahead_are_paused,
-             why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
+             tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,
+             splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
              sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case, limit=500)  # a busy machine is no failure
 suite.end()
