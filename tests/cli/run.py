@@ -376,7 +376,7 @@ def ordered_rows_written_anew(folder: Path) -> None:
 
     def rows(table: str) -> list[list]:
         lines = bourn(folder, "cat", f"lake/{table}", "--json").stdout.splitlines()
-        return sorted(list(json.loads(line).values()) for line in lines)
+        return sorted((list(json.loads(line).values()) for line in lines), key=repr)
 
     bourn(folder, "run", "--quiet", "p.sql")
     assert {table: rows(table) for table in wanted} == wanted
