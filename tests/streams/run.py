@@ -251,6 +251,28 @@ def check_arrival(postgres: Postgres, kind: str, sink: str) -> None:
         assert got == wanted, f"{cut} rows an epoch, {workers} workers\n{differ(got, wanted)}\n{folder}"
 
 
+def check_late(kind: str) -> None:
+    """Of a row that comes late, windows that are open have it and others do not: made of panes (appended) as by rows
+    (changing), over the same epochs."""
+    found = {}
+    rows = [json.loads(line) for line in (suite.folder / "a.ndjson").read_text().splitlines()]
+    rows.sort(key=lambda row: datetime.datetime.fromisoformat(row["ts"]).timestamp() + suite.random.random() * 9)
+    for sink in ("appended", "on change"):
+        folder = suite.folder / f"late-{kind}-{sink.replace(' ', '-')}"
+        folder.mkdir()
+        (folder / "a.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "b.ndjson").write_text("")
+        query = WINDOWS[kind].replace("DISTINCT ON (id) ", "")
+        sql = pipeline(folder / "run", SINKS[sink], query, 9)
+        if sink != "appended":
+            sql = sql.replace(f"({SINKS[sink]}) SERVER result",
+                              f"({SINKS[sink]}) SERVER result OPTIONS (emit '{sink}')")
+        found[sink] = comparable(run_bourn(folder / "run", sql, 1, []))
+        said = suite.command([BOURN, "status", "--state", folder / "run/state"]).stdout
+        assert "late " in said, f"no row was late, which shows nothing\n{said}"
+    assert found["appended"] == found["on change"], differ(found["appended"], found["on change"])
+
+
 def main() -> None:
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
@@ -264,6 +286,10 @@ def main() -> None:
                 if suite.wants(f"arrival {kind}"):
                     with suite.case(f"any order of arrival, {kind}, {sink}"):
                         check_arrival(postgres, kind, sink)
+        for kind in ("hop", "cumulate"):
+            if suite.wants(f"late {kind}"):
+                with suite.case(f"late rows, {kind}"):
+                    check_late(kind)
         for kind in REFERENCE:
             for workers in (1, 3):
                 if suite.wants(f"reference {kind}"):
