@@ -3,13 +3,14 @@
 #include "plan/bind.h"
 #include "plan/parse.h"
 
-/* Servers come before tables and tables before queries, whatever the order of files and statements. */
+/* Servers and functions come before tables and tables before queries, whatever the order of files and statements. */
 static int phase_of(const struct ast_statement *s)
 {
     switch (s->kind) {
     case AST_CREATE_SERVER:
     case AST_COPY:
     case AST_SET: return 0;
+    case AST_CREATE_FUNCTION:
     case AST_CREATE_MAPPING: return 1;
     case AST_CREATE_TABLE: return 2;
     case AST_CREATE_VIEW:
@@ -39,6 +40,7 @@ static enum status bind_statement(struct binder *b, const struct ast_statement *
     case AST_SET: return catalog_setting(b, s);
     case AST_COPY: return catalog_copy(b, s);
     case AST_CREATE_TABLE: return catalog_table(b, s);
+    case AST_CREATE_FUNCTION: return bind_function(b, s);
     case AST_CREATE_VIEW: return bind_view(b, s);
     case AST_INSERT: return bind_insert(b, s);
     case AST_QUERY: return bind_result(b, s);
@@ -53,6 +55,8 @@ static void statement_broken(struct binder *b, const struct ast_statement *s)
 {
     if (s->kind == AST_CREATE_SERVER || s->kind == AST_CREATE_TABLE)
         catalog_mark_broken(b, s->name);
+    if (s->kind == AST_CREATE_FUNCTION)
+        function_broken(b, s);
     if (s->kind != AST_CREATE_VIEW || catalog_find_view(b, s->name))
         return;
     b->views = binder_grow(b, b->views, b->nviews, &b->views_cap, sizeof *b->views);
