@@ -338,12 +338,12 @@ static void test_functions_name_no_step(void **state)
 {
     (void)state;
     AUTO(plan) *a = plan_of(TABLES "INSERT INTO s SELECT id, sum(v + v * 2) FROM t GROUP BY id");
-    AUTO(plan) *b = plan_of(TABLES "CREATE FUNCTION f(x bigint) RETURNS bigint RETURN x + x * 2;"
+    AUTO(plan) *b = plan_of(TABLES "CREATE FUNCTION f(x numeric) RETURNS numeric RETURN x + x * 2;"
                                    "INSERT INTO s SELECT id, sum(f(v)) FROM t GROUP BY id");
     AUTO(plan) *c = plan_of(TABLES "INSERT INTO s SELECT id, sum(renamed(v)) FROM t GROUP BY id;"
                                    "CREATE FUNCTION two() RETURNS integer RETURN 2;"
-                                   "CREATE FUNCTION renamed(bigint) RETURNS bigint AS 'SELECT $1 + $1 * two()'");
-    AUTO(plan) *d = plan_of(TABLES "CREATE FUNCTION f(x bigint) RETURNS bigint RETURN x + x * 3;"
+                                   "CREATE FUNCTION renamed(numeric) RETURNS numeric AS 'SELECT $1 + $1 * two()'");
+    AUTO(plan) *d = plan_of(TABLES "CREATE FUNCTION f(x numeric) RETURNS numeric RETURN x + x * 3;"
                                    "INSERT INTO s SELECT id, sum(f(v)) FROM t GROUP BY id");
     assert_string_equal(a->fingerprint, b->fingerprint);
     assert_string_equal(a->fingerprint, c->fingerprint);
