@@ -335,6 +335,9 @@ static enum status read_sets(struct reading *r, struct polled *sets, const struc
         if (!ahead)
             poll_set(next);
     }
+    if (sets[now].status == FAILED) /* what came before it is in no epoch */
+        for (uint32_t i = 0; i < sets[now].n; i++)
+            sets->in->source->ops->release(sets->in->source, &sets[now].batches[i]);
     return sets[now].status;
 }
 
