@@ -315,7 +315,7 @@ def relation(rnd, depth: int) -> Relation:
 # ---- rows ----
 
 def row(i: int, rnd) -> dict:
-    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-900, 900))
+    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-700, 700))
     limits = ["9999999999.99", "-9999999999.99", "0.00", "0.01"]
     return {"id": i, "k": rnd.choice([None, *range(8)]), "j": rnd.randrange(3), "v": rnd.choice([None, *range(6)]),
             "g": rnd.choice([None, 0, 1, -7, 9223372036854775807, -9223372036854775807, rnd.randrange(10 ** 12)]),
@@ -331,7 +331,7 @@ def row(i: int, rnd) -> dict:
 def write_rows(folder: Path, rnd, count: int = ROWS) -> None:
     for name in "ab":
         rows = [row(i, rnd) for i in range(count)]
-        rows += [rnd.choice(rows[-5:]) for _ in range(10)]  # the same row again
+        rows += [rnd.choice(rows[-3:]) for _ in range(10)]  # the same row again
         lines = [json.dumps(dict(row, at=i)) for i, row in enumerate(rows)]
         (folder / f"{name}.ndjson").write_text("".join(line + "\n" for line in lines))
 

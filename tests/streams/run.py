@@ -50,7 +50,7 @@ def cases() -> list[tuple[str, str, str]]:
 # ---- events: in the order of their times but for what the watermark allows ----
 
 def event(i: int, rnd) -> dict:
-    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-900, 900))
+    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-700, 700))
     return {"id": i, "k": rnd.choice([None, *range(12)]), "j": rnd.randrange(3), "v": rnd.choice([None, *range(6)]),
             "t": rnd.choice(["", "a", "bc", "ünïcödé", "a much longer text than fits", None]),
             "n": f"{rnd.randint(-99999, 99999) / 100:.2f}", "f": rnd.choice([0.5, -1.25, 3.0, 1e10, None]),
@@ -60,7 +60,7 @@ def event(i: int, rnd) -> dict:
 def write_events(folder: Path, rnd) -> None:
     for name in "ab":
         rows = [event(i, rnd) for i in range(ROWS)]
-        rows += [dict(rnd.choice(rows[-5:]), id=ROWS + i) for i in range(10)]  # equal times, equal keys
+        rows += [dict(rnd.choice(rows[-3:]), id=ROWS + i) for i in range(10)]  # equal times, equal keys
         (folder / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
