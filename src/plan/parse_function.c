@@ -120,6 +120,9 @@ static enum status parse_quoted(struct parser *outer, const char *text, int32_t 
 static enum status parse_sql_body(struct parser *p, const PgQuery__CreateFunctionStmt *f, const struct clauses *c,
                                   struct ast_function *into)
 {
+    if (f->sql_body && c->as)
+        return parser_refuse(p, c->as->location, "write RETURN expression, or AS 'SELECT expression'",
+                             "a function with two bodies");
     if (f->sql_body && f->sql_body->node_case == NODE(RETURN_STMT)) {
         p->inner = true;
         p->nparams = into->nparams;

@@ -181,6 +181,8 @@ CREATE FUNCTION f(a integer) RETURNS integer AS 'DELETE FROM untimed';
 CREATE FUNCTION f(a integer) RETURNS integer AS $$CREATE FUNCTION g() RETURNS integer RETURN 1$$;
 CREATE FUNCTION f(a integer) RETURNS integer AS '';
 CREATE FUNCTION other.f(a integer) RETURNS integer RETURN 1;
+CREATE FUNCTION f(a integer) RETURNS integer AS 'SELECT 1' RETURN 2;
+CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE c AS 'f.so', 'f';
 CREATE PROCEDURE f(a integer) AS 'SELECT 1';
 INSERT INTO log SELECT id, f(v), NULL FROM untimed;
 -- case: functions: what a body says
