@@ -2,6 +2,7 @@
 #
 #   make              build build/bourn (installing what is missing, see tools/deps)
 #   make run          the payments pipeline on its own generator: FOR=30 seconds, EXAMPLE=payments
+#                     (EXAMPLE=transactions; EXAMPLE=nexmark Q=5; make clean-run between two different ones)
 #   make test         install what the tests need, build, run everything
 #   make check        the inner loop: unit and SQL tests, below a minute
 #   make torture      the crash tests, the long way

@@ -127,7 +127,8 @@ CREATE FOREIGN TABLE location_windows (
     transactions bigint NOT NULL,
     revenue      numeric(38,2) NOT NULL,
     PRIMARY KEY (window_start, location)
-) SERVER console OPTIONS (mode 'complete', num_rows '${NUM_ROWS:-20}', truncate 'false', commit_interval '10 s');
+) SERVER console OPTIONS (emit 'on change', mode 'complete', num_rows '${NUM_ROWS:-20}', truncate 'false',
+    commit_interval '10 s');
 
 INSERT INTO location_windows
 SELECT window_start, window_end, location, count(*), sum(amount)

@@ -18,6 +18,7 @@ int cmd_cat(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_why(int argc, char **argv);
+int cmd_test(int argc, char **argv);
 int cmd_connectors(int argc, char **argv);
 
 /* The help text of a verb, from main.c's table; NULL: no such verb. */

@@ -164,6 +164,67 @@ static int explain_sources(const json_t *root)
     return reasons;
 }
 
+static const json_t *named(const json_t *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(text_of(json_array_get(list, i), "name", ""), name) == 0)
+            return json_array_get(list, i);
+    return NULL;
+}
+
+/* The split whose newest event is the oldest: the watermark is where it is. Times of one form sort as text. */
+static const json_t *slowest_split(const json_t *source)
+{
+    const json_t *slowest = NULL;
+    const json_t *splits = json_object_get(source, "splits");
+    for (size_t i = 0; i < json_array_size(splits); i++) {
+        const json_t *split = json_array_get(splits, i);
+        const char *newest = text_of(split, "max_event", "");
+        if (json_is_true(json_object_get(split, "idle")) || json_is_true(json_object_get(split, "finished")))
+            continue;
+        if (!slowest || strcmp(newest, text_of(slowest, "max_event", "")) < 0)
+            slowest = split;
+    }
+    return slowest;
+}
+
+static void explain_split(const json_t *split)
+{
+    if (!split) {
+        printf("  All its partitions are idle or at their end: an event in any of them moves it on.\n");
+        return;
+    }
+    printf("  It is held by %s, whose newest event is of %s", text_of(split, "name", "?"),
+           text_of(split, "max_event", "no time yet"));
+    if (json_object_get(split, "unchanged_us"))
+        printf(", for %.1f s", (double)number_of(split, "unchanged_us") / 1e6);
+    printf(".\n");
+}
+
+/* Windows that are open, and what would close them. */
+static int explain_windows(const json_t *root)
+{
+    size_t i;
+    int reasons = 0;
+    json_t *step;
+    json_array_foreach(json_object_get(root, "steps"), i, step) {
+        const char *closes = text_of(step, "closes_next", NULL), *name = text_of(step, "source", "?");
+        const json_t *source = named(json_object_get(root, "sources"), name);
+        if (!closes || !source)
+            continue;
+        const char *watermark = text_of(source, "watermark", NULL);
+        printf("step %s (%s): its earliest open window closes at %s, and the watermark of source %s is %s.\n",
+               text_of(step, "name", "?"), text_of(step, "id", "?"), closes, name,
+               watermark ? watermark : "not known yet");
+        explain_split(slowest_split(source));
+        printf("  An event there that is %.6g s later than that closes it; so do the other partitions' once this one "
+               "has been idle for the source's idle_timeout.\n",
+               (double)(number_of(source, "delay_us") + number_of(step, "lag_us")) / 1e6);
+        reasons++;
+    }
+    return reasons;
+}
+
 static int explain_sinks(const json_t *root)
 {
     size_t i;
@@ -199,7 +260,7 @@ static void print_why(const json_t *root)
         printf("No process is running on this state.\n");
         reasons++;
     }
-    reasons += explain_sources(root) + explain_sinks(root);
+    reasons += explain_sources(root) + explain_windows(root) + explain_sinks(root);
     if (reasons == 0)
         printf("Nothing is held back: every finished epoch is published.\n");
 }

@@ -34,6 +34,12 @@ static const struct verb {
      "Without OLD, the pipeline that the state runs. Says of every step whether it is kept, added, rebuilt or\n"
      "dropped, with bytes of state and what is read again where a state is at hand; `run` does just that.\n"
      "Exit 0: no state is lost; 1: steps with state are rebuilt or dropped; 6: run would refuse, and why.\n"},
+    {"test", cmd_test, "run the tests beside a pipeline (*.test.sql)",
+     "bourn test [--json] [FILE.test.sql | FOLDER]...\n"
+     "\n"
+     "Gives a pipeline rows and compares what it writes with what is expected; no source, sink or server is needed.\n"
+     "Each test is run as it is written, killed in every epoch, on several workers, and cut into other epochs.\n"
+     "Without a name: every *.test.sql below this folder. Exit 1 if a test fails. docs/testing.md is the language.\n"},
     {"generate", cmd_generate, "make events: payments, transactions, Nexmark",
      "bourn generate [flags]\n"
      "\n"

@@ -7,7 +7,8 @@
 
 static enum status open_parts(struct engine *e, struct error *err)
 {
-    TRY(plan_make(e->config.texts, e->config.ntexts, builtin_world(), &e->plan, err));
+    const struct engine_stand_in *stand_in = e->config.stand_in;
+    TRY(plan_make(e->config.texts, e->config.ntexts, stand_in ? stand_in->world : builtin_world(), &e->plan, err));
     e->settings = builtin_settings_of(e->plan);
     if (e->config.workers)
         e->settings.workers = e->config.workers;
@@ -54,6 +55,7 @@ void engine_free(struct engine *e)
     free(e);
 }
 
+int64_t engine_now(const struct engine *e) { return e->config.now_us ? e->config.now_us : os_now_us(); }
 const struct plan *engine_plan(const struct engine *e) { return e->plan; }
 const struct manifest *engine_manifest(const struct engine *e) { return journal_manifest(e->journal); }
 const char *engine_state_folder(const struct engine *e) { return e->config.state; }

@@ -15,10 +15,21 @@
 
 #include "base/store.h"
 #include "epoch/journal.h"
+#include "flow/sink.h"
+#include "flow/source.h"
 #include "plan/plan.h"
 
 struct engine;
 struct engine_progress;
+
+/* What stands in for every connector of the pipeline, so that it can be tried without the systems it speaks to: the
+ * plan is made in `world`, whose tables are all of one connector, and sources and sinks are opened by these. */
+struct engine_stand_in {
+    const struct plan_world *world;
+    const struct source_connector *source;
+    const struct sink_connector *sink;
+    void *source_arg, *sink_arg; /* source_config.outside, sink_config.outside */
+};
 
 struct engine_config {
     const struct plan_text *texts;
@@ -30,6 +41,8 @@ struct engine_config {
     bool resync;          /* write sinks anew from the state */
     const volatile sig_atomic_t *interrupted; /* looked at while opening takes long, as a change of the pipeline may */
     uint32_t workers;     /* 0: as the pipeline says */
+    int64_t now_us;       /* the clock stands here until engine_step says otherwise; 0: it runs */
+    const struct engine_stand_in *stand_in; /* NULL: none */
     void (*progress)(void *arg,
                      const struct engine_progress *p); /* a few times a second, from the engine's thread; NULL: none */
     void *progress_arg;
@@ -56,6 +69,16 @@ struct engine_progress {
 enum status engine_open(const struct engine_config *config, struct engine **ret, struct error *err);
 enum status engine_run(struct engine *e, struct error *err);
 void engine_stop(struct engine *e);
+
+/* Instead of engine_run, for whoever holds the clock (`bourn test`): one epoch of all that the sources have now, also
+ * if that is nothing, at the time now_us (0: the clock's); another where others waited for an input that ended in it;
+ * sources that have all ended end the run's input. Nothing is
+ * published before engine_publish, which waits until every sink has everything. */
+enum status engine_step(struct engine *e, int64_t now_us, struct error *err);
+enum status engine_publish(struct engine *e, struct error *err);
+/* Event time of all sources with a watermark is now this, without a row: rows older than that are late from the second
+ * step on. Nothing is logged before the next step. */
+void engine_advance(struct engine *e, int64_t watermark_us);
 void engine_free(struct engine *e);
 const struct plan *engine_plan(const struct engine *e);
 const struct manifest *engine_manifest(const struct engine *e);

@@ -204,6 +204,8 @@ static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uin
     struct node *n = &g->nodes[to->node];
     struct op_context c = context(g, n, worker, a);
     c.port = to->port;
+    if (g->recalling && n->op && n->op->ops->shape != OP_ROWS)
+        return; /* what is recalled is in its state already */
     if (n->collect) {
         collect_push(n->collect, &c, slot, b);
     } else if (n->plan->kind == NODE_RESULT) {
@@ -424,6 +426,20 @@ static void deliver_rejections(struct graph *g)
         }
 }
 
+bool graph_has_due(const struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        const struct node *n = &g->nodes[i];
+        int64_t evict = behind(n->time.evict_us, n->plan->lag);
+        if (!n->op || !n->op->ops->closes || evict == INT64_MIN)
+            continue;
+        int64_t next = n->op->ops->closes(n->op);
+        if (next != INT64_MAX && next <= evict)
+            return true;
+    }
+    return false;
+}
+
 void graph_end_epoch(struct graph *g)
 {
     for (uint32_t i = 0; i < g->nnodes; i++) {
@@ -554,6 +570,37 @@ const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t 
         }
     }
     return NULL;
+}
+
+/* The source below a node by which its time is what it is; UINT32_MAX: it has none. */
+static uint32_t slowest_source(const struct graph *g, const struct node *n)
+{
+    if (n->plan->kind == NODE_SCAN)
+        return n->plan->table;
+    uint32_t slowest = UINT32_MAX;
+    for (uint32_t i = 0; i < n->plan->ninputs; i++) {
+        uint32_t t = slowest_source(g, &g->nodes[n->plan->inputs[i]]);
+        if (t != UINT32_MAX && (slowest == UINT32_MAX || g->times[t].evict_us < g->times[slowest].evict_us))
+            slowest = t;
+    }
+    return slowest;
+}
+
+bool graph_opens(const struct graph *g, const struct plan_node *step, struct graph_open *ret)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        const struct node *n = &g->nodes[i];
+        if (n->plan != step || !n->op || !n->op->ops->closes)
+            continue;
+        uint32_t table = slowest_source(g, n);
+        if (table == UINT32_MAX)
+            return false;
+        *ret = (struct graph_open){n->op->ops->closes(n->op),
+                                   {behind(n->time.late_us, step->lag), behind(n->time.evict_us, step->lag)},
+                                   table};
+        return true;
+    }
+    return false;
 }
 
 uint64_t graph_state_bytes(const struct graph *g)

@@ -90,7 +90,8 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                ? option_int(&t->options, plan_source_options, "max_drift")
                                : all->settings.max_drift_us;
     restore_time(in, m);
-    const struct source_connector *connector = builtin_source(server->connector);
+    const struct engine_stand_in *stand_in = all->stand_in;
+    const struct source_connector *connector = stand_in ? stand_in->source : builtin_source(server->connector);
     in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
     uint64_t *decode = arena_zarray(&all->arena, BITMAP_WORDS(t->schema.ncols), sizeof *decode);
     bool with_headers = false;
@@ -110,6 +111,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                      .memory = all->settings.memory_in_flight,
                                      .time_column_plus1 = (uint32_t)(t->time_column + 1),
                                      .with_headers = with_headers,
+                                     .outside = stand_in ? stand_in->source_arg : NULL,
                                      .now_us = now_us};
     TRY(connector->open(config, &in->source, err));
     return add_splits(all, in, m, err);
@@ -130,9 +132,10 @@ static enum status open_all(struct inputs *in, const struct manifest *m, int64_t
 }
 
 enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
-                        const struct manifest *m, int64_t now_us, struct error *err)
+                        const struct engine_stand_in *stand_in, const struct manifest *m, int64_t now_us,
+                        struct error *err)
 {
-    *in = (struct inputs){.plan = plan, .settings = *settings};
+    *in = (struct inputs){.plan = plan, .settings = *settings, .stand_in = stand_in};
     return open_all(in, m, now_us, err);
 }
 
@@ -147,9 +150,10 @@ static enum status check_rereads(const struct input *in, struct error *err)
 }
 
 enum status inputs_reopen(struct inputs *in, const struct plan *plan, const struct settings *settings,
-                          const struct rereading *what, int64_t now_us, struct error *err)
+                          const struct engine_stand_in *stand_in, const struct rereading *what, int64_t now_us,
+                          struct error *err)
 {
-    *in = (struct inputs){.plan = plan, .settings = *settings, .again = what};
+    *in = (struct inputs){.plan = plan, .settings = *settings, .stand_in = stand_in, .again = what};
     TRY(open_all(in, what->from, now_us, err));
     for (uint32_t i = 0; i < in->count; i++)
         TRY(check_rereads(&in->items[i], err));
@@ -424,6 +428,9 @@ static enum status read_sets(struct reading *r, struct polled *sets, const struc
         if (!ahead)
             poll_set(next);
     }
+    if (sets[now].status == FAILED) /* what came before it is in no epoch */
+        for (uint32_t i = 0; i < sets[now].n; i++)
+            sets->in->source->ops->release(sets->in->source, &sets[now].batches[i]);
     return sets[now].status;
 }
 
@@ -470,6 +477,14 @@ static bool waits_for_others(const struct inputs *all, const struct input *in)
 {
     for (uint32_t i = 0; i < all->count && !in->table->first; i++)
         if (all->items[i].table->first && !has_finished(&all->items[i]))
+            return true;
+    return false;
+}
+
+bool inputs_let_go(const struct inputs *all)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        if (all->items[i].held && !waits_for_others(all, &all->items[i]))
             return true;
     return false;
 }
@@ -563,6 +578,18 @@ void inputs_end(struct inputs *all)
 {
     for (uint32_t i = 0; i < all->count; i++)
         all->items[i].watermark = watermark_of(&all->items[i]);
+}
+
+void inputs_advance(struct inputs *all, int64_t watermark_us)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        int64_t event = later(watermark_us, in->table->watermark_delay);
+        for (uint32_t k = 0; in->table->time_column >= 0 && k < in->nsplits; k++) {
+            in->splits[k].max_event = MAX(in->splits[k].max_event, event);
+            in->splits[k].moved = true;
+        }
+    }
 }
 
 void inputs_end_epoch(struct inputs *all, int64_t now_us)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/builtin.h"
+#include "engine/engine.h"
 #include "engine/graph.h"
 #include "epoch/journal.h"
 
@@ -58,13 +59,15 @@ struct inputs {
     struct arena arena;
     const struct plan *plan;
     struct settings settings;
+    const struct engine_stand_in *stand_in; /* NULL: sources are what their servers say */
     uint64_t in_flight; /* what the last epoch held when it was read */
     const struct rereading *again; /* NULL: the sources are read on */
 };
 
 /* Open every source of the plan and seek it to the manifest's positions. */
 enum status inputs_open(struct inputs *in, const struct plan *plan, const struct settings *settings,
-                        const struct manifest *m, int64_t now_us, struct error *err);
+                        const struct engine_stand_in *stand_in, const struct manifest *m, int64_t now_us,
+                        struct error *err);
 void inputs_release(struct inputs *in);
 
 /* Reading again, for steps that a changed pipeline has to rebuild: `m` has the splits to read, each from `position`
@@ -75,7 +78,8 @@ struct rereading {
     const bool *tables; /* per plan table */
 };
 enum status inputs_reopen(struct inputs *in, const struct plan *plan, const struct settings *settings,
-                          const struct rereading *what, int64_t now_us, struct error *err);
+                          const struct engine_stand_in *stand_in, const struct rereading *what, int64_t now_us,
+                          struct error *err);
 /* A split that is to be read and that no source has named yet; NULL: there is none. */
 const struct split_position *inputs_missing(const struct inputs *in);
 
@@ -94,11 +98,15 @@ struct input_limits {
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,
                         uint64_t *ret_bytes, struct error *err);
+/* Was an input held back in that pass by one that has ended since? */
+bool inputs_let_go(const struct inputs *in);
 /* Which splits are idle now? Answers whether that changed, which is worth an epoch even without rows. */
 bool inputs_update_idleness(struct inputs *in, int64_t mono_us);
 /* All inputs have truly ended: their watermarks are the end of time, for the epoch that comes. What is late there is
  * what would have been. */
 void inputs_end(struct inputs *in);
+/* The watermark of sources that have one will be this at least when the epoch ends. */
+void inputs_advance(struct inputs *in, int64_t watermark_us);
 /* The epoch's rows are in: event time moves on. */
 void inputs_end_epoch(struct inputs *in, int64_t now_us);
 

@@ -38,6 +38,8 @@ struct engine {
     uint32_t quiet; /* passes without a row in a row */
 };
 
+/* The time of the epoch that begins now, if that is not before the last one's. */
+int64_t engine_now(const struct engine *e);
 /* recover.c: from a state folder to a graph as of the last epoch. */
 enum status engine_lock(struct engine *e, struct error *err);
 enum status engine_recover(struct engine *e, struct error *err);

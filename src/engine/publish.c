@@ -222,6 +222,7 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
 {
     struct publisher *p = s->owner;
     const struct plan_server *server = &p->config.plan->servers[s->table->server];
+    const struct engine_stand_in *stand_in = p->config.stand_in;
     find_in_graph(s);
     snprintf(s->identity, sizeof s->identity, "%s/%s", p->config.uuid, s->table->name);
     snprintf(s->now.name, sizeof s->now.name, "%s", s->table->name);
@@ -243,8 +244,9 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
                                  .adopt = p->config.adopt,
                                  .in_state = can_resync(s),
                                  .resync = is_replaced(s, m, &found),
+                                 .outside = stand_in ? stand_in->sink_arg : NULL,
                                  .cancelled = &p->cancelled};
-    const struct sink_connector *connector = builtin_sink(server->connector);
+    const struct sink_connector *connector = stand_in ? stand_in->sink : builtin_sink(server->connector);
     if (connector->open(&config, &s->sink, &found, err) != OK)
         return error_prefix(err, "sink \"%s\"", s->table->name);
     if (is_replaced(s, m, &found) && !config.resync) { /* an earlier form of the pipeline wrote it */

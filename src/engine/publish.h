@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/builtin.h"
+#include "engine/engine.h"
 #include "engine/graph.h"
 #include "epoch/journal.h"
 
@@ -17,6 +18,7 @@ struct publish_config {
     const struct settings *settings;
     const char *uuid;
     struct graph *graph; /* with the state as of the manifest's epoch; used while opening only */
+    const struct engine_stand_in *stand_in; /* NULL: sinks are what their servers say */
     bool adopt, resync;
 };
 

@@ -89,15 +89,21 @@ static enum status run(struct query *q, const struct query_relations *relations,
     return error_set(err, ERR_SQL, "%s", failed ? failed->error : "a row breaks the contract of its table");
 }
 
-enum status query_run(const struct plan_text *text, const struct query_relations *relations,
-                      void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err)
+enum status query_run_plan(struct plan *plan, const struct query_relations *relations,
+                           void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err)
 {
-    struct query q = {.result = result, .arg = arg};
-    TRY(plan_query(text, builtin_world(), &relations->lookup, &q.plan, err));
+    struct query q = {.plan = plan, .result = result, .arg = arg};
     enum status s = run(&q, relations, err);
     graph_free(q.graph);
     pool_free(q.pool);
-    plan_free(q.plan);
     free(q.offsets);
     return s;
+}
+
+enum status query_run(const struct plan_text *text, const struct query_relations *relations,
+                      void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err)
+{
+    AUTO(plan) *plan = NULL;
+    TRY(plan_query(text, builtin_world(), &relations->lookup, &plan, err));
+    return query_run_plan(plan, relations, result, arg, err);
 }

@@ -24,3 +24,6 @@ struct query_result {
 };
 enum status query_run(const struct plan_text *text, const struct query_relations *relations,
                       void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err);
+/* The same for a plan that plan_query or script_query made over these relations. */
+enum status query_run_plan(struct plan *plan, const struct query_relations *relations,
+                           void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err);

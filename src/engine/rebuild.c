@@ -92,7 +92,7 @@ static enum status drain_old(struct engine *e, struct plan *old, struct error *e
                                  .format = builtin_table_format};
     TRY(graph_new(&graph, &e->graph, err));
     struct publish_config publish = {.plan = old, .store = e->store, .settings = &settings, .uuid = m->uuid,
-                                     .graph = e->graph, .adopt = e->config.adopt};
+                                     .graph = e->graph, .stand_in = e->config.stand_in, .adopt = e->config.adopt};
     e->merger = merger_new(e->store);
     enum status s = publisher_new(&publish, m, &e->publisher, err);
     if (s == OK) {
@@ -337,7 +337,7 @@ static enum status read_again(struct rebuild *r, struct error *err)
                                  .format = builtin_table_format};
     TRY(graph_new(&graph, &r->graph, err));
     begin_again(r);
-    TRY(inputs_reopen(&r->inputs, r->e->plan, &r->e->settings, &r->again, r->now_us, err));
+    TRY(inputs_reopen(&r->inputs, r->e->plan, &r->e->settings, r->e->config.stand_in, &r->again, r->now_us, err));
     TRY(find_splits(r, err));
     int64_t reported = os_mono_us();
     for (bool reached = false; !reached;) {
@@ -556,7 +556,7 @@ static enum status change_to(struct engine *e, struct change *change, const char
                         .times = mem_array(e->plan->ntables + 1, sizeof *r.times),
                         .built = segment_writer_new(),
                         .rest = segment_writer_new(),
-                        .now_us = MAX(os_now_us(), m->now_us)};
+                        .now_us = MAX(engine_now(e), m->now_us)};
     enum status s = make(&r, sha, err);
     if (s == OK)
         log_info("the pipeline was changed%s", r.rows ? "; the steps that changed have read their sources again" : "");

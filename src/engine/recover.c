@@ -164,9 +164,10 @@ enum status engine_recover(struct engine *e, struct error *err)
                                      .settings = &e->settings,
                                      .uuid = m->uuid,
                                      .graph = e->graph,
+                                     .stand_in = e->config.stand_in,
                                      .adopt = e->config.adopt,
                                      .resync = e->config.resync};
     TRY(publisher_new(&publish, m, &e->publisher, err));
     publisher_start(e->publisher, m, m->now_us);
-    return inputs_open(&e->inputs, e->plan, &e->settings, m, MAX(os_now_us(), m->now_us), err);
+    return inputs_open(&e->inputs, e->plan, &e->settings, e->config.stand_in, m, MAX(engine_now(e), m->now_us), err);
 }

@@ -45,6 +45,8 @@ static void put_live_split(struct buf *out, const struct input *in, uint32_t k)
     buf_printf(out, ",\"position\":%lld,\"end\":%lld,\"lag\":%lld,", (long long)s->position, (long long)end,
                end > s->position && s->position >= 0 ? (long long)(end - s->position) : 0LL);
     put_time(out, "max_event", s->max_event);
+    if (s->advanced_at)
+        buf_printf(out, ",\"unchanged_us\":%lld", (long long)(os_mono_us() - s->advanced_at));
     buf_putc(out, ',');
     put_bool(out, "idle", s->idle);
     buf_putc(out, ',');
@@ -112,6 +114,22 @@ static void put_logged_sources(const struct manifest *m, struct buf *out)
 
 /* ---- steps and sinks ---- */
 
+/* Of a step that is closed by event time: where that is, and what waits for it. */
+static void put_open(struct engine *e, const struct plan_node *node, struct buf *out)
+{
+    struct graph_open open;
+    if (!graph_opens(e->graph, node, &open))
+        return;
+    buf_putc(out, ',');
+    put_time(out, "late", open.time.late_us);
+    buf_putc(out, ',');
+    put_time(out, "evict", open.time.evict_us);
+    buf_putc(out, ',');
+    put_time(out, "closes_next", open.closes == INT64_MAX ? INT64_MIN : open.closes);
+    buf_printf(out, ",\"lag_us\":%lld,", (long long)node->lag);
+    put_text(out, "source", e->plan->tables[open.table].name);
+}
+
 static void put_steps(struct engine *e, struct buf *out)
 {
     uint64_t keys, bytes;
@@ -121,7 +139,9 @@ static void put_steps(struct engine *e, struct buf *out)
         put_text(out, "id", node->id);
         buf_putc(out, ',');
         put_text(out, "name", node->name);
-        buf_printf(out, ",\"keys\":%llu,\"bytes\":%llu}", (unsigned long long)keys, (unsigned long long)bytes);
+        buf_printf(out, ",\"keys\":%llu,\"bytes\":%llu", (unsigned long long)keys, (unsigned long long)bytes);
+        put_open(e, node, out);
+        buf_putc(out, '}');
     }
 }
 

@@ -94,7 +94,7 @@ struct pass {
 static enum status begin(struct engine *e, bool final, struct pass *ret)
 {
     const struct manifest *m = journal_manifest(e->journal);
-    *ret = (struct pass){m->epoch + 1, MAX(os_now_us(), m->now_us), 0};
+    *ret = (struct pass){m->epoch + 1, MAX(engine_now(e), m->now_us), 0};
     inputs_times(&e->inputs, e->times);
     graph_begin_epoch(e->graph, ret->epoch, ret->now_us, e->times, final);
     return OK;
@@ -124,7 +124,8 @@ static enum status refuse_more(struct error *err)
     return error_hint(err, "read a growing file with OPTIONS (follow 'true'), or start with a new state");
 }
 
-/* One pass over the splits; an epoch if there were rows or a split's idleness changed. */
+/* One pass over the splits; an epoch if there were rows, a split's idleness changed, or the last epoch moved event time
+ * past something that is open. */
 static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
 {
     struct pass pass;
@@ -139,8 +140,9 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
-    *ret_worked = pass.rows > 0;
-    if (pass.rows == 0 && !idleness)
+    bool due = graph_has_due(e->graph);
+    *ret_worked = pass.rows > 0 || due;
+    if (pass.rows == 0 && !idleness && !due)
         return OK;
     TRY(finish(e, &pass, false, err));
     e->epoch_us = os_mono_us() - began;
@@ -270,6 +272,32 @@ enum status engine_run(struct engine *e, struct error *err)
     report(e, true);
     return s;
 }
+
+static enum status step(struct engine *e, struct error *err)
+{
+    static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX};
+    struct pass pass;
+    uint64_t bytes;
+    TRY(begin(e, false, &pass));
+    TRY(inputs_read(&e->inputs, e->graph, &none, &pass.rows, &bytes, err));
+    if (pass.rows > 0 && journal_manifest(e->journal)->ended)
+        return refuse_more(err);
+    inputs_update_idleness(&e->inputs, os_mono_us());
+    return finish(e, &pass, false, err);
+}
+
+enum status engine_step(struct engine *e, int64_t now_us, struct error *err)
+{
+    e->config.now_us = now_us;
+    do
+        TRY(step(e, err));
+    while (inputs_let_go(&e->inputs));
+    return inputs_finished(&e->inputs) ? end_of_input(e, err) : OK;
+}
+
+enum status engine_publish(struct engine *e, struct error *err) { return drain(e, -1, err); }
+
+void engine_advance(struct engine *e, int64_t watermark_us) { inputs_advance(&e->inputs, watermark_us); }
 
 void engine_stop(struct engine *e)
 {

@@ -149,6 +149,31 @@ static void equal_short(struct call *c, const struct view *x, const struct view 
 
 enum { MATCH_MAX = 20 }; /* bytes of a string that match_long compares */
 
+/* Strings that come again mostly lie in one place (op/intern), so that none but the first needs to be looked at. false:
+ * not these; those of out[] that were set are right. */
+static bool match_by_place(const struct view *x, uint32_t rows, const struct view *y, uint8_t *restrict out)
+{
+    const uint64_t head = load_u64(y);
+    uint32_t r = 0;
+    while (r < rows && load_u64(x + r) != head)
+        r++;
+    if (r == rows)
+        return true;
+    const uintptr_t place = (uintptr_t)x[r].ptr;
+    uint32_t next = r + 1;
+    while (next < rows && load_u64(x + next) != head)
+        next++;
+    if (!view_equal(x + r, y) || (next < rows && (uintptr_t)x[next].ptr != place))
+        return false;
+    uint8_t elsewhere = 0;
+    for (; r < rows; r++) {
+        bool same = load_u64(x + r) == head, there = (uintptr_t)x[r].ptr == place;
+        out[r] |= same & there;
+        elsewhere |= same & !there;
+    }
+    return !elsewhere;
+}
+
 /* Sets out[r] where x[r] is the long string y of at most MATCH_MAX bytes. Without branches: of few values that come in
  * no order, none can be foretold. A lane that differs in its first word may be short: it is given y's own bytes to look
  * at. */
@@ -157,6 +182,8 @@ static void match_long(const struct call *c, const struct view *y, uint8_t *rest
     const uint64_t head = load_u64(y), first = load_u64(y->ptr + 4), last = load_u64(y->ptr + y->len - 8);
     const struct view *x = c->args[c->args[0].mask ? 0 : 1].col.data;
     const uint32_t last_at = y->len - 8, rows = c->rows;
+    if (match_by_place(x, rows, y, out))
+        return;
     for (uint32_t r = 0; r < rows; r++) {
         bool same = load_u64(x + r) == head;
         uintptr_t mask = -(uintptr_t)same;

@@ -84,6 +84,9 @@ struct operator_ops {
     uint64_t (*bytes)(const struct operator *op);
     /* KEEP: bytes that merging and emitting what was pushed in this epoch will take, about; NULL: next to nothing. */
     uint64_t (*pending)(const struct operator *op);
+    /* The event time at which what is open longest closes, between epochs; INT64_MAX: nothing is open. NULL: what it
+     * keeps is not closed by time. */
+    int64_t (*closes)(const struct operator *op);
     void (*free)(struct operator *op);
 };
 

@@ -27,6 +27,7 @@ struct sink_config {
     bool in_state; /* the engine can hand out all rows of the target again: `--resync` is a way out */
     bool resync;   /* it will, at once: what the target holds is of no interest */
     const atomic_bool *cancelled;
+    void *outside; /* what a stand-in writes to (engine/engine.h); NULL for all others */
 };
 
 /* What the sink found when it was opened. */

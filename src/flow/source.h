@@ -20,6 +20,7 @@ struct source_config {
     int64_t memory;              /* bytes all that is in flight may take; 0: not said */
     bool with_headers;           /* a column takes the headers: else origin.headers may be left out */
     int64_t now_us;
+    void *outside; /* what a stand-in reads (engine/engine.h); NULL for all others */
 };
 
 struct split {

@@ -322,6 +322,15 @@ static uint64_t aggregate_pending(const struct operator *op)
     return groups * 2 * COPIES * row;
 }
 
+static int64_t aggregate_closes(const struct operator *op)
+{
+    const struct aggregate_op *g = (const struct aggregate_op *)op;
+    int64_t next = INT64_MAX;
+    for (unsigned s = 0; g->closing && s < SHARDS; s++)
+        next = MIN(next, due_next(&g->closing[s].due));
+    return next;
+}
+
 static void aggregate_free(struct operator *op)
 {
     struct aggregate_op *g = (struct aggregate_op *)op;
@@ -350,6 +359,7 @@ static const struct operator_ops aggregate_ops = {
     .keys = aggregate_keys,
     .bytes = aggregate_bytes,
     .pending = aggregate_pending,
+    .closes = aggregate_closes,
     .free = aggregate_free,
 };
 

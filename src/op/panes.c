@@ -601,6 +601,17 @@ static uint64_t panes_bytes(const struct operator *op)
     return bytes;
 }
 
+static int64_t panes_closes(const struct operator *op)
+{
+    const struct panes_op *o = (const struct panes_op *)op;
+    int64_t next = INT64_MAX;
+    for (unsigned s = 0; s < SHARDS; s++)
+        next = MIN(next, due_next(&o->shards[s].due));
+    if (next != INT64_MAX && o->node->closes != o->node->window_end)
+        next -= o->window->size; /* their start does */
+    return next;
+}
+
 static void panes_free(struct operator *op)
 {
     struct panes_op *o = (struct panes_op *)op;
@@ -625,6 +636,7 @@ static const struct operator_ops panes_ops = {
     .load = panes_load,
     .keys = panes_keys,
     .bytes = panes_bytes,
+    .closes = panes_closes,
     .free = panes_free,
 };
 

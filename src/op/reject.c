@@ -146,12 +146,35 @@ static void set_time(struct batch *b, unsigned col, uint32_t row, int64_t us, st
         column_set_null(&b->cols[col], a, b->rows, row);
 }
 
+/* "/" and the number, before `end`; returns where it begins. */
+static char *put_part(char *end, uint64_t number)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while (number /= 10);
+    *--end = '/';
+    return end;
+}
+
+/* source/split/offset; of a row that comes from no source: step/key. */
+static struct slice id_of(const struct rejection *r, struct arena *a)
+{
+    if (r->source == UINT32_MAX)
+        return slice_of(arena_printf(a, "%s/%s", r->step, r->row_key));
+    if (r->offset < 0)
+        return slice_of(arena_printf(a, "%s/%u/%lld", r->source_name, r->split, (long long)r->offset));
+    char numbers[40], *end = numbers + sizeof numbers, *p = put_part(put_part(end, (uint64_t)r->offset), r->split);
+    size_t name = strlen(r->source_name), rest = (size_t)(end - p);
+    char *id = arena_alloc(a, name + rest);
+    memcpy(id, r->source_name, name);
+    memcpy(id + name, p, rest);
+    return (struct slice){id, name + rest};
+}
+
 static void fill_row(struct batch *b, uint32_t row, const struct rejection *r, struct arena *a)
 {
     bool from_source = r->source != UINT32_MAX;
-    const char *id = from_source ? arena_printf(a, "%s/%u/%lld", r->source_name, r->split, (long long)r->offset)
-                                 : arena_printf(a, "%s/%s", r->step, r->row_key);
-    set_text(b, COL_ID, row, slice_of(id), a);
+    set_text(b, COL_ID, row, id_of(r, a), a);
     set_text(b, COL_SOURCE, row, from_source ? slice_of(r->source_name) : (struct slice){0}, a);
     set_text(b, COL_TOPIC, row, from_source && r->topic && *r->topic ? slice_of(r->topic) : (struct slice){0}, a);
     if (from_source) {

@@ -385,6 +385,15 @@ static uint64_t session_pending(const struct operator *op)
     return partials_keys(o->partials) * 2 * COPIES * row;
 }
 
+static int64_t session_closes(const struct operator *op)
+{
+    const struct session_op *o = (const struct session_op *)op;
+    int64_t next = INT64_MAX;
+    for (unsigned s = 0; s < SHARDS; s++)
+        next = MIN(next, due_next(&o->shards[s].due));
+    return next;
+}
+
 static void session_free(struct operator *op)
 {
     struct session_op *o = (struct session_op *)op;
@@ -410,6 +419,7 @@ static const struct operator_ops session_ops = {
     .keys = session_keys,
     .bytes = session_bytes,
     .pending = session_pending,
+    .closes = session_closes,
     .free = session_free,
 };
 

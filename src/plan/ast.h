@@ -11,6 +11,7 @@ enum ast_kind {
     AST_STAR,     /* *, or qualifier.*: only as a target */
     AST_NUMBER,   /* name: its digits */
     AST_STRING,   /* name, len */
+    AST_PARAM,    /* len: $1 is 1; only in the body of a function, which has that many */
     AST_BOOL,     /* flag */
     AST_NULL,
     AST_CALL,     /* function, aggregate or operator `name` */
@@ -163,15 +164,34 @@ struct ast_column {
     int32_t location;
 };
 
+struct ast_parameter {
+    const char *name;
+    struct ast_type type;
+    struct ast_expr *otherwise; /* DEFAULT; NULL: none */
+};
+
+struct ast_function {
+    struct ast_parameter *params;
+    uint32_t nparams;
+    struct ast_type result;
+    bool strict;
+    struct ast_expr *body;            /* LANGUAGE sql */
+    struct ast_option library;        /* LANGUAGE c: its value is the path, and... */
+    const char *symbol;
+};
+
 enum ast_statement_kind {
     AST_CREATE_SERVER,
     AST_CREATE_MAPPING,
     AST_CREATE_TABLE,
     AST_CREATE_VIEW,
+    AST_CREATE_FUNCTION,
     AST_INSERT,
     AST_QUERY,
     AST_SET,
     AST_COPY,
+    AST_CHECKPOINT, /* in a test: an epoch ends */
+    AST_CLOSE,      /* in a test: the input `name` ends; NULL: all of it */
 };
 
 struct ast_statement {
@@ -187,5 +207,6 @@ struct ast_statement {
     struct ast_names names;     /* VIEW, INSERT: column list, count 0: none */
     int32_t *name_locations;    /* INSERT: of each */
     struct ast_select *query;   /* VIEW, INSERT, QUERY */
+    struct ast_function *function;
     const char *value;          /* SET; COPY: the file */
 };

@@ -2,6 +2,7 @@
  *
  *   catalog.c       servers, user mappings, tables with their contracts, settings
  *   bind_expr.c     expressions over the columns in scope
+ *   bind_function.c the pipeline's own functions
  *   bind_from.c     FROM and WHERE: which condition belongs to which join, and which columns are wanted
  *   bind_join.c     two relations and their conditions -> a join: its key, and when a row meets nothing more
  *   bind_window.c   tumble, hop, cumulate, session
@@ -43,6 +44,16 @@ struct named_view {
     bool broken; /* its definition has been reported; whoever reads it says nothing */
 };
 
+/* CREATE FUNCTION. A call of one in SQL is bound as its body with the arguments in place of the parameters. */
+struct user_function {
+    const char *name;
+    const struct ast_function *ast;
+    struct type *params, result;    /* numeric: precision 0, as the value is */
+    const struct function *foreign; /* LANGUAGE c: what is called, with... */
+    const void *extra;
+    bool broken;                    /* its definition has been reported */
+};
+
 /* An INSERT, kept until all are known: those into one append-only sink become one. */
 struct insertion {
     uint32_t table;
@@ -67,6 +78,10 @@ struct binder {
     uint32_t nnodes, nodes_cap;
     struct named_view *views;
     uint32_t nviews, views_cap;
+    struct user_function *functions;
+    uint32_t nfunctions, functions_cap;
+    const char *defining; /* the function whose body is being checked; NULL: none */
+    uint32_t inlining;    /* calls of functions around the one being bound */
     const char **broken; /* names of servers and tables whose statement failed */
     uint32_t nbroken, broken_cap;
     const struct ast_statement **copies; /* COPY statements */
@@ -80,6 +95,8 @@ struct binder {
 enum {
     BIND_MAX_EXPRESSIONS = 100000, /* in one statement */
     BIND_MAX_INLINE = 64,          /* a view's column of more nodes than this is computed in a step of its own */
+    BIND_MAX_CALL = 10000,         /* nodes that a call of a user's function may become */
+    BIND_MAX_CALLS = 100,          /* functions calling functions */
     BIND_MAX_COLUMNS = 1600,       /* as in PostgreSQL */
     BIND_MAX_NODES = 10000,
 };
@@ -148,6 +165,18 @@ enum status bind_settle(struct binder *b, struct expr **e);
 uint32_t expr_size(const struct expr *e, uint32_t limit);
 /* The first use of now() in the tree: its location. */
 int32_t expr_now_location(const struct expr *e);
+
+/* ---- bind_function.c ---- */
+
+enum status bind_function(struct binder *b, const struct ast_statement *s);
+/* A statement that failed would have made this one. */
+void function_broken(struct binder *b, const struct ast_statement *s);
+/* NULL: there is no such function. */
+const struct user_function *function_find(const struct binder *b, const char *name);
+/* Is it unknown, and perhaps of a statement that could not be parsed? */
+bool function_may_be_unread(const struct binder *b, const char *name);
+enum status function_call(struct binder *b, const struct scope *scope, const struct user_function *f,
+                          const struct ast_expr *e, struct expr **ret);
 
 /* ---- bind_group.c ---- */
 

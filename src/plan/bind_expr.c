@@ -139,6 +139,13 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
     if (e->distinct || e->flag || e->filter || e->norder)
         return bind_error(b, e->location, "%s() is no aggregate: DISTINCT, ORDER BY, * and FILTER do not go with it",
                           e->name);
+    const struct user_function *own = e->plain ? function_find(b, e->name) : NULL;
+    if (own)
+        return function_call(b, scope, own, e, ret);
+    if (e->plain && b->defining && strcmp(e->name, b->defining) == 0)
+        return bind_refuse(b, e->location, "a function that calls itself (\"%s\")", e->name);
+    if (e->plain && function_may_be_unread(b, e->name))
+        return problem_silent(b->err);
     struct expr **args;
     TRY(bind_args(b, scope, e, &args));
     return bind_located(b, e->location,
@@ -187,6 +194,7 @@ enum status bind_expr(struct binder *b, const struct scope *scope, const struct 
     case AST_STRING: *ret = expr_string(b->arena, e->name, e->len, e->location); return OK;
     case AST_BOOL: *ret = expr_bool(b->arena, e->flag, e->location); return OK;
     case AST_NULL: *ret = expr_null(b->arena, TYPE(TYPE_UNKNOWN), e->location); return OK;
+    case AST_PARAM: *ret = scope->input->cols[e->len - 1].expr; return OK;
     case AST_CALL: return bind_call(b, scope, e, ret);
     case AST_CAST: return bind_cast(b, scope, e, ret);
     case AST_EXISTS:

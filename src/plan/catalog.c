@@ -85,6 +85,8 @@ static struct plan_server *find_server(struct binder *b, const char *name)
 
 static const struct plan_connector *find_connector(const struct binder *b, const char *name)
 {
+    if (b->world->stand_in)
+        return b->world->connectors;
     for (size_t i = 0; i < b->world->nconnectors; i++)
         if (strcmp(b->world->connectors[i].name, name) == 0)
             return &b->world->connectors[i];
@@ -220,6 +222,8 @@ static enum status unknown_server(struct binder *b, const struct ast_statement *
 enum status catalog_mapping(struct binder *b, const struct ast_statement *s)
 {
     struct plan_server *server = find_server(b, s->server);
+    if (!server && b->world->stand_in)
+        server = add_server(b, s->server, b->world->connectors->name);
     if (!server)
         return unknown_server(b, s);
     if (server->mapping.count)
@@ -595,6 +599,24 @@ static enum status as_foreign(struct binder *b, const struct ast_statement *s, s
     return OK;
 }
 
+/* A table that a stand-in reads or writes; its input may have an end. */
+static void stand_in_table(struct binder *b, struct plan_table *t, bool reference)
+{
+    const struct plan_stand_in *s = b->world->stand_in;
+    bool ends = reference;
+    for (size_t i = 0; i < s->nends; i++)
+        ends |= strcmp(s->ends[i], t->name) == 0;
+    if (!t->format)
+        t->format = s->format;
+    if (!ends)
+        return;
+    struct option *items = arena_zarray(b->arena, t->options.count + 1, sizeof *items);
+    if (t->options.count)
+        memcpy(items, t->options.items, t->options.count * sizeof *items);
+    items[t->options.count] = (struct option){"ends", "true", t->place};
+    t->options = (struct options){t->options.count + 1, items};
+}
+
 enum status catalog_table(struct binder *b, const struct ast_statement *s)
 {
     struct plan *p = b->plan;
@@ -617,6 +639,8 @@ enum status catalog_table(struct binder *b, const struct ast_statement *s)
     TRY(table_constraints(b, s, &table));
     if (s == &reference) /* its PRIMARY KEY says NOT NULL; that it is unique is the file's business */
         table.nkey = 0;
+    if (b->world->stand_in)
+        stand_in_table(b, &table, s == &reference);
     p->tables = binder_grow(b, p->tables, p->ntables, &b->tables_cap, sizeof *p->tables);
     p->tables[p->ntables++] = table;
     return OK;
@@ -633,13 +657,13 @@ static enum status check_table_options(struct binder *b, const struct plan_table
     for (size_t i = 0; t->format && i < b->world->nformats; i++)
         if (strcmp(b->world->formats[i].name, t->format) == 0)
             tables[n++] = b->world->formats[i].options;
-    if (read) {
-        tables[n++] = connector->options;
+    if (read) { /* before a connector that takes any option at all */
         tables[n++] = plan_source_options;
+        tables[n++] = connector->options;
     }
     if (written) {
-        tables[n++] = sink_options(connector);
         tables[n++] = plan_sink_options;
+        tables[n++] = sink_options(connector);
     }
     const char *role = read && written ? "" : read ? ", read" : ", written";
     const char *what = arena_printf(b->arena, "of table \"%s\" (%s%s)", t->name, connector->name, role);

@@ -22,7 +22,7 @@ enum {
 
 int32_t parser_location(const struct parser *p, int32_t location)
 {
-    return location > 0 ? p->base + location : p->start;
+    return location > 0 && !p->adrift ? p->base + location : p->start;
 }
 
 enum status parser_refuse(struct parser *p, int32_t location, const char *hint, const char *what, ...)
@@ -302,7 +302,6 @@ static const struct {
     {NODE(ALTER_FOREIGN_SERVER_STMT), "ALTER SERVER", "change the CREATE SERVER statement"},
     {NODE(TRUNCATE_STMT), "TRUNCATE", NULL},
     {NODE(INDEX_STMT), "CREATE INDEX", NULL},
-    {NODE(CREATE_FUNCTION_STMT), "CREATE FUNCTION", NULL},
     {NODE(CREATE_FDW_STMT), "CREATE FOREIGN DATA WRAPPER", "connectors are built in: see `bourn connectors`"},
     {NODE(CREATE_EXTENSION_STMT), "CREATE EXTENSION", "connectors and functions are built in"},
     {NODE(CREATE_SCHEMA_STMT), "CREATE SCHEMA", "names have no schema"},
@@ -332,11 +331,19 @@ static enum status parse_statement(struct parser *p, const PgQuery__Node *n, str
     case NODE(CREATE_STMT): return parse_table(p, n->create_stmt, into);
     case NODE(COPY_STMT): return parse_copy(p, n->copy_stmt, into);
     case NODE(VIEW_STMT): return parse_view(p, n->view_stmt, into);
+    case NODE(CREATE_FUNCTION_STMT): return parse_function(p, n->create_function_stmt, into);
     case NODE(INSERT_STMT): return parse_insert(p, n->insert_stmt, into);
     case NODE(VARIABLE_SET_STMT): return parse_set(p, n->variable_set_stmt, into);
     case NODE(SELECT_STMT):
         into->kind = AST_QUERY;
         return parse_select(p, n->select_stmt, &into->query);
+    case NODE(CHECK_POINT_STMT): into->kind = AST_CHECKPOINT; return OK;
+    case NODE(CLOSE_PORTAL_STMT):
+        into->kind = AST_CLOSE;
+        into->name = n->close_portal_stmt->portalname && *n->close_portal_stmt->portalname
+                         ? parser_strdup(p, n->close_portal_stmt->portalname)
+                         : NULL;
+        return OK;
     default: return refuse_statement(p, n);
     }
 }
@@ -370,7 +377,7 @@ static const struct {
 
 static enum status syntax_error(struct parser *p, const PgQueryError *e)
 {
-    int32_t location = e->cursorpos > 0 ? p->base + cursor_offset(p->sql, e->cursorpos) : p->start;
+    int32_t location = e->cursorpos > 0 && !p->adrift ? p->base + cursor_offset(p->sql, e->cursorpos) : p->start;
     (void)problem_at(p->text, location, p->err, ERR_SQL, "%s", e->message);
     for (size_t i = 0; i < ARRAY_LEN(syntax_hints); i++)
         if (strcmp(e->message, syntax_hints[i].message) == 0)
@@ -476,6 +483,35 @@ static bool too_deep(PgQuery__ScanToken *const *tokens, size_t n)
     return false;
 }
 
+static enum status check_tokens(const struct parser *p, PgQuery__ScanToken *const *tokens, size_t n)
+{
+    if (n > TOKENS_MAX)
+        return problem_at(p->text, p->start, p->err, ERR_LIMIT, "the statement has more than %d words", TOKENS_MAX);
+    if (too_deep(tokens, n))
+        return problem_at(p->text, p->start, p->err, ERR_LIMIT,
+                          "the statement nests too deeply or chains too many operators");
+    return OK;
+}
+
+enum status parse_inner(struct parser *p, struct ast_statement **ret)
+{
+    PgQueryScanResult scanned = pg_query_scan(p->sql.data);
+    PgQuery__ScanResult *tokens =
+        scanned.error ? NULL
+                      : pg_query__scan_result__unpack(NULL, scanned.pbuf.len, (const uint8_t *)scanned.pbuf.data);
+    enum status status = OK;
+    if (scanned.error)
+        status = syntax_error(p, scanned.error);
+    else if (!tokens || tokens->n_tokens == 0)
+        status = problem_at(p->text, p->start, p->err, ERR_SQL, "the function has no body");
+    else
+        status = check_tokens(p, tokens->tokens, tokens->n_tokens);
+    if (tokens)
+        pg_query__scan_result__free_unpacked(tokens, NULL);
+    pg_query_free_scan_result(scanned);
+    return status == OK ? parse_one(p, ret) : status;
+}
+
 static void split_statement(struct splitter *s, PgQuery__ScanToken *const *tokens, size_t n)
 {
     if (n == 0 || s->problems->count == PROBLEMS_MAX)
@@ -486,15 +522,10 @@ static void split_statement(struct splitter *s, PgQuery__ScanToken *const *token
     struct parser p = {.arena = s->arena, .text = s->text, .base = s->base + first, .start = s->base + first,
                        .sql = slice_of(sql), .err = &err};
     struct ast_statement *statement = NULL;
-    enum status status;
+    enum status status = check_tokens(&p, tokens, n);
     if (s->out->count == STATEMENTS_MAX)
         status = problem_at(s->text, p.start, &err, ERR_LIMIT, "there are more than %d statements", STATEMENTS_MAX);
-    else if (n > TOKENS_MAX)
-        status = problem_at(s->text, p.start, &err, ERR_LIMIT, "the statement has more than %d words", TOKENS_MAX);
-    else if (too_deep(tokens, n))
-        status = problem_at(s->text, p.start, &err, ERR_LIMIT,
-                            "the statement nests too deeply or chains too many operators");
-    else
+    if (status == OK)
         status = parse_one(&p, &statement);
     if (status == OK)
         statement_add(s, statement);

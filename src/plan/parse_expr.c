@@ -455,6 +455,18 @@ static enum status parse_variadic(struct parser *p, const char *name, int32_t lo
     return OK;
 }
 
+static enum status parse_param(struct parser *p, const PgQuery__ParamRef *r, struct ast_expr **ret)
+{
+    if (!p->inner)
+        return parser_refuse(p, r->location, "$1 stands in the body of a function", "a parameter");
+    if (r->number < 1 || (uint32_t)r->number > p->nparams)
+        return problem_at(p->text, parser_location(p, r->location), p->err, ERR_SQL, "there is no parameter $%d",
+                          r->number);
+    *ret = expr_new(p, AST_PARAM, r->location);
+    (*ret)->len = (size_t)r->number;
+    return OK;
+}
+
 /* Where the commonest expressions begin; -1 of the others. */
 static int32_t node_location(const PgQuery__Node *n)
 {
@@ -474,7 +486,6 @@ static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
         return parser_refuse(p, node_location(n->a_indirection->arg), "use jsonb's -> and ->>",
                              "a subscript or field selection");
     case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location, "compare column by column", "a row value");
-    case NODE(PARAM_REF): return parser_refuse(p, n->param_ref->location, NULL, "a parameter");
     case NODE(SET_TO_DEFAULT):
         return parser_refuse(p, n->set_to_default->location, "leave the column out", "DEFAULT");
     case NODE(NAMED_ARG_EXPR):
@@ -490,6 +501,7 @@ static enum status parse_expr_kind(struct parser *p, const PgQuery__Node *n, str
     switch (n->node_case) {
     case NODE(A_CONST): return parse_const(p, n->a_const, ret);
     case NODE(COLUMN_REF): return parse_column(p, n->column_ref, ret);
+    case NODE(PARAM_REF): return parse_param(p, n->param_ref, ret);
     case NODE(TYPE_CAST): return parse_cast(p, n->type_cast, ret);
     case NODE(A_EXPR): return parse_a_expr(p, n->a_expr, ret);
     case NODE(BOOL_EXPR): return parse_bool_expr(p, n->bool_expr, ret);

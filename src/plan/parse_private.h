@@ -17,6 +17,9 @@ struct parser {
     int32_t start;       /* location of its first token: where an error stands that has no better place */
     struct slice sql;    /* the statement */
     unsigned depth;
+    bool inner;          /* the statement is the body of a function, which has... */
+    uint32_t nparams;    /* ...this many parameters */
+    bool adrift;         /* its bytes are not those of the file (a quote is doubled): all of it stands at `start` */
     struct error *err;
 };
 
@@ -34,6 +37,10 @@ struct ast_names parser_names(struct parser *p, PgQuery__Node *const *nodes, siz
 enum status parse_expr(struct parser *p, const PgQuery__Node *n, struct ast_expr **ret);
 enum status parse_exprs(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_expr ***ret);
 enum status parse_type(struct parser *p, const PgQuery__TypeName *t, struct ast_type *ret);
+/* CREATE FUNCTION. */
+enum status parse_function(struct parser *p, const PgQuery__CreateFunctionStmt *f, struct ast_statement *into);
+/* The one statement in p->sql, which is terminated: the body of a function. */
+enum status parse_inner(struct parser *p, struct ast_statement **ret);
 enum status parse_select(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select **ret);
 /* The list of FROM, commas as joins; NULL: no FROM. */
 enum status parse_from(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_from **ret);

@@ -3,23 +3,32 @@
 #include "plan/bind.h"
 #include "plan/parse.h"
 
-/* Servers come before tables and tables before queries, whatever the order of files and statements. */
+/* Servers and functions come before tables and tables before queries, whatever the order of files and statements. */
 static int phase_of(const struct ast_statement *s)
 {
     switch (s->kind) {
     case AST_CREATE_SERVER:
     case AST_COPY:
     case AST_SET: return 0;
+    case AST_CREATE_FUNCTION:
     case AST_CREATE_MAPPING: return 1;
     case AST_CREATE_TABLE: return 2;
     case AST_CREATE_VIEW:
     case AST_INSERT:
-    case AST_QUERY: return 3;
+    case AST_QUERY:
+    case AST_CHECKPOINT:
+    case AST_CLOSE: return 3;
     }
     return 3;
 }
 
 enum { PHASES = 4 };
+
+static enum status refuse_test_statement(struct binder *b, const struct ast_statement *s)
+{
+    (void)bind_refuse(b, s->location, "%s in a pipeline", s->kind == AST_CLOSE ? "CLOSE" : "CHECKPOINT");
+    return error_hint(b->err, "it belongs into a test (bourn test): a pipeline ends its epochs by itself");
+}
 
 static enum status bind_statement(struct binder *b, const struct ast_statement *s)
 {
@@ -31,9 +40,12 @@ static enum status bind_statement(struct binder *b, const struct ast_statement *
     case AST_SET: return catalog_setting(b, s);
     case AST_COPY: return catalog_copy(b, s);
     case AST_CREATE_TABLE: return catalog_table(b, s);
+    case AST_CREATE_FUNCTION: return bind_function(b, s);
     case AST_CREATE_VIEW: return bind_view(b, s);
     case AST_INSERT: return bind_insert(b, s);
     case AST_QUERY: return bind_result(b, s);
+    case AST_CHECKPOINT:
+    case AST_CLOSE: return refuse_test_statement(b, s);
     }
     return OK;
 }
@@ -43,6 +55,8 @@ static void statement_broken(struct binder *b, const struct ast_statement *s)
 {
     if (s->kind == AST_CREATE_SERVER || s->kind == AST_CREATE_TABLE)
         catalog_mark_broken(b, s->name);
+    if (s->kind == AST_CREATE_FUNCTION)
+        function_broken(b, s);
     if (s->kind != AST_CREATE_VIEW || catalog_find_view(b, s->name))
         return;
     b->views = binder_grow(b, b->views, b->nviews, &b->views_cap, sizeof *b->views);

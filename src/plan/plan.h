@@ -33,7 +33,16 @@ struct plan_relation { /* a system relation: bourn.rejected, ... */
     bool streamable; /* may stand in a pipeline; else only in `bourn query` */
 };
 
+/* Every server is one of the world's first connector, declared or not: the pipeline is to be tried without the systems
+ * it speaks to (`bourn test`). */
+struct plan_stand_in {
+    const char *format;       /* of tables that name none */
+    const char *const *ends;  /* tables whose input ends: they get the option ends 'true' */
+    size_t nends;
+};
+
 struct plan_world {
+    const struct plan_stand_in *stand_in; /* NULL: servers are what they say */
     const struct plan_connector *connectors;
     size_t nconnectors;
     const struct plan_format *formats;

@@ -21,5 +21,7 @@ void due_put(struct due *d, int64_t time, void *what, uint32_t *position);
 void *due_take(struct due *d, int64_t until, int64_t *ret_time);
 /* Take out the item whose *position this is. */
 void due_remove(struct due *d, uint32_t position);
+/* When the earliest item is due; INT64_MAX: there is none. */
+static inline int64_t due_next(const struct due *d) { return d->count ? d->items[0].time : INT64_MAX; }
 void due_release(struct due *d);
 static inline size_t due_bytes(const struct due *d) { return d->cap * sizeof *d->items; }

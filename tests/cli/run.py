@@ -361,6 +361,32 @@ def tables_written_anew(folder: Path) -> None:
     assert {table: rows(table) for table in tables} == before and rows("rejected") == []
 
 
+def ordered_rows_written_anew(folder: Path) -> None:
+    """Steps with state over one another: what the lower one gives once more is in the upper one already."""
+    (folder / "in.csv").write_text("k,n\na,1\nb,2\na,3\nc,2\nd,9\n")
+    (folder / "p.sql").write_text("""
+        CREATE FOREIGN TABLE t (k text, n bigint) SERVER file OPTIONS (path 'in.csv', format 'csv');
+        CREATE VIEW g AS SELECT k, sum(n)::bigint AS s FROM t GROUP BY k;
+        CREATE SERVER lake FOREIGN DATA WRAPPER delta OPTIONS (path 'lake');
+        CREATE FOREIGN TABLE before (k text NOT NULL, p text, PRIMARY KEY (k)) SERVER lake;
+        CREATE FOREIGN TABLE first (r bigint, k text NOT NULL, PRIMARY KEY (k)) SERVER lake;
+        INSERT INTO before SELECT k, lag(k) OVER (ORDER BY s, k) FROM g;
+        INSERT INTO first SELECT r, k FROM (SELECT *, row_number() OVER (ORDER BY s DESC, k) AS r FROM g) q
+            WHERE r <= 2;""")
+    wanted = {"before": [["a", "c"], ["b", None], ["c", "b"], ["d", "a"]], "first": [[1, "d"], [2, "a"]]}
+
+    def rows(table: str) -> list[list]:
+        lines = bourn(folder, "cat", f"lake/{table}", "--json").stdout.splitlines()
+        return sorted((list(json.loads(line).values()) for line in lines), key=repr)
+
+    bourn(folder, "run", "--quiet", "p.sql")
+    assert {table: rows(table) for table in wanted} == wanted
+    for _ in range(2):
+        shutil.rmtree(folder / "lake")
+        bourn(folder, "run", "--quiet", "--resync", "p.sql")
+        assert {table: rows(table) for table in wanted} == wanted
+
+
 def a_file_written_anew(folder: Path) -> None:
     (folder / "in.csv").write_text("name,amount\na,1\nb,2\na,3\n")
     source = "CREATE FOREIGN TABLE t (name text, amount bigint) SERVER file OPTIONS (path 'in.csv', format 'csv');\n"
@@ -441,6 +467,41 @@ def splits_too_far_ahead_are_paused(folder: Path) -> None:
     assert paused >= 2, "neither status nor why showed a paused split"
 
 
+def why_a_window_is_open(folder: Path) -> None:
+    """Of two files that may still grow one is behind: it is named, with where it is and what would close the window."""
+    (folder / "in").mkdir()
+    for name, minutes in (("ahead", (0, 9, 40)), ("behind", (0, 7))):
+        (folder / "in" / name).write_text("".join(f'{{"at": "2026-01-01T00:{m:02}:00Z"}}\n' for m in minutes))
+    (folder / "w.sql").write_text("""
+        SET bourn.idle_timeout = '1 hour';
+        CREATE FOREIGN TABLE t (at timestamptz OPTIONS (watermark '90 s') NOT NULL) SERVER file
+            OPTIONS (path 'in', follow 'true');
+        CREATE FOREIGN TABLE o (e timestamptz, n bigint) SERVER file OPTIONS (path 'o.json');
+        CREATE FOREIGN TABLE p (e timestamptz, n bigint) SERVER file OPTIONS (path 'p.json');
+        INSERT INTO o SELECT window_end, count(*) FROM tumble(t, at, interval '5 minutes') GROUP BY window_end;
+        INSERT INTO p SELECT window_end, count(*) FROM session(t, at, interval '8 minutes')
+            GROUP BY window_start, window_end;""")
+    live = start(folder, "run", "--quiet", "w.sql", BOURN_STATE=str(folder / "s"))
+    try:
+        for _ in range(200):
+            time.sleep(0.1)
+            done = bourn(folder, "why", "--state", folder / "s", check=None)
+            if "closes at 2026-01-01T00:10" in done.stdout:
+                break
+        assert live.poll() is None, live.stderr.read()
+        for wanted in ("step o (aggregate-", "its earliest open window closes at 2026-01-01T00:10:00.000000Z",
+                       "step p (session-", "its earliest open window closes at 2026-01-01T00:17:00.000000Z",
+                       "the watermark of source t is 2026-01-01T00:05:30.000000Z",
+                       "held by in/behind, whose newest event is of 2026-01-01T00:07:00.000000Z, for ",
+                       "An event there that is 90 s later than that closes it"):
+            assert wanted in done.stdout, f"{wanted}\n{done.stdout}"
+        steps = json.loads(bourn(folder, "status", "--json", "--state", folder / "s").stdout)["steps"]
+        assert [step["evict"] for step in steps] == ["2026-01-01T00:05:30.000000Z"] * 2, steps
+    finally:
+        live.send_signal(signal.SIGINT)
+        live.communicate()
+
+
 # ---- limits ----
 
 def state_at_its_limit(folder: Path) -> None:
@@ -495,7 +556,7 @@ def a_full_disk_and_then_room(folder: Path) -> None:
     try:
         events(folder, 20_000)
         ballast = disk / "ballast"
-        ballast.write_bytes(bytes(5_500_000))
+        ballast.write_bytes(bytes(6_150_000))
         env = {**environment(folder), "LAKE": str(disk / "lake"), "BOURN_STATE": str(disk / "state")}
         done = bourn(folder, "run", "--quiet", *PIPELINE, check=None, env=env)
         assert done.returncode == 7 and "No space left" in done.stderr, done
@@ -512,8 +573,8 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
-             tables_written_anew, a_file_written_anew, an_edited_pipeline, splits_too_far_ahead_are_paused,
-             state_at_its_limit, what_is_in_flight_is_bounded,
+             tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,
+             splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
              sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case, limit=500)  # a busy machine is no failure
 suite.end()

@@ -7,6 +7,10 @@
 
     ```sh test            a script: it must end with 0
 
+    ```sql FILE           SQL that must stand in that file of the repository, word for word
+    ```sql check          a pipeline, or a part of one: `bourn check` must accept it
+    ```python             Python that must parse
+
 Other blocks are left alone. FOR is 3, so that `make run` takes 3 seconds.
 """
 from __future__ import annotations
@@ -36,6 +40,14 @@ class Block:
     steps: list[Step]
 
 
+@dataclass
+class Quoted:
+    """Code that is shown, and not run as a command."""
+    place: str
+    kind: str
+    text: str
+
+
 def blocks_of(path: Path) -> list[Block]:
     found = []
     for match in re.finditer(r"^```(console|sh test)\n(.*?)^```", path.read_text(), re.M | re.S):
@@ -46,6 +58,22 @@ def blocks_of(path: Path) -> list[Block]:
         else:
             found.append(Block(place, session(match[2].splitlines())))
     return found
+
+
+def quoted_of(path: Path) -> list[Quoted]:
+    return [Quoted(f"{path.relative_to(TOP)}:{path.read_text()[:match.start()].count(chr(10)) + 1}", match[1], match[2])
+            for match in re.finditer(r"^```(sql \S+|python)\n(.*?)^```", path.read_text(), re.M | re.S)]
+
+
+def check_quoted(block: Quoted, folder: Path) -> None:
+    if block.kind == "python":
+        compile(block.text, block.place, "exec")
+    elif block.kind == "sql check":
+        (folder / "block.sql").write_text(block.text)
+        suite.command([program(), "check", folder / "block.sql"], cwd=folder)
+    else:
+        text = (TOP / block.kind.split()[1]).read_text()
+        assert block.text in text, f"{block.place} is not in {block.kind.split()[1]}"
 
 
 def session(lines: list[str]) -> list[Step]:
@@ -95,8 +123,13 @@ def copy_of_the_repository() -> Path:
 
 
 def main() -> None:
-    found = [block for path in [TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md"))]
-             if path.exists() for block in blocks_of(path)]
+    pages = [path for path in (TOP / "README.md", TOP / "CONTRIBUTING.md", *sorted((TOP / "docs").rglob("*.md")))
+             if path.exists()]
+    found = [block for path in pages for block in blocks_of(path)]
+    for quoted in (quoted for path in pages for quoted in quoted_of(path)):
+        if suite.wants(quoted.place):
+            with suite.case(quoted.place) as folder:
+                check_quoted(quoted, folder)
     copy = copy_of_the_repository()
     for block in found:
         if suite.wants(block.place):

@@ -191,7 +191,7 @@ def a_stream_goes_on_anywhere(folder: Path) -> None:
     whole = generated(folder, 1).read_text().splitlines()
     for begin, rows in ((0, 51), (77_777, 200), (99_950, 50)):
         some = suite.command([BOURN, "generate", "--generator", "nexmark", "--rows", rows, "--rate", 0,
-                              "--from", begin])
+                              "--seed", 1, "--from", begin])  # the suite's own BOURN_SEED is no seed of events
         assert some.stdout.splitlines() == whole[begin:begin + rows]
     assert 320 < sum(map(len, whole)) / len(whole) < 350
 

@@ -1,6 +1,9 @@
 -- case inner join: a int, b int, t text
 SELECT a.id, b.id, b.t FROM a JOIN b ON a.k = b.k AND a.v = b.v;
 
+-- case inner join of equal rows: k int, v int, t text
+SELECT a.k, b.v, b.t FROM a JOIN b ON a.k = b.k AND a.v = b.v;
+
 -- case inner join by interval: a int, b int
 SELECT a.id, b.id FROM a JOIN b ON a.k = b.k AND b.ts BETWEEN a.ts - interval '3 s' AND a.ts + interval '1 s';
 

@@ -7,21 +7,26 @@ answer.
     tests/streams/run.py WORD...    those whose name has one of the words
 
 cases.sql has a block per case: `-- case NAME: columns of the result`, then the query. Windows in FROM are given to
-PostgreSQL as what they mean.
+PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute (BOURN_LONG=1: an
+hour).
 """
 from __future__ import annotations
 
 import datetime
 import json
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import random_queries  # noqa: E402
 from harness import LONG, Suite, program  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 
@@ -45,7 +50,7 @@ def cases() -> list[tuple[str, str, str]]:
 # ---- events: in the order of their times but for what the watermark allows ----
 
 def event(i: int, rnd) -> dict:
-    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-900, 900))
+    at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-700, 700))
     return {"id": i, "k": rnd.choice([None, *range(12)]), "j": rnd.randrange(3), "v": rnd.choice([None, *range(6)]),
             "t": rnd.choice(["", "a", "bc", "ünïcödé", "a much longer text than fits", None]),
             "n": f"{rnd.randint(-99999, 99999) / 100:.2f}", "f": rnd.choice([0.5, -1.25, 3.0, 1e10, None]),
@@ -55,21 +60,21 @@ def event(i: int, rnd) -> dict:
 def write_events(folder: Path, rnd) -> None:
     for name in "ab":
         rows = [event(i, rnd) for i in range(ROWS)]
-        rows += [dict(rnd.choice(rows[-5:]), id=ROWS + i) for i in range(10)]  # equal times, equal keys
+        rows += [dict(rnd.choice(rows[-3:]), id=ROWS + i) for i in range(10)]  # equal times, equal keys
         (folder / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def load(postgres: Postgres, folder: Path) -> None:
-    postgres.run("CREATE SCHEMA s")
+def load(postgres: Postgres, folder: Path, declared: str = COLUMNS) -> None:
     for name in "ab":
-        columns = COLUMNS.format("")
+        columns = declared.format("")
         lines = "".join("\t".join(json.dumps(line).strip().replace("\\", "\\\\") for line in [row]) + "\n"
                         for row in map(json.loads, (folder / f"{name}.ndjson").read_text().splitlines()))
         path = folder / f"{name}.copy"
         path.write_text(lines)
         path.chmod(0o644)
         folder.chmod(0o755)
-        postgres.run(f"CREATE TABLE {name} ({columns}); CREATE TEMP TABLE raw (line jsonb);"
+        postgres.run(f"DROP TABLE IF EXISTS {name} CASCADE; CREATE TABLE {name} ({columns});"
+                     f"CREATE TEMP TABLE raw (line jsonb);"
                      f"COPY raw FROM '{path}';"
                      f"INSERT INTO {name} SELECT (jsonb_populate_record(NULL::{name}, line)).* FROM raw;")
 
@@ -116,14 +121,21 @@ def windows_for_postgresql(query: str) -> str:
 
 # ---- running ----
 
-def pipeline(folder: Path, columns: str, query: str, rows: int) -> str:
-    tables = "".join(
-        f"CREATE SERVER file_{name} FOREIGN DATA WRAPPER file OPTIONS (path '{folder.parent / name}.ndjson');\n"
-        f"CREATE FOREIGN TABLE {name} ({COLUMNS.format(WATERMARK)}) SERVER file_{name};\n" for name in "ab")
-    return (tables + f"SET bourn.epoch_rows = {rows};\n"
-            f"CREATE SERVER result FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/result.ndjson');\n"
-            f"CREATE FOREIGN TABLE result ({columns}) SERVER result;\n"
-            f"INSERT INTO result {query};\n")
+def tables(folder: Path, declared: str, options: str = "") -> str:
+    return "".join(
+        f"CREATE SERVER file_{name} FOREIGN DATA WRAPPER file OPTIONS (path '{folder / name}.ndjson'{options});\n"
+        f"CREATE FOREIGN TABLE {name} ({declared.format(WATERMARK)}) SERVER file_{name};\n" for name in "ab")
+
+
+def result_of(query: str, columns: str, path: Path, name: str = "result") -> str:
+    return (f"CREATE SERVER {name} FOREIGN DATA WRAPPER file OPTIONS (path '{path}');\n"
+            f"CREATE FOREIGN TABLE {name} ({columns}) SERVER {name};\n"
+            f"INSERT INTO {name} {query};\n")
+
+
+def pipeline(folder: Path, columns: str, query: str, rows: int, declared: str = COLUMNS) -> str:
+    return (tables(folder.parent, declared) + f"SET bourn.epoch_rows = {rows};\n"
+            + result_of(query, columns, folder / "result.ndjson"))
 
 
 def run_bourn(folder: Path, sql: str, workers: int, stops: list[float]) -> list[tuple]:
@@ -214,6 +226,212 @@ def check_reference(postgres: Postgres, kind: str, workers: int) -> None:
     assert wanted and got == wanted, differ(got, wanted)
 
 
+# ---- the order in which rows come, within what the watermark allows, means nothing; nor does when a sink is told ----
+
+ONCE = "WITH once AS (SELECT DISTINCT ON (id) id, coalesce(k, -1) AS k, j, v, ts FROM a) "
+WINDOWS = {
+    "session": ONCE + "SELECT k, window_start, window_end, count(*), sum(v), min(id) "
+               "FROM session(once, ts, interval '3 s', k) GROUP BY k, window_start, window_end",
+    "hop": ONCE + "SELECT k, window_start, window_end, count(*) FILTER (WHERE j > 0), sum(v), max(id) "
+           "FROM hop(once, ts, interval '700 ms', interval '7 s') GROUP BY k, window_start, window_end",
+    "cumulate": ONCE + "SELECT k, window_start, window_end, count(*), sum(v), max(id) "
+                "FROM cumulate(once, ts, interval '2 s', interval '8 s') GROUP BY k, window_start, window_end",
+}
+RESULT = "k int{0}, ws timestamptz{0}, we timestamptz{0}, n bigint, s bigint, m int"
+SINKS = {
+    "appended": RESULT.format(""),
+    "on change": RESULT.format(" NOT NULL") + ", PRIMARY KEY (k, ws, we)",
+    "on close": RESULT.format(" NOT NULL") + ", PRIMARY KEY (k, ws, we)",
+}
+
+
+def check_arrival(postgres: Postgres, kind: str, sink: str) -> None:
+    wanted = comparable(answer(postgres, RESULT.format(""), WINDOWS[kind]))
+    rows = [json.loads(line) for line in (suite.folder / "a.ndjson").read_text().splitlines()]
+    for i, (cut, workers, stops) in enumerate([(1_000_000, 2, []), (9, 1, [0.05]), (60, 3, [])]):
+        folder = suite.folder / f"arrival-{kind}-{sink.replace(' ', '-')}-{i}"
+        folder.mkdir()
+        found = [row for row in rows for _ in range(suite.random.randint(1, 2))]  # each once more, at times
+        found.sort(key=lambda row: datetime.datetime.fromisoformat(row["ts"]).timestamp() + suite.random.random() * 1.9)
+        (folder / "a.ndjson").write_text("".join(json.dumps(row) + "\n" for row in found))
+        (folder / "b.ndjson").write_text("")
+        sql = pipeline(folder / "run", SINKS[sink], WINDOWS[kind], cut)
+        if sink != "appended":
+            sql = sql.replace(f"({SINKS[sink]}) SERVER result",
+                              f"({SINKS[sink]}) SERVER result OPTIONS (emit '{sink}')")
+        got = comparable(run_bourn(folder / "run", sql, workers, stops))
+        assert got == wanted, f"{cut} rows an epoch, {workers} workers\n{differ(got, wanted)}\n{folder}"
+
+
+def check_late(kind: str) -> None:
+    """Of a row that comes late, windows that are open have it and others do not: made of panes (appended) as by rows
+    (changing), over the same epochs."""
+    found = {}
+    rows = [json.loads(line) for line in (suite.folder / "a.ndjson").read_text().splitlines()]
+    rows.sort(key=lambda row: datetime.datetime.fromisoformat(row["ts"]).timestamp() + suite.random.random() * 9)
+    for sink in ("appended", "on change"):
+        folder = suite.folder / f"late-{kind}-{sink.replace(' ', '-')}"
+        folder.mkdir()
+        (folder / "a.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "b.ndjson").write_text("")
+        query = WINDOWS[kind].replace("DISTINCT ON (id) ", "")
+        sql = pipeline(folder / "run", SINKS[sink], query, 9)
+        if sink != "appended":
+            sql = sql.replace(f"({SINKS[sink]}) SERVER result",
+                              f"({SINKS[sink]}) SERVER result OPTIONS (emit '{sink}')")
+        found[sink] = comparable(run_bourn(folder / "run", sql, 1, []))
+        said = suite.command([BOURN, "status", "--state", folder / "run/state"]).stdout
+        assert "late " in said, f"no row was late, which shows nothing\n{said}"
+    assert found["appended"] == found["on change"], differ(found["appended"], found["on change"])
+
+
+# ---- queries nobody thought of ----
+
+RANDOM_CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (20, 8, []), (3, 2, [0.03, 0.02])]
+
+
+def wrong(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple) -> str | None:
+    """What is wrong with bourn's answer: nothing (""), or None where PostgreSQL has none, or too much of one."""
+    try:
+        wanted = [tuple(map(text, row)) for row in answer(postgres, made.columns(), made.sql)]
+    except RuntimeError:
+        return None
+    if len(wanted) > random_queries.MOST_ROWS:
+        return None
+    rows, workers, stops = cut
+    folder = folder / f"{time.monotonic_ns()}"
+    try:
+        sql = pipeline(folder, made.columns(), made.sql, rows, random_queries.DECLARED)
+        got = [tuple(map(text, row)) for row in run_bourn(folder, sql, workers, stops)]
+    except (AssertionError, subprocess.TimeoutExpired) as failure:
+        return str(failure)
+    found = random_queries.differ(got, wanted, made.types)
+    if not found:
+        shutil.rmtree(folder)
+    return f"{found}\n{folder}" if found else ""
+
+
+def smallest(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple) -> random_queries.Relation:
+    for part in made.parts:
+        if wrong(postgres, folder, part, cut):
+            return smallest(postgres, folder, part, cut)
+    return made
+
+
+def check_random(postgres: Postgres, folder: Path, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    checked = skipped = 0
+    while time.monotonic() < end:
+        if (checked + skipped) % 100 == 0:
+            random_queries.write_rows(folder, suite.random)
+            load(postgres, folder, random_queries.DECLARED)
+        seed = suite.random.randrange(1 << 32)
+        rnd = random.Random(seed)
+        made = random_queries.relation(rnd, rnd.choice([0, 1, 1, 2, 2, 3]))
+        cut = rnd.choice(RANDOM_CUTS)
+        found = wrong(postgres, folder, made, cut)
+        if found:
+            small = smallest(postgres, folder, made, cut)
+            raise AssertionError(f"rows an epoch, workers, stops: {cut}; query {seed}\n{small.sql}\n"
+                                 f"{wrong(postgres, folder, small, cut)}")
+        checked += found is not None
+        skipped += found is None
+    print(f"# {checked} queries; PostgreSQL has no answer to {skipped} more")
+    assert checked > 10 * skipped, "the queries are of no use"
+
+
+# ---- what is published after every epoch ----
+
+EVERY = {
+    "counts": "SELECT k, count(*), sum(n), max(t), count(DISTINCT v) FROM a GROUP BY k HAVING count(*) % 3 <> 1",
+    "joined": "SELECT a.k, count(*), sum(b.n), min(b.f) FROM a JOIN b ON a.k = b.k AND a.v = b.v AND a.j = b.j "
+              "AND a.t < b.t GROUP BY a.k",
+    "outer": "SELECT x.k, x.n, y.n, z.k FROM (SELECT k, count(*) AS n FROM a GROUP BY k) x FULL JOIN (SELECT v, "
+             "count(*) AS n FROM b GROUP BY v) y ON x.n = y.n LEFT JOIN (SELECT k, max(id) AS m FROM b GROUP BY k) z "
+             "ON z.m = y.n",
+    "without": "SELECT k, id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.t = a.t AND b.n > a.n)",
+    "not in": "SELECT id, v FROM a WHERE j NOT IN (SELECT count(*) / 40 FROM b GROUP BY k, v)",
+    "windows": "SELECT window_start, k, count(*), sum(n) FROM tumble(a, ts, interval '60 s') GROUP BY window_start, k",
+}
+TYPES = {"counts": "int bigint num text bigint", "joined": "int bigint num dbl", "outer": "int bigint bigint int",
+         "without": "int int", "not in": "int int", "windows": "time int bigint num"}
+
+
+def counted(made: random_queries.Relation) -> str:
+    """The rows of a query as the groups of another, so that a sink with a key has all of them."""
+    texts = ", ".join(f"coalesce(c{i}::{random_queries.SQL[of]}::text, '?')" for i, of in enumerate(made.types))
+    names = ", ".join(f"c{i}" for i in range(len(made.types)))
+    return f"SELECT concat_ws('|', {texts}) AS row, count(*) AS n FROM ({made.sql}) AS q({names}) GROUP BY 1"
+
+
+def check_every(postgres: Postgres, folder: Path, made: list, epochs: int, workers: int) -> None:
+    """The files grow by an epoch's rows at a time, and bourn goes on with its state."""
+    folder.mkdir(exist_ok=True)
+    lines = {name: (folder.parent / f"{name}.ndjson").read_text().splitlines(True) for name in "ab"}
+    queries = [counted(one) for one in made]
+    (folder / "p.sql").write_text(tables(folder, random_queries.DECLARED, ", follow 'true'") + "".join(
+        result_of(query, "row text PRIMARY KEY, n bigint", folder / f"r{i}.ndjson", f"r{i}")
+        for i, query in enumerate(queries)))
+    for epoch in range(1, epochs + 1):
+        upto = {name: len(lines[name]) * epoch // epochs for name in "ab"}
+        for name in "ab":
+            (folder / f"{name}.ndjson").write_text("".join(lines[name][:upto[name]]))
+        postgres.run(f"UPDATE read SET up_to_a = {upto['a']}, up_to_b = {upto['b']}")
+        suite.command([BOURN, "run", "--quiet", "--until-caught-up", "--workers", workers, folder / "p.sql"],
+                      cwd=folder, env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+        answers = postgres.rows(windows_for_postgresql(" UNION ALL ".join(
+            f"SELECT {i}, row, n FROM ({query}) AS r{i}" for i, query in enumerate(queries))))
+        for i in range(len(made)):
+            result = folder / f"r{i}.ndjson"
+            found = result.read_text().splitlines() if result.exists() else []
+            got = Counter(tuple(json.loads(line, parse_int=str).values()) for line in found)
+            wanted = Counter((row, n) for query, row, n in answers if query == str(i))
+            assert got == wanted, f"epoch {epoch}, {workers} workers\n{differ(got, wanted)}\n{folder}\n{made[i].sql}"
+
+
+def load_prefixes(postgres: Postgres, folder: Path) -> None:
+    """a and b as they are once so many rows of each were read."""
+    load(postgres, folder, random_queries.DECLARED + ", at int")
+    postgres.run("CREATE TABLE IF NOT EXISTS read (up_to_a int, up_to_b int);"
+                 "TRUNCATE read; INSERT INTO read VALUES (0, 0)")
+    columns = ", ".join(random_queries.COLUMNS)
+    for name in "ab":
+        postgres.run(f"ALTER TABLE {name} RENAME TO all_{name};"
+                     f"CREATE VIEW {name} AS SELECT {columns} FROM all_{name}, read WHERE at < up_to_{name}")
+
+
+def unload_prefixes(postgres: Postgres) -> None:
+    postgres.run("DROP VIEW a; DROP VIEW b; DROP TABLE all_a; DROP TABLE all_b")
+
+
+def some_random(postgres: Postgres, count: int) -> list[random_queries.Relation]:
+    """Without windows, which the watermark closes, and doubles, whose text is not the same everywhere."""
+    postgres.run("UPDATE read SET up_to_a = 1000, up_to_b = 1000")
+    found = []
+    while len(found) < count:
+        made = random_queries.relation(suite.random, suite.random.choice([1, 2, 2]))
+        if "window" in made.sql or "dbl" in made.types or postgres.error_of(f"SELECT * FROM ({made.sql}) AS q"):
+            continue
+        found.append(made)
+    return found
+
+
+def after_every_epoch(folder: Path, postgres: Postgres) -> None:
+    random_queries.write_rows(folder, suite.random, 2490)
+    load_prefixes(postgres, folder)
+    made = [random_queries.Relation(query, TYPES[name].split()) for name, query in EVERY.items()]
+    check_every(postgres, folder / "x", made, 50, 2)
+    unload_prefixes(postgres)
+
+
+def after_every_epoch_of_random_queries(folder: Path, postgres: Postgres) -> None:
+    random_queries.write_rows(folder, suite.random)
+    load_prefixes(postgres, folder)
+    for i in range(60 if LONG else 2):
+        check_every(postgres, folder / f"{i}", some_random(postgres, 6), 12, 1 + i % 2)
+    unload_prefixes(postgres)
+
+
 def main() -> None:
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
@@ -222,11 +440,26 @@ def main() -> None:
         for name, columns, query in wanted:
             with suite.case(name):
                 check(postgres, name, columns, query)
+        for kind in WINDOWS:
+            for sink in SINKS:
+                if suite.wants(f"arrival {kind}"):
+                    with suite.case(f"any order of arrival, {kind}, {sink}"):
+                        check_arrival(postgres, kind, sink)
+        for kind in ("hop", "cumulate"):
+            if suite.wants(f"late {kind}"):
+                with suite.case(f"late rows, {kind}"):
+                    check_late(kind)
         for kind in REFERENCE:
             for workers in (1, 3):
                 if suite.wants(f"reference {kind}"):
                     with suite.case(f"reference table, {kind} join, {workers} workers"):
                         check_reference(postgres, kind, workers)
+        if suite.wants("random queries"):
+            seconds = 3600 if LONG else 60
+            with suite.case("random queries", limit=seconds + 120) as folder:
+                check_random(postgres, folder, seconds)
+        suite.run(after_every_epoch, postgres, limit=300)
+        suite.run(after_every_epoch_of_random_queries, postgres, limit=3600 if LONG else 120)
     suite.end()
 
 

@@ -333,6 +333,23 @@ static void test_state_ids_survive_edits_elsewhere(void **state)
             assert_string_equal(a->nodes[i].id, b->nodes[i].id);
 }
 
+/* What is computed names a step, not what it is called. */
+static void test_functions_name_no_step(void **state)
+{
+    (void)state;
+    AUTO(plan) *a = plan_of(TABLES "INSERT INTO s SELECT id, sum(v + v * 2) FROM t GROUP BY id");
+    AUTO(plan) *b = plan_of(TABLES "CREATE FUNCTION f(x numeric) RETURNS numeric RETURN x + x * 2;"
+                                   "INSERT INTO s SELECT id, sum(f(v)) FROM t GROUP BY id");
+    AUTO(plan) *c = plan_of(TABLES "INSERT INTO s SELECT id, sum(renamed(v)) FROM t GROUP BY id;"
+                                   "CREATE FUNCTION two() RETURNS integer RETURN 2;"
+                                   "CREATE FUNCTION renamed(numeric) RETURNS numeric AS 'SELECT $1 + $1 * two()'");
+    AUTO(plan) *d = plan_of(TABLES "CREATE FUNCTION f(x numeric) RETURNS numeric RETURN x + x * 3;"
+                                   "INSERT INTO s SELECT id, sum(f(v)) FROM t GROUP BY id");
+    assert_string_equal(a->fingerprint, b->fingerprint);
+    assert_string_equal(a->fingerprint, c->fingerprint);
+    assert_string_not_equal(a->fingerprint, d->fingerprint);
+}
+
 static void test_equal_steps_are_one(void **state)
 {
     (void)state;
@@ -486,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_payments_evidence),
         cmocka_unit_test(test_layout_is_no_part_of_the_plan),
         cmocka_unit_test(test_state_ids_survive_edits_elsewhere),
+        cmocka_unit_test(test_functions_name_no_step),
         cmocka_unit_test(test_equal_steps_are_one),
         cmocka_unit_test(test_unused_views_are_not_planned),
         cmocka_unit_test(test_now_is_marked),

@@ -75,8 +75,14 @@ static inline const struct plan_world *plan_test_world(void)
     relations[1] = (struct plan_relation){"ledger", {1, plan_test_rejected_names, plan_test_rejected_types, NULL},
                                           false};
     static struct plan_world world;
-    world = (struct plan_world){connectors, ARRAY_LEN(connectors), formats, ARRAY_LEN(formats), relations,
-                                ARRAY_LEN(relations), plan_test_settings, plan_test_environment, NULL};
+    world = (struct plan_world){.connectors = connectors,
+                                .nconnectors = ARRAY_LEN(connectors),
+                                .formats = formats,
+                                .nformats = ARRAY_LEN(formats),
+                                .relations = relations,
+                                .nrelations = ARRAY_LEN(relations),
+                                .settings = plan_test_settings,
+                                .environment = plan_test_environment};
     return &world;
 }
 

@@ -304,9 +304,11 @@ def from_kafka_behind_tls(folder: Path, kafka: Kafka) -> None:
     run = Run(folder, secure_connection(folder, kafka), PIPELINE, more="SET bourn.epoch_rows = 1000;",
               KAFKA=kafka.secure, TOPIC="tx", GROUP="accounting", KAFKA_USER=USER,
               KAFKA_PASSWORD=kafka.password)
-    run.run()
+    said = run.run().stdout
     expected = Expected(events)
     tables_must_equal(run, expected)
+    must_equal(shown(said, "category_windows"), expected.by_category(), "category_windows")  # open ones, too
+    must_equal(shown(said, "location_windows"), expected.by_location(), "location_windows")
     rows = run.table("all_transactions")
     assert all(abs(row["ingestion_time"].timestamp() - time.time()) < 600 for row in rows)
     assert {row["partition"] for row in rows} == {0, 1, 2}

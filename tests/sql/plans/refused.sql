@@ -165,3 +165,59 @@ INSERT INTO log SELECT id, approx_percentile(v, v), NULL FROM untimed GROUP BY i
 INSERT INTO log SELECT id, approx_percentile(v, 99), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT string_agg(DISTINCT id, ',' ORDER BY v), 1, NULL FROM untimed;
 INSERT INTO log SELECT id, percentile_cont(0.5) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;
+-- case: functions: forms that are not supported, each at its place
+CREATE FUNCTION f(a integer) RETURNS SETOF integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f(a integer) RETURNS TABLE (x integer) LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f(a integer, OUT x integer) LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f(VARIADIC a integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f(a integer[]) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION f(a integer) RETURNS integer SECURITY DEFINER LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION f(a integer) RETURNS integer AS 'SELECT v FROM untimed';
+CREATE FUNCTION f(a integer) RETURNS integer AS 'SELECT 1 LIMIT 1';
+CREATE FUNCTION f(a integer) RETURNS integer AS 'SELECT 1, 2';
+CREATE FUNCTION f(a integer) RETURNS integer AS 'SELECT 1; SELECT 2';
+CREATE FUNCTION f(a integer) RETURNS integer AS 'DELETE FROM untimed';
+CREATE FUNCTION f(a integer) RETURNS integer AS $$CREATE FUNCTION g() RETURNS integer RETURN 1$$;
+CREATE FUNCTION f(a integer) RETURNS integer AS '';
+CREATE FUNCTION other.f(a integer) RETURNS integer RETURN 1;
+CREATE FUNCTION f(a integer) RETURNS integer AS 'SELECT 1' RETURN 2;
+CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE c AS 'f.so', 'f';
+CREATE PROCEDURE f(a integer) AS 'SELECT 1';
+INSERT INTO log SELECT id, f(v), NULL FROM untimed;
+-- case: functions: what a body says
+CREATE FUNCTION f(amount integer) RETURNS integer AS $$
+    SELECT amount + amonut
+$$;
+CREATE FUNCTION g(a integer) RETURNS integer AS 'SELECT ''é'' || ';
+CREATE FUNCTION h(a integer) RETURNS date RETURN a;
+CREATE FUNCTION i(a integer) RETURNS integer RETURN i(a - 1);
+CREATE FUNCTION j(a integer) RETURNS integer AS 'SELECT $2';
+CREATE FUNCTION k(a integer) RETURNS integer RETURN sum(a);
+CREATE FUNCTION l(a integer) RETURNS integer RETURN m(a);
+CREATE FUNCTION m(a integer, a integer) RETURNS integer RETURN 1;
+CREATE FUNCTION n(a integer DEFAULT 1, b integer) RETURNS integer RETURN 1;
+CREATE FUNCTION o(a integer DEFAULT v) RETURNS integer RETURN a;
+CREATE FUNCTION lower(a integer) RETURNS integer RETURN a;
+CREATE FUNCTION sum(a integer) RETURNS integer RETURN a;
+CREATE FUNCTION p(a money) RETURNS integer RETURN 1;
+CREATE FUNCTION q(x double precision) RETURNS numeric RETURN x;
+CREATE FUNCTION r(x integer) RETURNS integer RETURN x;
+CREATE FUNCTION r(x text) RETURNS integer RETURN 1;
+-- case: functions: wrong calls
+CREATE FUNCTION f(a integer, b text DEFAULT 'x') RETURNS integer RETURN a;
+INSERT INTO log SELECT id, f(id), NULL FROM untimed;
+INSERT INTO log SELECT id, f(), NULL FROM untimed;
+INSERT INTO log SELECT id, f(v, id, 1), NULL FROM untimed;
+INSERT INTO log SELECT id, f(DISTINCT v), NULL FROM untimed;
+INSERT INTO log SELECT id, f(a => 1), NULL FROM untimed;
+INSERT INTO log SELECT id, f(v) OVER (), NULL FROM untimed;
+-- case: functions that double what they are given
+CREATE FUNCTION f1(x integer) RETURNS integer RETURN x + x;
+CREATE FUNCTION f2(x integer) RETURNS integer RETURN f1(f1(f1(f1(x))));
+CREATE FUNCTION f3(x integer) RETURNS integer RETURN f2(f2(f2(f2(x))));
+INSERT INTO log SELECT id, f3(v), NULL FROM untimed;
+-- case: a function that reads the clock
+CREATE FUNCTION age_of(t timestamptz) RETURNS interval RETURN now() - t;
+CREATE VIEW old AS SELECT * FROM payments WHERE age_of(event_time) > interval '1 day';
+INSERT INTO log SELECT event_id, 1, NULL FROM old;

@@ -40,3 +40,7 @@ SERVER stream OPTIONS (topic 'raw', start 'latest');
 INSERT INTO log SELECT body ->> 'id', o, NULL FROM raw;
 -- case: assignment casts round and fit, as in PostgreSQL
 INSERT INTO log SELECT v, id, '2026-01-01' FROM finite;
+-- case: functions of the pipeline: the body is what runs, and they may be used before they stand
+INSERT INTO log SELECT id, gross(v), NULL FROM untimed WHERE is_big(v);
+CREATE FUNCTION gross(v bigint, rate integer DEFAULT 19) RETURNS bigint RETURN v + v * rate / 100;
+CREATE FUNCTION is_big(v bigint) RETURNS boolean STRICT RETURN gross(v) > 100;

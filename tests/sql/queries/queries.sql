@@ -100,3 +100,26 @@ SELECT k, k ~* 'B', k !~ 'a', k SIMILAR TO '(a|b|c)%', k NOT SIMILAR TO '_', sub
 SELECT regexp_replace(d::text, '(\d+)-(\d+)', '\2/\1'), regexp_count(d::text, '0'), d::text ~ k FROM t ORDER BY d, n
 -- case: ORDER BY inside, by a column of a join that nothing else reads
 SELECT a.k, string_agg(b.k, ',' ORDER BY b.m, b.k) FROM t a JOIN t b ON a.n = b.n GROUP BY a.k ORDER BY a.k
+-- case: functions in SQL: casts of arguments and result, defaults, names and numbers of parameters
+SELECT n, twice(n), twice(twice(n)), fourfold(n), eight() FROM t
+SELECT twice('4'), twice(NULL), widen(7), narrow(3), untyped(true), untyped(false) FROM t LIMIT 1
+SELECT label(k), label(k, n), label('x', 1, '.'), label(NULL) FROM t
+SELECT area(m, 2), area(n, m), area(n, 1.5), area(m, m) FROM t
+SELECT twice(n) + 1 AS a, day_of(ts), day_of(d) FROM t
+SELECT twice FROM (SELECT twice(n) FROM t) AS s
+-- case: functions in SQL: STRICT, and what is not looked at
+SELECT k, n, known(k, n), known('a', n), known(k, 1), known('a', NULL) FROM t
+SELECT k, known(k, 1) IS NULL, area(m, n) IS NULL FROM t
+SELECT safe_ratio(m, n), safe_ratio(n, m) FROM t
+SELECT n FROM t WHERE n <> 0 AND tenth(n) > 4
+SELECT tenth(n) FROM t
+-- case: functions in SQL with aggregates, groups, conditions, joins and windows
+SELECT twice(n) AS g, count(*), sum(twice(n)), twice(count(*)::integer), max(label(k, n)) FROM t GROUP BY twice(n)
+SELECT fourfold(n) FROM t GROUP BY n HAVING twice(max(n)) > 2
+SELECT a.n, b.n FROM t a JOIN t b ON twice(a.n) = b.n WHERE untyped(a.b) = 'yes'
+-- case: functions in SQL that are called wrongly
+SELECT twice(k) FROM t
+SELECT twice(n, n) FROM t
+SELECT label() FROM t
+SELECT narrow(m) FROM t
+SELECT tenth(0)

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The meaning of a stream, held against Spark Structured Streaming: the same events in the same batches, one partition,
+and after every batch both have put out the same rows: windows, sliding windows, sessions, duplicates within the
+watermark, rows that are late, and one after the other. Each file of Spark's is an epoch of ours.
+"""
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+from harness import LONG, Suite, program  # noqa: E402
+from harness.downloads import venv  # noqa: E402
+
+suite = Suite("interop/spark_streaming")
+BOURN = program()
+BATCHES = 40 if LONG else 16
+BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+
+# as in batches.py
+QUERIES = {
+    "tumble": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
+               "SELECT window_start, window_end, k, count(*), sum(v) FROM tumble(events, ts, interval '10 s') "
+               "GROUP BY window_start, window_end, k"),
+    "hop": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
+            "SELECT window_start, window_end, k, count(*), sum(v) FROM hop(events, ts, interval '3 s', interval '9 s') "
+            "GROUP BY window_start, window_end, k"),
+    "session": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
+                "SELECT window_start, window_end, k, count(*), sum(v) FROM session(events, ts, interval '4 s', k) "
+                "GROUP BY window_start, window_end, k"),
+    "dedup": ("id bigint, e text, ts timestamptz", "SELECT DISTINCT ON (e) id, e, ts FROM events"),
+    "dedup, then windows": ("ws timestamptz, we timestamptz, n bigint, s numeric(20,0)",
+                            "WITH first AS (SELECT DISTINCT ON (e) * FROM events) SELECT window_start, window_end, "
+                            "count(*), sum(v) FROM tumble(first, ts, interval '10 s') "
+                            "GROUP BY window_start, window_end"),
+    "windows of windows": ("ws timestamptz, we timestamptz, m bigint, n bigint",
+                           "WITH small AS (SELECT k, window_end - interval '1 us' AS at, count(*) AS n FROM "
+                           "tumble(events, ts, interval '4 s') GROUP BY k, window_start, window_end) "
+                           "SELECT window_start, window_end, max(n), count(*) FROM tumble(small, at, interval '12 s') "
+                           "GROUP BY window_start, window_end"),
+}
+
+
+def write_events(folder: Path) -> list[str]:
+    """A file a batch. Most rows are in time, at whole seconds often, where bounds are; some late, some very; and most
+    batches bring rows again that came before."""
+    rnd, batches, sent = suite.random, [], []
+    (folder / "input").mkdir()
+    for batch in range(BATCHES):
+        rows = []
+        for _ in range(rnd.choice([1, 12, 30])):
+            back = rnd.choice([0, 0, 0, 1, 2, 5, rnd.random() * 6, 12, 30])
+            at = BASE + datetime.timedelta(seconds=max(batch * 3 + rnd.randrange(3) - back, 0))
+            rows.append({"id": len(sent) + len(rows), "e": f"e{rnd.randrange(150)}", "k": rnd.choice("abc"),
+                         "v": rnd.randrange(-5, 50), "ts": at.isoformat(timespec="milliseconds")[:-6] + "Z"})
+        rows += [dict(rnd.choice(sent), id=-1 - batch) for _ in range(2) if sent]
+        sent += rows
+        batches.append("".join(json.dumps(row) + "\n" for row in rows))
+        path = folder / f"input/{batch:03}.json"
+        path.write_text(batches[-1])
+        os.utime(path, (1_700_000_000 + batch, 1_700_000_000 + batch))  # Spark goes by these
+    return batches
+
+
+def spark(folder: Path, names: list[str]) -> dict[str, list]:
+    env = {**os.environ, "TZ": "UTC", "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": str(venv())}
+    env.pop("SPARK_HOME", None)
+    suite.command([venv(), HERE / "batches.py", folder, *names], limit=170, env=env, cwd=folder)
+    return json.loads((folder / "spark.json").read_text())
+
+
+def bourn(folder: Path, name: str, batches: list[str]) -> list[list]:
+    """What each epoch put out; and the state is put down and taken up again in between."""
+    columns, query = QUERIES[name]
+    folder.mkdir(exist_ok=True)
+    (folder / "p.sql").write_text(
+        f"CREATE SERVER file_in FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/in.ndjson', follow 'true');\n"
+        "CREATE FOREIGN TABLE events (id bigint, e text, k text, v bigint, "
+        "ts timestamptz OPTIONS (watermark '5 s') NOT NULL) SERVER file_in;\nSET bourn.epoch_interval = '10 s';\n"
+        f"CREATE SERVER result FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/result.ndjson');\n"
+        f"CREATE FOREIGN TABLE result ({columns}) SERVER result;\nINSERT INTO result {query};\n")
+    found, before = [], 0
+    for batch in batches:
+        with open(folder / "in.ndjson", "a") as file:
+            file.write(batch)
+        suite.command([BOURN, "run", "--quiet", "--until-caught-up", folder / "p.sql"], cwd=folder,
+                      env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+        result = folder / "result.ndjson"
+        lines = result.read_text().splitlines() if result.exists() else []
+        found.append([list(json.loads(line).values()) for line in lines[before:]])
+        before = len(lines)
+    return found
+
+
+def plain(cell):
+    if isinstance(cell, str) and re.match(r"\d{4}-", cell):
+        return datetime.datetime.fromisoformat(cell.replace("Z", "+00:00")).isoformat()
+    return str(cell)
+
+
+def rows_of(batch: list) -> Counter:
+    return Counter(tuple(map(plain, row)) for row in batch)
+
+
+def check(folder: Path, name: str, batches: list[str], theirs: list[list]) -> None:
+    assert len(theirs) == len(batches), "Spark has run other batches"
+    assert sum(map(len, theirs)) > len(batches) / 2, "Spark put out next to nothing: it shows nothing"
+    ours = bourn(folder, name, batches)
+    for i, (mine, wanted) in enumerate(zip(ours, theirs)):
+        mine, wanted = rows_of(mine), rows_of(wanted)
+        assert mine == wanted, f"batch {i}: missing {sorted(wanted - mine)}\nextra {sorted(mine - wanted)}\n{folder}"
+
+
+def main() -> None:
+    names = [name for name in QUERIES if suite.wants(name)]
+    batches = write_events(suite.folder)
+    theirs = spark(suite.folder, names)
+    for name in names:
+        with suite.case(f"{name}: the rows of each batch") as folder:
+            check(folder, name, batches, theirs[name])
+    suite.end()
+
+
+main()
