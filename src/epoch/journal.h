@@ -60,9 +60,9 @@ struct split_position {
     char source[100], split[200]; /* source: "<reader>/<table>" */
     uint32_t number;
     int64_t position;   /* next message to read */
-    int64_t start;      /* where reading began: the first message, once there was one; -1: an older log did not say */
     int64_t max_event;  /* greatest accepted event time, us; INT64_MIN: none */
     bool idle, finished;
+    int64_t start;      /* where reading began: the first message, once there was one; -1: an older log did not say */
 };
 
 /* Event time of one source (semantics 7, 8). The watermark after epoch N is what epoch N+1 evicts with; what N evicted
