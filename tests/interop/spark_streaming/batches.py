@@ -1,9 +1,11 @@
-"""Queries as Structured Streaming runs them, one file a batch: batches.py FOLDER. Reads FOLDER/input/*.json in the order of
-their times, and writes FOLDER/spark.json: for each query, for each batch, the rows it put out.
+"""Queries as Structured Streaming runs them, one file a batch: batches.py FOLDER [QUERY...]. Reads FOLDER/input (or
+in_time) in the order of the files' times, and writes FOLDER/spark.json: for each query, for each batch, the rows
+it put out.
 """
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +21,7 @@ def windows(events, size, slide=None):
 
 
 def sessions(events):
-    grouped = events.groupBy(F.session_window("ts", "4 seconds"), "k").agg(F.count("*").alias("n"), F.sum("v"))
+    grouped = events.groupBy(F.session_window("ts", "2 seconds"), "k").agg(F.count("*").alias("n"), F.sum("v"))
     return grouped.select("session_window.start", "session_window.end", "k", "n", F.col("sum(v)"))
 
 
@@ -28,25 +30,16 @@ def first_of_each(events):
 
 
 def first_windows(events):
-    grouped = first_of_each(events).groupBy(F.window("ts", "10 seconds")).agg(F.count("*"), F.sum("v"))
+    grouped = first_of_each(events).groupBy(F.window("ts", "3 seconds")).agg(F.count("*"), F.sum("v"))
     return grouped.select("window.start", "window.end", F.col("count(1)"), F.col("sum(v)"))
 
 
-def windows_of_windows(events):
-    inner = windows(events, "4 seconds").withColumn("at", F.col("end") - F.expr("INTERVAL 1 MICROSECOND"))
-    del inner
-    small = events.groupBy(F.window("ts", "4 seconds"), "k").agg(F.count("*").alias("n"))
-    large = small.groupBy(F.window(F.window_time("window"), "12 seconds")).agg(F.max("n"), F.count("*"))
-    return large.select("window.start", "window.end", F.col("max(n)"), F.col("count(1)"))
-
-
 QUERIES = {
-    "tumble": lambda events: windows(events, "10 seconds"),
+    "tumble": lambda events: windows(events, "6 seconds"),
     "hop": lambda events: windows(events, "9 seconds", "3 seconds"),
-    "session": sessions,
-    "dedup": lambda events: first_of_each(events).select("id", "e", "ts"),
+    "session in time": sessions,
+    "dedup in time": lambda events: first_of_each(events).select("id", "e", "ts"),
     "dedup, then windows": first_windows,
-    "windows of windows": windows_of_windows,
 }
 
 
@@ -55,19 +48,22 @@ def plain(value):
 
 
 def run(spark, folder: Path, name: str) -> list[list]:
-    batches: list[list] = []
-
-    def keep(rows, batch: int) -> None:
-        assert batch == len(batches), "a batch was skipped"
-        batches.append([[plain(value) for value in row] for row in rows.collect()])
-
+    """What was put out after each file, with that of the batch without rows that follows when the watermark moved."""
+    found: list[list] = []
+    feed = folder / f"feed-{name.replace(' ', '-')}"
+    feed.mkdir()
     events = (spark.readStream.schema("id bigint, e string, k string, v bigint, ts timestamp")
-              .option("maxFilesPerTrigger", 1).json(str(folder / "input")).withWatermark("ts", DELAY))
-    query = (QUERIES[name](events).writeStream.outputMode("append").foreachBatch(keep)
-             .option("checkpointLocation", str(folder / f"checkpoint-{name.replace(' ', '-')}"))
-             .trigger(availableNow=True).start())
-    query.awaitTermination()
-    return batches
+              .json(str(feed)).withWatermark("ts", DELAY))
+    query = (QUERIES[name](events).writeStream.outputMode("append")
+             .foreachBatch(lambda rows, _: found[-1].extend([plain(value) for value in row] for row in rows.collect()))
+             .option("checkpointLocation", f"{feed}-checkpoint").start())
+    for path in sorted((folder / ("in_time" if "in time" in name else "input")).iterdir()):
+        found.append([])
+        shutil.copy(path, feed / f".{path.name}")
+        (feed / f".{path.name}").rename(feed / path.name)
+        query.processAllAvailable()
+    query.stop()
+    return found
 
 
 def main() -> None:
@@ -78,8 +74,7 @@ def main() -> None:
              .config("spark.driver.memory", "1g").config("spark.local.dir", str(folder / "local"))
              .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
              .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-             # a batch has rows in it: what an empty one would put out, the next one does
-             .config("spark.sql.streaming.noDataMicroBatches.enabled", "false").getOrCreate())
+             .getOrCreate())
     spark.sparkContext.setLogLevel("ERROR")
     found = {name: run(spark, folder, name) for name in (sys.argv[2:] or QUERIES)}
     (folder / "spark.json").write_text(json.dumps(found))

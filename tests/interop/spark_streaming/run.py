@@ -2,6 +2,9 @@
 """The meaning of a stream, held against Spark Structured Streaming: the same events in the same batches, one partition,
 and after every batch both have put out the same rows: windows, sliding windows, sessions, duplicates within the
 watermark, rows that are late, and one after the other. Each file of Spark's is an epoch of ours.
+
+Sessions are held against it only where docs/sql.md does not say that they differ: no row is late, none exactly at the
+end of a session. So is DISTINCT ON alone: Spark's batch without rows, which lifts the bound of late rows, has no epoch.
 """
 from __future__ import annotations
 
@@ -20,52 +23,63 @@ from harness.downloads import venv  # noqa: E402
 
 suite = Suite("interop/spark_streaming")
 BOURN = program()
-BATCHES = 40 if LONG else 16
+BATCHES = 40 if LONG else 14
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
 # as in batches.py
 QUERIES = {
     "tumble": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
-               "SELECT window_start, window_end, k, count(*), sum(v) FROM tumble(events, ts, interval '10 s') "
+               "SELECT window_start, window_end, k, count(*), sum(v) FROM tumble(events, ts, interval '6 s') "
                "GROUP BY window_start, window_end, k"),
     "hop": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
             "SELECT window_start, window_end, k, count(*), sum(v) FROM hop(events, ts, interval '3 s', interval '9 s') "
             "GROUP BY window_start, window_end, k"),
-    "session": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
-                "SELECT window_start, window_end, k, count(*), sum(v) FROM session(events, ts, interval '4 s', k) "
+    "session in time": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
+                "SELECT window_start, window_end, k, count(*), sum(v) FROM session(events, ts, interval '2 s', k) "
                 "GROUP BY window_start, window_end, k"),
-    "dedup": ("id bigint, e text, ts timestamptz", "SELECT DISTINCT ON (e) id, e, ts FROM events"),
+    "dedup in time": ("id bigint, e text, ts timestamptz", "SELECT DISTINCT ON (e) id, e, ts FROM events"),
     "dedup, then windows": ("ws timestamptz, we timestamptz, n bigint, s numeric(20,0)",
                             "WITH first AS (SELECT DISTINCT ON (e) * FROM events) SELECT window_start, window_end, "
-                            "count(*), sum(v) FROM tumble(first, ts, interval '10 s') "
+                            "count(*), sum(v) FROM tumble(first, ts, interval '3 s') "
                             "GROUP BY window_start, window_end"),
-    "windows of windows": ("ws timestamptz, we timestamptz, m bigint, n bigint",
-                           "WITH small AS (SELECT k, window_end - interval '1 us' AS at, count(*) AS n FROM "
-                           "tumble(events, ts, interval '4 s') GROUP BY k, window_start, window_end) "
-                           "SELECT window_start, window_end, max(n), count(*) FROM tumble(small, at, interval '12 s') "
-                           "GROUP BY window_start, window_end"),
 }
 
 
-def write_events(folder: Path) -> list[str]:
-    """A file a batch. Most rows are in time, at whole seconds often, where bounds are; some late, some very; and most
+def write_batches(folder: Path, batches: list[list[dict]]) -> list[str]:
+    folder.mkdir()
+    texts = ["".join(json.dumps(dict(row, ts=row["ts"].isoformat(timespec="milliseconds")[:-6] + "Z")) + "\n"
+                     for row in rows) for rows in batches]
+    for i, text in enumerate(texts):
+        path = folder / f"{i:03}.json"
+        path.write_text(text)
+    return texts
+
+
+def events() -> list[list[dict]]:
+    """A list a batch. Most rows are in time, at whole seconds often, where bounds are; some late, some very; and most
     batches bring rows again that came before."""
     rnd, batches, sent = suite.random, [], []
-    (folder / "input").mkdir()
     for batch in range(BATCHES):
         rows = []
         for _ in range(rnd.choice([1, 12, 30])):
-            back = rnd.choice([0, 0, 0, 1, 2, 5, rnd.random() * 6, 12, 30])
+            back = rnd.choice([0, 0, 0, 1, 2, 5, rnd.randrange(6000) / 1000, 12, 30])
             at = BASE + datetime.timedelta(seconds=max(batch * 3 + rnd.randrange(3) - back, 0))
-            rows.append({"id": len(sent) + len(rows), "e": f"e{rnd.randrange(150)}", "k": rnd.choice("abc"),
-                         "v": rnd.randrange(-5, 50), "ts": at.isoformat(timespec="milliseconds")[:-6] + "Z"})
+            rows.append({"id": len(sent) + len(rows), "e": f"e{rnd.randrange(150)}", "k": rnd.choice("abcdefgh"),
+                         "v": rnd.randrange(-5, 50), "ts": at})
         rows += [dict(rnd.choice(sent), id=-1 - batch) for _ in range(2) if sent]
         sent += rows
-        batches.append("".join(json.dumps(row) + "\n" for row in rows))
-        path = folder / f"input/{batch:03}.json"
-        path.write_text(batches[-1])
-        os.utime(path, (1_700_000_000 + batch, 1_700_000_000 + batch))  # Spark goes by these
+        batches.append(rows)
     return batches
+
+
+def in_time(batches: list[list[dict]]) -> list[list[dict]]:
+    """Without late rows, and no two at a distance of whole seconds."""
+    found, newest = [], BASE
+    for batch in batches:
+        found.append([dict(row, ts=row["ts"] + datetime.timedelta(milliseconds=abs(row["id"]) % 997))
+                      for row in batch if row["ts"] > newest - datetime.timedelta(seconds=5) and row["id"] >= 0])
+        newest = max([newest, *(row["ts"] + datetime.timedelta(seconds=1) for row in batch)])
+    return found
 
 
 def spark(folder: Path, names: list[str]) -> dict[str, list]:
@@ -110,7 +124,7 @@ def rows_of(batch: list) -> Counter:
 
 def check(folder: Path, name: str, batches: list[str], theirs: list[list]) -> None:
     assert len(theirs) == len(batches), "Spark has run other batches"
-    assert sum(map(len, theirs)) > len(batches) / 2, "Spark put out next to nothing: it shows nothing"
+    assert sum(map(bool, theirs)) > 3, "Spark put out next to nothing: it shows nothing"
     ours = bourn(folder, name, batches)
     for i, (mine, wanted) in enumerate(zip(ours, theirs)):
         mine, wanted = rows_of(mine), rows_of(wanted)
@@ -119,11 +133,13 @@ def check(folder: Path, name: str, batches: list[str], theirs: list[list]) -> No
 
 def main() -> None:
     names = [name for name in QUERIES if suite.wants(name)]
-    batches = write_events(suite.folder)
+    made = events()
+    batches = {"input": write_batches(suite.folder / "input", made),
+               "in_time": write_batches(suite.folder / "in_time", in_time(made))}
     theirs = spark(suite.folder, names)
     for name in names:
         with suite.case(f"{name}: the rows of each batch") as folder:
-            check(folder, name, batches, theirs[name])
+            check(folder, name, batches["in_time" if "in time" in name else "input"], theirs[name])
     suite.end()
 
 
