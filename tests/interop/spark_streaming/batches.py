@@ -39,7 +39,7 @@ QUERIES = {
     "hop": lambda events: windows(events, "9 seconds", "3 seconds"),
     "session in time": sessions,
     "dedup in time": lambda events: first_of_each(events).select("id", "e", "ts"),
-    "dedup, then windows": first_windows,
+    "dedup in time, then windows": first_windows,
 }
 
 

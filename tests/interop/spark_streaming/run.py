@@ -4,7 +4,8 @@ and after every batch both have put out the same rows: windows, sliding windows,
 watermark, rows that are late, and one after the other. Each file of Spark's is an epoch of ours.
 
 Sessions are held against it only where docs/sql.md does not say that they differ: no row is late, none exactly at the
-end of a session. So is DISTINCT ON alone: Spark's batch without rows, which lifts the bound of late rows, has no epoch.
+end of a session. So is DISTINCT ON: a row exactly at the watermark is late for Spark and not for us, and where nothing
+waits for the watermark, Spark's batch without rows, which lifts the bound of late rows, has no epoch.
 """
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ QUERIES = {
                 "SELECT window_start, window_end, k, count(*), sum(v) FROM session(events, ts, interval '2 s', k) "
                 "GROUP BY window_start, window_end, k"),
     "dedup in time": ("id bigint, e text, ts timestamptz", "SELECT DISTINCT ON (e) id, e, ts FROM events"),
-    "dedup, then windows": ("ws timestamptz, we timestamptz, n bigint, s numeric(20,0)",
+    "dedup in time, then windows": ("ws timestamptz, we timestamptz, n bigint, s numeric(20,0)",
                             "WITH first AS (SELECT DISTINCT ON (e) * FROM events) SELECT window_start, window_end, "
                             "count(*), sum(v) FROM tumble(first, ts, interval '3 s') "
                             "GROUP BY window_start, window_end"),
