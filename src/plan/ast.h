@@ -176,8 +176,6 @@ struct ast_function {
     struct ast_type result;
     bool strict;
     struct ast_expr *body;            /* LANGUAGE sql */
-    struct ast_option library;        /* LANGUAGE c: its value is the path, and... */
-    const char *symbol;
 };
 
 enum ast_statement_kind {
