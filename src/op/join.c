@@ -223,11 +223,14 @@ static int64_t meet_all(struct merging *m, const struct gathered *r)
     return matches;
 }
 
-/* A row is taken back that had to go already: what it gave stands. */
+/* A row is taken back that had to go by its time to live: what it gave stands. */
 static bool is_gone(const struct merging *m, const struct gathered *r)
 {
-    return r->weight < 0 && r->time != INT64_MAX && r->time <= m->c->inputs[!m->side].evict_us &&
-           m->j->keeps[m->side] && !join_state_has(m->j->state, m->side, r->hash, gathered_key(r), gathered_row(r));
+    const struct join *j = m->j;
+    if (!j->join->ttl[m->side] || !j->keeps[m->side] || r->weight > 0)
+        return false;
+    return r->time <= m->c->inputs[!m->side].evict_us &&
+           !join_state_has(j->state, m->side, r->hash, gathered_key(r), gathered_row(r));
 }
 
 static void apply(struct merging *m, const struct gathered *r)
@@ -277,8 +280,11 @@ static void join_merge(struct operator *op, struct op_context *c, unsigned from,
         }
         for (unsigned side = LEFT; side <= RIGHT; side++) {
             m.side = side;
-            if (c->inputs[!side].evict_us != INT64_MIN)
-                join_state_expire(j->state, side, m.shard, c->inputs[!side].evict_us, expired, &m);
+            int64_t until = c->inputs[!side].evict_us;
+            if (j->inputs[side]->mode == MODE_UPDATING && !j->join->ttl[side])
+                until = MIN(until, c->inputs[side].evict_us); /* before that it may be taken back */
+            if (until != INT64_MIN)
+                join_state_expire(j->state, side, m.shard, until, expired, &m);
         }
     }
     arena_release(&m.scratch);

@@ -295,14 +295,35 @@ static void bound_by_ttl(struct joining *j, struct side *s, int32_t *ret_expires
     *ret_expires = (int32_t)add_column(s, shift_by(j, time, after), "expires");
 }
 
+/* A row that may still be taken back must be there then. Rows that change do so within their own event time, so a bound
+ * by that holds for them too, once the time is over; any other bound says nothing of when they are taken back. */
+static void bound_changes(struct joining *j, struct side *s, uint32_t offset)
+{
+    const struct plan_node *n = j->b->nodes[s->relation->node];
+    if (!s->expires || n->mode != MODE_UPDATING)
+        return;
+    if (s->tells.column == UINT32_MAX) {
+        s->expires = NULL;
+        return;
+    }
+    const struct expr *column = s->relation->cols[s->tells.column - offset].expr;
+    int64_t lag = plan_lag(n, (int32_t)column->column);
+    if (s->tells.lag >= lag)
+        return;
+    struct expr *time = expr_column(j->b->arena, s->tells.column, column->type, -1);
+    s->expires = shift_by(j, time, lag);
+    s->tells.lag = lag;
+}
+
 static enum status side_node(struct joining *j, int side, uint32_t *ret_node, int32_t *ret_expires, int32_t *ret_late,
                              struct plan_time *ret_tells, bool *ret_ttl)
 {
     struct side *s = &j->sides[side];
     *ret_expires = *ret_late = -1;
     *ret_tells = (struct plan_time){UINT32_MAX, 0};
-    bound_by_ttl(j, s, ret_expires, ret_tells, ret_ttl);
     uint32_t offset = side == LEFT ? 0 : j->nleft;
+    bound_changes(j, s, offset);
+    bound_by_ttl(j, s, ret_expires, ret_tells, ret_ttl);
     if (s->late >= 0)
         *ret_late = (int32_t)add_column(s, s->relation->cols[(uint32_t)s->late - offset].expr,
                                        s->relation->cols[(uint32_t)s->late - offset].name);

@@ -163,7 +163,8 @@ struct plan_join {
     uint32_t *key[2], nkey;  /* columns of each side that are equal, of one type; a NULL meets nothing */
     struct expr *condition;  /* over the left's columns, then the right's; NULL: the key is all */
     int32_t expires[2];      /* timestamptz column of a side: the row meets nothing more, and may go, when the *other*
-                              * side's watermark has reached it (NULL: at once); -1: never */
+                              * side's watermark has reached it (NULL: at once), of a side whose rows change also its
+                              * own; -1: never */
     int32_t late[2];         /* time column of a side by which rows are late, -1: none is... */
     int64_t lag[2];          /* ...when the side's watermark less this has reached it */
     bool ttl[2];             /* it is not that nothing can meet it: the pipeline says rows go (bourn.join_ttl) */

@@ -414,7 +414,7 @@ def an_edited_pipeline(folder: Path) -> None:
     bourn(folder, "run", "--quiet", EXAMPLE / "file.sql", "layout.sql")
     (folder / "edited.sql").write_text(text.replace("amount > 0", "amount > 1"))
     said = bourn(folder, "run", "--quiet", EXAMPLE / "file.sql", "edited.sql", check=6).stderr
-    assert "pipeline was changed" in said and "new state" in said, said
+    assert "pipeline was changed" in said and "--adopt" in said, said
 
 
 # ---- event time ----

@@ -222,3 +222,6 @@ SELECT window_start, window_end, k, count(*), max(v) FROM cumulate(a, ts, interv
 
 -- case top of a hop: we timestamptz, m bigint, n numeric(20,0)
 SELECT window_end, max(n), sum(n) FROM (SELECT k, window_start, window_end, count(*) AS n FROM hop(a, ts, interval '1 s', interval '8 s') GROUP BY k, window_start, window_end) q GROUP BY window_start, window_end;
+
+-- case anti join by a time that changes: k int, m timestamptz
+SELECT q.k, q.m FROM (SELECT k, min(ts - interval '2 days') AS m FROM a GROUP BY k) q WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.ts = q.m);
