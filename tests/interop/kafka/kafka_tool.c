@@ -48,12 +48,13 @@ static void print_error(const struct error *e)
     fflush(stdout);
 }
 
-/* Prints a failure; ends the program if waiting cannot help. */
+/* Prints a failure; ends the program if waiting cannot help. At once: the client's threads still run, and what OpenSSL
+ * frees when a process exits is theirs. */
 static void failed(const struct error *e)
 {
     print_error(e);
     if (!e->retriable)
-        exit(1);
+        _exit(1);
 }
 
 static uint32_t wait_for_partitions(struct kafka_consumer *c, int64_t until)
