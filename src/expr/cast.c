@@ -167,7 +167,7 @@ static void numeric_to_numeric(struct call *c)
 static void date_to_timestamp(struct call *c)
 {
     int64_t *restrict out = c->out->col.data;
-    LOOP_UNARY(c, int32_t, out[r] = x * MICROS_PER_DAY);
+    LOOP_UNARY(c, int32_t, out[r] = (int64_t)((uint64_t)x * MICROS_PER_DAY)); /* of a NULL lane x may be anything */
 }
 
 static void timestamp_to_date(struct call *c)
