@@ -297,8 +297,8 @@ def windows_by_the_clock(folder: Path, query: Query) -> None:
         copy = Query(short)
         found = copy.found(run_query(copy, generated(suite.folder, SEEDS[0]), folder, workers))
         wanted, at = collections.Counter(), 0
-        for now, rows in epochs_of(folder / f"state-{workers}"):
-            start = now // 10_000 * 10_000
+        for clock, rows in epochs_of(folder / f"state-{workers}"):
+            start = clock // 10_000 * 10_000
             wanted.update((fields["bidder"], start) for kind, fields in kinds[at:at + rows] if kind == "bid")
             at += rows
         assert at == EVENTS, f"the log has {at} rows"
