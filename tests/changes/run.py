@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import LONG, Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
+from harness.log import slots  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 
 suite = Suite("changes")
@@ -103,8 +104,7 @@ class Place:
         return sorted(path.read_text().splitlines()) if path.exists() else []
 
     def records(self) -> list[dict]:
-        slots = sorted(p for p in (self.folder / "state/log").iterdir() if p.name.isdigit())
-        return [json.loads(slot.read_bytes().partition(b"\n")[2]) for slot in slots]
+        return [json.loads(slot.read_bytes().partition(b"\n")[2]) for slot in slots(self.folder / "state/log")]
 
     def again(self) -> list[dict]:
         """What was read again: the records that carry both a plan and a ledger."""

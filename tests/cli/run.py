@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP, Suite, program  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
-from harness.log import forge, widest_drift  # noqa: E402
+from harness.log import forge, slots, widest_drift  # noqa: E402
 
 suite = Suite("cli")
 BOURN = program()
@@ -283,19 +283,20 @@ def a_tampered_ledger_fails(folder: Path) -> None:
 
 def a_tampered_log_fails(folder: Path) -> None:
     finished_run(folder)
-    slots = sorted((folder / "state/log").iterdir())
-    data = bytearray(slots[len(slots) // 2].read_bytes())
+    log = slots(folder / "state/log")
+    damaged = log[len(log) // 2]
+    data = bytearray(damaged.read_bytes())
     data[-20] ^= 1
-    slots[len(slots) // 2].write_bytes(data)
+    damaged.write_bytes(data)
     done = bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=None)
     assert done.returncode in (1, 6), done
-    assert slots[len(slots) // 2].name in done.stdout + done.stderr
+    assert damaged.name in done.stdout + done.stderr
 
 
 def a_missing_slot_fails(folder: Path) -> None:
     finished_run(folder)
-    slots = sorted((folder / "state/log").iterdir())
-    slots[len(slots) // 2].unlink()
+    log = slots(folder / "state/log")
+    log[len(log) // 2].unlink()
     assert bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=None).returncode in (1, 6)
 
 

@@ -24,6 +24,7 @@ go_on_in_venv()
 from world import EXAMPLE, Observer, Violation, World, finish, lose, put_back, was_killed  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from harness.disk import read_events, worlds  # noqa: E402
+from harness.log import slots  # noqa: E402
 
 WORKERS = 2
 SMALL, LARGE = 2 * 2048 + 500, 20_000  # events: 3 epochs, 10 epochs
@@ -116,7 +117,7 @@ def killed_while_ids_expire(folder: Path, world: World, chance: random.Random) -
     place = world.fresh("expired")
     world.run(place)
     unread = 0
-    for slot in sorted((place / "state" / "log").iterdir()):
+    for slot in slots(place / "state/log"):
         record = json.loads(slot.read_bytes().partition(b"\n")[2])
         if not any(added["level"] for added in record.get("added", [])):  # else they were merged
             unread += len(record.get("dropped", []))

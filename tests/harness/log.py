@@ -32,10 +32,15 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
+def slots(log: Path) -> list[Path]:
+    """The slots of a log, oldest first: all else in its folder is what a killed process was just writing."""
+    return sorted(path for path in log.iterdir() if path.name.isdigit())
+
+
 def forge(log: Path, change: Callable[[str], str]) -> int:
     """Rewrite the payload of every slot; answers how many were changed."""
     changed, previous = 0, None
-    for path in sorted(log.iterdir()):
+    for path in slots(log):
         head, _, payload = path.read_bytes().partition(b"\n")
         forged = change(payload.decode()).encode()
         changed += forged != payload
@@ -56,7 +61,7 @@ def widest_drift(log: Path) -> int:
     in the log. Where a split begins is its own affair."""
     newest: dict[str, int] = {}
     widest = 0
-    for slot in sorted(log.iterdir()):
+    for slot in slots(log):
         splits = json.loads(slot.read_text().partition("\n")[2]).get("splits", [])
         for split in splits:
             least = min((at for name, at in newest.items() if name != split["split"]), default=None)

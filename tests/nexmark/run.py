@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP, Skip, Suite, program  # noqa: E402
+from harness.log import slots  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 
 suite = Suite("nexmark")
@@ -279,7 +280,7 @@ def query_is_postgresqls(folder: Path, postgres: Postgres, query: Query) -> None
 def epochs_of(state: Path) -> list[tuple[int, int]]:
     """Time in microseconds and rows read of each epoch, as the log has them."""
     found = []
-    for path in sorted((state / "log").iterdir()):
+    for path in slots(state / "log"):
         record = json.loads(path.read_text().split("\n", 1)[1])
         lines = record.get("ledger", {}).get("lines", [])
         rows = [line["in"] for line in lines if line["kind"] == "source" and line["name"] == "bids_as_read"]
