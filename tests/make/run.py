@@ -170,18 +170,23 @@ def make_run_and_its_repetition(folder: Path) -> None:
 
 
 def make_run_of_the_other_examples(folder: Path) -> None:
-    env = {**os.environ, "BOURN": str(program())}
+    """One after the other in one clone, each with folders of its own; clean-run then forgets all of them."""
+    (folder / "examples").symlink_to(TOP / "examples")
+    env = {**{name: value for name, value in os.environ.items() if name not in ("LAKE", "BOURN_STATE")},
+           "BOURN": str(program()), "RATE": "0"}
     shown = (": category_windows\n", ": location_windows\n", "category_totals", "delta_scan")
-    for example, query, words in (("transactions", "", shown), ("nexmark", "5", ('"bids":', "the ledger, "))):
-        place = folder / example
-        place.mkdir()
-        env |= {"LAKE": str(place / "lake"), "BOURN_STATE": str(place / "state"), "RATE": "0", "Q": query}
-        done = suite.command([TOP / "tools/run-example", example, "3"], cwd=TOP, env=env, limit=60)
+    for example, query, words in (("payments", "", ("total_deposits",)), ("transactions", "", shown),
+                                  ("nexmark", "5", ('"bids":', "the ledger, "))):
+        done = suite.command([TOP / "tools/run-example", example, "3"], cwd=folder, env=env | {"Q": query}, limit=60)
         for word in words:
             assert word in done.stdout, f"{word}: {done.stdout[-3000:]}"
-    verify = [program(), "verify", "local.sql", "transactions.sql", "--evidence", "evidence.sql"]
-    env |= {"LAKE": str(folder / "transactions/lake"), "BOURN_STATE": str(folder / "transactions/state")}
-    assert ", 0 failed" in suite.command(verify, env=env, cwd=TOP / "examples/transactions").stdout
+    verify = [program(), "verify", "--state", "state-transactions", "examples/transactions/local.sql",
+              "examples/transactions/transactions.sql", "--evidence", "examples/transactions/evidence.sql"]
+    assert ", 0 failed" in suite.command(verify, env=env | {"LAKE": "lake-transactions"}, cwd=folder).stdout
+    assert {path.name for path in folder.iterdir()} == {"examples", "lake", "state", "lake-transactions",
+                                                        "state-transactions", "state-q5"}
+    assert clean_run(folder).returncode == 0
+    assert [path.name for path in folder.iterdir()] == ["examples"]
 
 
 def interrupted(folder: Path, words: list[str]) -> tuple[int, float]:
@@ -212,7 +217,7 @@ def make_run_ends_well_on_interrupt(folder: Path) -> None:
     program()
     code, seconds = interrupted(folder, ["make", "run"])
     assert code == 0, code
-    assert seconds < 2, seconds
+    assert seconds < 20, f"hung for {seconds:.1f} s"
 
 
 def install(folder: Path) -> None:
