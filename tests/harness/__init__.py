@@ -37,6 +37,17 @@ class Skip(Exception):
     """Something the case needs cannot be had on this machine; the text says what."""
 
 
+HANGS = 30  # seconds: what is to end at once and has not ended by then never will, however busy the machine
+
+
+def until(condition, seconds: float = 60) -> None:
+    """Wait for what is sure to happen; never for a time in which it may have happened."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.02)
+
+
 class Suite:
     def __init__(self, name: str):
         self.name = name
@@ -55,7 +66,7 @@ class Suite:
         return not self.words or any(word in case for word in self.words)
 
     @contextlib.contextmanager
-    def case(self, name: str, limit: float = 120) -> Iterator[Path]:
+    def case(self, name: str, limit: float = 300) -> Iterator[Path]:
         """One test: gives it a folder of its own, and `limit` seconds. The body must look at `wants` itself if it is
         slow to set up; the body of an unwanted case is not skipped by `with`, so use `run` for whole functions."""
         begin = time.monotonic()
@@ -73,7 +84,7 @@ class Suite:
         else:
             self._report(True, name, begin)
 
-    def run(self, function, *arguments, limit: float = 120) -> None:
+    def run(self, function, *arguments, limit: float = 300) -> None:
         """A case from a function: its name with spaces for underscores, called with its folder and the arguments."""
         name = function.__name__.replace("_", " ")
         if self.wants(name):
@@ -89,7 +100,7 @@ class Suite:
         print(f"# {time.monotonic() - begin:.2f} s")
         print(f"{'ok' if passed else 'not ok'} {self.count} - {name}{note}", flush=True)
 
-    def command(self, words: Sequence, *, limit: float = 60, check: int | None = 0,
+    def command(self, words: Sequence, *, limit: float = 120, check: int | None = 0,
                 **more) -> subprocess.CompletedProcess:
         """Run a program to its end with captured text output; `check` is the exit code it must have (None: any)."""
         words = [str(word) for word in words]

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import TOP, Suite, program  # noqa: E402
+from harness import TOP, Suite, program, until  # noqa: E402
 from harness.children import die_with_parent, free_port  # noqa: E402
 
 suite = Suite("cli/documented")
@@ -66,13 +66,6 @@ def rows(path: Path) -> list[dict]:
 def start(folder: Path, *words, **more) -> subprocess.Popen:
     return subprocess.Popen([str(w) for w in (BOURN, *words)], cwd=folder, env=environment(folder, **more), text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
-
-
-def until(condition, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.05)
 
 
 def status(folder: Path) -> dict:

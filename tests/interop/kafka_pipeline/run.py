@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import LONG, TOP, Suite, program  # noqa: E402
+from harness import HANGS, LONG, TOP, Suite, program  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
 
 go_on_in_venv()
@@ -250,12 +250,9 @@ def unreachable_broker(folder: Path) -> None:
     pipeline = Pipeline(folder, EXAMPLE / "kafka.sql", KAFKA=f"127.0.0.1:{port}")
     process = pipeline.start()
     time.sleep(4)
-    begin = time.monotonic()
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=10)
-    took = time.monotonic() - begin
+    said, _ = process.communicate(timeout=HANGS)
     assert process.returncode == 0, said
-    assert took < 2, took
     assert f"127.0.0.1:{port}" in said and "refused" in said, said
 
 
