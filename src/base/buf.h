@@ -52,6 +52,8 @@ static inline void buf_put_u32(struct buf *b, uint32_t v) { buf_put(b, &v, sizeo
 static inline void buf_put_u64(struct buf *b, uint64_t v) { buf_put(b, &v, sizeof v); }
 /* LEB128. */
 void buf_put_varint(struct buf *b, uint64_t v);
+/* In decimal. */
+void buf_put_int(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* s as a JSON string with quotes; bytes that are no UTF-8 become U+FFFD. */
 void buf_put_json(struct buf *b, struct slice s);

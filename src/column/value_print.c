@@ -38,8 +38,8 @@ bool column_print(const struct column *c, size_t row, struct buf *out)
         return false;
     switch (c->type.id) {
     case TYPE_BOOL: buf_putc(out, ((const uint8_t *)c->data)[row] ? 't' : 'f'); break;
-    case TYPE_INT4: buf_printf(out, "%d", ((const int32_t *)c->data)[row]); break;
-    case TYPE_INT8: buf_printf(out, "%lld", (long long)((const int64_t *)c->data)[row]); break;
+    case TYPE_INT4: buf_put_int(out, ((const int32_t *)c->data)[row]); break;
+    case TYPE_INT8: buf_put_int(out, ((const int64_t *)c->data)[row]); break;
     case TYPE_FLOAT8: buf_put(out, text, float8_print(((const double *)c->data)[row], text)); break;
     case TYPE_NUMERIC: buf_put(out, text, decimal_print(column_numeric(c, row), c->type.scale, text)); break;
     case TYPE_UUID: print_uuid((const unsigned char *)c->data + row * 16, out); break;

@@ -12,7 +12,6 @@
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "format/formats.h"
-#include "format/json_flatten.h"
 #include "format/json_write.h"
 #include "format/value.h"
 
@@ -41,13 +40,19 @@ static bool table_insert(struct json_decoder *d, struct json_name *name)
     return i == first;
 }
 
+static void forget_followers(struct json_name *name)
+{
+    for (unsigned level = 0; level < JSON_LEVELS; level++)
+        for (unsigned e = 0; e < JSON_EDGES; e++)
+            name->after[level].edges[e].len = JSON_NO_EDGE;
+}
+
 static struct json_name *name_append(struct json_decoder *d, struct slice text)
 {
     struct json_name *name = &d->names[d->nnames++];
     *name = (struct json_name){.into = d->skipped, .text = text, .column = JSON_SKIPPED, .verbatim = is_verbatim(text)};
     json_name_head(text, name->head);
-    for (unsigned e = 0; e < JSON_EDGES; e++)
-        name->edges[e].len = JSON_NO_EDGE;
+    forget_followers(name);
     return name;
 }
 
@@ -88,6 +93,8 @@ static void read_plainly(struct json_decoder *d, struct json_target *t, struct s
 {
     uint32_t nfields = t->out->nfields;
     d->serial++;
+    if (d->flatten)
+        message = json_flatten_message(d->flatten, message, t->arena);
     if (json_read_message(d, t, message))
         return;
     t->out->nfields = nfields;
@@ -124,14 +131,23 @@ static uint64_t scan_block(struct json_decoder *d, struct json_target *t, const 
     return plain;
 }
 
-/* A value in no common spelling, or none. false: it is not JSON. */
+/* Of the rows in `left` those that have no such value get NULL; returns the others. */
+static uint64_t store_absent(struct json_target *t, const struct json_name *name, uint64_t left)
+{
+    uint64_t absent = 0;
+    for (uint64_t bits = left; bits; bits &= bits - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(bits);
+        absent |= (uint64_t)(name->into[i].len == 0) << i;
+    }
+    if (absent)
+        json_store_nulls(t, (uint32_t)name->column, absent);
+    return left & ~absent;
+}
+
+/* A value in no common spelling. false: it is not JSON. */
 static bool store_uncommon(struct json_decoder *d, struct json_target *t, const struct json_name *name,
                            const struct json_extent *e)
 {
-    if (e->len == 0) {
-        json_store_null(t, (uint32_t)name->column);
-        return true;
-    }
     struct json_reader r = {e->p, e->p, e->p + e->len, NULL};
     struct json_token token;
     if (!json_read_value(&r, &token) || r.p != r.end)
@@ -146,6 +162,8 @@ static void decode_block(struct json_decoder *d, struct json_target *t, const st
     uint64_t plain = d->plain ? UINT64_MAX >> (64 - rows) : scan_block(d, t, raw, rows), any = plain;
     for (uint32_t k = 1; k <= d->nwanted && !d->plain; k++) {
         d->left[k] = json_store_column(d, t, &d->names[k], rows);
+        if (d->left[k])
+            d->left[k] = store_absent(t, &d->names[k], d->left[k]);
         any |= d->left[k];
     }
     for (; any; any &= any - 1) {
@@ -217,8 +235,7 @@ static enum status json_decoder_new(const struct schema *schema, const uint64_t 
     d->left = arena_zarray(&d->own, 1 + (size_t)schema->ncols, sizeof *d->left);
     d->type_names = arena_array(&d->own, schema->ncols, sizeof *d->type_names);
     d->names[0] = (struct json_name){.column = JSON_SKIPPED};
-    for (unsigned e = 0; e < JSON_EDGES; e++)
-        d->names[0].edges[e].len = JSON_NO_EDGE;
+    forget_followers(d->names);
     d->nnames = 1;
     for (uint32_t c = 0; c < schema->ncols; c++) {
         if (!bit_get(decode, c))
@@ -232,7 +249,9 @@ static enum status json_decoder_new(const struct schema *schema, const uint64_t 
     }
     make_table(d);
     const char *flatten = option_text(options, json_options, "flatten");
-    *ret = flatten ? json_flatten_new(flatten, &d->base) : &d->base;
+    if (flatten)
+        d->flatten = json_flatten_new(flatten, &d->own);
+    *ret = &d->base;
     return OK;
 }
 

@@ -11,14 +11,16 @@
 #pragma once
 
 #include "flow/format.h"
+#include "format/json_flatten.h"
 #include "format/json_index.h"
 #include "format/json_read.h"
 
 enum {
     JSON_BLOCK = 64,         /* messages read together: a bitmap of them is one word */
     JSON_SKIPPED = -1,       /* column of a key that is none */
-    JSON_GLUE = 51,          /* longest remembered text between two values */
+    JSON_GLUE = 53,          /* longest remembered text between two values */
     JSON_EDGES = 2,          /* remembered followers of a key: an optional key makes two */
+    JSON_LEVELS = 2,         /* where a key may stand: in the message, in an object that was made flat */
     JSON_OTHER_NAMES = 64,   /* remembered keys that are no columns */
     JSON_NO_EDGE = UINT8_MAX /* len of an unused edge */
 };
@@ -30,30 +32,38 @@ struct json_extent {
     uint32_t left; /* bytes that may be read from p on */
 };
 
-/* From the end of a value to the beginning of the next: `, "user_id": `. */
+/* From the end of a value to the beginning of the next: `, "user_id": `; where objects are made flat, with all that is
+ * no key of the flat message: `,"person":null,"bid":{"auction":`. */
 struct json_edge {
     char glue[JSON_GLUE];
-    uint8_t len;
-    struct json_name *next; /* the name in the glue */
+    uint8_t len, quotes;    /* of the glue; quotes in it */
+    uint8_t level;          /* where next stands */
+    struct json_name *next; /* the last name in the glue */
+};
+
+/* What came after a key. */
+struct json_followers {
+    struct json_edge edges[JSON_EDGES];
+    uint32_t newest, misses; /* the edge remembered last; how often none was right */
 };
 
 /* A key of the top-level object; names[0] stands for the beginning of a message. */
 struct json_name {
-    struct json_edge edges[JSON_EDGES];
+    struct json_followers after[JSON_LEVELS]; /* by where the key stood */
     struct json_extent *into; /* where its values of a block are noted */
     struct slice text;
     uint64_t head[2]; /* its first 16 bytes, zeros behind */
     int32_t column;
     struct type type;
-    bool verbatim;           /* the text stands for itself between quotes: nothing in it wants an escape */
-    uint64_t seen;           /* serial number of the last message that had it: a second time is a repeated key */
-    uint32_t newest, misses; /* the edge remembered last; how often none was right */
+    bool verbatim; /* the text stands for itself between quotes: nothing in it wants an escape */
+    uint64_t seen; /* serial number of the last message that had it: a second time is a repeated key */
 };
 
 struct json_decoder {
     struct decoder base;
     struct arena own;
     unsigned flags; /* enum value_flags */
+    struct json_flatten *flatten; /* NULL: objects stay what they are */
     bool plain;     /* read with json_read_message only: tests compare the two ways */
     uint32_t ncolumns;
     struct json_name *names; /* beginning, columns, others */
@@ -132,6 +142,8 @@ uint64_t json_store_column(struct json_decoder *d, struct json_target *t, const 
 void json_store(struct json_decoder *d, struct json_target *t, const struct json_name *name,
                 const struct json_token *token);
 void json_store_null(struct json_target *t, uint32_t column);
+/* The same for some rows of the block that begins at t->row: bit i of `rows` is its row i. */
+void json_store_nulls(struct json_target *t, uint32_t column, uint64_t rows);
 
 /* For tests: read with the plain reader only; find quotes another way. */
 void json_decoder_set_plain(struct decoder *d, bool plain);

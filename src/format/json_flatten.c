@@ -1,12 +1,8 @@
 #include "format/json_flatten.h"
 
 #include <emmintrin.h>
-#include <stdlib.h>
 
-struct flatten_decoder {
-    struct decoder base;
-    struct arena own;
-    struct decoder *inner;
+struct json_flatten {
     struct slice *keys;
     size_t nkeys;
 };
@@ -65,10 +61,10 @@ static const char *skip_value(const char *p, const char *end)
     return NULL;
 }
 
-static bool is_chosen(const struct flatten_decoder *d, struct slice key)
+bool json_flatten_has(const struct json_flatten *f, struct slice key)
 {
-    for (size_t i = 0; i < d->nkeys; i++)
-        if (slice_equal(d->keys[i], key))
+    for (size_t i = 0; i < f->nkeys; i++)
+        if (slice_equal(f->keys[i], key))
             return true;
     return false;
 }
@@ -84,7 +80,7 @@ static char *add(char *to, const char *first, const char *text, size_t n)
 }
 
 /* The message in at most its own length and one byte more; returns the end, NULL: it cannot be taken apart. */
-static char *flatten(const struct flatten_decoder *d, struct slice message, char *to)
+static char *flatten(const struct json_flatten *f, struct slice message, char *to)
 {
     const char *end = message.data + message.len, *p = skip_space(message.data, end);
     if (p == end || *p != '{')
@@ -108,7 +104,7 @@ static char *flatten(const struct flatten_decoder *d, struct slice message, char
         if (!p || p == value)
             return NULL;
         struct slice text = {value, (size_t)(p - value)};
-        bool chosen = is_chosen(d, key);
+        bool chosen = json_flatten_has(f, key);
         if (chosen && *value == '{' && p[-1] == '}') {
             const char *from = skip_space(value + 1, p - 1);
             to = add(to, first, from, (size_t)(p - 1 - from));
@@ -124,43 +120,21 @@ static char *flatten(const struct flatten_decoder *d, struct slice message, char
     return to + (end - p);
 }
 
-static void flatten_decode(struct decoder *base, const struct view *raw, uint32_t rows, struct batch *into,
-                           struct arena *a, struct decoded *ret)
+struct slice json_flatten_message(const struct json_flatten *f, struct slice message, struct arena *a)
 {
-    struct flatten_decoder *d = (struct flatten_decoder *)base;
-    struct view *flat = arena_array(a, rows, sizeof *flat);
-    size_t bytes = rows;
-    for (uint32_t r = 0; r < rows; r++)
-        bytes += view_slice(&raw[r]).len;
-    char *to = arena_alloc(a, bytes);
-    for (uint32_t r = 0; r < rows; r++) {
-        char *end = flatten(d, view_slice(&raw[r]), to);
-        flat[r] = end ? view_of(to, (size_t)(end - to)) : raw[r];
-        to = end ? end : to;
-    }
-    d->inner->ops->decode(d->inner, flat, rows, into, a, ret);
+    char *to = arena_alloc(a, message.len + 1), *end = flatten(f, message, to);
+    return end ? (struct slice){to, (size_t)(end - to)} : message;
 }
 
-static void flatten_free(struct decoder *base)
+struct json_flatten *json_flatten_new(const char *keys, struct arena *a)
 {
-    struct flatten_decoder *d = (struct flatten_decoder *)base;
-    decoder_free(d->inner);
-    arena_release(&d->own);
-    free(d);
-}
-
-struct decoder *json_flatten_new(const char *keys, struct decoder *inner)
-{
-    static const struct decoder_ops ops = {flatten_decode, flatten_free};
-    struct flatten_decoder *d = mem_zalloc(sizeof *d);
-    d->base.ops = &ops;
-    d->inner = inner;
-    d->keys = arena_array(&d->own, strlen(keys) + 1, sizeof *d->keys);
+    struct json_flatten *f = arena_zalloc(a, sizeof *f);
+    f->keys = arena_array(a, strlen(keys) + 1, sizeof *f->keys);
     for (const char *p = keys; *p;) {
         size_t n = strcspn(p, " ,");
         if (n > 0)
-            d->keys[d->nkeys++] = (struct slice){arena_strndup(&d->own, p, n), n};
+            f->keys[f->nkeys++] = (struct slice){arena_strndup(a, p, n), n};
         p += n + (p[n] != 0);
     }
-    return &d->base;
+    return f;
 }

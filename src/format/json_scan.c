@@ -53,7 +53,8 @@ static const char *skip_space(const char *p, const char *end)
 }
 
 /* Where keys come in no steady order, what follows a key is not worth remembering each time. */
-static void edge_remember(struct json_name *from, const char *glue, size_t len, struct json_name *next)
+static void edge_remember(struct json_followers *from, const char *glue, size_t len, size_t quotes,
+                          struct json_name *next, unsigned level)
 {
     enum { EVERY = 8 };
     bool full = from->edges[JSON_EDGES - 1].len != JSON_NO_EDGE;
@@ -63,6 +64,8 @@ static void edge_remember(struct json_name *from, const char *glue, size_t len, 
     struct json_edge *e = &from->edges[from->newest];
     memcpy(e->glue, glue, len);
     e->len = (uint8_t)len;
+    e->quotes = (uint8_t)quotes; /* at most as many as bytes */
+    e->level = (uint8_t)level;
     e->next = next;
 }
 
@@ -122,6 +125,44 @@ INLINED struct json_name *find_key(const struct json_decoder *d, const char *sta
         return NULL;
     *p = value;
     return name;
+}
+
+/* Where a message is and how deep. */
+struct spot {
+    const char *p;
+    const uint16_t *quotes; /* the next ones */
+    char first;             /* what comes before the next key: { or a comma */
+    uint8_t level;
+};
+
+/* "key": of a flattened key, with an object or nothing behind it: to the bracket, or past the null. */
+static bool pass_flat_key(const struct json_decoder *d, const char *start, const char *end, struct spot *at)
+{
+    const char *p = skip_space(at->p, end), *key = start + at->quotes[0] + 1;
+    if (p == end || *p != at->first || skip_space(p + 1, end) != key - 1)
+        return false;
+    struct slice text = {key, (size_t)(at->quotes[1] - at->quotes[0]) - 1};
+    const char *value = json_flatten_has(d->flatten, text) ? find_colon(key + text.len + 1, end) : NULL;
+    if (!value || value == end)
+        return false;
+    bool object = *value == '{';
+    if (!object && (end - value < 5 || memcmp(value, "null", 4) != 0 || !strchr(",} \t\r\n", value[4])))
+        return false;
+    *at = (struct spot){value + (object ? 0 : 4), at->quotes + 2, object ? '{' : ',', object};
+    return true;
+}
+
+/* Past what has no place in the flat message: up to its next key, or its end. */
+static void pass_structure(const struct json_decoder *d, const char *start, const char *end, const uint16_t *last,
+                           struct spot *at)
+{
+    for (;;) {
+        const char *p = skip_space(at->p + (at->level > 0 && at->first == '{'), end);
+        if (at->level > 0 && p < end && *p == '}')
+            *at = (struct spot){p + 1, at->quotes, ',', 0};
+        else if (at->level > 0 || last - at->quotes < 2 || !pass_flat_key(d, start, end, at))
+            return;
+    }
 }
 
 /* ---- values ---- */
@@ -198,6 +239,19 @@ INLINED const char *scalar_end(const char *start, const char *end, const uint16_
     return p;
 }
 
+/* The end of a scalar in a flattened object, whose bracket may have been taken for one of the message. */
+static const char *before_bracket(const char *p, const char *after)
+{
+    const char *q = after;
+    while (q > p && is_space(q[-1]))
+        q--;
+    if (q == p || q[-1] != '}')
+        return after;
+    for (q--; q > p && is_space(q[-1]);)
+        q--;
+    return q;
+}
+
 /* The message from key to key, noting values as number i of the block. Returns how many were wanted; -1: not plain.
  * guess: try edges. careful: there are backslashes, or bytes that are no ASCII. */
 INLINED int32_t walk_keys(struct json_decoder *d, struct json_target *t, struct walk *w, uint32_t i, bool guess,
@@ -206,32 +260,39 @@ INLINED int32_t walk_keys(struct json_decoder *d, struct json_target *t, struct 
     const char *const start = w->start, *const end = w->end, *p = start;
     const uint16_t *quotes = w->quotes, *const last = w->last;
     const uint64_t serial = d->serial;
-    struct json_name *from = d->names;
+    struct json_followers *from = d->names->after;
+    unsigned level = 0;
     int32_t wanted = 0;
     for (char first = '{';; first = ',') {
         struct json_name *name;
-        if (guess && likely(edge_matches(from->edges, p, end))) {
-            p += from->edges[0].len;
-            name = from->edges[0].next;
-        } else if (guess && edge_matches(from->edges + 1, p, end)) {
-            p += from->edges[1].len;
-            name = from->edges[1].next;
-        } else if (last - quotes < 2) {
-            return first == ',' && quotes == last && is_only(p, end, '}') ? wanted : -1;
+        const struct json_edge *edge = from->edges;
+        if (guess && (likely(edge_matches(edge, p, end)) || edge_matches(++edge, p, end))) {
+            p += edge->len;
+            quotes += edge->quotes;
+            level = edge->level;
+            name = edge->next;
         } else {
-            const char *glue = p;
-            name = find_key(d, start, end, quotes, first, &p);
+            struct spot at = {p, quotes, first, (uint8_t)level};
+            if (d->flatten)
+                pass_structure(d, start, end, last, &at);
+            if (last - at.quotes < 2)
+                return at.first == ',' && at.quotes == last && is_only(at.p, end, '}') ? wanted : -1;
+            name = find_key(d, start, end, at.quotes, at.first, &at.p);
             if (unlikely(!name))
                 return -1;
             d->missed++;
-            if (guess)
-                edge_remember(from, glue, (size_t)(p - glue), name);
+            at.quotes += 2;
+            bool flat_key = d->flatten && at.level == 0 && json_flatten_has(d->flatten, name->text);
+            if (guess && !flat_key) /* of such a key the value tells what it is */
+                edge_remember(from, p, (size_t)(at.p - p), (size_t)(at.quotes - quotes), name, at.level);
+            p = at.p;
+            quotes = at.quotes;
+            level = at.level;
         }
-        quotes += 2;
         if (unlikely(name->seen == serial || p == end))
             return -1;
         name->seen = serial;
-        from = name;
+        from = &name->after[level];
         wanted += name->column >= 0;
         const char *after;
         if (*p == '"') {
@@ -245,6 +306,8 @@ INLINED int32_t walk_keys(struct json_decoder *d, struct json_target *t, struct 
                 quotes++;
         } else {
             after = scalar_end(start, end, quotes, last, p);
+            if (level > 0)
+                after = before_bracket(p, after);
         }
         if (unlikely(!after || after <= p))
             return -1;

@@ -97,7 +97,7 @@ static bool put_bound(struct type t, const union parquet_bound *v, bool up, stru
     switch (t.id) {
     case TYPE_INT4:
     case TYPE_INT8:
-        buf_printf(out, "%lld", (long long)v->i);
+        buf_put_int(out, v->i);
         return true;
     case TYPE_FLOAT8:
         if (!isfinite(v->d))

@@ -1,6 +1,6 @@
 /* Appending to one file, exactly once.
  *
- *   1 encode the change set to learn its length and CRC (nothing is written)
+ *   1 encode the change set to learn its length and CRC (nothing is written; what is not too long is kept for 3)
  *   2 the mark: now = the file as it is, next = with the change set
  *   3 append, sync
  *
@@ -11,8 +11,8 @@
 #include "base/os.h"
 #include "sink/file_sink.h"
 
-enum { COPY_BYTES = 1 << 20 };
-static const size_t BATCH_LIMIT = GIB(1);
+enum { COPY_BYTES = 1 << 20, WRITE_BYTES = 16 << 20 };
+static const size_t BATCH_LIMIT = GIB(1), KEPT_BYTES = MIB(256);
 
 /* The first `length` bytes of the file become the file: the seam has no truncate, and this is rare. */
 static enum status cut(struct file_sink *s, uint64_t length, struct error *err)
@@ -84,17 +84,35 @@ enum status file_append_settle(struct file_sink *s, struct error *err)
     return OK;
 }
 
-/* Encode all rows; each batch's bytes go to fd (-1: nowhere) and into the version's length and CRC. */
-static enum status encode_all(struct file_sink *s, struct change_set *changes, int fd, struct file_version *version,
-                              uint64_t *ret_rows, struct error *err)
+/* The change set as the file will have it: as far as it was not written, or grew too long, in `bytes`. */
+struct encoded {
+    struct file_version version;
+    uint64_t rows;
+    struct buf bytes;
+    bool whole; /* all of it is in bytes */
+};
+
+/* What is in bytes goes to fd; fd -1: it is forgotten. */
+static enum status flush(struct file_sink *s, struct encoded *e, int fd, struct error *err)
+{
+    for (size_t at = 0; fd >= 0 && at < e->bytes.len; at += WRITE_BYTES) {
+        if (atomic_load(s->cancelled))
+            return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", s->path);
+        TRY(os_file_write(fd, e->bytes.data + at, MIN(e->bytes.len - at, (size_t)WRITE_BYTES), err));
+    }
+    buf_clear(&e->bytes);
+    return OK;
+}
+
+/* Encode all rows, into `e`, which is empty: to write to fd at once, or (-1) to be kept as long as it is short. */
+static enum status encode_all(struct file_sink *s, struct change_set *changes, int fd, struct encoded *e,
+                              struct error *err)
 {
     AUTO(arena) a = {0};
-    AUTO(buf) out = BUF(BATCH_LIMIT);
-    *ret_rows = 0;
-    version->crc = 0;
+    e->whole = fd < 0;
     if (s->mark.now.length == 0)
-        s->encoder->ops->begin(s->encoder, &out);
-    for (;;) {
+        s->encoder->ops->begin(s->encoder, &e->bytes);
+    for (size_t done = 0;; done = e->bytes.len) {
         struct batch *b = NULL;
         enum status status = changes->next(changes, &a, &b, err);
         if (status == FAILED)
@@ -102,20 +120,51 @@ static enum status encode_all(struct file_sink *s, struct change_set *changes, i
         if (atomic_load(s->cancelled))
             return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", s->path);
         if (status == OK) {
-            s->encoder->ops->encode(s->encoder, b, &out);
-            *ret_rows += batch_live(b);
+            s->encoder->ops->encode(s->encoder, b, &e->bytes);
+            e->rows += batch_live(b);
         }
-        if (out.overflow)
+        if (e->bytes.overflow)
             return error_set(err, ERR_LIMIT, "file %s: a batch of rows is more than 1 GiB", s->path);
-        if (fd >= 0)
-            TRY(os_file_write(fd, out.data, out.len, err));
-        version->crc = crc32c(version->crc, out.data, out.len);
-        version->length += out.len;
-        buf_clear(&out);
+        e->version.crc = crc32c(e->version.crc, e->bytes.data + done, e->bytes.len - done);
+        e->version.length += e->bytes.len - done;
+        e->whole &= e->bytes.len <= KEPT_BYTES;
+        if (!e->whole)
+            TRY(flush(s, e, fd, err));
         arena_reset(&a);
         if (status == AGAIN)
             return OK;
     }
+}
+
+/* Step 3; what was kept is written, what was not is encoded again. */
+static enum status append(struct file_sink *s, struct change_set *changes, struct encoded *first, struct error *err)
+{
+    AUTO_FD fd = -1;
+    TRY(os_file_open(s->path, OS_APPEND, &fd, err));
+    if (first->whole) {
+        TRY(flush(s, first, fd, err));
+        return os_file_sync(fd, err);
+    }
+    struct encoded again = {.version.length = s->mark.now.length, .bytes = BUF(BATCH_LIMIT + KEPT_BYTES)};
+    enum status status = changes->rewind(changes, err);
+    if (status == OK)
+        status = encode_all(s, changes, fd, &again, err);
+    buf_release(&again.bytes);
+    TRY(status);
+    assert(again.version.length == first->version.length && again.version.crc == first->version.crc);
+    return os_file_sync(fd, err);
+}
+
+static enum status write_marked(struct file_sink *s, struct change_set *changes, struct encoded *e, struct error *err)
+{
+    TRY(encode_all(s, changes, -1, e, err));
+    struct file_mark next = s->mark;
+    next.next = e->version;
+    TRY(file_mark_store(s->path, &next, err));
+    s->mark = next;
+    TRY(append(s, changes, e, err));
+    s->mark.now = s->mark.next;
+    return OK;
 }
 
 enum status file_append_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err)
@@ -125,21 +174,13 @@ enum status file_append_apply(struct sink *base, struct change_set *changes, str
     TRY(file_append_settle(s, err));
     if (changes->to <= s->mark.now.epoch)
         return OK;
-    uint64_t rows;
-    struct file_mark next = s->mark;
-    next.next = (struct file_version){.epoch = changes->to, .length = s->mark.now.length};
-    TRY(encode_all(s, changes, -1, &next.next, &rows, err));
-    TRY(file_mark_store(s->path, &next, err));
-    s->mark = next;
-    AUTO_FD fd = -1;
-    TRY(os_file_open(s->path, OS_APPEND, &fd, err));
-    TRY(changes->rewind(changes, err));
-    struct file_version written = {.length = s->mark.now.length};
-    TRY(encode_all(s, changes, fd, &written, &rows, err));
-    TRY(os_file_sync(fd, err));
-    assert(written.length == next.next.length && written.crc == next.next.crc);
-    s->mark.now = s->mark.next;
-    ret->inserted = rows;
-    ret->bytes_written = written.length - next.now.length;
+    uint64_t before = s->mark.now.length;
+    struct encoded e = {.version = {.epoch = changes->to, .length = before},
+                        .bytes = BUF(BATCH_LIMIT + KEPT_BYTES)};
+    enum status status = write_marked(s, changes, &e, err);
+    buf_release(&e.bytes);
+    TRY(status);
+    ret->inserted = e.rows;
+    ret->bytes_written = s->mark.now.length - before;
     return OK;
 }
