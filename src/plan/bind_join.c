@@ -96,21 +96,52 @@ static const char *name_of(const struct joining *j, const struct expr *e)
                                 : j->sides[RIGHT].relation->cols[e->column - j->nleft].name;
 }
 
-static enum status add_key(struct joining *j, struct expr *left, struct expr *right, bool *ret_added)
+/* Digits before the point that a value of the type may have. */
+static unsigned whole_digits(struct type t)
+{
+    return t.id == TYPE_INT4 ? 10 : t.id == TYPE_INT8 ? 19 : t.precision > t.scale ? t.precision - t.scale : 0u;
+}
+
+/* A value without its digits past `scale`: what equals it equals it so, too. */
+static enum status cut_digits(struct joining *j, struct expr **e, unsigned scale)
+{
+    struct expr *args[2] = {*e, NULL};
+    struct arena *a = j->b->arena;
+    if (args[0]->type.id != TYPE_NUMERIC || args[0]->type.scale <= scale)
+        return OK;
+    TRY(expr_number(a, arena_printf(a, "%u", scale), -1, &args[1], j->b->err));
+    return expr_call(a, "trunc", args, 2, -1, e, j->b->err);
+}
+
+/* Both as one type. No type may have room for the digits of both (numeric(38,0) and numeric(38,38)): the key is then what
+ * lies before some digit, and the whole is compared once rows meet (*ret_whole: false). */
+static enum status common_key(struct joining *j, struct expr **left, struct expr **right, bool *ret_whole)
 {
     struct binder *b = j->b;
-    struct type both[] = {left->type, right->type}, common;
-    int32_t at = left->location;
+    struct type both[] = {(*left)->type, (*right)->type}, common;
+    int32_t at = (*left)->location;
+    *ret_whole = true;
+    TRY(bind_located(b, at, expr_common_type(both, 2, "JOIN", &common, b->err)));
+    unsigned whole = MAX(whole_digits(both[0]), whole_digits(both[1]));
+    if (common.id == TYPE_NUMERIC && whole + common.scale > NUMERIC_MAX_PRECISION) {
+        *ret_whole = false;
+        common = type_numeric(NUMERIC_MAX_PRECISION, NUMERIC_MAX_PRECISION - MIN(whole, NUMERIC_MAX_PRECISION));
+        TRY(bind_located(b, at, cut_digits(j, left, common.scale)));
+        TRY(bind_located(b, at, cut_digits(j, right, common.scale)));
+    }
+    TRY(bind_located(b, at, expr_cast(b->arena, *left, common, CAST_IMPLICIT, at, left, b->err)));
+    return bind_located(b, at, expr_cast(b->arena, *right, common, CAST_IMPLICIT, at, right, b->err));
+}
+
+static enum status add_key(struct joining *j, struct expr *left, struct expr *right, bool *ret_added)
+{
     *ret_added = false;
     if (left->type.id == TYPE_FLOAT8 && right->type.id != TYPE_FLOAT8)
         return OK; /* compared as the function compares */
-    TRY(bind_located(b, at, expr_common_type(both, 2, "JOIN", &common, b->err)));
-    TRY(bind_located(b, at, expr_cast(b->arena, left, common, CAST_IMPLICIT, at, &left, b->err)));
-    TRY(bind_located(b, at, expr_cast(b->arena, right, common, CAST_IMPLICIT, at, &right, b->err)));
+    TRY(common_key(j, &left, &right, ret_added));
     j->sides[LEFT].keys[j->nkey] = add_column(&j->sides[LEFT], on_side(j, LEFT, left), name_of(j, left));
     j->sides[RIGHT].keys[j->nkey] = add_column(&j->sides[RIGHT], on_side(j, RIGHT, right), name_of(j, right));
     j->nkey++;
-    *ret_added = true;
     return OK;
 }
 

@@ -225,3 +225,9 @@ SELECT window_end, max(n), sum(n) FROM (SELECT k, window_start, window_end, coun
 
 -- case anti join by a time that changes: k int, m timestamptz
 SELECT q.k, q.m FROM (SELECT k, min(ts - interval '2 days') AS m FROM a GROUP BY k) q WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.ts = q.m);
+
+-- case join by digits that no one type has: id int, k int
+SELECT a.id, b.k FROM a JOIN (SELECT id, k, (CASE WHEN j = 1 THEN 0.5 ELSE 0 END)::numeric(38,38) AS x FROM b) b ON a.j = b.x AND a.id = b.id;
+
+-- case not in by digits that no one type has: id int
+SELECT id FROM a WHERE j NOT IN (SELECT (v / 4.0)::numeric(38,37) FROM b WHERE v > 0);

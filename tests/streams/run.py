@@ -27,6 +27,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import random_queries  # noqa: E402
+from for_postgresql import for_postgresql  # noqa: E402
 from harness import LONG, Suite, program  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 
@@ -36,6 +37,10 @@ ROWS = 400
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 WATERMARK = " OPTIONS (watermark '2 s')"
 COLUMNS = "id int, k int, j int, v int, t text, n numeric(12,2), f double precision, ts timestamptz{} NOT NULL"
+
+
+class Refused(AssertionError):
+    """bourn says before it starts that the query is not for it."""
 
 
 def cases() -> list[tuple[str, str, str]]:
@@ -79,46 +84,6 @@ def load(postgres: Postgres, folder: Path, declared: str = COLUMNS) -> None:
                      f"INSERT INTO {name} SELECT (jsonb_populate_record(NULL::{name}, line)).* FROM raw;")
 
 
-# ---- windows, as PostgreSQL can say them ----
-
-def windows_for_postgresql(query: str) -> str:
-    origin = "TIMESTAMPTZ '1970-01-01 00:00:00Z'"
-
-    def tumble(m: re.Match) -> str:
-        t, ts, size = m.groups()
-        start = f"date_bin('{size}', {ts}, {origin})"
-        return f"(SELECT *, {start} AS window_start, {start} + interval '{size}' AS window_end FROM {t}) AS {t}"
-
-    def hop(m: re.Match) -> str:
-        t, ts, slide, size = m.groups()
-        last = f"date_bin('{slide}', {ts}, {origin})"
-        return (f"(SELECT {t}.*, ws AS window_start, ws + interval '{size}' AS window_end FROM {t}, "
-                f"generate_series(0, 20) AS back, LATERAL (SELECT {last} - back * interval '{slide}' AS ws) starts "
-                f"WHERE ws > {ts} - interval '{size}') AS {t}")
-
-    def cumulate(m: re.Match) -> str:
-        t, ts, step, size = m.groups()
-        first = f"date_bin('{size}', {ts}, {origin})"
-        return (f"(SELECT {t}.*, {first} AS window_start, we AS window_end FROM {t}, "
-                f"generate_series({first} + interval '{step}', {first} + interval '{size}', interval '{step}') AS we "
-                f"WHERE we > {ts}) AS {t}")
-
-    def session(m: re.Match) -> str:
-        t, ts, gap, keys = m.groups()
-        keys = (keys or "").strip(", ")
-        by = f"PARTITION BY {keys}" if keys else ""
-        return (f"(SELECT *, min({ts}) OVER ({by}{',' if keys else 'PARTITION BY'} run) AS window_start, "
-                f"max({ts}) OVER ({by}{',' if keys else 'PARTITION BY'} run) + interval '{gap}' AS window_end FROM "
-                f"(SELECT *, sum(fresh) OVER ({by} ORDER BY {ts}) AS run FROM "
-                f"(SELECT *, CASE WHEN {ts} - lag({ts}) OVER ({by} ORDER BY {ts}) < interval '{gap}' THEN 0 ELSE 1 END "
-                f"AS fresh FROM {t}) x) y) AS {t}")
-
-    for name, arguments, give in (("tumble", 1, tumble), ("hop", 2, hop), ("cumulate", 2, cumulate)):
-        intervals = r",\s*interval '([^']*)'" * arguments
-        query = re.sub(rf"\b{name}\((\w+),\s*(\w+){intervals}\)", give, query)
-    return re.sub(r"\bsession\((\w+),\s*(\w+),\s*interval '([^']*)'((?:,\s*\w+)*)\)", session, query)
-
-
 # ---- running ----
 
 def tables(folder: Path, declared: str, options: str = "") -> str:
@@ -133,8 +98,8 @@ def result_of(query: str, columns: str, path: Path, name: str = "result") -> str
             f"INSERT INTO {name} {query};\n")
 
 
-def pipeline(folder: Path, columns: str, query: str, rows: int, declared: str = COLUMNS) -> str:
-    return (tables(folder.parent, declared) + f"SET bourn.epoch_rows = {rows};\n"
+def pipeline(folder: Path, columns: str, query: str, rows: int, declared: str = COLUMNS, events: Path | None = None) -> str:
+    return (tables(events or folder.parent, declared) + f"SET bourn.epoch_rows = {rows};\n"
             + result_of(query, columns, folder / "result.ndjson"))
 
 
@@ -151,6 +116,9 @@ def run_bourn(folder: Path, sql: str, workers: int, stops: list[float]) -> list[
             process.kill()
         process.communicate()
     done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=100)
+    refused = re.search(r"\.sql:\d+:\d+: error: (.*)", done.stderr)
+    if refused:
+        raise Refused(refused[1])
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{sql}"
     result = folder / "result.ndjson"
     lines = result.read_text().splitlines() if result.exists() else []
@@ -161,7 +129,7 @@ def answer(postgres: Postgres, columns: str, query: str) -> list[tuple]:
     types = [re.sub(r"^\w+ ", "", column.strip()) for column in re.split(r",(?![^(]*\))", columns)]
     names = ", ".join(f"c{i}" for i in range(len(types)))
     casts = ", ".join(f"(c{i}::{t})::text" for i, t in enumerate(types))
-    rows = postgres.rows(f"SELECT {casts} FROM ({windows_for_postgresql(query)}) AS q({names})")
+    rows = postgres.rows(f"SELECT {casts} FROM ({for_postgresql(query)}) AS q({names})")
     return [tuple(row) for row in rows]
 
 
@@ -290,25 +258,42 @@ def check_late(kind: str) -> None:
 RANDOM_CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (20, 8, []), (3, 2, [0.03, 0.02])]
 
 
-def wrong(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple) -> str | None:
-    """What is wrong with bourn's answer: nothing (""), or None where PostgreSQL has none, or too much of one."""
+def wrong(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple, workers: tuple = ()) -> str | None:
+    """What is wrong with bourn's answer, or how it is another with so many workers: nothing (""), or None where
+    PostgreSQL has none, or too much of one, or bourn says at once that it does not."""
     try:
         wanted = [tuple(map(text, row)) for row in answer(postgres, made.columns(), made.sql)]
     except RuntimeError:
         return None
     if len(wanted) > random_queries.MOST_ROWS:
         return None
-    rows, workers, stops = cut
+    rows, few, stops = cut
     folder = folder / f"{time.monotonic_ns()}"
+    folder.mkdir()
     try:
-        sql = pipeline(folder, made.columns(), made.sql, rows, random_queries.DECLARED)
-        got = [tuple(map(text, row)) for row in run_bourn(folder, sql, workers, stops)]
+        found = ""
+        for many in (few, *workers):
+            place = folder / f"{many}"
+            sql = pipeline(place, made.columns(), made.sql, rows, random_queries.DECLARED, folder.parent)
+            got = [tuple(map(text, row)) for row in run_bourn(place, sql, many, stops)]
+            found = found or random_queries.differ(got, wanted, made.types)
+        written = {many: (folder / f"{many}" / "result.ndjson") for many in (few, *workers)}
+        written = {many: path.read_bytes() if path.exists() else b"" for many, path in written.items()}
+        if stops:  # where it was stopped an epoch may have ended, and rows go out by epochs
+            written = {many: b"".join(sorted(found.splitlines(True))) for many, found in written.items()}
+        found = found or ("" if len(set(written.values())) == 1 else f"workers {list(written)} write different bytes")
+    except Refused as refused:
+        shutil.rmtree(folder)
+        refusals[re.sub(r'"[^"]*"|\d+', "...", str(refused))] += 1
+        return None
     except (AssertionError, subprocess.TimeoutExpired) as failure:
-        return str(failure)
-    found = random_queries.differ(got, wanted, made.types)
+        return f"{failure}\n{folder}"
     if not found:
         shutil.rmtree(folder)
     return f"{found}\n{folder}" if found else ""
+
+
+refusals: Counter = Counter()
 
 
 def smallest(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple) -> random_queries.Relation:
@@ -379,7 +364,7 @@ def check_every(postgres: Postgres, folder: Path, made: list, epochs: int, worke
         postgres.run(f"UPDATE read SET up_to_a = {upto['a']}, up_to_b = {upto['b']}")
         suite.command([BOURN, "run", "--quiet", "--until-caught-up", "--workers", workers, folder / "p.sql"],
                       cwd=folder, env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
-        answers = postgres.rows(windows_for_postgresql(" UNION ALL ".join(
+        answers = postgres.rows(for_postgresql(" UNION ALL ".join(
             f"SELECT {i}, row, n FROM ({query}) AS r{i}" for i, query in enumerate(queries))))
         for i in range(len(made)):
             result = folder / f"r{i}.ndjson"
@@ -463,4 +448,5 @@ def main() -> None:
     suite.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Expressions over what a FROM offers, made at random: a part of random_queries.py.
+
+A scope is a list of (text, type). Types are those of SQL below; "flt" is a double whose last digits may differ (a mean, a
+deviation), so nothing is compared, grouped or ordered by it.
+"""
+from __future__ import annotations
+
+SQL = {"int": "int", "bigint": "bigint", "text": "text", "num": "numeric(38,10)", "dbl": "double precision",
+       "bool": "boolean", "date": "date", "time": "timestamptz", "whole": "numeric(38,0)", "part": "numeric(38,38)",
+       "flt": "double precision"}
+EXACT = [of for of in SQL if of != "flt"]
+# What is cast to num, whole or part may be too large for it, in PostgreSQL too: those are made seldom.
+LIKELY = ["int", "bigint", "text", "num", "dbl", "bool", "date", "time"] * 3 + ["whole", "part"]
+COMPARABLE = [("num", "whole"), ("whole", "part"), ("num", "part"), ("bigint", "whole"), ("int", "bigint"),
+              ("int", "num"), ("date", "time"), ("dbl", "int"), ("int", "part")]
+
+
+class Expressions:
+    def __init__(self, rnd):
+        self.rnd = rnd
+        self.names = 0
+
+    def chance(self, of: float) -> bool:
+        return self.rnd.random() < of
+
+    def name(self) -> str:
+        self.names += 1
+        return f"q{self.names}"
+
+    def column(self, scope, of: str) -> str | None:
+        found = [text for text, there in scope if there == of]
+        return self.rnd.choice(found) if found else None
+
+    def constant(self, of: str) -> str:
+        pick = self.rnd.choice
+        if self.chance(0.05):
+            return f"NULL::{SQL[of]}"
+        return {"int": lambda: str(self.rnd.randrange(-2, 8)),
+                "bigint": lambda: f"{pick([0, 3, -9223372036854775807, 9223372036854775807, 40])}::bigint",
+                "text": lambda: pick(["''", "'a'", "'bc'", "'ünï'", "'%'"]),
+                "num": lambda: pick(["0.5", "-3", "12.25", "9999999999.99::numeric(12,2)", "0.0000000001"]),
+                "whole": lambda: pick(["9" * 38, "-" + "9" * 38, "0", "1", "5" * 29]) + "::numeric(38,0)",
+                "part": lambda: pick(["0." + "9" * 38, "-0." + "9" * 38, "0.5", "0"]) + "::numeric(38,38)",
+                "flt": lambda: "0.5::double precision",
+                "dbl": lambda: pick(["0.5", "'NaN'", "2", "-1.25", "'-Infinity'"]) + "::double precision",
+                "bool": lambda: pick(["true", "false"]),
+                "date": lambda: pick(["date '2026-01-01'", "date '2024-02-29'"]),
+                "time": lambda: "timestamptz '2026-01-01 00:00:10Z'"}[of]()
+
+    def expr(self, scope, of: str, depth: int) -> str:
+        leaf = self.column(scope, of) if self.chance(0.85) else None
+        if depth <= 0 or of == "flt" or self.chance(0.35):
+            return leaf or self.constant(of)
+        e = lambda kind: self.expr(scope, kind, depth - 1)  # noqa: E731
+        if self.chance(0.25):
+            return self.choice(e, of)
+        return "(" + getattr(self, f"{of}_expr")(e) + ")"
+
+    def choice(self, e, of: str) -> str:
+        kind = self.rnd.randrange(5)
+        if kind == 0:
+            return f"CASE WHEN {e('bool')} THEN {e(of)} ELSE {e(of)} END"
+        if kind == 1:
+            return f"CASE {e('int')} WHEN 1 THEN {e(of)} WHEN 2 THEN {e(of)} END"
+        if kind == 2:
+            return f"coalesce({e(of)}, {e(of)})"
+        if kind == 3:
+            return f"nullif({e(of)}, {e(of)})"
+        return f"{self.rnd.choice(['greatest', 'least'])}({e(of)}, {e(of)})"
+
+    def int_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"{e('int')} % 100 {self.rnd.choice('+-*')} {e('int')} % 100",
+            lambda: f"{e('int')} / nullif({e('int')}, 0)", lambda: f"{e('int')} % nullif({e('int')}, 0)",
+            lambda: f"length({e('text')})", lambda: f"{e('date')} - date '2026-01-01'",
+            lambda: f"extract(day from {e('date')})::int", lambda: f"extract(second from {e('time')})::int",
+            lambda: f"({e('bool')})::int", lambda: f"position({e('text')} IN {e('text')})",
+            lambda: f"sign({e('whole')})::int", lambda: f"({e('bigint')} % 5)::int"])()
+
+    def bigint_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"{e('int')}::bigint", lambda: f"{e('bigint')} / 7",
+                                lambda: f"{e('bigint')} % 1000 + {e('int')}", lambda: f"{e('bigint')} # 5"])()
+
+    def text_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"upper({e('text')})", lambda: f"left({e('text')} || {e('text')}, 20)",
+            lambda: f"substr({e('text')}, 2, 3)", lambda: f"{e('int')}::text", lambda: f"{e('date')}::text",
+            lambda: f"left(replace({e('text')}, 'a', 'xy'), 20)", lambda: f"lpad({e('text')}, 4, 'ö')",
+            lambda: f"concat({e('int')}, '-', {e('bool')})", lambda: f"split_part({e('text')}, ' ', 2)",
+            lambda: f"({e('whole')})::numeric(38,0)::text"])()
+
+    def num_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"{e('num')} + {e('num')}", lambda: f"{e('num')} - {e('num')}", lambda: f"- {e('num')}",
+            lambda: f"{e('int')}::numeric", lambda: f"round({e('num')}, 1)", lambda: f"trunc({e('num')}, 3)",
+            lambda: f"abs({e('num')})", lambda: f"({e('num')})::numeric(38,2)", lambda: f"{e('num')} % 1000",
+            lambda: f"(({e('num')} % 1000) / nullif({e('num')} % 100, 0))::numeric(38,6)",
+            lambda: f"floor({e('num')})", lambda: f"{e('whole')} % 100000", lambda: f"trunc({e('part')}, 5)"])()
+
+    def whole_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"- {e('whole')}", lambda: f"abs({e('whole')})",
+                                lambda: f"{e('whole')} % 1000003", lambda: f"{e('bigint')}::numeric(38,0)"])()
+
+    def part_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"- {e('part')}", lambda: f"abs({e('part')})", lambda: f"{e('part')} % 0.001"])()
+
+    def dbl_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"{e('dbl')} {self.rnd.choice('+-')} {e('dbl')}", lambda: f"{e('dbl')} * 2",
+            lambda: f"{e('int')}::double precision", lambda: f"abs({e('dbl')})", lambda: f"floor({e('dbl')})",
+            lambda: f"floor({e('num')} % 1000)::double precision", lambda: f"{e('dbl')} / 4"])()
+
+    def date_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"{e('date')} + {e('int')} % 50", lambda: f"({e('time')})::date",
+                                lambda: f"date_trunc('month', {e('time')})::date"])()
+
+    def time_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"date_trunc('{self.rnd.choice(['second', 'minute', 'month'])}', {e('time')})",
+            lambda: f"{e('time')} + interval '{self.rnd.choice(['1 s', '-2 days', '1 month'])}'",
+            lambda: f"date_bin(interval '5 s', {e('time')}, timestamptz '2000-01-01 00:00:00Z')"])()
+
+    def bool_expr(self, e) -> str:
+        of = self.rnd.choice([*EXACT, "int", "text", "num"])
+        compare = self.rnd.choice(["=", "<>", "<", "<=", ">", ">="])
+        left, right = self.rnd.sample(self.rnd.choice(COMPARABLE), 2)
+        return self.rnd.choice([
+            lambda: f"{e(of)} {compare} {e(of)}", lambda: f"{e(of)} {compare} {self.constant(of)}",
+            lambda: f"{e(of)} IS {self.rnd.choice(['', 'NOT '])}NULL",
+            lambda: f"{e(of)} IS {self.rnd.choice(['', 'NOT '])}DISTINCT FROM {e(of)}",
+            lambda: f"{e('bool')} {self.rnd.choice(['AND', 'OR'])} {e('bool')}", lambda: f"NOT {e('bool')}",
+            lambda: f"{e('int')} {self.rnd.choice(['', 'NOT '])}IN (1, 2, {e('int')})",
+            lambda: f"{e('int')} BETWEEN {e('int')} AND {e('int')} + 3",
+            lambda: f"{e('text')} {self.rnd.choice(['', 'NOT '])}LIKE '{self.rnd.choice(['%a%', '_', '%ï%'])}'",
+            lambda: f"{e(left)} {compare} {e(right)}", lambda: f"{e('bool')} IS NOT TRUE"])()
+
+    # ---- what is made of several rows ----
+
+    def aggregates(self, scope, most: int) -> list[tuple[str, str]]:
+        found = []
+        for _ in range(self.rnd.randint(1, most)):
+            if self.chance(0.15):
+                found.append(self.arg_extreme(scope))
+                continue
+            call, of = self.aggregate_call(scope)
+            if self.chance(0.3):
+                call += f" FILTER (WHERE {self.expr(scope, 'bool', 1)})"
+            # PostgreSQL gives a mean as many digits as it likes: fewer are the same
+            made = {"mean": (f"({call})::numeric(38,6)", "num"), "key": (f"({call})::int", "int")}
+            found.append(made.get(of, (call, of)))
+        return found
+
+    def aggregate_call(self, scope) -> tuple[str, str]:
+        e = lambda of: self.expr(scope, of, 1)  # noqa: E731
+        any_of, extreme = self.rnd.choice(EXACT), self.rnd.choice([of for of in EXACT if of != "bool"])
+        distinct, least = self.rnd.choice(["", "DISTINCT "]), self.rnd.choice(["min", "max"])
+        deviation = self.rnd.choice(["var_pop", "var_samp", "stddev_pop", "stddev_samp", "avg"])
+        ordered = f"({self.expr(scope, 'text', 1)})"
+        return self.rnd.choice([
+            lambda: ("count(*)", "bigint"), lambda: ("count(*)", "key"), lambda: (f"count({e(any_of)})", "bigint"),
+            lambda: (f"count(DISTINCT {e(any_of)})", "bigint"), lambda: (f"count(DISTINCT {e(any_of)})", "key"),
+            lambda: (f"approx_count_distinct({e(any_of)})", "bigint"),
+            lambda: (f"sum({distinct}{e('int')})", "bigint"), lambda: (f"sum({distinct}{e('num')})", "num"),
+            lambda: (f"sum({distinct}{e('bigint')})", "num"), lambda: (f"sum({distinct}{e('dbl')})", "dbl"),
+            lambda: (f"{least}({e(extreme)})", extreme), lambda: (f"{least}({e(extreme)})", extreme),
+            lambda: (f"{least}({e('int')})", "int"),
+            lambda: (f"bool_{self.rnd.choice(['and', 'or'])}({e('bool')})", "bool"),
+            lambda: (f"avg({distinct}{e('int')})", "mean"), lambda: (f"avg({e('num')} % 1000)", "mean"),
+            lambda: (f"{deviation}({distinct}{e('dbl')} / 4)", "flt"),
+            lambda: (f"covar_pop({self.few(scope)}, {self.few(scope)})", "flt"),
+            lambda: (f"string_agg({ordered}, ',' ORDER BY {ordered})", "text"),
+            lambda: (f"string_agg(DISTINCT {ordered}, ',')", "text")])()
+
+    def few(self, scope) -> str:
+        """A double of no great size, so that what PostgreSQL rounds on the way is not all there is."""
+        return f"({self.expr(scope, 'int', 1)} % 100)::double precision"
+
+    def arg_extreme(self, scope) -> tuple[str, str]:
+        """PostgreSQL has none: for_postgresql.py says what is meant."""
+        of, by = (self.rnd.choice([of for of in EXACT if of != "bool"]) for _ in range(2))
+        x, y = self.column(scope, of) or self.constant(of), self.column(scope, by) or self.constant(by)
+        return f"arg_{self.rnd.choice(['min', 'max'])}(/*x*/{x}/*y*/, {y}/*z*/)", of
