@@ -113,8 +113,8 @@ static enum status cut_digits(struct joining *j, struct expr **e, unsigned scale
     return expr_call(a, "trunc", args, 2, -1, e, j->b->err);
 }
 
-/* Both as one type. No type may have room for the digits of both (numeric(38,0) and numeric(38,38)): the key is then what
- * lies before some digit, and the whole is compared once rows meet (*ret_whole: false). */
+/* Both as one type. Where none has room for the digits of both (numeric(38,0) and numeric(38,38)) the key is what lies
+ * before some digit, and the whole is compared once rows meet (*ret_whole: false). */
 static enum status common_key(struct joining *j, struct expr **left, struct expr **right, bool *ret_whole)
 {
     struct binder *b = j->b;

@@ -1,4 +1,4 @@
-"""What PostgreSQL does not have, in its own words: windows in FROM, arg_min and arg_max, approx_count_distinct of few."""
+"""What PostgreSQL does not have, in its words: windows in FROM, arg_min and arg_max, approx_count_distinct of few."""
 from __future__ import annotations
 
 import re

@@ -1,7 +1,7 @@
 """Expressions over what a FROM offers, made at random: a part of random_queries.py.
 
-A scope is a list of (text, type). Types are those of SQL below; "flt" is a double whose last digits may differ (a mean, a
-deviation), so nothing is compared, grouped or ordered by it.
+A scope is a list of (text, type). Types are those of SQL below; "flt" is a double whose last digits may differ (a mean,
+a deviation), so nothing is compared, grouped or ordered by it.
 """
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ class Expressions:
                                 lambda: f"{e('whole')} % 1000003", lambda: f"{e('bigint')}::numeric(38,0)"])()
 
     def part_expr(self, e) -> str:
-        return self.rnd.choice([lambda: f"- {e('part')}", lambda: f"abs({e('part')})", lambda: f"{e('part')} % 0.001"])()
+        return self.rnd.choice([lambda: f"- {e('part')}", lambda: f"abs({e('part')})",
+                                lambda: f"{e('part')} % 0.001"])()
 
     def dbl_expr(self, e) -> str:
         return self.rnd.choice([

@@ -2,8 +2,8 @@
 and by PostgreSQL over the same rows.
 
 `relation(rnd, depth)` is a query and the types of its columns. random_expressions.py, random_relations.py and
-random_windows.py are what it is made of. Left out is what has no one answer: ties, the text of a double, sums of doubles
-that depend on their order, digits of a quotient that PostgreSQL happens to give.
+random_windows.py are what it is made of. Left out is what has no one answer: ties, the text of a double, sums of
+doubles that depend on their order, digits of a quotient that PostgreSQL happens to give.
 """
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def row(i: int, rnd) -> dict:
     at = BASE + datetime.timedelta(milliseconds=i * 250 + rnd.randint(-700, 700))
     limits = ["9999999999.99", "-9999999999.99", "0.00", "0.01"]
     nines = "9" * 38
-    return {"id": i, "k": rnd.choice([None, None, *range(8)]), "j": rnd.randrange(3), "v": rnd.choice([None, *range(6)]),
+    return {"id": i, "k": rnd.choice([None, None, *range(8)]), "j": rnd.randrange(3),
+            "v": rnd.choice([None, *range(6)]),
             "g": rnd.choice([None, 0, 1, -7, 9223372036854775807, -9223372036854775807, rnd.randrange(10 ** 12)]),
             "t": rnd.choice(["", "a", "bc", "ünïcödé", "a much longer text than fits", None, "ba a"]),
             "n": rnd.choice([None, *limits, f"{rnd.randint(-99999, 99999) / 100:.2f}"]),
@@ -70,7 +71,8 @@ def grouped(rows: list[tuple], types: list[str]) -> dict[tuple, list]:
     found = defaultdict(list)
     for row in rows:
         exact = tuple(cell for cell, of in zip(row, types) if of not in ("dbl", "flt"))
-        found[exact].append([None if cell is None else float(cell) for cell, of in zip(row, types) if of in ("dbl", "flt")])
+        found[exact].append([None if cell is None else float(cell) for cell, of in zip(row, types)
+                             if of in ("dbl", "flt")])
     for doubles in found.values():
         doubles.sort(key=lambda row: [(cell is None, cell is not None and math.isnan(cell),
                                        0 if cell is None or math.isnan(cell) else cell) for cell in row])
@@ -80,7 +82,7 @@ def grouped(rows: list[tuple], types: list[str]) -> dict[tuple, list]:
 def close(x: float | None, y: float | None) -> bool:
     if x is None or y is None or math.isnan(x) or math.isnan(y):
         return x is y or (x is not None and y is not None and math.isnan(x) and math.isnan(y))
-    return x == y or abs(x - y) <= 1e-12 * max(abs(x), abs(y))
+    return x == y or abs(x - y) <= 1e-12 * max(abs(x), abs(y), 1)
 
 
 def differ(got: list[tuple], wanted: list[tuple], types: list[str]) -> str:

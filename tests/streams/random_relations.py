@@ -47,7 +47,7 @@ class Relations(Expressions):
         return self.from_item(self.relation(depth - 1) if depth > 0 and self.chance(0.6) else None)
 
     def output(self, scope, of_most: int = 5) -> tuple[str, list[str], list[int]]:
-        """A select list over what is there, some columns as they are, some computed; types, and which are event time."""
+        """A select list over what is there, some of it computed; its types, and which columns are event time."""
         chosen = []
         for _ in range(self.rnd.randint(2, of_most)):
             if self.chance(0.5):

@@ -39,10 +39,6 @@ WATERMARK = " OPTIONS (watermark '2 s')"
 COLUMNS = "id int, k int, j int, v int, t text, n numeric(12,2), f double precision, ts timestamptz{} NOT NULL"
 
 
-class Refused(AssertionError):
-    """bourn says before it starts that the query is not for it."""
-
-
 def cases() -> list[tuple[str, str, str]]:
     found = []
     for block in re.split(r"^-- case ", (HERE / "cases.sql").read_text(), flags=re.M)[1:]:
@@ -98,8 +94,8 @@ def result_of(query: str, columns: str, path: Path, name: str = "result") -> str
             f"INSERT INTO {name} {query};\n")
 
 
-def pipeline(folder: Path, columns: str, query: str, rows: int, declared: str = COLUMNS, events: Path | None = None) -> str:
-    return (tables(events or folder.parent, declared) + f"SET bourn.epoch_rows = {rows};\n"
+def pipeline(folder: Path, columns: str, query: str, rows: int, declared: str = COLUMNS) -> str:
+    return (tables(folder.parent, declared) + f"SET bourn.epoch_rows = {rows};\n"
             + result_of(query, columns, folder / "result.ndjson"))
 
 
@@ -116,9 +112,6 @@ def run_bourn(folder: Path, sql: str, workers: int, stops: list[float]) -> list[
             process.kill()
         process.communicate()
     done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=100)
-    refused = re.search(r"\.sql:\d+:\d+: error: (.*)", done.stderr)
-    if refused:
-        raise Refused(refused[1])
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{sql}"
     result = folder / "result.ndjson"
     lines = result.read_text().splitlines() if result.exists() else []
@@ -256,73 +249,95 @@ def check_late(kind: str) -> None:
 # ---- queries nobody thought of ----
 
 RANDOM_CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (20, 8, []), (3, 2, [0.03, 0.02])]
+AT_ONCE = 6  # queries of one pipeline: most of what a query costs is to begin
+Asked = tuple[random_queries.Relation, list[tuple]]  # and PostgreSQL's answer
+refusals: Counter = Counter()
 
 
-def wrong(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple, workers: tuple = ()) -> str | None:
-    """What is wrong with bourn's answer, or how it is another with so many workers: nothing (""), or None where
-    PostgreSQL has none, or too much of one, or bourn says at once that it does not."""
+def asked(postgres: Postgres, made: random_queries.Relation) -> Asked | None:
+    """None where PostgreSQL has no answer, or too much of one, or bourn says at once that it has none."""
+    sql = tables(Path("."), random_queries.DECLARED) + result_of(made.sql, made.columns(), Path("r"))
+    said = suite.command([BOURN, "check", "-"], input=sql, check=None).stderr
+    refused = re.search(r":\d+:\d+: error: (.*)", said)
+    if refused:
+        refusals[re.sub(r'"[^"]*"|\w+\(\)', "...", refused[1])] += 1
+        return None
     try:
         wanted = [tuple(map(text, row)) for row in answer(postgres, made.columns(), made.sql)]
     except RuntimeError:
         return None
-    if len(wanted) > random_queries.MOST_ROWS:
-        return None
+    return (made, wanted) if len(wanted) <= random_queries.MOST_ROWS else None
+
+
+def rows_of(path: Path) -> list[tuple]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [tuple(text(cell) for cell in json.loads(line, parse_float=str, parse_int=str).values()) for line in lines]
+
+
+def wrong(folder: Path, queries: list[Asked], cut: tuple, workers: tuple = ()) -> list[str]:
+    """What is wrong with bourn's answer to each, or how it is another with so many workers; "" where nothing is."""
     rows, few, stops = cut
     folder = folder / f"{time.monotonic_ns()}"
     folder.mkdir()
-    try:
-        found = ""
-        for many in (few, *workers):
-            place = folder / f"{many}"
-            sql = pipeline(place, made.columns(), made.sql, rows, random_queries.DECLARED, folder.parent)
-            got = [tuple(map(text, row)) for row in run_bourn(place, sql, many, stops)]
-            found = found or random_queries.differ(got, wanted, made.types)
-        written = {many: (folder / f"{many}" / "result.ndjson") for many in (few, *workers)}
-        written = {many: path.read_bytes() if path.exists() else b"" for many, path in written.items()}
-        if stops:  # where it was stopped an epoch may have ended, and rows go out by epochs
-            written = {many: b"".join(sorted(found.splitlines(True))) for many, found in written.items()}
-        found = found or ("" if len(set(written.values())) == 1 else f"workers {list(written)} write different bytes")
-    except Refused as refused:
+    found, first = [""] * len(queries), []
+    for many in (few, *workers):
+        place = folder / f"{many}"
+        results = [place / f"r{i}.ndjson" for i in range(len(queries))]
+        sql = tables(folder.parent, random_queries.DECLARED) + f"SET bourn.epoch_rows = {rows};\n" + "".join(
+            result_of(made.sql, made.columns(), path, path.stem) for (made, _), path in zip(queries, results))
+        try:
+            run_bourn(place, sql, many, stops)
+        except (AssertionError, subprocess.TimeoutExpired) as failure:
+            return [f"{failure}\n{place}"] * len(queries)
+        # Where it was stopped an epoch may have ended, and rows go out by epochs.
+        written = [sorted(path.read_bytes().splitlines()) if path.exists() and stops else
+                   path.read_bytes().splitlines() if path.exists() else [] for path in results]
+        first = first or written
+        for i, (made, wanted) in enumerate(queries):
+            found[i] = found[i] or random_queries.differ(rows_of(results[i]), wanted, made.types)
+            if not found[i] and written[i] != first[i]:
+                found[i] = f"{many} workers write other bytes than {few}"
+    if not any(found):
         shutil.rmtree(folder)
-        refusals[re.sub(r'"[^"]*"|\d+', "...", str(refused))] += 1
-        return None
-    except (AssertionError, subprocess.TimeoutExpired) as failure:
-        return f"{failure}\n{folder}"
-    if not found:
-        shutil.rmtree(folder)
-    return f"{found}\n{folder}" if found else ""
-
-
-refusals: Counter = Counter()
+    return [f"{one}\n{folder}" if one else "" for one in found]
 
 
 def smallest(postgres: Postgres, folder: Path, made: random_queries.Relation, cut: tuple) -> random_queries.Relation:
     for part in made.parts:
-        if wrong(postgres, folder, part, cut):
+        one = asked(postgres, part)
+        if one and any(wrong(folder, [one], cut)):
             return smallest(postgres, folder, part, cut)
     return made
 
 
+def random_batch(postgres: Postgres, folder: Path) -> tuple[int, int]:
+    """Some queries at once; how many, and how many more there is no answer to."""
+    seed = suite.random.randrange(1 << 32)
+    rnd = random.Random(seed)
+    made = [asked(postgres, random_queries.relation(rnd, rnd.choice([0, 1, 1, 2, 2, 3]))) for _ in range(AT_ONCE)]
+    queries = [one for one in made if one]
+    cut = rnd.choice(RANDOM_CUTS)
+    workers = tuple({1, 2, 8} - {cut[1]}) if rnd.random() < 0.3 else ()
+    for (one, _), said in zip(queries, wrong(folder, queries, cut, workers) if queries else []):
+        if said:
+            small = smallest(postgres, folder, one, cut)
+            raise AssertionError(f"rows, workers, stops: {cut}, {workers}; queries {seed}\n{small.sql}\n{said}")
+    return len(queries), len(made) - len(queries)
+
+
 def check_random(postgres: Postgres, folder: Path, seconds: float) -> None:
     end = time.monotonic() + seconds
-    checked = skipped = 0
+    checked = skipped = batches = 0
+    postgres.run("ALTER ROLE postgres SET statement_timeout = '2s'")  # what takes longer is no query for a test
     while time.monotonic() < end:
-        if (checked + skipped) % 100 == 0:
+        if batches % 12 == 0:
             random_queries.write_rows(folder, suite.random)
             load(postgres, folder, random_queries.DECLARED)
-        seed = suite.random.randrange(1 << 32)
-        rnd = random.Random(seed)
-        made = random_queries.relation(rnd, rnd.choice([0, 1, 1, 2, 2, 3]))
-        cut = rnd.choice(RANDOM_CUTS)
-        found = wrong(postgres, folder, made, cut)
-        if found:
-            small = smallest(postgres, folder, made, cut)
-            raise AssertionError(f"rows an epoch, workers, stops: {cut}; query {seed}\n{small.sql}\n"
-                                 f"{wrong(postgres, folder, small, cut)}")
-        checked += found is not None
-        skipped += found is None
-    print(f"# {checked} queries; PostgreSQL has no answer to {skipped} more")
-    assert checked > 10 * skipped, "the queries are of no use"
+        more, without = random_batch(postgres, folder)
+        checked, skipped, batches = checked + more, skipped + without, batches + 1
+    postgres.run("ALTER ROLE postgres RESET statement_timeout")
+    print(f"# {checked} queries; no answer to {skipped} more: {dict(refusals.most_common())}")
+    assert checked > 8 * skipped, "the queries are of no use"
 
 
 # ---- what is published after every epoch ----
