@@ -1,10 +1,8 @@
 #include "source/payments.h"
 
-#include "source/event_text.h"
+#include "source/event_flat.h"
 
 enum { USERS = 500 };
-
-static const int64_t LATE_AT_LEAST = 26 * 3600 * MICROS_PER_SECOND, LATE_SPREAD = 24 * 3600 * MICROS_PER_SECOND;
 
 static char *put_hex(char *to, uint64_t v, unsigned digits)
 {
@@ -39,14 +37,7 @@ static char *put_user(char *to, unsigned user)
 
 enum field { EVENT_ID, EVENT_TIME, USER_ID, EVENT_TYPE, CHANNEL, CURRENCY, AMOUNT, SCHEMA_VERSION, FIELDS };
 
-/* How an event is spoilt: the value of a field as it is written instead (NULL: the key is left out); or, for no
- * field, the whole message. */
-struct spoil {
-    enum field field;
-    const char *value;
-};
-
-static const struct spoil spoils[] = {
+static const struct event_spoil spoils[] = {
     {EVENT_ID, NULL},
     {EVENT_ID, "null"},
     {EVENT_TIME, NULL},
@@ -93,10 +84,10 @@ static const char *const leads[FIELDS] = {
     "\"channel\":",  "\"currency\":",   "\"amount\":",  "\"schema_version\":",
 };
 
-static char *put_value(struct events *p, char *to, enum field field, uint64_t n, int64_t time_us)
+static char *put_value(struct events *p, char *to, unsigned field, uint64_t n, int64_t time_us)
 {
     uint64_t word = events_random(p, n, 1);
-    switch (field) {
+    switch ((enum field)field) {
     case EVENT_ID:
         *to++ = '"';
         to = put_id(to, events_random(p, n, 2), events_random(p, n, 3));
@@ -130,48 +121,21 @@ static char *put_value(struct events *p, char *to, enum field field, uint64_t n,
     return to;
 }
 
-static size_t make(struct events *p, uint64_t n, int64_t time_us, const struct spoil *spoil, char *out,
-                   struct slice *ret_key)
-{
-    *ret_key = (struct slice){0};
-    if (spoil && spoil->field == FIELDS)
-        return (size_t)(put(out, spoil->value, strlen(spoil->value)) - out);
-    char *to = out;
-    for (enum field f = 0; f < FIELDS; f++) {
-        bool spoilt = spoil && spoil->field == f;
-        if (spoilt && !spoil->value)
-            continue;
-        *to = to == out ? '{' : ',';
-        to++;
-        to = put(to, leads[f], strlen(leads[f]));
-        const char *value = to;
-        to = spoilt ? put(to, spoil->value, strlen(spoil->value)) : put_value(p, to, f, n, time_us);
-        if (f == USER_ID && !spoilt)
-            *ret_key = (struct slice){value + 1, (size_t)(to - value) - 2};
-    }
-    *to++ = '}';
-    assert(to - out <= PAYMENT_BYTES);
-    return (size_t)(to - out);
-}
+static const struct event_shape shape = {
+    .leads = leads,
+    .nfields = FIELDS,
+    .key = USER_ID,
+    .put_value = put_value,
+    .spoils = spoils,
+    .nspoils = ARRAY_LEN(spoils),
+    .most = PAYMENT_BYTES,
+    .late_at_least_us = 26 * 3600 * MICROS_PER_SECOND,
+    .late_spread_us = 24 * 3600 * MICROS_PER_SECOND,
+};
 
 static size_t payments_event(struct events *p, uint64_t n, char *out, struct slice *ret_key)
 {
-    int64_t time_us = events_time(p, n);
-    uint64_t more = events_random(p, n, 0) >> 16;
-    switch (events_kind(p, n)) {
-    case EVENT_GOOD:
-        break;
-    case EVENT_BAD:
-        return make(p, n, time_us, &spoils[more % ARRAY_LEN(spoils)], out, ret_key);
-    case EVENT_DUPLICATE:
-        n = events_original(p, n);
-        time_us = events_time(p, n);
-        break;
-    case EVENT_LATE:
-        time_us -= LATE_AT_LEAST + (int64_t)(more % (uint64_t)LATE_SPREAD);
-        break;
-    }
-    return make(p, n, time_us, NULL, out, ret_key);
+    return event_flat(p, &shape, n, out, ret_key);
 }
 
 size_t payments_make(struct events *e, uint64_t n, char out[static PAYMENT_BYTES])

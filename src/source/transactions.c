@@ -6,11 +6,9 @@
  * 100 customers, 10.00 to 500.00, five categories, four locations, three ways to pay. Event n has the id n + 1. Late
  * ones are 15 to 45 minutes older than their neighbours. The key is the customer's id.
  */
-#include "source/event_text.h"
+#include "source/event_flat.h"
 
 enum { CUSTOMERS = 100, LEAST_CENTS = 1000, MOST_CENTS = 50000, TRANSACTION_BYTES = 256 };
-
-static const int64_t LATE_AT_LEAST = 15 * 60 * MICROS_PER_SECOND, LATE_SPREAD = 30 * 60 * MICROS_PER_SECOND;
 
 enum field { TRANSACTION_ID, CUSTOMER_ID, AMOUNT, CATEGORY, TIMESTAMP, LOCATION, PAYMENT_METHOD, FIELDS };
 
@@ -18,11 +16,7 @@ static const char *const leads[FIELDS] = {
     "\"transaction_id\":", "\"customer_id\":", "\"amount\":", "\"category\":", "\"timestamp\":", "\"location\":",
     "\"payment_method\":"};
 
-/* A value that is written instead; or, for no field, the whole message. */
-static const struct spoil {
-    enum field field;
-    const char *value;
-} spoils[] = {
+static const struct event_spoil spoils[] = {
     {TRANSACTION_ID, "null"}, {CUSTOMER_ID, "null"},  {AMOUNT, "null"},
     {AMOUNT, "-12.50"},       {AMOUNT, "\"a lot\""},  {AMOUNT, "10.005"},
     {CATEGORY, "\"\""},       {CATEGORY, "17"},       {TIMESTAMP, "\"yesterday\""},
@@ -39,13 +33,13 @@ static char *put_choice(char *to, const char *const *choices, uint64_t n, uint64
     return to;
 }
 
-static char *put_value(struct events *e, char *to, enum field field, uint64_t n, int64_t time_us)
+static char *put_value(struct events *e, char *to, unsigned field, uint64_t n, int64_t time_us)
 {
     static const char *const categories[] = {"electronics", "clothing", "groceries", "books", "sports"};
     static const char *const locations[] = {"US", "UK", "EU", "APAC"};
     static const char *const methods[] = {"credit_card", "debit_card", "paypal"};
     uint64_t word = events_random(e, n, 1);
-    switch (field) {
+    switch ((enum field)field) {
     case TRANSACTION_ID:
         to = put_number(PUT(to, "\"T"), n + 1, 6);
         break;
@@ -71,46 +65,21 @@ static char *put_value(struct events *e, char *to, enum field field, uint64_t n,
     return to;
 }
 
-static size_t make(struct events *e, uint64_t n, int64_t time_us, const struct spoil *spoil, char *out,
-                   struct slice *ret_key)
-{
-    *ret_key = (struct slice){0};
-    if (spoil && spoil->field == FIELDS)
-        return (size_t)(put(out, spoil->value, strlen(spoil->value)) - out);
-    char *to = out;
-    for (enum field f = 0; f < FIELDS; f++) {
-        bool spoilt = spoil && spoil->field == f;
-        *to = to == out ? '{' : ',';
-        to++;
-        to = put(to, leads[f], strlen(leads[f]));
-        const char *value = to;
-        to = spoilt ? put(to, spoil->value, strlen(spoil->value)) : put_value(e, to, f, n, time_us);
-        if (f == CUSTOMER_ID && !spoilt)
-            *ret_key = (struct slice){value + 1, (size_t)(to - value) - 2};
-    }
-    *to++ = '}';
-    assert(to - out <= TRANSACTION_BYTES);
-    return (size_t)(to - out);
-}
+static const struct event_shape shape = {
+    .leads = leads,
+    .nfields = FIELDS,
+    .key = CUSTOMER_ID,
+    .put_value = put_value,
+    .spoils = spoils,
+    .nspoils = ARRAY_LEN(spoils),
+    .most = TRANSACTION_BYTES,
+    .late_at_least_us = 15 * 60 * MICROS_PER_SECOND,
+    .late_spread_us = 30 * 60 * MICROS_PER_SECOND,
+};
 
 static size_t transactions_make(struct events *e, uint64_t n, char *out, struct slice *ret_key)
 {
-    int64_t time_us = events_time(e, n);
-    uint64_t more = events_random(e, n, 0) >> 16;
-    switch (events_kind(e, n)) {
-    case EVENT_GOOD:
-        break;
-    case EVENT_BAD:
-        return make(e, n, time_us, &spoils[more % ARRAY_LEN(spoils)], out, ret_key);
-    case EVENT_DUPLICATE:
-        n = events_original(e, n);
-        time_us = events_time(e, n);
-        break;
-    case EVENT_LATE:
-        time_us -= LATE_AT_LEAST + (int64_t)(more % (uint64_t)LATE_SPREAD);
-        break;
-    }
-    return make(e, n, time_us, NULL, out, ret_key);
+    return event_flat(e, &shape, n, out, ret_key);
 }
 
 const struct event_generator event_generator_transactions = {
