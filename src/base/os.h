@@ -115,6 +115,22 @@ void os_thread_join(struct os_thread *t);
 /* Wait for a signal, at most timeout_us of monotonic time (negative: for ever). false: the time is over. */
 bool os_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t timeout_us);
 
+/* ---- code of others: shared objects ---- */
+
+/* May code be taken from this file? FAILED ERR_USAGE: it or a folder on the way to it could be changed by somebody who is
+ * neither root nor this process' user: it is another's, or writable by everybody (a folder with the sticky bit may be,
+ * if it is not the file's own). */
+enum status os_code_trusted(const char *path, struct error *err);
+/* Load a shared object that has been read into memory: what runs is what was read, whatever becomes of the file. Its
+ * initialisers run here. It stays for as long as the process. name: for messages. */
+enum status os_code_load(const char *name, struct slice bytes, void **ret_handle, struct error *err);
+/* NULL: no such symbol. */
+const void *os_code_symbol(void *handle, const char *symbol);
+/* From here on a crash of the process says first what its thread was in: see os_crash_culprit. */
+void os_crash_watch(void);
+/* Whose code this thread runs from here on, NULL: ours. Answers what it was before. */
+const char *os_crash_culprit(const char *culprit);
+
 /* ---- the test build's switches (compiled to 0 in release) ---- */
 
 #ifdef BOURN_FAULTS

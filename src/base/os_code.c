@@ -25,13 +25,13 @@ static enum status check_owner(const char *path, bool own, struct error *err)
     if (e || stat(path, &st) != 0)
         return error_errno(err, e ? e : errno, "cannot look at %s", path);
     if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        (void)error_set(err, ERR_AUTH, "%s belongs to user %u, who is neither root nor the one that runs bourn", path,
+        (void)error_set(err, ERR_USAGE, "%s belongs to user %u, who is neither root nor the one that runs bourn", path,
                         (unsigned)st.st_uid);
         return error_hint(err, "code is loaded only from files and folders of root or of the user that runs it");
     }
     bool sticky = S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX) && !own;
     if ((st.st_mode & S_IWOTH) && !sticky) {
-        (void)error_set(err, ERR_AUTH, "everybody may write to %s", path);
+        (void)error_set(err, ERR_USAGE, "everybody may write to %s", path);
         return error_hint(err, "code is loaded only from where others cannot put it: chmod o-w");
     }
     return OK;
@@ -72,10 +72,12 @@ static enum status load_bytes(int fd, const char *name, struct slice bytes, void
 
 enum status os_code_load(const char *name, struct slice bytes, void **ret_handle, struct error *err)
 {
+    char mark[64]; /* what a debugger shows */
+    snprintf(mark, sizeof mark, "%s", strrchr(name, '/') ? strrchr(name, '/') + 1 : name);
     int e = os_fault("open");
-    int fd = e ? -1 : memfd_create(name, MFD_CLOEXEC | MFD_EXEC);
+    int fd = e ? -1 : memfd_create(mark, MFD_CLOEXEC | MFD_EXEC);
     if (!e && fd < 0 && errno == EINVAL) /* a kernel that does not know that flag */
-        fd = memfd_create(name, MFD_CLOEXEC);
+        fd = memfd_create(mark, MFD_CLOEXEC);
     if (fd < 0)
         return error_errno(err, e ? e : errno, "cannot load %s", name);
     enum status s = load_bytes(fd, name, bytes, ret_handle, err);

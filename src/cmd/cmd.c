@@ -217,6 +217,11 @@ enum status cmd_load_dotenv(struct error *err)
         if (!equals || equals == name)
             return error_set(err, ERR_USAGE, ".env, line %d: expected NAME=value", number);
         *equals = 0;
+        if (!strcmp(trim(name), "BOURN_ALLOW_C_FUNCTIONS")) {
+            (void)error_set(err, ERR_USAGE, ".env, line %d: a file that comes with a pipeline cannot allow its code to "
+                                            "run", number);
+            return error_hint(err, "give --allow-c-functions, or set the variable outside");
+        }
         char *value = trim(equals + 1);
         size_t n = strlen(value);
         if (n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n - 1] == value[0]) {

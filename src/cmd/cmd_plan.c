@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "engine/builtin.h"
 #include "engine/change.h"
+#include "engine/functions.h"
 #include "link/local.h"
 
 enum { FILES_MAX = 64, LOSES_STATE = 1 };
@@ -133,6 +134,9 @@ static void print_text(const struct comparison *c)
             printf("reads source %s again from where it began\n", c->now->tables[t].name);
     for (uint32_t i = 0; (p = reread(c, i)); i++)
         printf("  %-32s from %lld to %lld\n", p->split, (long long)p->start, (long long)p->position);
+    AUTO(buf) functions = BUF(KIB(64));
+    if (functions_changed(c->before, c->now, &functions))
+        printf("the file of %s is another\n", buf_cstr(&functions));
     if (c->other_state)
         printf("the state runs another pipeline than the old one here: what it holds is not shown\n");
 }

@@ -9,6 +9,9 @@
 
 struct request {
     const char *state, *sql;
+    const struct plan_text *pipeline; /* whose functions the SQL may call */
+    size_t npipeline;
+    bool allow_c_functions;
     enum result_style style;
     unsigned width;
 };
@@ -32,6 +35,9 @@ static enum status query(const struct request *r, const struct plan *plan, struc
         s = published_open(plan, &m, true, &published, err);
     if (s == OK) {
         struct query_relations relations = published_relations(&published);
+        relations.lookup.pipeline = r->pipeline;
+        relations.lookup.npipeline = r->npipeline;
+        relations.allow_c_functions = r->allow_c_functions;
         struct plan_text text = {"query", slice_of(r->sql)};
         s = result_print(&text, &relations, r->style, r->width, err);
     }
@@ -46,7 +52,12 @@ int cmd_query(int argc, char **argv)
     struct request r = {.state = "./state"};
     bool csv = false, json = false;
     const struct cmd_flag flags[] = {
-        {"state", &r.state, NULL}, {"e", &r.sql, NULL}, {"csv", NULL, &csv}, {"json", NULL, &json}};
+        {"state", &r.state, NULL},
+        {"e", &r.sql, NULL},
+        {"csv", NULL, &csv},
+        {"json", NULL, &json},
+        {"allow-c-functions", NULL, &r.allow_c_functions},
+    };
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
         return 2;
@@ -63,8 +74,11 @@ int cmd_query(int argc, char **argv)
     enum status s = cmd_read_texts(argv, n, &a, &texts, &err);
     if (s == OK)
         s = plan_make(texts, (size_t)n, builtin_world(), &plan, &err);
-    if (s == OK)
+    if (s == OK) {
+        r.pipeline = texts;
+        r.npipeline = (size_t)n;
         s = query(&r, plan, &err);
+    }
     plan_free(plan);
     return s == OK ? 0 : cmd_fail(&err);
 }

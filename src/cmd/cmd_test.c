@@ -21,7 +21,7 @@ struct testing {
     const char **files;
     uint32_t nfiles, files_cap;
     const char *state; /* folder for the state of whatever runs */
-    bool json;
+    bool json, allow_c_functions;
     struct buf out;
     uint32_t passed, failed;
 };
@@ -246,6 +246,7 @@ static void test_file(struct testing *t, const char *path)
         AUTO(arena) a = {0};
         struct test_failure failure;
         uint32_t runs;
+        f.cases[i]->allow_c_functions = t->allow_c_functions;
         bool ok = test_run(f.cases[i], t->state, &a, &runs, &failure);
         report(t, path, f.cases[i]->name, runs, ok ? NULL : &failure, NULL, &a);
     }
@@ -280,7 +281,7 @@ static enum status find_all(struct testing *t, char **names, int n, struct error
 int cmd_test(int argc, char **argv)
 {
     struct testing t = {.out = BUF(MIB(64))};
-    const struct cmd_flag flags[] = {{"json", NULL, &t.json}};
+    const struct cmd_flag flags[] = {{"json", NULL, &t.json}, {"allow-c-functions", NULL, &t.allow_c_functions}};
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
         return 2;

@@ -24,6 +24,9 @@ struct verification {
     struct finding *findings;
     uint32_t nfindings, failed;
     /* evidence */
+    const struct plan_text *pipeline; /* whose functions it may call */
+    size_t npipeline;
+    bool allow_c_functions;
     uint64_t *rows; /* returned per statement */
     struct place *places;
     const char **names;
@@ -150,6 +153,9 @@ static void on_evidence(void *arg, const struct query_result *r)
 static void verify_evidence(struct verification *v, const struct plan_text *text)
 {
     struct query_relations relations = published_relations(&v->published);
+    relations.lookup.pipeline = v->pipeline;
+    relations.lookup.npipeline = v->npipeline;
+    relations.allow_c_functions = v->allow_c_functions;
     struct error err;
     if (query_run(text, &relations, on_evidence, v, &err) != OK) {
         char line[1200];
@@ -250,6 +256,8 @@ static enum status open_state(struct verification *v, const char *state, struct 
 static enum status verify(struct verification *v, const struct plan_text *texts, int n,
                           const struct plan_text *evidence, const char *state, struct error *err)
 {
+    v->pipeline = texts;
+    v->npipeline = (size_t)n;
     TRY(plan_make(texts, (size_t)n, builtin_world(), &v->plan, err));
     TRY(open_state(v, state, err));
     struct published newest = {0};
@@ -289,13 +297,16 @@ int cmd_verify(int argc, char **argv)
 {
     const char *state = "./state", *evidence = NULL;
     bool json = false;
-    const struct cmd_flag flags[] = {{"state", &state, NULL}, {"evidence", &evidence, NULL}, {"json", NULL, &json}};
+    struct verification v = {0};
+    const struct cmd_flag flags[] = {{"state", &state, NULL},
+                                     {"evidence", &evidence, NULL},
+                                     {"json", NULL, &json},
+                                     {"allow-c-functions", NULL, &v.allow_c_functions}};
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
         return 2;
     if (n == 0)
         return cmd_usage("verify", "which pipeline?");
-    struct verification v = {0};
     struct error err;
     struct plan_text *texts, *proofs = NULL;
     enum status s = cmd_read_texts(argv, n, &v.arena, &texts, &err);

@@ -22,6 +22,7 @@ static const struct verb {
      "  --workers N          threads that decode and compute\n"
      "  --adopt              take over tables that another state wrote to, or that lost rows no state has\n"
      "  --resync             write tables that were rolled back or lost anew from the state\n"
+     "  --allow-c-functions  load and run the functions in C that the pipeline calls\n"
      "  --show               when done, print the tables, the ledger, and how to read them\n"
      "  --quiet              no status line\n"},
     {"check", cmd_check, "check a pipeline without running it",
@@ -35,7 +36,7 @@ static const struct verb {
      "dropped, with bytes of state and what is read again where a state is at hand; `run` does just that.\n"
      "Exit 0: no state is lost; 1: steps with state are rebuilt or dropped; 6: run would refuse, and why.\n"},
     {"test", cmd_test, "run the tests beside a pipeline (*.test.sql)",
-     "bourn test [--json] [FILE.test.sql | FOLDER]...\n"
+     "bourn test [--json] [--allow-c-functions] [FILE.test.sql | FOLDER]...\n"
      "\n"
      "Gives a pipeline rows and compares what it writes with what is expected; no source, sink or server is needed.\n"
      "Each test is run as it is written, killed in every epoch, on several workers, and cut into other epochs.\n"
@@ -53,7 +54,7 @@ static const struct verb {
      "  --nominal-rate N     events a second of event time (default 100; of nexmark 10000)\n"
      "  --bad F  --duplicates F  --late F    shares, 0..0.5 (default 0.03, 0.03, 0.001; of nexmark none)\n"},
     {"verify", cmd_verify, "prove that published tables are what came in",
-     "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql]\n"
+     "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql [--allow-c-functions]]\n"
      "\n"
      "Checks the log's chain and progression, every ledger, and the tables against the log; runs the SELECTs of\n"
      "the evidence over the published tables as of the newest epoch that all of them have (each must give no row),\n"
@@ -62,7 +63,10 @@ static const struct verb {
      "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
      "\n"
      "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or not; - is NDJSON from stdin.\n"},
-    {"query", cmd_query, "SELECT over published tables", "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"},
+    {"query", cmd_query, "SELECT over published tables", 
+     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json] [--allow-c-functions]\n"
+     "\n"
+     "All tables as of one epoch. The SELECT may call the pipeline's functions.\n"},
     {"status", cmd_status, "what a state has done, or a running process is doing",
      "bourn status [--json] [--state FOLDER]\n"},
     {"why", cmd_why, "why is nothing coming out?", "bourn why [--json] [--state FOLDER]\n"},

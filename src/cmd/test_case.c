@@ -223,7 +223,7 @@ static enum status select_query(struct reading *r, uint32_t step, struct plan **
             names[n++] = t->plan->tables[i].name;
     for (size_t i = 0; relation_name(i) && i < 32; i++)
         names[n++] = relation_name(i);
-    struct plan_lookup lookup = {lookup_relation, t, names, n};
+    struct plan_lookup lookup = {lookup_relation, t, names, n, t->texts, t->ntexts};
     return script_query(r->file->script, step, builtin_world(), &lookup, ret, r->err);
 }
 

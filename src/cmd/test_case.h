@@ -50,6 +50,7 @@ struct test_case {
     struct place place;
     int64_t now_us;       /* at the start; 0: the clock runs */
     bool as_written;      /* no other cuts than those that are written */
+    bool allow_c_functions; /* set by whoever runs it */
     struct plan_text *texts; /* the pipeline; last, what the test adds to it */
     size_t ntexts;
     struct plan_stand_in stand_in;

@@ -67,6 +67,7 @@ static enum status start(struct run *r, struct error *err)
                                    .state = r->state,
                                    .workers = r->variant->workers,
                                    .now_us = r->now_us,
+                                   .allow_c_functions = r->test->allow_c_functions,
                                    .stand_in = &r->stand_in};
     return engine_open(&config, &r->engine, err);
 }
@@ -195,7 +196,8 @@ static enum status read_relation(void *arg, const char *name, enum status (*take
 
 static enum status find_rows(struct run *r, const struct test_action *a, struct test_rows *found, struct error *err)
 {
-    struct query_relations relations = {.lookup = {.relation = lookup, .arg = r}, .read = read_relation};
+    struct query_relations relations = {.lookup = {.relation = lookup, .arg = r}, .read = read_relation,
+                                        .allow_c_functions = r->test->allow_c_functions};
     TRY(test_rows_query(a->query, &relations, found, err));
     for (uint32_t i = 0; i < found->count; i++)
         for (uint32_t c = 0; c < found->ncols; c++)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/os.h"
+#include "engine/functions.h"
 #include "format/formats.h"
 #include "op/reject.h"
 #include "sink/connectors.h"
@@ -156,7 +157,8 @@ const struct plan_world *builtin_world(void)
                                 .relations = relations,
                                 .nrelations = 1,
                                 .settings = builtin_settings,
-                                .environment = environment};
+                                .environment = environment,
+                                .function = functions_declare};
     return &world;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/builtin.h"
+#include "engine/functions.h"
 #include "engine/graph.h"
 
 /* ---- finding ---- */
@@ -255,7 +256,10 @@ enum status change_logged_plan(struct store *store, const struct manifest *m, st
     snprintf(name, sizeof name, "plan/%s", m->plan);
     TRY(store_get(store, name, &text, err));
     struct plan_text logged = {name, buf_slice(&text)};
-    if (plan_make(&logged, 1, builtin_world(), ret, err) == OK)
+    struct plan_world world = *builtin_world();
+    world.function = functions_logged;
+    world.function_arg = &logged.text;
+    if (plan_make(&logged, 1, &world, ret, err) == OK)
         return OK;
     (void)error_prefix(err, "the pipeline that this state has run so far");
     return error_hint(err, "it is needed, to publish what waits and to compare: give it the variables it was run with");

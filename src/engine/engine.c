@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include "base/os.h"
+#include "engine/functions.h"
 #include "engine/private.h"
 
 static enum status open_parts(struct engine *e, struct error *err)
 {
     const struct engine_stand_in *stand_in = e->config.stand_in;
     TRY(plan_make(e->config.texts, e->config.ntexts, stand_in ? stand_in->world : builtin_world(), &e->plan, err));
+    TRY(functions_load(e->plan, e->config.allow_c_functions, err));
     e->settings = builtin_settings_of(e->plan);
     if (e->config.workers)
         e->settings.workers = e->config.workers;

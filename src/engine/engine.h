@@ -39,6 +39,7 @@ struct engine_config {
     int64_t for_us;       /* stop after this long; 0: no limit */
     bool adopt;           /* take over sinks that another state wrote to, and go on without rows that were lost */
     bool resync;          /* write sinks anew from the state */
+    bool allow_c_functions; /* those of the pipeline that are in C may be loaded and run */
     const volatile sig_atomic_t *interrupted; /* looked at while opening takes long, as a change of the pipeline may */
     uint32_t workers;     /* 0: as the pipeline says */
     int64_t now_us;       /* the clock stands here until engine_step says otherwise; 0: it runs */

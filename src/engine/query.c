@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "engine/builtin.h"
+#include "engine/functions.h"
 #include "engine/graph.h"
 
 struct query {
@@ -93,6 +94,7 @@ enum status query_run_plan(struct plan *plan, const struct query_relations *rela
                            void (*result)(void *arg, const struct query_result *r), void *arg, struct error *err)
 {
     struct query q = {.plan = plan, .result = result, .arg = arg};
+    TRY(functions_load(plan, relations->allow_c_functions, err));
     enum status s = run(&q, relations, err);
     graph_free(q.graph);
     pool_free(q.pool);

@@ -6,6 +6,7 @@
 /* Where relations come from. */
 struct query_relations {
     struct plan_lookup lookup;
+    bool allow_c_functions; /* those in C may be loaded and run */
     /* Hand every row of a relation (its schema as `lookup` said) to take, batch by batch; each may be forgotten
      * after. */
     enum status (*read)(void *arg, const char *name, enum status (*take)(void *take_arg, struct batch *b),

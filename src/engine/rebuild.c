@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "engine/change.h"
+#include "engine/functions.h"
 #include "engine/private.h"
 
 enum {
@@ -571,9 +572,16 @@ enum status engine_change(struct engine *e, const char *sha, struct error *err)
     struct change *change = change_new(old, e->plan, e->config.adopt);
     change_look_at_state(change, journal_manifest(e->journal));
     enum status s = OK;
+    AUTO(buf) functions = BUF(KIB(64));
+    bool other_code = functions_changed(old, e->plan, &functions);
     if (change->refused) {
         *err = change->refusal;
         s = error_prefix(err, "the pipeline was changed since the state %s was made", e->config.state);
+        if (other_code)
+            s = error_hint(err, "the file of %.150s is another: bring back the one that this state has run, or --adopt to "
+                                "go on with this one", buf_cstr(&functions));
+    } else if (other_code) {
+        log_info("the file of %s is another than this state has run so far", buf_cstr(&functions));
     }
     if (s == OK)
         s = drain_old(e, old, err);

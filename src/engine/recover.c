@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/os.h"
+#include "engine/functions.h"
 #include "engine/private.h"
 #include "link/local.h"
 
@@ -81,6 +82,7 @@ static enum status store_plan(struct engine *e, char ret_sha[static 65], struct 
         buf_put_slice(&text, e->config.texts[i].text);
         buf_puts(&text, "\n");
     }
+    functions_log(e->plan, &text);
     sha256_hex(text.data, text.len, ret_sha);
     char name[80];
     snprintf(name, sizeof name, "plan/%s", ret_sha);

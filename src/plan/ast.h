@@ -176,6 +176,8 @@ struct ast_function {
     struct ast_type result;
     bool strict;
     struct ast_expr *body;            /* LANGUAGE sql */
+    const char *library, *symbol;     /* LANGUAGE c; else NULL */
+    int32_t library_location;
 };
 
 enum ast_statement_kind {

@@ -44,13 +44,14 @@ struct named_view {
     bool broken; /* its definition has been reported; whoever reads it says nothing */
 };
 
-/* CREATE FUNCTION. A call of one in SQL is bound as its body with the arguments in place of the parameters. */
+/* CREATE FUNCTION. A call of one in SQL is bound as its body with the arguments in place of the parameters; one in C is a
+ * call. */
 struct user_function {
     const char *name;
     const struct ast_function *ast;
     struct type *params, result;    /* numeric: precision 0, as the value is */
     const struct function *foreign; /* LANGUAGE c: what is called, with... */
-    const void *extra;
+    struct foreign *extra;
     bool broken;                    /* its definition has been reported */
 };
 
@@ -72,7 +73,7 @@ struct binder {
     const char *step; /* nodes made now are named after this view, CTE or sink */
     uint32_t nbound;  /* expressions bound for this statement: a statement has a limit */
 
-    uint32_t servers_cap, tables_cap, settings_cap;
+    uint32_t servers_cap, tables_cap, settings_cap, foreigns_cap;
     struct plan_node **nodes;
     char (*fingerprints)[65];
     uint32_t nnodes, nodes_cap;
@@ -133,6 +134,8 @@ const struct plan_connector *catalog_connector(const struct binder *b, const str
 /* The pipeline reads it, or writes to it: may it, and are its options good for that? */
 enum status catalog_read(struct binder *b, struct plan_table *t);
 enum status catalog_write(struct binder *b, struct plan_table *t);
+/* A path beside the file that names it. */
+const char *catalog_path(struct binder *b, int32_t location, const char *path);
 /* A table that nobody uses: its options at least. */
 enum status catalog_check_unused(struct binder *b, const struct plan_table *t);
 /* "${NAME:-default}" -> its value. */
@@ -168,7 +171,11 @@ int32_t expr_now_location(const struct expr *e);
 
 /* ---- bind_function.c ---- */
 
+struct ast_statements;
+
 enum status bind_function(struct binder *b, const struct ast_statement *s);
+/* Those of the pipeline that a query is about: all files of the text behind the first. */
+void bind_pipeline_functions(struct binder *b, const struct ast_statements *statements, struct problems *problems);
 /* A statement that failed would have made this one. */
 void function_broken(struct binder *b, const struct ast_statement *s);
 /* NULL: there is no such function. */

@@ -1,9 +1,11 @@
 /* The pipeline's own functions. A call of one in SQL is its body, bound where it is called with the arguments in place
  * of the parameters: a step's fingerprint is that of what is computed, whatever the function is called, and an argument
- * that is used twice is one common subexpression of the program.
+ * that is used twice is one common subexpression of the program. One in C is called; what is computed is then told by
+ * the hash of its library.
  */
 #include "expr/function.h"
 #include "plan/bind.h"
+#include "plan/parse.h"
 
 const struct user_function *function_find(const struct binder *b, const char *name)
 {
@@ -157,6 +159,11 @@ enum status function_call(struct binder *b, const struct scope *scope, const str
     }
     for (uint32_t i = e->nargs; i < n; i++)
         TRY(default_argument(b, f, i, &args[i]));
+    if (f->foreign) {
+        f->extra->called = true;
+        *ret = foreign_call(b->arena, f->foreign, f->extra, f->result, args, n, e->location);
+        return OK;
+    }
     return inline_body(b, f, args, e->location, ret);
 }
 
@@ -193,6 +200,89 @@ static enum status check_body(struct binder *b, const struct user_function *f, i
     return OK;
 }
 
+/* ---- functions in C ---- */
+
+/* Has the type a form in C? */
+static enum status check_foreign_type(struct binder *b, const struct ast_type *t, struct type type)
+{
+    if (foreign_type_of(type.id))
+        return OK;
+    (void)bind_refuse(b, t->location, "%s in a function in C", type_id_name(type.id));
+    return error_hint(b->err, "types that it may have: boolean, integer, bigint, double precision, text, bytea, date, "
+                              "timestamp, timestamptz");
+}
+
+static const char *signature(struct binder *b, const struct foreign *f)
+{
+    struct type *types = arena_array(b->arena, MAX(f->nargs, 1u), sizeof *types);
+    for (uint32_t i = 0; i < f->nargs; i++)
+        types[i] = TYPE(f->args[i]);
+    return arena_printf(b->arena, "%s returning %s", describe(b, f->symbol, types, f->nargs), type_id_name(f->result));
+}
+
+/* What the SQL says against what the library says. */
+static enum status check_declaration(struct binder *b, const struct user_function *f, const struct foreign *foreign)
+{
+    uint32_t n = f->ast->nparams, i = 0;
+    int32_t at = f->ast->library_location;
+    if (n == foreign->nargs) {
+        while (i < n && f->params[i].id == foreign->args[i])
+            i++;
+        if (i == n && f->result.id == foreign->result)
+            return OK;
+        at = i < n ? f->ast->params[i].type.location : f->ast->result.location;
+    }
+    (void)bind_error(b, at, "function %s returning %s is not what %s holds", describe(b, f->name, f->params, n),
+                     type_id_name(f->result.id), f->ast->library);
+    return error_hint(b->err, "that is %s", signature(b, foreign));
+}
+
+static enum status check_foreign(struct binder *b, const struct user_function *f)
+{
+    const struct ast_function *ast = f->ast;
+    if (!b->world->function)
+        return bind_refuse(b, ast->library_location, "LANGUAGE c");
+    if (ast->nparams > BOURN_MAX_ARGS)
+        return bind_refuse(b, ast->params[BOURN_MAX_ARGS].type.location,
+                           "a function in C of more than %d parameters", BOURN_MAX_ARGS);
+    for (uint32_t i = 0; i < ast->nparams; i++) {
+        struct expr *otherwise;
+        TRY(check_foreign_type(b, &ast->params[i].type, f->params[i]));
+        if (ast->params[i].otherwise)
+            TRY(default_argument(b, f, i, &otherwise));
+    }
+    return check_foreign_type(b, &ast->result, f->result);
+}
+
+static enum status bind_foreign(struct binder *b, struct user_function *f, int32_t location)
+{
+    const struct ast_function *ast = f->ast;
+    struct foreign *foreign = arena_zalloc(b->arena, sizeof *foreign);
+    struct plan *p = b->plan;
+    TRY(check_foreign(b, f));
+    *foreign = (struct foreign){.name = f->name, .symbol = ast->symbol,
+                                .library = catalog_path(b, location, ast->library)};
+    TRY(bind_located(b, ast->library_location, b->world->function(b->world->function_arg, foreign, b->err)));
+    if (foreign->declared)
+        TRY(check_declaration(b, f, foreign));
+    f->foreign = foreign_function(b->arena, foreign, f->result, ast->strict);
+    f->extra = foreign;
+    p->foreigns = binder_grow(b, p->foreigns, p->nforeigns, &b->foreigns_cap, sizeof *p->foreigns);
+    p->foreigns[p->nforeigns++] = (struct plan_foreign){foreign, text_place(b->text, ast->library_location)};
+    return OK;
+}
+
+void bind_pipeline_functions(struct binder *b, const struct ast_statements *statements, struct problems *problems)
+{
+    for (uint32_t i = 0; i < statements->count; i++) {
+        struct error err = {0};
+        const struct ast_statement *s = statements->items[i];
+        b->err = &err;
+        if (s->kind == AST_CREATE_FUNCTION && s->location >= text_base(b->text, 1) && bind_function(b, s) != OK)
+            problems_add(problems, &err);
+    }
+}
+
 enum status bind_function(struct binder *b, const struct ast_statement *s)
 {
     const struct ast_function *ast = s->function;
@@ -202,7 +292,7 @@ enum status bind_function(struct binder *b, const struct ast_statement *s)
     for (uint32_t i = 0; i < ast->nparams; i++)
         TRY(value_type(b, &ast->params[i].type, &f.params[i]));
     TRY(value_type(b, &ast->result, &f.result));
-    TRY(check_body(b, &f, s->location));
+    TRY(ast->library ? bind_foreign(b, &f, s->location) : check_body(b, &f, s->location));
     add(b, &f);
     return OK;
 }

@@ -561,8 +561,7 @@ enum status catalog_copy(struct binder *b, const struct ast_statement *s)
     return OK;
 }
 
-/* A path beside the file that names it. */
-static const char *path_beside(struct binder *b, int32_t location, const char *path)
+const char *catalog_path(struct binder *b, int32_t location, const char *path)
 {
     struct place place = text_place(b->text, location);
     const char *slash = strrchr(place.file, '/');
@@ -591,7 +590,7 @@ static enum status as_foreign(struct binder *b, const struct ast_statement *s, s
     for (uint32_t i = 0; i < copy->options.count; i++)
         format |= strcmp(copy->options.items[i].name, "format") == 0;
     ret->options.items[copy->options.count] =
-        (struct ast_option){"path", path_beside(b, copy->location, copy->value), copy->location};
+        (struct ast_option){"path", catalog_path(b, copy->location, copy->value), copy->location};
     if (format)
         ret->options.count--;
     else

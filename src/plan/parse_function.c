@@ -1,4 +1,4 @@
-/* CREATE FUNCTION: parameters, and one expression as the body. */
+/* CREATE FUNCTION: parameters, and one expression as the body, or where its code in C lies. */
 #include "plan/parse_private.h"
 
 #define NODE(kind) PG_QUERY__NODE__NODE_##kind
@@ -8,6 +8,8 @@ struct clauses {
     const PgQuery__DefElem *as;
     const char *language;
     int32_t language_location;
+    const char *volatility;
+    int32_t volatility_location;
     bool strict;
 };
 
@@ -54,12 +56,15 @@ static enum status parse_parameters(struct parser *p, const PgQuery__CreateFunct
 static enum status parse_clause(struct parser *p, const PgQuery__DefElem *d, struct clauses *into)
 {
     /* What a planner is told that chooses among plans, and who may call. */
-    static const char *const ignored[] = {"volatility", "leakproof", "cost", "parallel"};
+    static const char *const ignored[] = {"leakproof", "cost", "parallel"};
     if (strcmp(d->defname, "as") == 0)
         into->as = d;
     else if (strcmp(d->defname, "language") == 0) {
         into->language = node_string(d->arg);
         into->language_location = d->location;
+    } else if (strcmp(d->defname, "volatility") == 0) {
+        into->volatility = node_string(d->arg);
+        into->volatility_location = d->location;
     } else if (strcmp(d->defname, "strict") == 0)
         into->strict = d->arg && d->arg->node_case == NODE(BOOLEAN) && d->arg->boolean->boolval;
     else {
@@ -136,6 +141,26 @@ static enum status parse_sql_body(struct parser *p, const PgQuery__CreateFunctio
     return parse_quoted(p, node_string(c->as->arg->list->items[0]), c->as->location, into);
 }
 
+/* AS 'library', 'symbol'; as in PostgreSQL, a symbol that is not said is the function's name. */
+static enum status parse_c_body(struct parser *p, const PgQuery__CreateFunctionStmt *f, const struct clauses *c,
+                                const char *name, struct ast_function *into)
+{
+    static const char *const write = "write AS 'library.so', 'symbol'";
+    if (c->volatility && strcmp(c->volatility, "immutable") != 0)
+        return parser_refuse(p, c->volatility_location, "the same arguments always give the same result: IMMUTABLE",
+                             "%s of a function in C", c->volatility);
+    if (f->sql_body || !c->as || c->as->arg->node_case != NODE(LIST) || c->as->arg->list->n_items > 2)
+        return parser_refuse(p, c->as ? c->as->location : c->language_location, write, "a function in C of this form");
+    const PgQuery__List *as = c->as->arg->list;
+    into->library = parser_strdup(p, node_string(as->items[0]));
+    into->symbol = as->n_items == 2 ? parser_strdup(p, node_string(as->items[1])) : name;
+    into->library_location = parser_location(p, c->as->location);
+    if (!*into->library || !*into->symbol)
+        return parser_refuse(p, c->as->location, write, "a function in C without a %s",
+                             *into->library ? "symbol" : "library");
+    return OK;
+}
+
 enum status parse_function(struct parser *p, const PgQuery__CreateFunctionStmt *f, struct ast_statement *into)
 {
     struct clauses clauses = {0};
@@ -160,6 +185,8 @@ enum status parse_function(struct parser *p, const PgQuery__CreateFunctionStmt *
     function->strict = clauses.strict;
     if (!clauses.language || strcmp(clauses.language, "sql") == 0)
         return parse_sql_body(p, f, &clauses, function);
-    return parser_refuse(p, clauses.language_location, "write it LANGUAGE sql", "LANGUAGE %s",
+    if (strcmp(clauses.language, "c") == 0)
+        return parse_c_body(p, f, &clauses, into->name, function);
+    return parser_refuse(p, clauses.language_location, "write it LANGUAGE sql, or LANGUAGE c", "LANGUAGE %s",
                          clauses.language);
 }

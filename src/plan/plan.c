@@ -63,6 +63,12 @@ static void statement_broken(struct binder *b, const struct ast_statement *s)
     b->views[b->nviews++] = (struct named_view){.name = s->name, .broken = true};
 }
 
+/* Of the pipeline that a query is about: its functions have been bound, and nothing else of it is wanted. */
+static bool is_of_pipeline(const struct binder *b, const struct ast_statement *s)
+{
+    return b->lookup && b->text->nfiles > 1 && s->location >= text_base(b->text, 1);
+}
+
 static void bind_all(struct binder *b, const struct ast_statements *statements, struct problems *problems)
 {
     for (int phase = 0; phase < PHASES; phase++)
@@ -70,7 +76,7 @@ static void bind_all(struct binder *b, const struct ast_statements *statements, 
             struct error err = {0};
             const struct ast_statement *s = statements->items[i];
             b->err = &err;
-            if (phase_of(s) != phase || problems->count == PROBLEMS_MAX || bind_statement(b, s) == OK)
+            if (phase_of(s) != phase || is_of_pipeline(b, s) || problems->count == PROBLEMS_MAX || bind_statement(b, s) == OK)
                 continue;
             problems_add(problems, &err);
             statement_broken(b, s);
@@ -151,6 +157,8 @@ static enum status make(const struct plan_text *texts, size_t ntexts, const stru
     struct ast_statements statements;
     parse_text(&text, &p->arena, &problems, &statements);
     b.unread = statements.nfailed > 0;
+    if (lookup && lookup->npipeline)
+        bind_pipeline_functions(&b, &statements, &problems);
     bind_all(&b, &statements, &problems);
     if (!lookup)
         check_unused_tables(&b, &problems);
@@ -183,7 +191,12 @@ enum status plan_check(const struct plan_text *texts, size_t ntexts, const struc
 enum status plan_query(const struct plan_text *text, const struct plan_world *world, const struct plan_lookup *lookup,
                        struct plan **ret, struct error *err)
 {
-    return make(text, 1, world, lookup, ret, NULL, err);
+    AUTO(arena) a = {0};
+    struct plan_text *texts = arena_array(&a, lookup->npipeline + 1, sizeof *texts);
+    texts[0] = *text;
+    if (lookup->npipeline)
+        memcpy(texts + 1, lookup->pipeline, lookup->npipeline * sizeof *texts);
+    return make(texts, lookup->npipeline + 1, world, lookup, ret, NULL, err);
 }
 
 void plan_free(struct plan *p)

@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "expr/aggregate.h"
 #include "expr/expr.h"
+#include "expr/foreign.h"
 #include "expr/program.h"
 
 /* ---- what the planner is told about the world (handed down by engine/) ---- */
@@ -52,6 +53,10 @@ struct plan_world {
     const struct option_spec *settings; /* SET bourn.NAME */
     const char *(*environment)(void *arg, const char *name); /* for ${NAME}; NULL: unset */
     void *environment_arg;
+    /* A function in C: f has name, library and symbol, the rest is what the library says; nothing of it runs. NULL:
+     * there are none. */
+    enum status (*function)(void *arg, struct foreign *f, struct error *err);
+    void *function_arg;
 };
 
 /* What `metadata` says of a column with the time of the epoch that a row came in with; any connector that has metadata
@@ -269,6 +274,12 @@ static inline int64_t plan_lag(const struct plan_node *n, int32_t column)
     return -1;
 }
 
+/* A function in C. Before programs run that call it, it must be loaded: `run`, which is not the plan's, is set. */
+struct plan_foreign {
+    struct foreign *foreign;
+    struct place place;
+};
+
 struct plan_setting {
     const char *name, *value; /* without "bourn." */
     struct place place;
@@ -280,6 +291,7 @@ struct plan {
     struct plan_table *tables; uint32_t ntables;
     struct plan_node *nodes; uint32_t nnodes; /* topological: inputs before users */
     struct plan_setting *settings; uint32_t nsettings;
+    struct plan_foreign *foreigns; uint32_t nforeigns; /* in the order of the text */
     char fingerprint[65]; /* sha256 of the bound plan, comments, layout and connection options aside */
 };
 
@@ -305,6 +317,7 @@ struct plan_lookup {
     enum status (*relation)(void *arg, const char *name, struct arena *a, struct schema *ret, struct error *err);
     void *arg;
     const char *const *names; size_t nnames; /* for "did you mean" */
+    const struct plan_text *pipeline; size_t npipeline; /* whose functions may be called; none: NULL */
 };
 enum status plan_query(const struct plan_text *text, const struct plan_world *world, const struct plan_lookup *lookup,
                        struct plan **ret, struct error *err);

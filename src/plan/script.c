@@ -75,6 +75,26 @@ const struct script_step *script_steps(const struct script *s, uint32_t *ret_cou
     return s->steps;
 }
 
+/* The script is the first file, so that its places stay what they are. */
+static enum status bind_functions(const struct script *s, const struct plan_lookup *lookup, struct binder *b,
+                                  struct text *text, struct error *err)
+{
+    struct plan_text *texts = arena_array(b->arena, lookup->npipeline + 1, sizeof *texts);
+    texts[0] = s->text.files[0];
+    memcpy(texts + 1, lookup->pipeline, lookup->npipeline * sizeof *texts);
+    TRY(text_init(text, texts, lookup->npipeline + 1, b->arena, err));
+    struct problems problems = {.text = text};
+    struct ast_statements statements;
+    parse_text(text, b->arena, &problems, &statements);
+    b->text = text;
+    bind_pipeline_functions(b, &statements, &problems);
+    b->err = err;
+    if (problems.count == 0)
+        return OK;
+    *err = problems.items[0];
+    return FAILED;
+}
+
 enum status script_query(const struct script *s, uint32_t step, const struct plan_world *world,
                          const struct plan_lookup *lookup, struct plan **ret, struct error *err)
 {
@@ -84,6 +104,9 @@ enum status script_query(const struct script *s, uint32_t step, const struct pla
     query.kind = AST_QUERY;
     struct binder b = {.arena = &p->arena, .plan = p, .world = world, .lookup = lookup, .text = &s->text, .err = err,
                        .step = "query"};
+    struct text text;
+    if (lookup->npipeline)
+        TRY(bind_functions(s, lookup, &b, &text, err));
     TRY(bind_result(&b, &query));
     nodes_finish(&b);
     *ret = p;
