@@ -178,7 +178,7 @@ def a_row(dice: random.Random, n: int) -> dict:
     year = f"{dice.randrange(1, 10000):04}"
     values = [dice.random() < 0.5, dice.randrange(-2**31, 2**31), dice.randrange(-2**63, 2**63), dice.uniform(-1e9, 1e9),
               "".join(dice.choice("ab éж\U0001f600") for _ in range(dice.choice((0, 3, 12, 13, 200)))),
-              f"{year}-02-28", f"{year}-12-31T23:59:59.999999", f"{year}-12-31T23:59:59.999999Z", "aGVsbG8="]
+              f"{year}-02-28", f"{year}-12-31T23:59:59.999999", f"{year}-12-31T23:59:59.999999Z", "\\x68656c6c6f"]
     return {"id": n, **{f"c{i}": None if dice.random() < 0.2 else value for i, value in enumerate(values)}}
 
 
@@ -356,7 +356,7 @@ def wrong_objects(folder: Path) -> None:
         (DECLARED.replace("half", "other"), 'no symbol "half"'),
         ("size_t half(const struct bourn_call *c);\nsize_t half(const struct bourn_call *c) { return run(c); }\n",
          "is no data"),
-        ("extern const char half[4];\nconst char half[4] = {(char)sizeof(run)};\n", "of the size"),
+        ("extern const char half[4];\nconst char half[4] = {1};\n", "of the size"),
     ]
     for declared, text in wrong:
         compile_library(source.replace("static size_t run", "__attribute__((unused)) static size_t run") + declared,
