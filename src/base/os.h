@@ -117,9 +117,9 @@ bool os_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t timeout_us);
 
 /* ---- code of others: shared objects ---- */
 
-/* May code be taken from this file? FAILED ERR_USAGE: it or a folder on the way to it could be changed by somebody who is
- * neither root nor this process' user: it is another's, or writable by everybody (a folder with the sticky bit may be,
- * if it is not the file's own). */
+/* May code be taken from this file? FAILED ERR_USAGE: it or a folder on the way to it could be changed by somebody who
+ * is neither root nor this process' user: it is another's, or writable by everybody (a folder with the sticky bit may
+ * be, if it is not the file's own). */
 enum status os_code_trusted(const char *path, struct error *err);
 /* Load a shared object that has been read into memory: what runs is what was read, whatever becomes of the file. Its
  * initialisers run here. It stays for as long as the process. name: for messages. */

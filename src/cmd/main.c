@@ -63,7 +63,7 @@ static const struct verb {
      "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
      "\n"
      "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or not; - is NDJSON from stdin.\n"},
-    {"query", cmd_query, "SELECT over published tables", 
+    {"query", cmd_query, "SELECT over published tables",
      "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json] [--allow-c-functions]\n"
      "\n"
      "All tables as of one epoch. The SELECT may call the pipeline's functions.\n"},

@@ -30,8 +30,8 @@ static enum status check_form(const struct foreign *f, const struct bourn_functi
 {
     const char *what = NULL;
     if (d->abi != BOURN_ABI) {
-        (void)error_set(err, ERR_UNSUPPORTED, "\"%s\" of %s has version %u of the interface, this bourn has %u", f->symbol,
-                        f->library, d->abi, BOURN_ABI);
+        (void)error_set(err, ERR_UNSUPPORTED, "\"%s\" of %s has version %u of the interface, this bourn has %u",
+                        f->symbol, f->library, d->abi, BOURN_ABI);
         return error_hint(err, "compile it with the bourn_function.h of this bourn");
     }
     if (d->size != sizeof *d)

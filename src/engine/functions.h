@@ -1,5 +1,5 @@
-/* Functions in C: what a shared object declares, whether it may be trusted, and loading it. Reading what it declares runs
- * nothing of it, so `check`, `explain` and `plan` need nobody's leave. */
+/* Functions in C: what a shared object declares, whether it may be trusted, and loading it. Reading what it declares
+ * runs nothing of it, so `check`, `explain` and `plan` need nobody's leave. */
 #pragma once
 
 #include "plan/plan.h"
@@ -12,7 +12,8 @@ enum status functions_declare(void *arg, struct foreign *f, struct error *err);
  *     -- function "NAME": sha256 HEX
  */
 void functions_log(const struct plan *p, struct buf *text);
-/* struct plan_world.function for such a plan; arg: struct slice, the text. Its functions can be compared, not called. */
+/* struct plan_world.function for such a plan; arg: struct slice, the text. Its functions can be compared, not called.
+ */
 enum status functions_logged(void *arg, struct foreign *f, struct error *err);
 /* The functions whose library is another in `now` than in `before`, as "half of libhalf.so, ..."; false: none. */
 bool functions_changed(const struct plan *before, const struct plan *now, struct buf *out);

@@ -578,8 +578,8 @@ enum status engine_change(struct engine *e, const char *sha, struct error *err)
         *err = change->refusal;
         s = error_prefix(err, "the pipeline was changed since the state %s was made", e->config.state);
         if (other_code)
-            s = error_hint(err, "the file of %.150s is another: bring back the one that this state has run, or --adopt to "
-                                "go on with this one", buf_cstr(&functions));
+            s = error_hint(err, "the file of %.150s is another: bring back the one that this state has run, or --adopt "
+                                "to go on with this one", buf_cstr(&functions));
     } else if (other_code) {
         log_info("the file of %s is another than this state has run so far", buf_cstr(&functions));
     }

@@ -17,17 +17,16 @@
  *
  *     BOURN_FUNCTION(half) = {BOURN_ABI, sizeof half, BOURN_PURE, BOURN_FLOAT8, 1, {BOURN_INT8}, run};
  *
- * The symbol is constant data: what it declares is read from the file, and compared with the SQL, before anything of the
- * object runs. What it must keep to, for nothing can check it:
+ * The symbol is constant data: what it declares is read from the file, and compared with the SQL, before anything of
+ * the object runs. What it must keep to, for nothing can check it:
  *
  *   - the same arguments give the same result, in every process and on every machine: an epoch is worked on again after
  *     a crash. No clock, no chance, no files, no locale, no state that outlives the call
- *   - several threads may be in it at once; a row's result depends on that row alone, for rows are cut into batches anew
+ *   - several threads may be in it at once; a row's result depends on that row alone: batches are cut anew each time
  *   - it does not exit, longjmp, throw, start threads, change how floating point rounds, or write outside what it is
  *     given; it comes to an end. It runs inside bourn and can do all that bourn can
  */
-#ifndef BOURN_FUNCTION_H
-#define BOURN_FUNCTION_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -111,5 +110,4 @@ static inline void bourn_null(const struct bourn_call *c, uint32_t row)
 
 #ifdef __cplusplus
 }
-#endif
 #endif

@@ -4,8 +4,8 @@
 #include "expr/bourn_function.h"
 #include "expr/function.h"
 
-/* One of the pipeline's, from CREATE FUNCTION. A plan may be made of functions that are only known by what they declare:
- * `run` must be set before any program runs that calls it. */
+/* One of the pipeline's, from CREATE FUNCTION. A plan may be made of functions that are only known by what they
+ * declare: `run` must be set before any program runs that calls it. */
 struct foreign {
     const char *name, *library, *symbol; /* library: the path of the file */
     char sha256[65];                     /* of the file */

@@ -44,8 +44,8 @@ struct named_view {
     bool broken; /* its definition has been reported; whoever reads it says nothing */
 };
 
-/* CREATE FUNCTION. A call of one in SQL is bound as its body with the arguments in place of the parameters; one in C is a
- * call. */
+/* CREATE FUNCTION. A call of one in SQL is bound as its body with the arguments in place of the parameters; one in C is
+ * a call. */
 struct user_function {
     const char *name;
     const struct ast_function *ast;

@@ -76,7 +76,8 @@ static void bind_all(struct binder *b, const struct ast_statements *statements, 
             struct error err = {0};
             const struct ast_statement *s = statements->items[i];
             b->err = &err;
-            if (phase_of(s) != phase || is_of_pipeline(b, s) || problems->count == PROBLEMS_MAX || bind_statement(b, s) == OK)
+            if (phase_of(s) != phase || is_of_pipeline(b, s) || problems->count == PROBLEMS_MAX ||
+                bind_statement(b, s) == OK)
                 continue;
             problems_add(problems, &err);
             statement_broken(b, s);

@@ -176,14 +176,15 @@ BOURN_FUNCTION(echo_{name}) = {{BOURN_ABI, sizeof(struct bourn_function), BOURN_
 
 def a_row(dice: random.Random, n: int) -> dict:
     year = f"{dice.randrange(1, 10000):04}"
-    values = [dice.random() < 0.5, dice.randrange(-2**31, 2**31), dice.randrange(-2**63, 2**63), dice.uniform(-1e9, 1e9),
-              "".join(dice.choice("ab éж\U0001f600") for _ in range(dice.choice((0, 3, 12, 13, 200)))),
-              f"{year}-02-28", f"{year}-12-31T23:59:59.999999", f"{year}-12-31T23:59:59.999999Z", "\\x68656c6c6f"]
+    values = [dice.random() < 0.5, dice.randrange(-2**31, 2**31), dice.randrange(-2**63, 2**63),
+              dice.uniform(-1e9, 1e9),
+              "".join(dice.choice("ab éж\U0001f600") for _ in range(dice.choice((0, 3, 12, 13, 200)))), f"{year}-02-28",
+              f"{year}-12-31T23:59:59.999999", f"{year}-12-31T23:59:59.999999Z", "\\x68656c6c6f"]
     return {"id": n, **{f"c{i}": None if dice.random() < 0.2 else value for i, value in enumerate(values)}}
 
 
 def every_type_there_and_back(folder: Path) -> None:
-    """Functions that give back what they are given change nothing: not of columns, constants, NULLs, nor on two workers."""
+    """Functions that give back what they are given change nothing: of columns, constants, NULLs; on two workers."""
     source = "#include <bourn_function.h>\n" + "".join(ECHO.format(name=name, type=c) for _, name, c, _ in TYPES)
     compile_library(source, folder / "lib.so")
     columns = ", ".join(f"c{i} {sql}" for i, (sql, _, _, _) in enumerate(TYPES))
@@ -272,8 +273,8 @@ def errors_behind_state(folder: Path) -> None:
         CREATE FOREIGN TABLE o (k integer PRIMARY KEY, h double precision) SERVER file
             OPTIONS (path 'o.ndjson', format 'json');
         INSERT INTO o SELECT k, half(total) FROM (SELECT k, sum(n)::bigint AS total FROM events GROUP BY k) AS t;""",
-          [{"id": 1, "k": 1, "n": 6}, {"id": 2, "k": 2, "n": -6}, {"id": 3, "k": 1, "n": -8}, {"id": 4, "k": 2, "n": 20},
-           {"id": 5, "k": 3, "n": 1}, {"id": 6, "k": 3, "n": -2}])
+          [{"id": 1, "k": 1, "n": 6}, {"id": 2, "k": 2, "n": -6}, {"id": 3, "k": 1, "n": -8},
+           {"id": 4, "k": 2, "n": 20}, {"id": 5, "k": 3, "n": 1}, {"id": 6, "k": 3, "n": -2}])
     run(folder)
     assert rows(folder / "o.ndjson") == [{"k": 2, "h": 7}], rows(folder / "o.ndjson")
 
@@ -400,8 +401,8 @@ def wrong_files(folder: Path) -> None:
         (folder / "broken.so").write_bytes(broken)
         write(folder, HALVES.replace("lib.so", "broken.so"), [])
         assert bourn(folder, "check", "p.sql", check=None).returncode in (0, 3)
-    compile_library(HALF + DECLARED + "extern int nowhere(void); extern int (*use)(void); int (*use)(void) = nowhere;\n",
-                    folder / "lib.so")
+    missing = "extern int nowhere(void); extern int (*use)(void); int (*use)(void) = nowhere;\n"
+    compile_library(HALF + DECLARED + missing, folder / "lib.so")
     write(folder, HALVES, [{"id": 1, "n": 1}])
     said = run(folder, check=3).stderr
     assert said.startswith("p.sql:1:") and "lib.so cannot be loaded" in said and "nowhere" in said, said
@@ -577,7 +578,8 @@ def killed_and_recovered(folder: Path) -> None:
     compile_library(HALF + DECLARED, folder / "lib.so")
     dice = random.Random(suite.seed)
     events = [{"id": n, "k": n % 5, "n": dice.randrange(1 << 30)} for n in range(30000)]
-    write(folder, "SET bourn.epoch_rows = '2000';\nSET bourn.commit_interval = '0 s';\n" + HALVES + INTO_TOTALS, events)
+    often = "SET bourn.epoch_rows = '2000';\nSET bourn.commit_interval = '0 s';\n"
+    write(folder, often + HALVES + INTO_TOTALS, events)
 
     def slots() -> int:
         return len(list(folder.glob("state/log/[0-9]*")))
@@ -596,8 +598,8 @@ def killed_and_recovered(folder: Path) -> None:
     assert [row["h"] for row in totals] == [sum(e["n"] for e in events if e["k"] == k) / 2 for k in range(5)]
 
 
-for case in (the_example, the_header_is_c_and_cpp, every_type_there_and_back, nulls_strict_and_defaults, errors_are_rows,
-             errors_behind_state, results_that_are_none, wrong_objects, wrong_files, wrong_words,
+for case in (the_example, the_header_is_c_and_cpp, every_type_there_and_back, nulls_strict_and_defaults,
+             errors_are_rows, errors_behind_state, results_that_are_none, wrong_objects, wrong_files, wrong_words,
              who_may_have_written_it, leave_to_run, queries_see_functions, another_library, replaced_while_it_runs,
              crashes_are_named, killed_and_recovered):
     suite.run(case)

@@ -231,6 +231,8 @@ def install(folder: Path) -> None:
     for path in ("bash-completion/completions/bourn", "zsh/site-functions/_bourn",
                  "fish/vendor_completions.d/bourn.fish", "doc/bourn/LICENSE"):
         assert (root / "usr/share" / path).is_file(), path
+    suite.command(["cc", "-shared", "-fPIC", f"-I{root / 'usr/include'}", "-o", folder / "libiban.so",
+                   TOP / "examples/functions/iban.c"])
 
 
 def completion_knows_the_verbs(folder: Path) -> None:
