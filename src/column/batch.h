@@ -126,6 +126,9 @@ struct schema {
     bool *nullable; /* NULL: all nullable */
 };
 
+/* Order of element i of x and k of y, columns of one type (scales of numerics may differ): <0, 0, >0. Neither is NULL. */
+int column_order(const struct column *x, size_t i, const struct column *y, size_t k);
+
 /* ---- values, one at a time: for printing, literals, tests; never in a hot loop ---- */
 
 /* The value as PostgreSQL prints it (DateStyle ISO, UTC); NULL appends nothing and answers false. */

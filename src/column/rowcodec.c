@@ -1,5 +1,6 @@
 #include "column/rowcodec.h"
 
+#include "column/array.h"
 #include "column/decimal.h"
 
 enum { ROWS_MAX = 1 << 24, COLUMNS_MAX = 1 << 16 };
@@ -80,7 +81,8 @@ void batch_encode(const struct batch *b, struct buf *out)
     for (uint32_t k = 0; k < b->ncols; k++) {
         const struct column *c = &b->cols[k];
         bool has_null = has_live_null(b, c);
-        const uint8_t head[4] = {c->type.id, c->type.precision, c->type.scale, has_null};
+        uint8_t element = c->type.id == TYPE_ARRAY ? c->type.element : 0;
+        const uint8_t head[4] = {c->type.id, c->type.precision, c->type.scale, (uint8_t)(element << 1 | has_null)};
         buf_put(out, head, sizeof head);
         if (has_null)
             put_valid(b, c, out);
@@ -96,6 +98,10 @@ void batch_encode(const struct batch *b, struct buf *out)
 static bool type_is_sound(struct type t)
 {
     if (t.id == TYPE_UNKNOWN || t.id >= TYPE_COUNT)
+        return false;
+    if (t.id == TYPE_ARRAY)
+        return t.element != TYPE_ARRAY && type_is_sound(type_element(t));
+    if (t.element)
         return false;
     if (t.id == TYPE_NUMERIC)
         return t.precision >= 1 && t.precision <= NUMERIC_MAX_PRECISION && t.scale <= t.precision;
@@ -125,6 +131,8 @@ static const char *get_views(struct reader *in, struct column *c, uint32_t rows,
         if (len && column_is_null(c, i))
             return "a NULL has bytes";
         views[i] = view_of(bytes, len);
+        if (c->type.id == TYPE_ARRAY && !column_is_null(c, i) && !array_check((struct slice){bytes, len}, c->type))
+            return "an array is none of its type";
     }
     c->data = views;
     return NULL;
@@ -161,12 +169,14 @@ static const char *get_column(struct reader *in, struct column *c, const struct 
     const char *head, *odd = NULL;
     if (!reader_bytes(in, 4, &head))
         return "its head is cut short";
-    *c = (struct column){.type = {(uint8_t)head[0], (uint8_t)head[1], (uint8_t)head[2]}};
-    if (!type_is_sound(c->type) || (uint8_t)head[3] > 1)
+    *c = (struct column){.type = {(uint8_t)head[0], (uint8_t)head[1], (uint8_t)head[2],
+                                         (uint8_t)head[3] >> 1}};
+    bool has_valid = head[3] & 1;
+    if (!type_is_sound(c->type))
         return "its type is unknown";
     if (want && !type_equal(*want, c->type))
         return "its type is another one than expected";
-    if (head[3])
+    if (has_valid)
         odd = get_valid(in, c, rows, a);
     if (!odd)
         odd = type_is_view(c->type) ? get_views(in, c, rows, a) : get_fixed(in, c, rows, a);

@@ -2,9 +2,10 @@
 
 #include <math.h>
 
+#include "column/array.h"
 #include "column/civil.h"
 
-enum { TAG_VALUE = 1, TAG_NULL = 2 };
+enum { ARRAY_END = 0, TAG_VALUE = 1, TAG_NULL = 2 };
 
 /* ---- writing ---- */
 
@@ -134,12 +135,27 @@ static void put_view(struct buf *out, const struct column *c, size_t row)
     out->len += (size_t)(p - start);
 }
 
+/* A NULL sorts above all values, and the end below them: as PostgreSQL orders arrays. */
+static void put_array(struct buf *out, const struct column *c, size_t row)
+{
+    AUTO(arena) scratch = {0};
+    uint32_t n;
+    const uint32_t first = 0;
+    struct column elements = array_open(view_slice(column_view(c, row)), c->type, &scratch, &n);
+    buf_put_u8(out, TAG_VALUE);
+    for (uint32_t i = 0; i < n && !out->overflow; i++)
+        rowkey_put(out, &elements, &first, 1, i);
+    buf_put_u8(out, ARRAY_END);
+}
+
 void rowkey_put(struct buf *out, const struct column *cols, const uint32_t *which, uint32_t n, size_t row)
 {
     for (uint32_t i = 0; i < n; i++) {
         const struct column *c = &cols[which[i]];
         if (column_is_null(c, row)) {
             buf_put_u8(out, TAG_NULL);
+        } else if (c->type.id == TYPE_ARRAY) {
+            put_array(out, c, row);
         } else if (type_is_view(c->type)) {
             put_view(out, c, row);
         } else {
@@ -235,6 +251,25 @@ static bool get_double(struct reader *in, double *ret)
     return true;
 }
 
+static bool get_array(struct reader *in, struct column *into, size_t row, struct arena *a)
+{
+    AUTO(arena) scratch = {0};
+    AUTO(buf) out = BUF(ARRAY_MAX_BYTES);
+    uint32_t n = 0, cap = (uint32_t)MIN(reader_left(in), (size_t)ARRAY_MAX_BYTES); /* an element takes a byte or more */
+    struct column elements = column_make(&scratch, type_element(into->type), cap, true);
+    for (; reader_left(in) && *in->p != ARRAY_END && n < cap; n++)
+        if (!rowkey_get(in, &elements, n, &scratch))
+            return false;
+    uint8_t tag;
+    if (!reader_u8(in, &tag) || tag != ARRAY_END)
+        return false;
+    array_put(&out, &elements, 0, n);
+    if (out.overflow)
+        return false;
+    ((struct view *)into->data)[row] = view_copy(view_of(out.data, out.len), a);
+    return true;
+}
+
 static bool get_value(struct reader *in, struct column *into, size_t row, struct arena *a)
 {
     uint8_t byte;
@@ -276,6 +311,7 @@ static bool get_value(struct reader *in, struct column *into, size_t row, struct
     case TYPE_TEXT:
     case TYPE_BYTEA:
     case TYPE_JSONB: return get_bytes(in, (struct view *)into->data + row, a);
+    case TYPE_ARRAY: return get_array(in, into, row, a);
     }
     return false;
 }

@@ -7,7 +7,7 @@
  *   per value: 0x01, then   bool 1 byte | int4, date: 4 B big-endian, sign flipped | int8, timestamps: 8 B likewise
  *                           | float8: 8 B, IEEE total order | numeric: 16 B big-endian int128, sign flipped, at the
  *                           column's scale | uuid 16 B | interval 16 B by length | text, bytea, jsonb: bytes with 0x00
- *                           -> 0x00 0xff, ended by 0x00 0x00
+ *                           -> 0x00 0xff, ended by 0x00 0x00 | array: the keys of its elements, ended by 0x00
  *   NULL: 0x02
  *
  * Callers that compare numerics of different scales bring them to one scale first (plan/ does).

@@ -1,5 +1,7 @@
 #include "column/rowpack.h"
 
+#include "column/array.h"
+
 void rowpack_put(struct buf *out, const struct column *cols, uint32_t ncols, size_t row)
 {
     size_t nbitmap = (ncols + 7) / 8, most = nbitmap;
@@ -33,6 +35,8 @@ static bool get_view(struct reader *in, struct column *col, size_t at, struct ar
     uint32_t len;
     const char *bytes;
     if (!reader_u32(in, &len) || !reader_bytes(in, len, &bytes))
+        return false;
+    if (col->type.id == TYPE_ARRAY && !array_check((struct slice){bytes, len}, col->type))
         return false;
     ((struct view *)col->data)[at] = view_of(len > VIEW_INLINE ? arena_dup(a, bytes, len) : bytes, len);
     return true;

@@ -7,7 +7,7 @@ size_t type_width(struct type t)
     static const uint8_t widths[TYPE_COUNT] = {
         [TYPE_UNKNOWN] = 16, [TYPE_BOOL] = 1, [TYPE_INT4] = 4,  [TYPE_INT8] = 8,      [TYPE_FLOAT8] = 8,
         [TYPE_TEXT] = 16,    [TYPE_BYTEA] = 16, [TYPE_UUID] = 16, [TYPE_DATE] = 4,    [TYPE_TIMESTAMP] = 8,
-        [TYPE_TIMESTAMPTZ] = 8, [TYPE_INTERVAL] = 16, [TYPE_JSONB] = 16,
+        [TYPE_TIMESTAMPTZ] = 8, [TYPE_INTERVAL] = 16, [TYPE_JSONB] = 16, [TYPE_ARRAY] = 16,
     };
     if (t.id == TYPE_NUMERIC)
         return type_is_small_numeric(t) ? 8 : 16;
@@ -31,16 +31,19 @@ const char *type_id_name(uint8_t id)
         [TYPE_TIMESTAMPTZ] = "timestamp with time zone",
         [TYPE_INTERVAL] = "interval",
         [TYPE_JSONB] = "jsonb",
+        [TYPE_ARRAY] = "array",
     };
     return names[id];
 }
 
 char *type_name(struct type t, char out[static 40])
 {
-    if (t.id == TYPE_NUMERIC && t.precision)
-        snprintf(out, 40, "numeric(%u,%u)", t.precision, t.scale);
+    bool array = t.id == TYPE_ARRAY && t.element;
+    uint8_t id = array ? t.element : t.id;
+    if (id == TYPE_NUMERIC && t.precision)
+        snprintf(out, 40, "numeric(%u,%u)%s", t.precision, t.scale, array ? "[]" : "");
     else
-        snprintf(out, 40, "%s", type_id_name(t.id));
+        snprintf(out, 40, "%s%s", type_id_name(id), array ? "[]" : "");
     return out;
 }
 

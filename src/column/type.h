@@ -15,6 +15,7 @@
  *   timestamp              TYPE_TIMESTAMP  int64_t, microseconds since 1970        8
  *   timestamptz            TYPE_TIMESTAMPTZ int64_t, microseconds since 1970 UTC   8
  *   interval               TYPE_INTERVAL   struct interval                         16
+ *   text[], bigint[], ...  TYPE_ARRAY      struct view, encoded as array.h says    16
  *
  * Infinite dates and timestamps are not values of bourn (rejected on input). NaN and infinities exist in double only.
  */
@@ -38,14 +39,15 @@ enum type_id {
     TYPE_TIMESTAMPTZ,
     TYPE_INTERVAL,
     TYPE_JSONB,
+    TYPE_ARRAY,
     TYPE_COUNT
 };
 
 struct type {
     uint8_t id;               /* enum type_id */
     uint8_t precision, scale; /* numeric only: 1..38, 0..precision */
-    /* Of a row packed for an aggregate (expr/aggregate.h), a bytea otherwise: the id of the value inside, whose
-     * precision and scale are then the ones above. 0: none. */
+    /* Of an array the id of its elements; of a row packed for an aggregate (expr/aggregate.h), a bytea otherwise, that
+     * of the value inside. The element's precision and scale are then the ones above. 0: none. */
     uint8_t element;
 };
 
@@ -71,13 +73,19 @@ static inline bool type_is_small_numeric(struct type t)
 }
 static inline bool type_is_view(struct type t)
 {
-    return t.id == TYPE_TEXT || t.id == TYPE_BYTEA || t.id == TYPE_JSONB;
+    return t.id == TYPE_TEXT || t.id == TYPE_BYTEA || t.id == TYPE_JSONB || t.id == TYPE_ARRAY;
 }
+/* The array of a scalar type, and what it is made of. */
+static inline struct type type_array(struct type element)
+{
+    return (struct type){TYPE_ARRAY, element.precision, element.scale, element.id};
+}
+static inline struct type type_element(struct type t) { return (struct type){t.element, t.precision, t.scale, 0}; }
 /* Bytes of one physical element. */
 size_t type_width(struct type t);
 /* PostgreSQL's spelling of an enum type_id: "numeric", "timestamp with time zone". */
 const char *type_id_name(uint8_t id);
-/* The same with precision and scale, "numeric(18,2)"; returns out. */
+/* The same with precision and scale, "numeric(18,2)", and the elements of an array, "text[]"; returns out. */
 char *type_name(struct type t, char out[static 40]);
 /* A type by a PostgreSQL name or alias as libpg_query spells it ("int4", "numeric", "timestamptz", "varchar"...),
  * lower case. mods: type modifiers, nmods 0..2. numeric without modifiers answers precision 0, which no column may

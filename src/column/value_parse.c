@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "base/utf8.h"
-#include "column/batch.h"
+#include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
 #include "column/float8.h"
@@ -426,6 +426,24 @@ static enum status parse_interval(const struct parsing *p)
     return interval_parse(p->text, (struct interval *)p->c->data + p->row, p->err);
 }
 
+static enum status parse_array(const struct parsing *p)
+{
+    struct column texts, elements;
+    uint32_t n;
+    AUTO(arena) scratch = {0};
+    AUTO(buf) out = BUF(ARRAY_MAX_BYTES);
+    TRY(array_split(p->text, &scratch, &texts, &n, p->err));
+    elements = column_make(&scratch, type_element(p->c->type), n, true);
+    for (uint32_t i = 0; i < n; i++)
+        if (!column_is_null(&texts, i))
+            TRY(column_parse(&elements, i, view_slice(column_view(&texts, i)), &scratch, p->err));
+    array_put(&out, &elements, 0, n);
+    if (out.overflow)
+        return error_set(p->err, ERR_LIMIT, "array size exceeds the maximum allowed (%d bytes)", ARRAY_MAX_BYTES);
+    ((struct view *)p->c->data)[p->row] = view_copy(view_of(out.data, out.len), p->a);
+    return OK;
+}
+
 enum status column_parse(struct column *c, size_t row, struct slice text, struct arena *a, struct error *err)
 {
     static enum status (*const parsers[TYPE_COUNT])(const struct parsing *p) = {
@@ -434,6 +452,7 @@ enum status column_parse(struct column *c, size_t row, struct slice text, struct
         [TYPE_TEXT] = parse_text,      [TYPE_BYTEA] = parse_bytea,        [TYPE_UUID] = parse_uuid,
         [TYPE_DATE] = parse_moment,    [TYPE_TIMESTAMP] = parse_moment,   [TYPE_TIMESTAMPTZ] = parse_moment,
         [TYPE_INTERVAL] = parse_interval, [TYPE_JSONB] = parse_jsonb,
+        [TYPE_ARRAY] = parse_array,
     };
     const struct parsing p = {c, row, text, a, err};
     TRY(parsers[c->type.id](&p));

@@ -1,5 +1,5 @@
 /* column_print: one value as PostgreSQL prints it. */
-#include "column/batch.h"
+#include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
 #include "column/float8.h"
@@ -52,6 +52,7 @@ bool column_print(const struct column *c, size_t row, struct buf *out)
     }
     case TYPE_INTERVAL: buf_put(out, text, interval_print(((const struct interval *)c->data)[row], text)); break;
     case TYPE_BYTEA: print_bytea(view_slice(column_view(c, row)), out); break;
+    case TYPE_ARRAY: array_print(view_slice(column_view(c, row)), c->type, out); break;
     default: buf_put_slice(out, view_slice(column_view(c, row))); break; /* text, jsonb, unknown: as they lie */
     }
     return true;

@@ -55,45 +55,9 @@ COMPARE_KERNEL(ge_f64, double, (x >= y) | (x != x))
 
 /* ---- types compared lane by lane ---- */
 
-static int order_float(double x, double y)
-{
-    if (x != x || y != y)
-        return (x != x) - (y != y);
-    return (x > y) - (x < y);
-}
-
-/* Days count 24 h and months 30 days, as PostgreSQL compares intervals. */
-static int128 interval_length(const struct interval *v)
-{
-    return (int128)v->micros + ((int128)v->days + (int128)v->months * 30) * 86400 * 1000000;
-}
-
-#define ORDER(x, y) (((x) > (y)) - ((x) < (y)))
-
-int element_order(const struct column *x, size_t i, const struct column *y, size_t k)
-{
-    const void *p = (const char *)x->data + i * type_width(x->type);
-    const void *q = (const char *)y->data + k * type_width(y->type);
-    switch (x->type.id) {
-    case TYPE_BOOL: return ORDER(*(const uint8_t *)p, *(const uint8_t *)q);
-    case TYPE_INT4:
-    case TYPE_DATE: return ORDER(*(const int32_t *)p, *(const int32_t *)q);
-    case TYPE_INT8:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ: return ORDER(*(const int64_t *)p, *(const int64_t *)q);
-    case TYPE_FLOAT8: return order_float(*(const double *)p, *(const double *)q);
-    case TYPE_NUMERIC:
-        return decimal_compare(column_numeric(x, i), x->type.scale, column_numeric(y, k), y->type.scale);
-    case TYPE_UUID: return memcmp(p, q, 16);
-    case TYPE_INTERVAL: return ORDER(interval_length(p), interval_length(q));
-    case TYPE_JSONB: return jsonb_order(view_slice(p), view_slice(q));
-    default: return view_compare(p, q);
-    }
-}
-
 static int lane_order(const struct call *c, uint32_t r)
 {
-    return element_order(&c->args[0].col, r & c->args[0].mask, &c->args[1].col, r & c->args[1].mask);
+    return column_order(&c->args[0].col, r & c->args[0].mask, &c->args[1].col, r & c->args[1].mask);
 }
 
 #define ORDER_KERNEL(NAME, TEST)                                                                                       \
@@ -232,7 +196,7 @@ struct in_list {
 static int compare_elements(const void *p, const void *q, void *type)
 {
     struct column x = {.type = *(struct type *)type, .data = (void *)p}, y = {.type = x.type, .data = (void *)q};
-    return element_order(&x, 0, &y, 0);
+    return column_order(&x, 0, &y, 0);
 }
 
 enum status step_in_bind(struct binding *b, struct error *err)
@@ -265,7 +229,7 @@ static bool in_sorted(const struct in_list *list, const struct column *x, size_t
     size_t low = 0, high = list->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = element_order(x, i, &list->values, middle);
+        int order = column_order(x, i, &list->values, middle);
         if (order == 0)
             return true;
         if (order < 0)
@@ -392,7 +356,7 @@ static void extreme(struct call *c, int sign)
         for (uint32_t i = 0; i < c->nargs; i++) {
             if (arg_is_null(c, i, r))
                 continue;
-            if (best >= 0 && sign * element_order(&c->args[i].col, r & c->args[i].mask, &c->args[best].col,
+            if (best >= 0 && sign * column_order(&c->args[i].col, r & c->args[i].mask, &c->args[best].col,
                                                   r & c->args[best].mask) <= 0)
                 continue;
             best = i;

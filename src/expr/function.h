@@ -169,8 +169,6 @@ static inline bool lane_is_bad(const struct lanes *l, uint32_t row) { return l->
 
 /* A double computed from others is 22003 when it is infinite and none of them was, or 0 where it cannot be. */
 void float_check(struct call *c, uint32_t row, double result, bool any_infinite, bool may_be_zero);
-/* Order of element i of x and k of y, columns of one type (scales may differ): <0, 0, >0. NULLs are not looked at. */
-int element_order(const struct column *x, size_t i, const struct column *y, size_t k);
 
 /* 0/1 bytes as bits, lowest row first, and back. BITMAP_WORDS(rows) words; the bits past `rows` are 0. */
 void bools_pack(const struct lanes *l, uint32_t rows, uint64_t *ret_bits);
