@@ -7,6 +7,12 @@ static bool contains(const char *text, const char *what) { return strstr(text, w
 static const char *parse_sqlstate(uint8_t type, const char *message)
 {
     bool date = type == TYPE_DATE || type == TYPE_TIMESTAMP || type == TYPE_TIMESTAMPTZ || type == TYPE_INTERVAL;
+    if (contains(message, "not supported:"))
+        return "0A000";
+    if (contains(message, "malformed array literal"))
+        return "22P02";
+    if (contains(message, "array size exceeds"))
+        return "54000";
     if (contains(message, "hexadecimal"))
         return "22023";
     if (contains(message, "invalid byte sequence"))
@@ -20,10 +26,11 @@ static const char *parse_sqlstate(uint8_t type, const char *message)
 
 static void text_to_any(struct call *c)
 {
+    const struct type to = c->out->col.type;
     CALL_ROWS(c, r) {
         struct error err;
         if (column_parse(&c->out->col, r, arg_text(c, 0, r), c->arena, &err) != OK)
-            call_fail(c, r, parse_sqlstate(c->out->col.type.id, err.text), "%s", err.text);
+            call_fail(c, r, parse_sqlstate(to.id == TYPE_ARRAY ? to.element : to.id, err.text), "%s", err.text);
     }
 }
 
@@ -94,6 +101,7 @@ const struct cast casts_text[] = {
     FROM_TEXT(TYPE_TIMESTAMPTZ),
     FROM_TEXT(TYPE_INTERVAL),
     FROM_TEXT(TYPE_JSONB),
+    FROM_TEXT(TYPE_ARRAY),
     TO_TEXT(TYPE_BOOL, bool_to_text),
     TO_TEXT(TYPE_INT4, int4_to_text),
     TO_TEXT(TYPE_INT8, int8_to_text),
@@ -106,5 +114,6 @@ const struct cast casts_text[] = {
     TO_TEXT(TYPE_TIMESTAMPTZ, any_to_text),
     TO_TEXT(TYPE_INTERVAL, any_to_text),
     TO_TEXT(TYPE_JSONB, jsonb_to_text),
+    TO_TEXT(TYPE_ARRAY, any_to_text),
     {0},
 };

@@ -4,7 +4,15 @@
 
 const char *function_arg_name(uint8_t arg)
 {
+    static const char *const arrays[TYPE_COUNT] = {[TYPE_TEXT] = "text[]", [TYPE_INT4] = "integer[]"};
+    if (arg & ARRAY_OF)
+        return arrays[arg & ~ARRAY_OF];
     switch (arg) {
+    case ARG_ARRAY:
+    case ARG_ALIKE:
+        return "array";
+    case ARG_ELEMENT:
+        return "element";
     case ARG_ANY:
         return "any";
     case ARG_SAME:

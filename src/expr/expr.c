@@ -208,7 +208,7 @@ static const struct {
     [TYPE_BYTEA] = {CATEGORY_OTHER, false},  [TYPE_UUID] = {CATEGORY_OTHER, false},
     [TYPE_DATE] = {CATEGORY_DATE, false},    [TYPE_TIMESTAMP] = {CATEGORY_DATE, false},
     [TYPE_TIMESTAMPTZ] = {CATEGORY_DATE, true}, [TYPE_INTERVAL] = {CATEGORY_INTERVAL, true},
-    [TYPE_JSONB] = {CATEGORY_OTHER, false},
+    [TYPE_JSONB] = {CATEGORY_OTHER, false},  [TYPE_ARRAY] = {CATEGORY_OTHER, false},
 };
 
 unsigned type_category(uint8_t id) { return categories[id].category; }
@@ -235,8 +235,8 @@ static struct type as_numeric(struct type t)
     return t.id == TYPE_INT4 ? type_numeric(10, 0) : t.id == TYPE_INT8 ? type_numeric(19, 0) : t;
 }
 
-enum status expr_common_type(const struct type *types, uint32_t n, const char *what, struct type *ret,
-                             struct error *err)
+static enum status common_scalar(const struct type *types, uint32_t n, const char *what, struct type *ret,
+                                 struct error *err)
 {
     struct type best = TYPE(TYPE_UNKNOWN);
     for (uint32_t i = 0; i < n; i++) {
@@ -269,5 +269,24 @@ enum status expr_common_type(const struct type *types, uint32_t n, const char *w
             }
     }
     *ret = best;
+    return OK;
+}
+
+/* Arrays have the array of their elements' common type. */
+enum status expr_common_type(const struct type *types, uint32_t n, const char *what, struct type *ret,
+                             struct error *err)
+{
+    uint32_t narrays = 0, nothers = 0;
+    AUTO(arena) scratch = {0};
+    struct type *elements = arena_array(&scratch, n, sizeof *elements);
+    for (uint32_t i = 0; i < n; i++) {
+        if (types[i].id == TYPE_ARRAY)
+            elements[narrays++] = type_element(types[i]);
+        nothers += types[i].id != TYPE_ARRAY && types[i].id != TYPE_UNKNOWN;
+    }
+    if (narrays == 0 || nothers)
+        return common_scalar(types, n, what, ret, err);
+    TRY(common_scalar(elements, narrays, what, ret, err));
+    *ret = type_array(*ret);
     return OK;
 }

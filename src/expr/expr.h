@@ -46,6 +46,9 @@ enum status expr_number(struct arena *a, const char *text, int32_t location, str
  * variadics, constant folding where it cannot fail. Syntax that is no call there has these names:
  *
  *     x IN (a, b)              "in", x, a, b
+ *     x = ANY (a), x > ALL (a) "= any", "> all", x, a
+ *     ARRAY[x, ...]            "ARRAY[x]", x, ...
+ *     a[i], a[i:j]             "x[i]", a, i; "x[i:j]", a, i, j
  *     x LIKE p, ILIKE, NOT ..  "~~", "~~*", "!~~", "!~~*"; ESCAPE e: "like_escape", p, e (as the grammar does)
  *     EXTRACT(f FROM x)        "extract", 'f', x
  *     x AT TIME ZONE z         "timezone", z, x

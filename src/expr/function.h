@@ -57,6 +57,13 @@ enum {
     ARG_ANY = TYPE_COUNT, /* taken as it is; an untyped literal becomes text */
     ARG_SAME,             /* all such arguments are brought to one common type */
     RESULT_SAME = ARG_SAME,
+    /* Arrays, and single elements: of several such arguments the elements are brought to one type. ARG_ALIKE is an array
+     * too, but only numerics of another scale are brought to it. */
+    ARG_ARRAY,
+    ARG_ELEMENT,
+    ARG_ALIKE,
+    RESULT_ELEMENT = ARG_ELEMENT, /* of the first argument, an array */
+    ARRAY_OF = 0x40,      /* ARRAY_OF | TYPE_TEXT: an array of texts */
 };
 
 /* What a function's bind hook sees and decides. */
@@ -73,7 +80,7 @@ enum { FUNCTION_MAX_ARGS = 6 };
 
 struct function {
     const char *name;
-    uint8_t result; /* enum type_id or RESULT_SAME */
+    uint8_t result; /* enum type_id, RESULT_SAME, RESULT_ELEMENT, or ARRAY_OF one */
     uint8_t nargs;
     uint8_t args[FUNCTION_MAX_ARGS];
     uint8_t flags;
@@ -91,7 +98,7 @@ struct cast {
 extern const struct function fn_compare[], fn_arith[], fn_numeric[], fn_number[], fn_string[], fn_text[], fn_pattern[],
     fn_regexp[],
     fn_bytes[], fn_date[], fn_extract[], fn_to_char[], fn_to_date[],
-    fn_to_char_number[], fn_json[], fn_json_change[], fn_null[];
+    fn_to_char_number[], fn_json[], fn_json_change[], fn_array[], fn_array_change[], fn_null[];
 /* Casts, ended by a row without name. */
 extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[];
 /* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise),
@@ -99,6 +106,10 @@ extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[
 extern const struct function step_and, step_or, step_not, step_is_null, step_select, step_coalesce;
 /* NOT (x IS NULL), which every contract is full of, in one step. */
 extern const struct function step_is_not_null;
+/* The elements of arrays cast one by one, by the cast in `extra`. */
+extern const struct function step_array_cast;
+/* ARRAY[x, ...]: a row of fn_array. */
+#define step_array fn_array[0]
 /* IN over a list of constants: made by expr_call("in"). */
 extern const struct function step_in;
 enum status step_in_bind(struct binding *b, struct error *err);

@@ -4,10 +4,11 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "column/array.h"
 #include "column/decimal.h"
 #include "expr/function.h"
 
-enum { MOST_CANDIDATES = 64 };
+enum { MOST_CANDIDATES = 64, MOST_LISTED = 1000 };
 
 struct candidates {
     const struct function *rows[MOST_CANDIDATES];
@@ -28,13 +29,25 @@ static bool takes(const struct function *f, uint32_t nargs)
 
 static bool is_pseudo(uint8_t arg) { return arg >= TYPE_COUNT; }
 
+/* An array of whatever, which only a call with an array can mean? */
+static bool is_polymorphic(uint8_t arg) { return arg == ARG_ARRAY || arg == ARG_ALIKE; }
+
+static bool fits_one(uint8_t want, struct type have)
+{
+    if (is_polymorphic(want))
+        return have.id == TYPE_ARRAY || have.id == TYPE_UNKNOWN;
+    if (want == ARG_ELEMENT)
+        return have.id != TYPE_ARRAY;
+    if (want & ARRAY_OF)
+        return have.id == TYPE_UNKNOWN || (have.id == TYPE_ARRAY && have.element == (want & ~ARRAY_OF));
+    return is_pseudo(want) || type_casts_implicitly(have.id, want);
+}
+
 static bool fits(const struct function *f, struct expr *const *args, uint32_t nargs)
 {
-    for (uint32_t i = 0; i < nargs; i++) {
-        uint8_t want = parameter(f, i);
-        if (!is_pseudo(want) && !type_casts_implicitly(args[i]->type.id, want))
+    for (uint32_t i = 0; i < nargs; i++)
+        if (!fits_one(parameter(f, i), args[i]->type))
             return false;
-    }
     return true;
 }
 
@@ -247,17 +260,42 @@ static enum status complain(const char *name, const struct candidates *c, struct
     return FAILED;
 }
 
+static bool takes_any_array(const struct function *f)
+{
+    for (uint32_t i = 0; i < f->nargs; i++)
+        if (is_polymorphic(f->args[i]))
+            return true;
+    return false;
+}
+
+/* A call with an array means the first row of arrays that takes it: '{1}'::int[] || '{2}' joins two of them. */
+static const struct function *choose_of_arrays(const char *name, struct expr *const *args, uint32_t nargs)
+{
+    const struct function *f = NULL;
+    bool any = false;
+    for (uint32_t i = 0; i < nargs; i++)
+        any |= args[i]->type.id == TYPE_ARRAY;
+    for (size_t cursor = 0; any && (f = function_named(name, &cursor));)
+        if (takes_any_array(f) && takes(f, nargs) && fits(f, args, nargs))
+            return f;
+    return NULL;
+}
+
 static enum status choose(const char *name, struct expr *const *args, uint32_t nargs, const struct function **ret,
                           struct error *err)
 {
     struct candidates c = {0};
-    const struct function *f;
+    const struct function *f = choose_of_arrays(name, args, nargs);
+    if (f) {
+        *ret = f;
+        return OK;
+    }
     /* Of a binary operator with one untyped literal, the literal is first tried as the other side's type. */
     uint8_t other = TYPE_UNKNOWN;
     if (nargs == 2 && is_operator(name) && (args[0]->type.id == TYPE_UNKNOWN) != (args[1]->type.id == TYPE_UNKNOWN))
         other = args[0]->type.id == TYPE_UNKNOWN ? args[1]->type.id : args[0]->type.id;
     for (size_t cursor = 0; (f = function_named(name, &cursor));) {
-        if (!takes(f, nargs) || !fits(f, args, nargs))
+        if (!takes(f, nargs) || takes_any_array(f) || !fits(f, args, nargs))
             continue;
         bool twice = other != TYPE_UNKNOWN && f->args[0] == other && f->args[1] == other;
         if ((nargs && count_exact(f, args, nargs) == nargs) || twice) {
@@ -289,6 +327,39 @@ struct expr *expr_raw_call(struct arena *a, const struct function *f, struct typ
     return e;
 }
 
+/* Elements, and elements of arrays, brought to one type: an array stands for a NULL of what it holds. */
+static enum status cast_arrays(struct arena *a, const struct function *f, struct expr **args, uint32_t nargs,
+                               struct error *err)
+{
+    struct expr **elements = arena_array(a, nargs, sizeof *elements);
+    uint32_t n = 0;
+    uint8_t alike = TYPE_UNKNOWN;
+    for (uint32_t i = 0; i < nargs; i++) {
+        uint8_t want = parameter(f, i);
+        struct type type = args[i]->type;
+        bool array = is_polymorphic(want) && type.id == TYPE_ARRAY;
+        if (array && want == ARG_ALIKE && alike != TYPE_UNKNOWN && alike != type.element)
+            return complain(f->name, &(struct candidates){0}, args, nargs, err);
+        alike = array ? type.element : alike;
+        if (want == ARG_ELEMENT)
+            elements[n++] = args[i];
+        else if (array)
+            elements[n++] = expr_null(a, type_element(type), -1);
+    }
+    if (n)
+        TRY(expr_to_common(a, elements, n, f->name, err));
+    for (uint32_t i = 0, k = 0; i < nargs; i++) {
+        uint8_t want = parameter(f, i);
+        if (want == ARG_ELEMENT) {
+            args[i] = elements[k++];
+        } else if (is_polymorphic(want)) {
+            k += args[i]->type.id == TYPE_ARRAY;
+            TRY(expr_cast(a, args[i], type_array(elements[0]->type), CAST_IMPLICIT, args[i]->location, &args[i], err));
+        }
+    }
+    return OK;
+}
+
 static enum status cast_arguments(struct arena *a, const struct function *f, struct expr **args, uint32_t nargs,
                                   struct error *err)
 {
@@ -300,9 +371,13 @@ static enum status cast_arguments(struct arena *a, const struct function *f, str
             same[nsame++] = args[i];
         else if (want == ARG_ANY && args[i]->type.id == TYPE_UNKNOWN)
             TRY(expr_cast(a, args[i], TYPE(TYPE_TEXT), CAST_IMPLICIT, args[i]->location, &args[i], err));
-        else if (want != ARG_ANY)
+        else if (want & ARRAY_OF)
+            TRY(expr_cast(a, args[i], type_array(TYPE(want & ~ARRAY_OF)), CAST_IMPLICIT, args[i]->location, &args[i],
+                          err));
+        else if (!is_pseudo(want))
             TRY(expr_cast(a, args[i], TYPE(want), CAST_IMPLICIT, args[i]->location, &args[i], err));
     }
+    TRY(cast_arrays(a, f, args, nargs, err));
     if (nsame)
         TRY(expr_to_common(a, same, nsame, f->name, err));
     for (uint32_t i = 0, k = 0; i < nargs; i++)
@@ -316,7 +391,10 @@ static enum status bind(struct arena *a, const struct function *f, struct expr *
 {
     TRY(cast_arguments(a, f, args, nargs, err));
     struct binding b = {.arena = a, .function = f, .args = args, .nargs = nargs};
-    b.result = f->result == RESULT_SAME ? args[0]->type : TYPE(f->result);
+    b.result = f->result == RESULT_SAME      ? args[0]->type
+               : f->result == RESULT_ELEMENT ? type_element(args[0]->type)
+               : f->result & ARRAY_OF        ? type_array(TYPE(f->result & ~ARRAY_OF))
+                                             : TYPE(f->result);
     if (f->bind)
         TRY(f->bind(&b, err));
     assert(b.result.id != TYPE_NUMERIC || b.result.precision);
@@ -339,7 +417,7 @@ static bool all_constant(struct expr *const *args, uint32_t nargs)
 static enum status bind_in(struct arena *a, struct expr **args, uint32_t nargs, int32_t location, struct expr **ret,
                            struct error *err)
 {
-    if (all_constant(args, nargs) && args[0]->type.id != TYPE_JSONB) {
+    if (all_constant(args, nargs) && args[0]->type.id != TYPE_JSONB && args[0]->type.id != TYPE_ARRAY) {
         struct expr **common = arena_dup(a, args, nargs * sizeof *args);
         TRY(expr_to_common(a, common, nargs, "IN", err));
         /* What does not fit the common type is left to the comparison, which needs none. */
@@ -354,6 +432,100 @@ static enum status bind_in(struct arena *a, struct expr **args, uint32_t nargs, 
     return expr_logic(a, EXPR_OR, equal, nargs - 1, location, ret, err);
 }
 
+/* The elements of an array that is written down, as expressions of one type; false: it comes from elsewhere. */
+static bool is_listed(struct arena *a, const struct expr *array, struct expr ***ret, uint32_t *ret_n)
+{
+    if (array->kind == EXPR_CALL && array->function == &step_array) {
+        *ret = array->args;
+        *ret_n = array->nargs;
+        return true;
+    }
+    if (!expr_is_const(array) || expr_is_null_const(array))
+        return false;
+    uint32_t n;
+    struct column c = array_open(view_slice(array->value.data), array->type, a, &n);
+    if (n > MOST_LISTED)
+        return false;
+    struct expr **list = arena_array(a, n, sizeof *list);
+    size_t width = type_width(c.type);
+    for (uint32_t i = 0; i < n; i++) {
+        list[i] = expr_const(a, c.type, column_is_null(&c, i), array->location);
+        memcpy(list[i]->value.data, (const char *)c.data + i * width, width);
+    }
+    *ret = list;
+    *ret_n = n;
+    return true;
+}
+
+/* Over a list, the expression it stands for: IN, or a chain of OR or AND. */
+static enum status bind_listed(struct arena *a, const char *op, bool all, struct expr *left, struct expr **list,
+                               uint32_t n, int32_t location, struct expr **ret, struct error *err)
+{
+    struct expr **parts = arena_array(a, n + 1, sizeof *parts), *in;
+    if (n == 0) {
+        *ret = expr_bool(a, all, location);
+        return OK;
+    }
+    if (strcmp(op, all ? "<>" : "=") == 0) {
+        parts[0] = left;
+        memcpy(parts + 1, list, n * sizeof *parts);
+        TRY(bind_in(a, parts, n + 1, location, &in, err));
+        if (all)
+            return expr_logic(a, EXPR_NOT, &in, 1, location, ret, err);
+        *ret = in;
+        return OK;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        TRY(expr_call(a, op, (struct expr *[]){left, list[i]}, 2, location, &parts[i], err));
+    return expr_logic(a, all ? EXPR_AND : EXPR_OR, parts, n, location, ret, err);
+}
+
+/* x op ANY (array), x op ALL (array). */
+static enum status bind_quantified(struct arena *a, const char *name, struct expr **args, int32_t location,
+                                   struct expr **ret, struct error *err)
+{
+    const char *blank = strchr(name, ' '), *op = arena_strndup(a, name, (size_t)(blank - name));
+    bool all = strcmp(blank, " all") == 0;
+    struct expr **list, *left = args[0];
+    const struct function *f;
+    uint32_t n;
+    size_t cursor = 0;
+    op = strcmp(op, "!=") == 0 ? "<>" : op;
+    name = arena_printf(a, "%s%s", op, blank);
+    if (args[1]->type.id == TYPE_UNKNOWN) {
+        struct type element = left->type.id == TYPE_UNKNOWN ? TYPE(TYPE_TEXT) : left->type;
+        TRY(expr_cast(a, args[1], type_array(element), CAST_IMPLICIT, args[1]->location, &args[1], err));
+    }
+    if (args[1]->type.id != TYPE_ARRAY || left->type.id == TYPE_ARRAY) {
+        (void)error_set(err, ERR_SQL, "op ANY/ALL (array) requires array on right side");
+        return error_hint(err, "x = ANY (array), or x IN (...)");
+    }
+    if (is_listed(a, args[1], &list, &n))
+        return bind_listed(a, op, all, left, list, n, location, ret, err);
+    if (function_named(name, &cursor)) {
+        TRY(choose(name, args, 2, &f, err));
+        return bind(a, f, args, 2, location, ret, err);
+    }
+    (void)error_set(err, ERR_UNSUPPORTED, "%s %s (array) is not supported where the array is no list", op,
+                    all ? "ALL" : "ANY");
+    return error_hint(err, "=, <>, <, <=, > and >= are; others go with ARRAY[...] or a constant");
+}
+
+static bool is_quantified(const char *name)
+{
+    const char *blank = strchr(name, ' ');
+    return blank && (strcmp(blank, " any") == 0 || strcmp(blank, " all") == 0);
+}
+
+/* jsonb has subscripts too: keys, and indexes from 0. */
+static enum status bind_subscript(struct arena *a, struct expr **args, int32_t location, struct expr **ret,
+                                  struct error *err)
+{
+    if (args[1]->type.id == TYPE_UNKNOWN)
+        TRY(expr_cast(a, args[1], TYPE(TYPE_TEXT), CAST_IMPLICIT, location, &args[1], err));
+    return expr_call(a, "->", args, 2, location, ret, err);
+}
+
 enum status expr_call(struct arena *a, const char *name, struct expr **args, uint32_t nargs, int32_t location,
                       struct expr **ret, struct error *err)
 {
@@ -361,6 +533,14 @@ enum status expr_call(struct arena *a, const char *name, struct expr **args, uin
     const struct function *f;
     if (strcmp(name, "in") == 0)
         return bind_in(a, own, nargs, location, ret, err);
+    if (is_quantified(name) && nargs == 2)
+        return bind_quantified(a, name, own, location, ret, err);
+    if (strcmp(name, "x[i]") == 0 && nargs == 2 && own[0]->type.id == TYPE_JSONB)
+        return bind_subscript(a, own, location, ret, err);
+    if (strcmp(name, "ARRAY[x]") == 0 && nargs == 0) {
+        (void)error_set(err, ERR_SQL, "cannot determine type of empty array");
+        return error_hint(err, "say it: ARRAY[]::text[]");
+    }
     if (strcmp(name, "!=") == 0)
         name = "<>";
     TRY(choose(name, own, nargs, &f, err));
@@ -384,17 +564,46 @@ static bool reads_clock(struct slice text)
     return false;
 }
 
+static bool lacks_scale(struct type t)
+{
+    return (t.id == TYPE_NUMERIC || (t.id == TYPE_ARRAY && t.element == TYPE_NUMERIC)) && !t.precision;
+}
+
+/* numeric[] without a scale holds a literal's elements as they are written. */
+static enum status settle_elements(struct slice text, struct type *to, struct error *err)
+{
+    AUTO(arena) scratch = {0};
+    struct column texts;
+    uint32_t n, whole = 1, scale = 0;
+    TRY(array_split(text, &scratch, &texts, &n, err));
+    for (uint32_t i = 0; i < n; i++) {
+        int128 value;
+        unsigned digits = 1, its;
+        bool overflow = false;
+        if (column_is_null(&texts, i) || !decimal_parse(view_slice(column_view(&texts, i)), &value, &its, &overflow))
+            continue; /* what is no number is said by the type's input function */
+        while (digits < NUMERIC_MAX_PRECISION && !decimal_fits(value, digits))
+            digits++;
+        scale = MAX(scale, its);
+        whole = MAX(whole, digits > its ? digits - its : 0);
+    }
+    *to = type_array(type_numeric(MIN(whole + scale, (unsigned)NUMERIC_MAX_PRECISION), scale));
+    return OK;
+}
+
 /* A literal in quotes meets its type. */
 static enum status type_literal(struct arena *a, const struct expr *from, struct type to, int32_t location,
                                 struct expr **ret, struct error *err)
 {
     if (expr_is_null_const(from)) {
-        if (to.id == TYPE_NUMERIC && !to.precision)
-            to = type_numeric(1, 0);
+        if (lacks_scale(to))
+            to.precision = 1;
         *ret = expr_null(a, to, location);
         return OK;
     }
     struct slice text = view_slice(from->value.data);
+    if (to.id == TYPE_ARRAY && lacks_scale(to))
+        TRY(settle_elements(text, &to, err));
     bool date = to.id == TYPE_DATE || to.id == TYPE_TIMESTAMP || to.id == TYPE_TIMESTAMPTZ;
     if (date && reads_clock(text)) {
         (void)error_set(err, ERR_UNSUPPORTED, "'%.*s' as a date reads the clock of the moment it is cast in",
@@ -453,12 +662,32 @@ static enum status settle_numeric(const struct expr *from, struct type *to, stru
     return error_hint(err, "say it: numeric(p,s), for example numeric(18,2)");
 }
 
+static enum status cast_array(struct arena *a, struct expr *from, struct type to, enum expr_cast how, int32_t location,
+                              struct expr **ret, struct error *err)
+{
+    struct expr *element = expr_column(a, 0, type_element(from->type), location), *cast;
+    TRY(expr_cast(a, element, type_element(to), how, location, &cast, err));
+    if (cast == element) {
+        *ret = from;
+        return OK;
+    }
+    struct expr *call = expr_raw_call(a, &step_array_cast, type_array(cast->type), &from, 1, location);
+    call->extra = cast->function;
+    if (function_fold(a, call, ret) != OK)
+        *ret = call;
+    return OK;
+}
+
 enum status expr_cast(struct arena *a, struct expr *from, struct type to, enum expr_cast how, int32_t location,
                       struct expr **ret, struct error *err)
 {
     if (from->type.id == TYPE_UNKNOWN)
         return type_literal(a, from, to, location, ret, err);
+    if (from->type.id == TYPE_ARRAY && to.id == TYPE_ARRAY)
+        return cast_array(a, from, to, how, location, ret, err);
     const struct cast *c = cast_find(from->type.id, to.id);
+    if (c && to.id == TYPE_ARRAY && lacks_scale(to))
+        return settle_numeric(from, &to, err);
     if (to.id == TYPE_NUMERIC && !to.precision) {
         if (!c)
             return no_cast(from, to, how, err);

@@ -139,6 +139,15 @@ static void print_call(const struct expr *e, const char *const *names, struct bu
         buf_puts(out, " IN (");
         print_args(e, names, ", ", 1, out);
         buf_puts(out, "))");
+    } else if (e->function == &step_array) {
+        buf_puts(out, "ARRAY[");
+        print_args(e, names, ", ", 0, out);
+        buf_putc(out, ']');
+    } else if (strncmp(name, "x[", 2) == 0) {
+        expr_print(e->args[0], names, out);
+        buf_putc(out, '[');
+        print_args(e, names, ":", 1, out);
+        buf_putc(out, ']');
     } else if (is_operator(name) && e->nargs == 2) {
         buf_putc(out, '(');
         expr_print(e->args[0], names, out);

@@ -29,6 +29,7 @@ enum ast_kind {
 struct ast_type {
     const char *name;
     int mods[2], nmods;
+    bool array; /* of one dimension */
     int32_t location;
 };
 

@@ -87,7 +87,10 @@ enum status bind_located(struct binder *b, int32_t location, enum status status)
 
 enum status bind_type(struct binder *b, const struct ast_type *t, struct type *ret)
 {
-    return bind_located(b, t->location, type_parse(t->name, t->mods, t->nmods, ret, b->err));
+    TRY(bind_located(b, t->location, type_parse(t->name, t->mods, t->nmods, ret, b->err)));
+    if (t->array)
+        *ret = type_array(*ret);
+    return OK;
 }
 
 enum status bind_settle(struct binder *b, struct expr **e)
@@ -152,13 +155,31 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
                         expr_call(b->arena, e->name, args, e->nargs, e->location, ret, b->err));
 }
 
+/* ARRAY[...]::type[] casts the elements, of which there may be none. */
+static enum status bind_array_of(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                                 struct type type, struct expr **ret)
+{
+    struct expr **args, *empty = expr_string(b->arena, "{}", 2, e->location);
+    TRY(bind_args(b, scope, e, &args));
+    if (e->nargs == 0)
+        return bind_located(b, e->location,
+                            expr_cast(b->arena, empty, type, CAST_EXPLICIT, e->location, ret, b->err));
+    for (uint32_t i = 0; i < e->nargs; i++)
+        TRY(bind_located(b, e->location, expr_cast(b->arena, args[i], type_element(type), CAST_EXPLICIT, e->location,
+                                                   &args[i], b->err)));
+    return bind_located(b, e->location, expr_call(b->arena, e->name, args, e->nargs, e->location, ret, b->err));
+}
+
 static enum status bind_cast(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                              struct expr **ret)
 {
     struct expr *arg;
     struct type type;
-    TRY(bind_expr(b, scope, e->args[0], &arg));
+    const struct ast_expr *from = e->args[0];
     TRY(bind_type(b, &e->type, &type));
+    if (type.id == TYPE_ARRAY && from->kind == AST_CALL && strcmp(from->name, "ARRAY[x]") == 0)
+        return bind_array_of(b, scope, from, type, ret);
+    TRY(bind_expr(b, scope, from, &arg));
     return bind_located(b, e->location,
                         expr_cast(b->arena, arg, type, CAST_EXPLICIT, e->location, ret, b->err));
 }

@@ -105,8 +105,9 @@ static enum status parse_type_mod(struct parser *p, const PgQuery__Node *n, int3
 enum status parse_type(struct parser *p, const PgQuery__TypeName *t, struct ast_type *ret)
 {
     struct ast_type type = {.location = parser_location(p, t->location)};
-    if (t->n_array_bounds)
-        return parser_refuse(p, t->location, "keep the array as jsonb", "an array type");
+    if (t->n_array_bounds > 1)
+        return parser_refuse(p, t->location, "keep the nested value as jsonb", "an array of more than one dimension");
+    type.array = t->n_array_bounds > 0;
     if (t->setof || t->pct_type || t->n_names == 0)
         return parser_refuse(p, t->location, NULL, "this way to name a type");
     type.name = parser_strdup(p, node_string(t->names[t->n_names - 1]));
@@ -210,6 +211,18 @@ static enum status parse_operator(struct parser *p, const PgQuery__AExpr *x, str
     return OK;
 }
 
+/* x op ANY (array) is "op any"(x, array). */
+static enum status parse_quantified(struct parser *p, const PgQuery__AExpr *x, const char *which, struct ast_expr **ret)
+{
+    struct ast_expr *args[2];
+    uint32_t n;
+    TRY(parse_operands(p, x, args, &n));
+    if (x->n_name != 1 || n != 2)
+        return parser_refuse(p, x->location, NULL, "an operator of a schema");
+    *ret = call_of(p, arena_printf(p->arena, "%s %s", node_string(x->name[0]), which), x->location, n, args);
+    return OK;
+}
+
 static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
 {
     struct ast_expr *args[2];
@@ -227,7 +240,9 @@ static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struc
     case A_EXPR(DISTINCT):
     case A_EXPR(NOT_DISTINCT):
     case A_EXPR(NULLIF): break;
-    default: return parser_refuse(p, x->location, "use IN (...) or OR", "ANY or ALL");
+    case A_EXPR(OP_ANY): return parse_quantified(p, x, "any", ret);
+    case A_EXPR(OP_ALL): return parse_quantified(p, x, "all", ret);
+    default: return parser_refuse(p, x->location, NULL, "this operator");
     }
     TRY(parse_operands(p, x, args, &n));
     if (n != 2)
@@ -310,10 +325,10 @@ enum {
     FRAME_EXCLUSION = 0x38000,
 };
 
-static struct ast_expr *zero(struct parser *p)
+static struct ast_expr *number(struct parser *p, const char *digits)
 {
     struct ast_expr *e = expr_new(p, AST_NUMBER, -1);
-    e->name = "0";
+    e->name = digits;
     return e;
 }
 
@@ -327,11 +342,11 @@ static enum status parse_frame(struct parser *p, const PgQuery__WindowDef *w, st
                  (f & (FRAME_START_UNBOUNDED | FRAME_START_CURRENT | FRAME_START_PRECEDING)) &&
                  (f & (FRAME_END_UNBOUNDED | FRAME_END_CURRENT | FRAME_END_FOLLOWING));
     if (f & FRAME_START_CURRENT)
-        over->before = zero(p);
+        over->before = number(p, "0");
     else if (f & FRAME_START_PRECEDING)
         TRY(parse_expr(p, w->start_offset, &over->before));
     if (f & FRAME_END_CURRENT)
-        over->after = zero(p);
+        over->after = number(p, "0");
     else if (f & FRAME_END_FOLLOWING)
         TRY(parse_expr(p, w->end_offset, &over->after));
     return OK;
@@ -478,13 +493,32 @@ static int32_t node_location(const PgQuery__Node *n)
     }
 }
 
+/* a[i], a[i:j]; of a jsonb a['key'], perhaps several. */
+static enum status parse_subscripts(struct parser *p, const PgQuery__AIndirection *x, struct ast_expr **ret)
+{
+    struct ast_expr *args[3];
+    int32_t at = node_location(x->arg);
+    TRY(parse_expr(p, x->arg, &args[0]));
+    for (size_t i = 0; i < x->n_indirection; i++) {
+        const PgQuery__Node *n = x->indirection[i];
+        if (n->node_case != NODE(A_INDICES))
+            return parser_refuse(p, at, "use jsonb's -> and ->>", "a field selection");
+        const PgQuery__AIndices *part = n->a_indices;
+        args[1] = number(p, "1");
+        args[2] = number(p, "2147483647");
+        if (part->lidx)
+            TRY(parse_expr(p, part->lidx, &args[1]));
+        if (part->uidx)
+            TRY(parse_expr(p, part->uidx, &args[part->is_slice ? 2 : 1]));
+        args[0] = call_of(p, part->is_slice ? "x[i:j]" : "x[i]", at, part->is_slice ? 3 : 2, args);
+    }
+    *ret = args[0];
+    return OK;
+}
+
 static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
 {
     switch (n->node_case) {
-    case NODE(A_ARRAY_EXPR): return parser_refuse(p, n->a_array_expr->location, "use jsonb", "ARRAY[...]");
-    case NODE(A_INDIRECTION):
-        return parser_refuse(p, node_location(n->a_indirection->arg), "use jsonb's -> and ->>",
-                             "a subscript or field selection");
     case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location, "compare column by column", "a row value");
     case NODE(SET_TO_DEFAULT):
         return parser_refuse(p, n->set_to_default->location, "leave the column out", "DEFAULT");
@@ -515,6 +549,10 @@ static enum status parse_expr_kind(struct parser *p, const PgQuery__Node *n, str
     case NODE(MIN_MAX_EXPR):
         return parse_variadic(p, n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least",
                               n->min_max_expr->location, n->min_max_expr->args, n->min_max_expr->n_args, ret);
+    case NODE(A_ARRAY_EXPR):
+        return parse_variadic(p, "ARRAY[x]", n->a_array_expr->location, n->a_array_expr->elements,
+                              n->a_array_expr->n_elements, ret);
+    case NODE(A_INDIRECTION): return parse_subscripts(p, n->a_indirection, ret);
     case NODE(SQLVALUE_FUNCTION): return parse_clock(p, n->sqlvalue_function, ret);
     case NODE(COLLATE_CLAUSE): return parse_collate(p, n->collate_clause, ret);
     case NODE(SUB_LINK): return parse_sublink(p, n->sub_link, ret);
