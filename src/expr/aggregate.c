@@ -155,7 +155,7 @@ static enum status add(struct packing *p, struct expr *value, struct type type, 
     if (type.id == TYPE_UNKNOWN)
         type = TYPE(TYPE_TEXT);
     TRY(cast_to(p->a, value, type, &p->values[p->n], p->err));
-    if (letter != 'v' && letter != 'o' && type.id == TYPE_JSONB) {
+    if (letter != 'v' && letter != 'o' && letter != 'w' && type.id == TYPE_JSONB) {
         (void)error_set(p->err, ERR_UNSUPPORTED, "%s() by a jsonb is not supported", p->call->name);
         return error_hint(p->err, "say what to order by: a part of it, cast to a type with an order");
     }
@@ -192,6 +192,24 @@ static enum status add_json(struct packing *p, struct expr *value)
     return add(p, json, TYPE(TYPE_TEXT), 'v');
 }
 
+/* NULLs are elements, too. */
+static enum status add_element(struct packing *p, struct expr *value)
+{
+    struct expr *array;
+    if (value->type.id == TYPE_ARRAY) {
+        (void)error_set(p->err, ERR_UNSUPPORTED, "array_agg() of arrays is not supported: an array has one dimension");
+        return error_hint(p->err, "jsonb_agg() makes an array of arrays");
+    }
+    TRY(cast_to(p->a, value, value->type.id == TYPE_UNKNOWN ? TYPE(TYPE_TEXT) : value->type, &value, p->err));
+    p->element = value->type;
+    if (p->call->distinct || packed_key_is_exact(value->type))
+        return add(p, value, value->type, 'o');
+    if (value->type.id != TYPE_JSONB)
+        TRY(add(p, value, value->type, 'a'));
+    TRY(expr_call(p->a, "ARRAY[x]", &value, 1, value->location, &array, p->err));
+    return add(p, array, array->type, 'w');
+}
+
 static enum status add_quantile(struct packing *p)
 {
     struct expr *const *args = p->call->args;
@@ -219,6 +237,7 @@ static enum status add_arguments(struct packing *p, enum aggregate_shape shape)
     case SHAPE_QUANTILE: return add_quantile(p);
     case SHAPE_STRINGS: TRY(add(p, args[0], TYPE(TYPE_TEXT), 'v')); return add(p, args[1], TYPE(TYPE_TEXT), 'o');
     case SHAPE_JSON: return add_json(p, args[0]);
+    case SHAPE_ARRAY: return add_element(p, args[0]);
     case SHAPE_MEMBERS: {
         struct expr *key;
         TRY(expr_cast(p->a, args[0], TYPE(TYPE_TEXT), CAST_EXPLICIT, args[0]->location, &key, p->err));
@@ -235,7 +254,7 @@ static enum status bind_packed(struct arena *a, const struct aggregate *plain, c
     struct packing p = {.a = a, .call = call, .element = TYPE(TYPE_UNKNOWN), .err = err};
     const struct aggregate *g = plain, *other;
     bool ordered = plain->shape >= SHAPE_STRINGS;
-    if (call->nargs != (plain->shape == SHAPE_JSON ? 1 : 2))
+    if (call->nargs != (plain->shape == SHAPE_JSON || plain->shape == SHAPE_ARRAY ? 1 : 2))
         return no_such(call, err);
     for (size_t i = 0; call->distinct && (other = aggregate_at(i)); i++)
         if (other->variant == AGGREGATE_DISTINCT && strcmp(other->name, call->name) == 0)

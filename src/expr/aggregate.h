@@ -39,6 +39,7 @@ enum aggregate_shape {
     SHAPE_STRINGS,  /* (x, delimiter ORDER BY ...): keys, x, delimiter */
     SHAPE_JSON,     /* (x ORDER BY ...): keys, x as jsonb's text */
     SHAPE_MEMBERS,  /* (key, value ORDER BY ...): keys, key as text, value as jsonb's text */
+    SHAPE_ARRAY,    /* (x ORDER BY ...): keys, x; of a type whose key does not say how it was written, x, array of x */
 };
 
 struct aggregate {

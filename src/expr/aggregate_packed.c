@@ -1,6 +1,7 @@
-/* arg_min and arg_max, string_agg, jsonb_agg and jsonb_object_agg: aggregates that read packed rows (packed.h). */
+/* arg_min and arg_max, string_agg, array_agg, jsonb_agg and jsonb_object_agg: aggregates that read packed rows (packed.h). */
 #include <stdlib.h>
 
+#include "column/array.h"
 #include "column/jsonb.h"
 #include "column/rowkey.h"
 #include "expr/aggregate_values.h"
@@ -289,6 +290,71 @@ static bool members_final(const void *state, struct type arg, struct column *out
     return true;
 }
 
+/* ---- array_agg: the elements as keys, or each as an array of one (aggregate.c decides) ---- */
+
+/* The element of a row, as a column of one. */
+static struct column get_element(struct slice packed, struct type type, bool key, struct arena *a)
+{
+    struct reader in = packed_payload(packed);
+    uint32_t n;
+    if (!key)
+        return array_open((struct slice){(const char *)in.p, reader_left(&in)}, type_array(type), a, &n);
+    struct column c = column_make(a, type, 1, true);
+    bit_set(c.valid, 0);
+    bool good = rowkey_get(&in, &c, 0, a);
+    assert(good);
+    return c;
+}
+
+static bool array_final(const void *state, struct type arg, bool once, struct column *out, size_t row, struct arena *a,
+                        const char **ret_sqlstate)
+{
+    AUTO(arena) scratch = {0};
+    AUTO(buf) bytes = BUF(RESULT_MAX);
+    struct type type = packed_element(arg);
+    size_t width = type_width(type);
+    uint32_t n;
+    uint64_t total = 0, at = 0;
+    struct entry *entries = sorted_entries(state, &scratch, &n);
+    for (uint32_t i = 0; i < n; i++)
+        total += once ? 1 : (uint64_t)entries[i].count;
+    if (total > RESULT_MAX) {
+        *ret_sqlstate = too_long;
+        return false;
+    }
+    struct column all = column_make(&scratch, type, total, true);
+    for (uint32_t i = 0; i < n; i++) {
+        struct column one = get_element(entries[i].key, type, once || packed_key_is_exact(type), &scratch);
+        for (int64_t k = 0; k < (once ? 1 : entries[i].count); k++, at++) {
+            if (column_is_null(&one, 0))
+                continue;
+            memcpy((char *)all.data + at * width, one.data, width);
+            bit_set(all.valid, at);
+        }
+    }
+    array_put(&bytes, &all, 0, (uint32_t)total);
+    if (bytes.overflow)
+        *ret_sqlstate = too_long;
+    if (bytes.overflow || n == 0)
+        return false;
+    set_text(out, row, a, buf_slice(&bytes));
+    return true;
+}
+
+static bool all_elements(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
+                         const char **ret_sqlstate)
+{
+    return array_final(state, arg, false, out, row, a, ret_sqlstate);
+}
+
+static bool different_elements(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
+                               const char **ret_sqlstate)
+{
+    return array_final(state, arg, true, out, row, a, ret_sqlstate);
+}
+
+static struct type result_array(struct type arg) { return type_array(packed_element(arg)); }
+
 static struct type result_text(struct type arg)
 {
     (void)arg;
@@ -320,6 +386,10 @@ const struct aggregate aggregates_packed[] = {
          "strings with a delimiter between them, by its ORDER BY, then by themselves; up to 16 MiB"),
     LIST("string_agg", AGGREGATE_DISTINCT, SHAPE_STRINGS, "text, text", different_strings, result_text,
          "different strings with a delimiter between them, in order; up to 16 MiB"),
+    LIST("array_agg", AGGREGATE_PLAIN, SHAPE_ARRAY, "any", all_elements, result_array,
+         "an array of the values, NULLs among them, by its ORDER BY, then by themselves; up to 16 MiB"),
+    LIST("array_agg", AGGREGATE_DISTINCT, SHAPE_ARRAY, "any", different_elements, result_array,
+         "an array of the different values, in order; up to 16 MiB"),
     LIST("jsonb_agg", AGGREGATE_PLAIN, SHAPE_JSON, "any", all_json, result_jsonb,
          "an array of the values, by its ORDER BY, then by their text; up to 16 MiB"),
     LIST("jsonb_agg", AGGREGATE_DISTINCT, SHAPE_JSON, "any", different_json, result_jsonb,

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "column/array.h"
 #include "column/decimal.h"
 #include "column/float8.h"
 #include "column/jsonb.h"
@@ -256,19 +257,36 @@ static void jsonb_to_number(struct call *c)
 
 /* ---- into jsonb ---- */
 
-/* The element as a JSON value: numbers and booleans as they are, everything else as a string. */
-static void put_json(struct call *c, uint32_t arg, uint32_t row, struct buf *out)
+static void put_value(const struct column *from, size_t at, struct buf *out);
+
+static void put_array(struct slice bytes, struct type type, struct buf *out)
 {
-    struct column one = c->args[arg].col;
-    uint8_t id = one.type.id;
-    if (arg_is_null(c, arg, row)) {
-        buf_puts(out, "null");
-        return;
+    AUTO(arena) scratch = {0};
+    uint32_t n;
+    struct column elements = array_open(bytes, type, &scratch, &n);
+    buf_putc(out, '[');
+    for (uint32_t i = 0; i < n; i++) {
+        buf_puts(out, i ? "," : "");
+        if (column_is_null(&elements, i))
+            buf_puts(out, "null");
+        else
+            put_value(&elements, i, out);
     }
+    buf_putc(out, ']');
+}
+
+/* A value that is there: numbers and booleans as they are, arrays as arrays, everything else as a string. */
+static void put_value(const struct column *from, size_t at, struct buf *out)
+{
+    struct column one = *from;
+    uint8_t id = one.type.id;
     one.valid = NULL;
-    size_t at = row & c->args[arg].mask;
     if (id == TYPE_BOOL) {
         buf_puts(out, ((const uint8_t *)one.data)[at] ? "true" : "false");
+        return;
+    }
+    if (id == TYPE_ARRAY) {
+        put_array(view_slice(column_view(&one, at)), one.type, out);
         return;
     }
     AUTO(buf) text = BUF(GIB(1));
@@ -285,6 +303,14 @@ static void put_json(struct call *c, uint32_t arg, uint32_t row, struct buf *out
         buf_put_slice(out, s);
     else
         buf_put_json(out, s);
+}
+
+static void put_json(struct call *c, uint32_t arg, uint32_t row, struct buf *out)
+{
+    if (arg_is_null(c, arg, row))
+        buf_puts(out, "null");
+    else
+        put_value(&c->args[arg].col, row & c->args[arg].mask, out);
 }
 
 static void put_normal(struct call *c, uint32_t row, const struct buf *json)
@@ -381,7 +407,7 @@ const struct function fn_json[] = {
     FN("jsonb_typeof", T, 1, kernel_typeof, "object, array, string, number, boolean or null", J),
     FN("jsonb_array_length", I, 1, kernel_array_length, "elements of an array", J),
     {.name = "to_jsonb", .result = J, .nargs = 1, .args = {ARG_ANY}, .kernel = kernel_to_jsonb,
-     .help = "as JSON: numbers and booleans as they are, dates in ISO 8601, else a string"},
+     .help = "as JSON: numbers and booleans as they are, arrays as arrays, dates in ISO 8601, else a string"},
     {.name = "jsonb_build_array", .result = J, .nargs = 1, .args = {ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
      .kernel = kernel_build_array, .help = "an array of the arguments"},
     {.name = "jsonb_build_object", .result = J, .nargs = 1, .args = {ARG_ANY},

@@ -2,13 +2,17 @@
 
 #include "column/rowkey.h"
 
-static bool is_required(char letter) { return letter == 'r' || letter == 'v'; }
-static bool is_payload(char letter) { return letter == 'v' || letter == 'o'; }
+static bool is_required(char letter) { return letter == 'r' || letter == 'v' || letter == 'w'; }
+static bool is_payload(char letter) { return letter == 'v' || letter == 'o' || letter == 'w'; }
 
 static void put_key(struct buf *out, const struct call *c, uint32_t arg, uint32_t row, char letter)
 {
     const uint32_t first = 0;
     size_t start = out->len;
+    if (letter == 'w' && !arg_is_null(c, arg, row)) {
+        buf_put_slice(out, arg_text(c, arg, row));
+        return;
+    }
     rowkey_put(out, &c->args[arg].col, &first, 1, row & c->args[arg].mask);
     bool descends = letter == 'd' || letter == 'D';
     if (out->overflow || is_payload(letter))

@@ -334,7 +334,7 @@ static void put_value(const struct csv_encoder *e, const struct column *c, size_
     char text[40];
     if (column_is_null(c, row)) {
         buf_put_slice(out, e->null);
-    } else if (type_is_view(c->type) && c->type.id != TYPE_BYTEA) {
+    } else if (c->type.id == TYPE_TEXT || c->type.id == TYPE_JSONB) {
         put_field(e, view_slice(column_view(c, row)), out);
     } else if (c->type.id == TYPE_TIMESTAMP || c->type.id == TYPE_TIMESTAMPTZ) {
         size_t n = civil_print_iso(((int64_t *)c->data)[row], 6, text);

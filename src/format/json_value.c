@@ -6,7 +6,8 @@
  * jsonb
  *   string                 text; numeric ("12.50"); uuid, date, timestamp, timestamptz, interval, bytea in their text
  *                          form; double precision ("NaN", "Infinity", "-Infinity" only); jsonb
- *   object, array          jsonb
+ *   array                  an array, each of whose elements is read as such a value; jsonb
+ *   object                 jsonb
  */
 #include <stdlib.h>
 
@@ -71,7 +72,9 @@ static bool kind_fits(enum json_kind kind, const struct json_token *token, struc
         if (type.id == TYPE_FLOAT8)
             return slice_is(token->text, "NaN") || slice_is(token->text, "Infinity") ||
                    slice_is(token->text, "-Infinity");
-        return type.id != TYPE_BOOL && type.id != TYPE_INT4 && type.id != TYPE_INT8;
+        return type.id != TYPE_BOOL && type.id != TYPE_INT4 && type.id != TYPE_INT8 && type.id != TYPE_ARRAY;
+    case JSON_ARRAY:
+        return type.id == TYPE_ARRAY;
     default:
         return false;
     }
@@ -85,25 +88,53 @@ static struct slice whole_text(const struct json_token *token)
     return (struct slice){token->text.data - 1, token->text.len + 2};
 }
 
-static const char *convert(struct json_decoder *d, struct json_target *t, const struct json_name *name,
-                           const struct json_token *token)
+static const char *convert_array(struct column *c, size_t row, struct slice text, unsigned flags, struct arena *a);
+
+static const char *convert(struct column *c, size_t row, const struct json_token *token, unsigned flags,
+                           struct arena *a)
 {
-    struct column *c = &t->cols[name->column];
-    if (!kind_fits(token->kind, token, name->type))
-        return arena_printf(t->arena, "a JSON %s does not fit", kind_name(token->kind));
-    if (name->type.id == TYPE_JSONB)
-        return value_from_text(c, t->row, whole_text(token), d->flags, t->arena);
-    if (token->kind == JSON_NUMBER && name->type.id == TYPE_FLOAT8)
-        return value_double(c, t->row, token->text, t->arena);
-    if (token->kind == JSON_NUMBER && token->fraction && name->type.id != TYPE_NUMERIC)
+    if (!kind_fits(token->kind, token, c->type))
+        return arena_printf(a, "a JSON %s does not fit", kind_name(token->kind));
+    if (c->type.id == TYPE_JSONB)
+        return value_from_text(c, row, whole_text(token), flags, a);
+    if (c->type.id == TYPE_ARRAY)
+        return convert_array(c, row, token->text, flags, a);
+    if (token->kind == JSON_NUMBER && c->type.id == TYPE_FLOAT8)
+        return value_double(c, row, token->text, a);
+    if (token->kind == JSON_NUMBER && token->fraction && c->type.id != TYPE_NUMERIC)
         return "no integer";
     struct slice text = token->text;
     if (token->escaped) {
-        const char *why = json_unescape(token->text, t->arena, &text);
+        const char *why = json_unescape(token->text, a, &text);
         if (why)
             return why;
     }
-    return value_from_text(c, t->row, text, d->flags, t->arena);
+    return value_from_text(c, row, text, flags, a);
+}
+
+/* The text of an array that was read before, so that it is well-formed. */
+static const char *convert_array(struct column *c, size_t row, struct slice text, unsigned flags, struct arena *a)
+{
+    AUTO(arena) scratch = {0};
+    struct json_reader r = {text.data, text.data + 1, text.data + text.len, NULL};
+    uint32_t n = 0, cap = 1;
+    for (size_t i = 0; i < text.len; i++)
+        cap += text.data[i] == ',';
+    struct column elements = column_make(&scratch, type_element(c->type), cap, true);
+    json_skip_space(&r);
+    for (bool more = *r.p != ']'; more; n++) {
+        struct json_token token;
+        if (!json_read_value(&r, &token))
+            return r.cause;
+        const char *why = token.kind == JSON_NULL ? NULL : convert(&elements, n, &token, flags, a);
+        if (why)
+            return arena_printf(a, "element %u: %s", n + 1, why);
+        if (token.kind != JSON_NULL)
+            bit_set(elements.valid, n);
+        json_skip_space(&r);
+        more = *r.p++ == ',';
+    }
+    return value_set_array(c, row, &elements, n, a);
 }
 
 void json_store(struct json_decoder *d, struct json_target *t, const struct json_name *name,
@@ -113,7 +144,7 @@ void json_store(struct json_decoder *d, struct json_target *t, const struct json
         json_store_null(t, (uint32_t)name->column);
         return;
     }
-    const char *why = convert(d, t, name, token);
+    const char *why = convert(&t->cols[name->column], t->row, token, d->flags, t->arena);
     if (!why) {
         struct column *c = &t->cols[name->column];
         if (c->valid)

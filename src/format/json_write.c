@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
 
@@ -44,6 +45,20 @@ static void put_bytea(struct buf *out, struct slice bytes)
     buf_putc(out, '"');
 }
 
+static void put_array(struct buf *out, struct slice bytes, struct type type)
+{
+    AUTO(arena) scratch = {0};
+    uint32_t n;
+    struct column elements = array_open(bytes, type, &scratch, &n);
+    buf_putc(out, '[');
+    for (uint32_t i = 0; i < n; i++) {
+        if (i)
+            buf_putc(out, ',');
+        json_put_value(out, &elements, i);
+    }
+    buf_putc(out, ']');
+}
+
 void json_put_value(struct buf *out, const struct column *c, size_t row)
 {
     char text[96];
@@ -69,6 +84,9 @@ void json_put_value(struct buf *out, const struct column *c, size_t row)
         return;
     case TYPE_JSONB:
         buf_put_slice(out, view_slice(column_view(c, row)));
+        return;
+    case TYPE_ARRAY:
+        put_array(out, view_slice(column_view(c, row)), c->type);
         return;
     case TYPE_DATE:
         put_quoted(out, text, civil_print_date(((int32_t *)c->data)[row], text));

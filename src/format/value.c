@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
 
@@ -191,6 +192,39 @@ static const char *by_input_function(struct column *c, size_t row, struct slice 
     return column_parse(c, row, text, a, &err) == OK ? NULL : arena_strdup(a, err.text);
 }
 
+const char *value_set_array(struct column *c, size_t row, const struct column *elements, uint32_t n, struct arena *a)
+{
+    AUTO(buf) out = BUF(ARRAY_MAX_BYTES);
+    array_put(&out, elements, 0, n);
+    if (out.overflow)
+        return "an array of more than 16 MiB";
+    ((struct view *)c->data)[row] = view_copy(view_of(out.data, out.len), a);
+    return NULL;
+}
+
+static const char *array_from_text(struct column *c, size_t row, struct slice text, unsigned flags, struct arena *a)
+{
+    struct error err = {0};
+    AUTO(arena) scratch = {0};
+    struct column texts;
+    uint32_t n;
+    if (array_split(text, &scratch, &texts, &n, &err) != OK)
+        return "an array is written as {1,2,NULL}, in one dimension that begins at 1";
+    struct column elements = column_make(&scratch, type_element(c->type), n, true);
+    for (uint32_t i = 0; i < n; i++) {
+        if (column_is_null(&texts, i))
+            continue;
+        struct slice s = view_slice(column_view(&texts, i));
+        if (c->type.element == TYPE_BOOL && s.len == 1)
+            s = s.data[0] == 't' ? SLICE("true") : s.data[0] == 'f' ? SLICE("false") : s;
+        const char *why = value_from_text(&elements, i, s, flags, a);
+        if (why)
+            return arena_printf(a, "element %u: %s", i + 1, why);
+        bit_set(elements.valid, i);
+    }
+    return value_set_array(c, row, &elements, n, a);
+}
+
 const char *value_from_text(struct column *c, size_t row, struct slice text, unsigned flags, struct arena *a)
 {
     switch ((enum type_id)c->type.id) {
@@ -221,6 +255,8 @@ const char *value_from_text(struct column *c, size_t row, struct slice text, uns
     case TYPE_INTERVAL:
     case TYPE_JSONB:
         return by_input_function(c, row, text, a);
+    case TYPE_ARRAY:
+        return array_from_text(c, row, text, flags, a);
     case TYPE_UNKNOWN:
     case TYPE_COUNT:
         break;

@@ -13,6 +13,7 @@
  *   timestamp         ISO 8601 without a zone; timestamptz: with one (VALUE_ASSUME_UTC: or none)
  *   interval          as PostgreSQL reads it
  *   jsonb             as PostgreSQL reads it
+ *   array             {1,2,NULL} or {"a b"}, each element as here; a boolean t or f as well
  */
 #pragma once
 
@@ -29,6 +30,8 @@ const char *value_int(struct column *c, size_t row, struct slice text);
 const char *value_numeric(struct column *c, size_t row, struct slice text);
 /* text: a decimal number, checked by the caller. */
 const char *value_double(struct column *c, size_t row, struct slice text, struct arena *a);
+/* The array of `n` elements into an existing element. */
+const char *value_set_array(struct column *c, size_t row, const struct column *elements, uint32_t n, struct arena *a);
 /* 36 characters into 16 bytes; false: no uuid. */
 bool value_parse_uuid(const char *text, unsigned char ret[static 16]);
 

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "column/array.h"
+
 static struct rejection *add(struct rejections *r)
 {
     if (r->count == r->cap) {
@@ -40,9 +42,28 @@ struct rejection *reject_row(struct rejections *r, const struct batch *b, uint32
     return item;
 }
 
+static void put_json_value(struct buf *out, const struct column *c, size_t row);
+
+static void put_json_array(struct buf *out, struct slice bytes, struct type type)
+{
+    AUTO(arena) scratch = {0};
+    uint32_t n;
+    struct column elements = array_open(bytes, type, &scratch, &n);
+    buf_putc(out, '[');
+    for (uint32_t i = 0; i < n; i++) {
+        buf_puts(out, i ? "," : "");
+        put_json_value(out, &elements, i);
+    }
+    buf_putc(out, ']');
+}
+
 static void put_json_value(struct buf *out, const struct column *c, size_t row)
 {
     AUTO(buf) text = BUF(MIB(64));
+    if (c->type.id == TYPE_ARRAY && !column_is_null(c, row)) {
+        put_json_array(out, view_slice(column_view(c, row)), c->type);
+        return;
+    }
     if (!column_print(c, row, &text)) {
         buf_puts(out, "null");
         return;

@@ -76,12 +76,18 @@ static enum status parse_type(const char *text, struct type *ret, struct error *
     char name[64];
     int mods[2], nmods = 0;
     snprintf(name, sizeof name, "%s", text);
+    size_t n = strlen(name);
+    bool array = n > 2 && strcmp(name + n - 2, "[]") == 0;
+    name[array ? n - 2 : n] = 0;
     char *paren = strchr(name, '(');
     if (paren) {
         *paren = 0;
         nmods = sscanf(paren + 1, "%d,%d", &mods[0], &mods[1]);
     }
-    return type_parse(name, mods, nmods, ret, err);
+    TRY(type_parse(name, mods, nmods, ret, err));
+    if (array)
+        *ret = type_array(*ret);
+    return OK;
 }
 
 static enum status literal(struct arena *a, const struct word *w, struct expr **ret, struct error *err)

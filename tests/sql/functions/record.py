@@ -49,6 +49,9 @@ SPECIAL = {
     "is_not_true": "{0} is not true",
     "is_false": "{0} is false",
     "is_not_false": "{0} is not false",
+    "x[i]": "{0}[{1}]",
+    "x[i:j]": "{0}[{1}:{2}]",
+    "ARRAY[x]": "array[{}]",
     "between": "{0} between {1} and {2}",
 }
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "\\": "\\"}
@@ -112,6 +115,8 @@ def expression(name, fields):
         return f"cast({args[0]} as {name[5:]})"
     if name.startswith("agg"):
         return aggregate(name, args)
+    if name.endswith((" any", " all")):
+        return f"{args[0]} {name[:-4]}{name[-4:]}({args[1]})"
     if name == "in":
         return f"{args[0]} in ({', '.join(args[1:])})"
     if name in SPECIAL:
