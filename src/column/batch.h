@@ -126,7 +126,7 @@ struct schema {
     bool *nullable; /* NULL: all nullable */
 };
 
-/* Order of element i of x and k of y, columns of one type (scales of numerics may differ): <0, 0, >0. Neither is NULL. */
+/* Order of element i of x and k of y, of one type (numerics may differ in scale): <0, 0, >0. Neither is NULL. */
 int column_order(const struct column *x, size_t i, const struct column *y, size_t k);
 
 /* ---- values, one at a time: for printing, literals, tests; never in a hot loop ---- */

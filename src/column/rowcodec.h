@@ -3,7 +3,7 @@
  *
  *   u32 rows, u32 ncols, u8 has_weight
  *   has_weight: rows x i64
- *   per column: u8 type id, u8 precision, u8 scale, u8 has_valid; of an array, its element's type id * 2 is added to that
+ *   per column: u8 type id, u8 precision, u8 scale, u8 has_valid, to which an array adds 2 * its element's type id
  *               has_valid: BITMAP_WORDS(rows) x u64
  *               fixed width: rows x width bytes
  *               views: rows x u32 length, then the bytes of all values, one after the other

@@ -1,4 +1,4 @@
-/* arg_min and arg_max, string_agg, array_agg, jsonb_agg and jsonb_object_agg: aggregates that read packed rows (packed.h). */
+/* arg_min, arg_max, string_agg, array_agg, jsonb_agg, jsonb_object_agg: aggregates that read packed rows (packed.h). */
 #include <stdlib.h>
 
 #include "column/array.h"

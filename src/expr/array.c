@@ -153,7 +153,7 @@ static void kernel_slice(struct call *c)
     uint32_t n;
     CALL_ROWS(c, r) {
         struct column elements = arg_array(c, 0, r, &scratch, &n);
-        int64_t from = MAX((int64_t)ARG(c, 1, int32_t, r), INT64_C(1)), to = MIN((int64_t)ARG(c, 2, int32_t, r), (int64_t)n);
+        int64_t from = MAX(ARG(c, 1, int32_t, r), 1), to = MIN((int64_t)ARG(c, 2, int32_t, r), (int64_t)n);
         give(c, r, &elements, (uint32_t)from - 1, from <= to ? (uint32_t)(to - from + 1) : 0);
         arena_reset(&scratch);
     }
@@ -324,8 +324,8 @@ const struct function fn_array[] = {
     {.name = "ARRAY[x]", .result = ARG_ARRAY, .nargs = 1, .args = {ARG_SAME}, .flags = FN_VARIADIC | FN_NULLS,
      .kernel = kernel_construct, .bind = bind_construct, .help = "ARRAY[x, ...]: an array of the values"},
     FN("x[i]", RESULT_ELEMENT, 2, kernel_subscript, "the i-th element, from 1; NULL if there is none", ARG_ARRAY, I),
-    FN("x[i:j]", RESULT_SAME, 3, kernel_slice, "from the i-th element to the j-th; either may be left out", ARG_ARRAY, I,
-       I),
+    FN("x[i:j]", RESULT_SAME, 3, kernel_slice, "from the i-th element to the j-th; either may be left out", ARG_ARRAY,
+       I, I),
     PAIR("=", kernel_eq, "equal, element by element; NULL is equal to NULL"),
     PAIR("<>", kernel_ne, "not equal; also spelled !="),
     PAIR("<", kernel_lt, "less than: by the first elements that differ, NULL above all, then by length"),

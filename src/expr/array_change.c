@@ -196,7 +196,8 @@ static void kernel_from_string(struct call *c)
         struct elements e = elements_of(TYPE(TYPE_TEXT), &scratch);
         bool null = arg_is_null(c, 0, r), characters = arg_is_null(c, 1, r);
         bool marks_null = c->nargs > 2 && !arg_is_null(c, 2, r);
-        struct slice text = null ? SLICE("") : arg_text(c, 0, r), delimiter = characters ? SLICE("") : arg_text(c, 1, r);
+        struct slice text = null ? SLICE("") : arg_text(c, 0, r);
+        struct slice delimiter = characters ? SLICE("") : arg_text(c, 1, r);
         for (bool more = text.len > 0; more;) {
             struct slice part = {text.data, part_length(text, characters, delimiter)};
             if (marks_null && slice_equal(part, arg_text(c, 2, r)))
@@ -229,13 +230,14 @@ const struct function fn_array_change[] = {
     FN("array_cat", RESULT_SAME, 2, kernel_cat, "both, one after the other; of a NULL array the other", A, A),
     FN("array_append", RESULT_SAME, 2, kernel_append, "with an element behind it", A, E),
     PREPEND("array_prepend", "with an element before it"),
-    FN("array_remove", RESULT_SAME, 2, kernel_remove, "without the elements that are equal; NULL is equal to NULL", A, E),
+    FN("array_remove", RESULT_SAME, 2, kernel_remove, "without the elements that are equal; NULL is equal to NULL", A,
+       E),
     FN("array_replace", RESULT_SAME, 3, kernel_replace, "with the elements that are equal replaced", A, E, E),
     FN("array_position", I, 2, kernel_position, "the subscript of the first element that is equal", A, E),
     FN("array_position", I, 3, kernel_position, "the same from a subscript on", A, E, I),
     FN("array_positions", ARRAY_OF | I, 2, kernel_positions, "the subscripts of all elements that are equal", A, E),
-    FN("array_to_string", T, 2, kernel_to_string, "the elements as text with a delimiter between them, without NULLs", A,
-       T),
+    FN("array_to_string", T, 2, kernel_to_string, "the elements as text with a delimiter between them, without NULLs",
+       A, T),
     FN("array_to_string", T, 3, kernel_to_string, "the same with a text for NULLs", A, T, T),
     FN("string_to_array", ARRAY_OF | T, 2, kernel_from_string, "cut at a delimiter; NULL: at every character", T, T),
     FN("string_to_array", ARRAY_OF | T, 3, kernel_from_string, "the same, a text being taken as NULL", T, T, T),

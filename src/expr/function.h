@@ -57,8 +57,8 @@ enum {
     ARG_ANY = TYPE_COUNT, /* taken as it is; an untyped literal becomes text */
     ARG_SAME,             /* all such arguments are brought to one common type */
     RESULT_SAME = ARG_SAME,
-    /* Arrays, and single elements: of several such arguments the elements are brought to one type. ARG_ALIKE is an array
-     * too, but only numerics of another scale are brought to it. */
+    /* Arrays, and single elements: of several such arguments the elements are brought to one type. ARG_ALIKE is an
+     * array too, but only numerics of another scale are brought to it. */
     ARG_ARRAY,
     ARG_ELEMENT,
     ARG_ALIKE,

@@ -20,8 +20,8 @@ extern const struct function step_pack;
 struct expr *packed_row(struct arena *a, const char *letters, struct expr *const *values, uint32_t n,
                         struct type element, int32_t location);
 struct reader packed_payload(struct slice packed);
-/* Does a value of the type come back from a row key as it went in? An interval may come back in days for months, a jsonb
- * without the zeros at the end of its numbers, -0 as 0. */
+/* Does a value of the type come back from a row key as it went in? An interval may come back in days for months, a
+ * jsonb without the zeros at the end of its numbers, -0 as 0. */
 static inline bool packed_key_is_exact(struct type t)
 {
     return t.id != TYPE_INTERVAL && t.id != TYPE_JSONB && t.id != TYPE_FLOAT8;

@@ -251,6 +251,10 @@ static enum status complain(const char *name, const struct candidates *c, struct
     AUTO(buf) what = BUF(400);
     describe(name, args, nargs, &what);
     const char *kind = is_operator(name) ? "operator" : "function";
+    char type[40];
+    if (strncmp(name, "x[", 2) == 0 && args[0]->type.id != TYPE_ARRAY)
+        return error_set(err, ERR_SQL, "cannot subscript type %s because it does not support subscripting",
+                         type_name(args[0]->type, type));
     if (c->n > 1) {
         (void)error_set(err, ERR_SQL, "%s %s is not unique", kind, buf_cstr(&what));
         return error_hint(err, "add explicit type casts to choose one");
@@ -379,7 +383,7 @@ static enum status cast_arguments(struct arena *a, const struct function *f, str
     }
     TRY(cast_arrays(a, f, args, nargs, err));
     if (nsame)
-        TRY(expr_to_common(a, same, nsame, f->name, err));
+        TRY(expr_to_common(a, same, nsame, f == &step_array ? "ARRAY" : f->name, err));
     for (uint32_t i = 0, k = 0; i < nargs; i++)
         if (parameter(f, i) == ARG_SAME)
             args[i] = same[k++];

@@ -12,7 +12,7 @@ struct parquet_writer {
 
 bool parquet_can_store(struct type t)
 {
-    return t.id != TYPE_UNKNOWN && t.id != TYPE_INTERVAL && t.id < TYPE_COUNT;
+    return t.id != TYPE_UNKNOWN && t.id != TYPE_INTERVAL && t.id != TYPE_ARRAY && t.id < TYPE_COUNT;
 }
 
 const char *parquet_codec_name(enum parquet_codec codec)

@@ -40,7 +40,7 @@ static struct hash128 id_of(const struct dedup *d, struct buf *scratch, const st
     if (d->nkey == 1 && !column_is_null(first, row)) {
         if (first->type.id == TYPE_UUID)
             return hash128((const char *)first->data + 16 * (size_t)row, 16, d->seed);
-        if (type_is_view(first->type))
+        if (type_is_view(first->type) && first->type.id != TYPE_ARRAY)
             return hash128(view_data(column_view(first, row)), column_view(first, row)->len, d->seed);
     }
     buf_clear(scratch);

@@ -170,7 +170,7 @@ static bool find_by_key(struct groups *g, const struct batch *b, uint32_t row, s
         if (!type_is_view(b->cols[c].type) || len <= VIEW_INLINE)
             continue;
         size_t next = c + 1 < g->ncols ? at[c + 1] - 1 : g->key.len;
-        whole &= next - at[c] == (size_t)len + 2;
+        whole &= b->cols[c].type.id != TYPE_ARRAY && next - at[c] == (size_t)len + 2;
         ret_cells[c].b = (uintptr_t)(key + at[c]);
     }
     return whole;

@@ -489,6 +489,9 @@ static int32_t node_location(const PgQuery__Node *n)
     case NODE(COLUMN_REF): return n->column_ref->location;
     case NODE(FUNC_CALL): return n->func_call->location;
     case NODE(A_CONST): return n->a_const->location;
+    case NODE(A_ARRAY_EXPR): return n->a_array_expr->location;
+    case NODE(TYPE_CAST): return node_location(n->type_cast->arg);
+    case NODE(A_INDIRECTION): return node_location(n->a_indirection->arg);
     default: return -1;
     }
 }

@@ -96,7 +96,9 @@ static void *repack(const struct aggregate *g, void *state)
 static struct type concrete(const struct aggregate *g, bool wide)
 {
     if (g->shape != SHAPE_ONE)
-        return (struct type){.id = TYPE_BYTEA, .element = g->shape == SHAPE_CHOICE ? TYPE_TEXT : TYPE_UNKNOWN};
+        return (struct type){.id = TYPE_BYTEA, .element = g->shape == SHAPE_CHOICE || g->shape == SHAPE_ARRAY
+                                                              ? TYPE_TEXT
+                                                              : TYPE_UNKNOWN};
     if (g->arg == TYPE_NUMERIC)
         return wide ? type_numeric(38, 4) : type_numeric(18, 2);
     return g->arg == TYPE_UNKNOWN || (unsigned)g->arg >= TYPE_COUNT ? TYPE(TYPE_INT8) : TYPE(g->arg);
@@ -109,7 +111,8 @@ static void pack_argument(const struct aggregate *g, struct column *c, struct ar
     struct column args[2] = {column_make(a, TYPE(first), 1, false), column_make(a, TYPE(first), 1, false)};
     struct expr *values[2], *packed, *folded;
     static const char *const letters[] = {[SHAPE_PAIR] = "vv", [SHAPE_CHOICE] = "rv", [SHAPE_QUANTILE] = "vv",
-                                          [SHAPE_STRINGS] = "vo", [SHAPE_JSON] = "v", [SHAPE_MEMBERS] = "ov"};
+                                          [SHAPE_STRINGS] = "vo", [SHAPE_JSON] = "v", [SHAPE_MEMBERS] = "ov",
+                                          [SHAPE_ARRAY] = "o"};
     for (int i = 0; i < 2; i++) {
         fill(&args[i], a, 0);
         if (i == 0 && g->shape == SHAPE_QUANTILE)

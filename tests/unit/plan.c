@@ -155,7 +155,9 @@ static void describe(const char *query, struct buf *out)
     for (uint32_t i = 0; i < s->ncols; i++) {
         char type[40];
         type_name(s->types[i], type);
-        buf_printf(out, "%s%s:%.*s", i ? "," : "", s->names[i], (int)strcspn(type, "("), type);
+        size_t bare = strcspn(type, "(");
+        const char *rest = strchr(type, ')');
+        buf_printf(out, "%s%s:%.*s%s", i ? "," : "", s->names[i], (int)bare, type, rest ? rest + 1 : "");
     }
 }
 

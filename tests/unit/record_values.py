@@ -340,6 +340,12 @@ def record_order(postgres, random_):
         "1 mon -1 day",
         "29 days", "00:00:00.000001", "1 year", "12 mons", "360 days", "365 days", "-1 mon", "178956970 years",
         "-178956970 years")
+    add("integer[]", "{}", "{1}", "{1,2}", "{2}", "{NULL}", "{1,NULL}", "{1,1}", "{-1,5}", "{256}", "{1,2,3}")
+    add("text[]", "{}", "{a}", "{a,b}", "{ab}", '{""}', "{NULL}", "{a,NULL}", '{a,""}', "{abcdefghijklmnop,b}", "{é}")
+    add("numeric(12,2)[]", "{1.5,2}", "{1.50,2.00}", "{1.5}", "{-1}", "{9999999999.99}")
+    add("double precision[]", "{0,-0}", "{-0,0}", "{NaN}", "{Infinity,1}", "{-Infinity}", "{NULL}")
+    add("interval[]", '{"1 mon"}', '{"30 days"}', '{"1 day","1 day"}', "{}")
+    add("bytea[]", '{"\\\\x00"}', '{"\\\\x","\\\\x00"}', '{"\\\\x0000"}', '{"\\\\x00ff"}')
     write("order.tsv", postgres.ask("".join(f"""
         create temp table cases{i} (n serial, v {type_});
         insert into cases{i} (v) values {rows(*[(v,) for t, v in cases if t == type_])};

@@ -369,6 +369,31 @@ static bool same_numeric(struct slice got, struct slice want, bool quotient)
     return decimal_compare(x, sx, y, sy) == 0;
 }
 
+/* Without the zeros at the end of fractions: {1.50,2.00} is {1.5,2}. */
+static void shorten(char *text)
+{
+    char *to = text;
+    bool fraction = false;
+    for (; *text; text++) {
+        bool end = text[1] == ',' || text[1] == '}';
+        fraction = *text == '.' || (fraction && *text >= '0' && *text <= '9');
+        *to++ = *text;
+        while (fraction && end && (to[-1] == '0' || to[-1] == '.'))
+            fraction = *--to != '.';
+    }
+    *to = 0;
+}
+
+static bool same_numerics(const char *got, const char *want)
+{
+    struct outcome x, y;
+    snprintf(x.text, sizeof x.text, "%s", got);
+    snprintf(y.text, sizeof y.text, "%s", want);
+    shorten(x.text);
+    shorten(y.text);
+    return strcmp(x.text, y.text) == 0;
+}
+
 static bool same_double(const char *name, const char *got, const char *want)
 {
     double x = strtod(got, NULL), y = strtod(want, NULL);
@@ -411,6 +436,8 @@ static bool same(const char *name, const char *got, const char *want)
     if (!x || !y || x - got != y - want || strncmp(got, want, (size_t)(x - got)) != 0)
         return false;
     bool quotient = strcmp(name, "/") == 0 || strncmp(name, "agg avg", 7) == 0;
+    if (strncmp(got, "numeric[]:", 10) == 0)
+        return same_numerics(got, want);
     if (strncmp(got, "numeric:", 8) == 0)
         return same_numeric(slice_of(x + 1), slice_of(y + 1), quotient);
     return strncmp(got, "double precision:", 17) == 0 && same_double(name, x + 1, y + 1);

@@ -3,7 +3,7 @@ CREATE FOREIGN TABLE a (x numeric) SERVER events;
 CREATE FOREIGN TABLE b (x numeric(50,2)) SERVER events;
 CREATE FOREIGN TABLE c (x text, x text) SERVER events;
 CREATE FOREIGN TABLE d (x smallint) SERVER events;
-CREATE FOREIGN TABLE e (x text[]) SERVER events;
+CREATE FOREIGN TABLE e (x text[][]) SERVER events;
 CREATE FOREIGN TABLE f (x varchar(10)) SERVER events;
 CREATE FOREIGN TABLE g (x integer DEFAULT 1) SERVER events;
 CREATE FOREIGN TABLE h (x text COLLATE "de_DE") SERVER events;

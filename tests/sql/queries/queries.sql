@@ -123,3 +123,22 @@ SELECT twice(n, n) FROM t
 SELECT label() FROM t
 SELECT narrow(m) FROM t
 SELECT tenth(0)
+-- case: arrays
+SELECT array_agg(n ORDER BY n), array_agg(DISTINCT n ORDER BY n DESC), array_agg(k ORDER BY k) FILTER (WHERE n > 1) FROM t
+SELECT k, array_agg(m ORDER BY m DESC NULLS LAST, n), cardinality(array_agg(n)) FROM t GROUP BY k ORDER BY k
+SELECT array_agg(ts ORDER BY ts), array_agg(f ORDER BY f), array_agg(b ORDER BY b), array_agg(d ORDER BY d) FROM t
+SELECT array_agg(n) FROM nothing
+SELECT ARRAY[n, 2] AS a, count(*) FROM t GROUP BY ARRAY[n, 2]
+SELECT DISTINCT ARRAY[k, NULL] FROM t
+SELECT n, f FROM t ORDER BY ARRAY[m, n], f
+SELECT n, f FROM t ORDER BY ARRAY[k, d::text] DESC, f
+SELECT n FROM t WHERE n = ANY (ARRAY[1, 3, NULL])
+SELECT n FROM t WHERE n <> ALL ('{1,3}')
+SELECT n FROM t WHERE n <> ALL ('{1,NULL}')
+SELECT n FROM t WHERE n > ANY (ARRAY[2, n - 1]) AND k LIKE ANY (ARRAY['a%', '_'])
+SELECT n FROM t WHERE 2 = ANY (string_to_array('1,' || n, ',')::int[])
+SELECT (ARRAY[k, 'x'])[1], (ARRAY[n, 5, 6])[2:], ('{a,b,c}'::text[])[:2], ('{"a": [1, {"b": 2}]}'::jsonb)['a'][1]['b'] FROM t
+SELECT ARRAY[]::integer[], ARRAY['1', n]::bigint[], ARRAY[n::numeric(12,2), m], '{1,2}'::int[] || n, n || '{1,2}'::int[] FROM t
+SELECT x.a, y.n FROM (SELECT n, ARRAY[n, 1] AS a FROM t) x JOIN (SELECT n, ARRAY[n, 1] AS a FROM t) y ON x.a = y.a
+SELECT a[1], count(*) FROM (SELECT string_to_array(coalesce(k, 'z') || ',x', ',') AS a FROM t) s GROUP BY a[1]
+SELECT CASE WHEN n > 1 THEN ARRAY[n] ELSE '{}' END, coalesce(NULL, ARRAY[n]), ARRAY[n] = ARRAY[2], ARRAY[n] @> '{2}' FROM t
