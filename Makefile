@@ -5,7 +5,7 @@
 #                     (EXAMPLE=transactions; EXAMPLE=nexmark Q=5; make clean-run between two different ones)
 #   make test         install what the tests need, build, run everything
 #   make check        the inner loop: unit and SQL tests, below a minute
-#   make torture      the crash tests, the long way
+#   make torture      the crash tests, and Nexmark killed in every way, the long way
 #   make fuzz         the fuzzers, FUZZ_SECONDS=3600 each
 #   make bench        the figures of docs/benchmarks.md; Q=5 one query of Nexmark
 #   make clean-run    forget what `make run` wrote: only folders that bourn marked as its own
@@ -48,7 +48,7 @@ check: test-deps
 	@tests/run unit sql
 
 torture: test-deps
-	@BOURN_LONG=1 tests/run crash
+	@BOURN_LONG=1 tests/run crash nexmark
 
 fuzz: test-deps
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz

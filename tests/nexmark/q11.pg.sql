@@ -8,3 +8,4 @@ FROM (
     ) AS gaps
 ) AS sessions
 GROUP BY bidder, session
+HAVING closed(max(date_time) + interval '10 s')

@@ -6,4 +6,4 @@ WITH counted AS (
 )
 SELECT window_start, window_end, auction, bids
 FROM counted
-WHERE (window_start, bids) IN (SELECT window_start, max(bids) FROM counted GROUP BY window_start)
+WHERE closed(window_end) AND (window_start, bids) IN (SELECT window_start, max(bids) FROM counted GROUP BY window_start)

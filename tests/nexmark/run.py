@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Nexmark: the generator's events are what the benchmark asks for, and every query of examples/nexmark gives the rows
-that PostgreSQL gives for the same 100,000 events, for two seeds.
+that PostgreSQL gives for the same 100,000 events, for two seeds; also when it is cut into epochs of any size and killed
+at any moment (killed.py); and after every epoch (every_epoch.py).
 
 PostgreSQL runs the query's own SELECT where that is PostgreSQL's, else qN.pg.sql beside this file. A query joins by
 being in examples/nexmark. One that bourn refuses is skipped, unless it is named in RUN.
@@ -8,59 +9,22 @@ being in examples/nexmark. One that bourn refuses is skipped, unless it is named
 from __future__ import annotations
 
 import collections
-import csv
 import datetime
-import json
 import math
 import re
 import sys
-from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import TOP, Skip, Suite, program  # noqa: E402
-from harness.log import slots  # noqa: E402
+from every_epoch import after_every_epoch  # noqa: E402
+from harness import LONG, Skip  # noqa: E402
+from killed import cut_and_killed, rows_by_the_clock  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
-
-suite = Suite("nexmark")
-BOURN = program()
-HERE = Path(__file__).resolve().parent
-QUERIES = TOP / "examples/nexmark"
-EVENTS = 100_000
-SEEDS = (1, 2026)
+from world import (BOURN, EVENTS, QUERIES, SEEDS, Query, command_of, compare, epochs_of, events_of,  # noqa: E402
+                   generated, load_once, suite)
 
 RUN = {0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20, 22}  # these run, and are never skipped
 BY_CLOCK = {12}  # its rows depend on when it ran
-
-TABLES = {
-    "person": "id bigint, name text, email_address text, credit_card text, city text, state text, "
-              "date_time timestamptz, extra text",
-    "auction": "id bigint, item_name text, description text, initial_bid bigint, reserve bigint, "
-               "date_time timestamptz, expires timestamptz, seller bigint, category bigint, extra text",
-    "bid": "auction bigint, bidder bigint, price bigint, channel text, url text, date_time timestamptz, extra text",
-}
-KINDS = list(TABLES)
-
-
-def generated(folder: Path, seed: int, *flags) -> Path:
-    path = folder / f"events-{seed}.ndjson"
-    if not path.exists():
-        suite.command([BOURN, "generate", "--generator", "nexmark", "--rows", EVENTS, "--rate", 0, "--seed", seed,
-                       "--to", path, *flags])
-    return path
-
-
-def events_of(path: Path) -> list[tuple[str, dict]]:
-    """Kind and fields of each event."""
-    found = []
-    for line in path.read_text().splitlines():
-        event = json.loads(line)
-        kind = KINDS[event["event_type"]]
-        assert list(event) == ["event_type", "person", "auction", "bid"], line
-        assert all((event[other] is None) == (other != kind) for other in KINDS), line
-        assert list(event[kind]) == [column.split()[0] for column in TABLES[kind].split(", ")], line
-        found.append((kind, event[kind]))
-    return found
 
 
 # ---- the events ----
@@ -92,7 +56,7 @@ def check_text(text: str, least: int, most: int) -> None:
 
 def events_are_nexmarks(folder: Path) -> None:
     for seed in SEEDS:
-        events = events_of(generated(folder, seed))
+        events = events_of(generated(suite.folder, seed))
         assert len(events) == EVENTS
         for n, (kind, fields) in enumerate(events):
             assert kind == ("person" if n % 50 < 1 else "auction" if n % 50 < 4 else "bid"), n
@@ -189,7 +153,7 @@ def check_url(channel: str, url: str) -> None:
 
 
 def a_stream_goes_on_anywhere(folder: Path) -> None:
-    whole = generated(folder, 1).read_text().splitlines()
+    whole = generated(suite.folder, 1).read_text().splitlines()
     for begin, rows in ((0, 51), (77_777, 200), (99_950, 50)):
         some = suite.command([BOURN, "generate", "--generator", "nexmark", "--rows", rows, "--rate", 0,
                               "--seed", 1, "--from", begin])  # the suite's own BOURN_SEED is no seed of events
@@ -199,60 +163,10 @@ def a_stream_goes_on_anywhere(folder: Path) -> None:
 
 # ---- the queries ----
 
-class Query:
-    """examples/nexmark/qN.sql, taken apart."""
-
-    def __init__(self, path: Path):
-        self.path, self.number = path, int(path.stem[1:])
-        text = path.read_text()
-        table = re.search(r"CREATE FOREIGN TABLE q\d+ \((.*?)\n\) SERVER results", text, re.S)[1]
-        found = re.findall(r"^    (\w+) +(bigint|integer|text|timestamptz|date|numeric\(\d+,\d+\))", table, re.M)
-        self.columns = [(name, kind) for name, kind in found if name != "PRIMARY"]
-        own = HERE / f"q{self.number}.pg.sql"
-        self.select = own.read_text() if own.exists() else re.search(r"INSERT INTO \w+\n(.*);", text, re.S)[1]
-
-    def expected(self, postgres: Postgres) -> collections.Counter:
-        casts = ", ".join(f"{name}::{kind}" for name, kind in self.columns)
-        names = ", ".join(name for name, _ in self.columns)
-        rows = postgres.rows(f"SELECT {casts} FROM (\n{self.select}\n) AS r ({names})")
-        return collections.Counter(tuple(self.value(field, kind) for field, (_, kind) in zip(row, self.columns))
-                                   for row in rows)
-
-    def found(self, path: Path) -> collections.Counter:
-        rows = [json.loads(line, parse_float=Decimal) for line in path.read_text().splitlines()]
-        assert all(list(row) == [name for name, _ in self.columns] for row in rows[:1]), rows[:1]
-        return collections.Counter(tuple(self.value(row[name], kind) for name, kind in self.columns) for row in rows)
-
-    @staticmethod
-    def value(field, kind: str):
-        if field is None or kind == "text":
-            return field
-        if kind.startswith("numeric"):
-            return str(Decimal(field).normalize())
-        if kind == "timestamptz":
-            text = field.replace("T", " ").removesuffix("Z").removesuffix("+00")
-            return text.rstrip("0").rstrip(".") if "." in text else text
-        return int(field) if kind in ("bigint", "integer") else field
-
-
-def load(postgres: Postgres, folder: Path, seed: int) -> None:
-    events = events_of(generated(folder, seed))
-    for kind, columns in TABLES.items():
-        path = folder / f"{kind}.csv"
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-            writer.writerows([n, *fields.values()] for n, (found, fields) in enumerate(events) if found == kind)
-        postgres.run(f"DROP TABLE IF EXISTS {kind};\nCREATE TABLE {kind} (n bigint, {columns});\n"
-                     f"\\copy {kind} FROM '{path}' (FORMAT csv)\nANALYZE {kind};")
-    postgres.run("DROP TABLE IF EXISTS side_input;\nCREATE TABLE side_input (key bigint PRIMARY KEY, value text);\n"
-                 f"\\copy side_input FROM '{QUERIES / 'side_input.csv'}' (FORMAT csv, HEADER true)")
-
-
 def run_query(query: Query, events: Path, folder: Path, workers: int) -> Path:
     out = folder / f"q{query.number}-{workers}.ndjson"
-    env = {"EVENTS": str(events), "OUT": str(out), "BOURN_STATE": str(folder / f"state-{workers}")}
-    done = suite.command([BOURN, "run", "--quiet", "--until-caught-up", "--workers", workers, QUERIES / "file.sql",
-                          query.path], env=env, check=None, limit=300)
+    words, env = command_of([QUERIES / "file.sql", query.path], out, events, folder / f"state-{workers}", workers)
+    done = suite.command(words, env=env, check=None, limit=300)
     refused = re.search(r"\.sql:\d+:\d+: error: (.*)", done.stderr)
     if done.returncode and refused and query.number not in RUN:
         raise Skip(refused[1])
@@ -260,66 +174,64 @@ def run_query(query: Query, events: Path, folder: Path, workers: int) -> Path:
     return out
 
 
-def compare(query: Query, ours: collections.Counter, theirs: collections.Counter) -> None:
-    if ours == theirs:
-        return
-    more, less = list((ours - theirs).elements()), list((theirs - ours).elements())
-    raise AssertionError(f"q{query.number}: {ours.total()} rows, PostgreSQL has {theirs.total()}; {len(more)} only "
-                         f"here, {len(less)} only there\n  here:  {more[:3]}\n  there: {less[:3]}")
+answers: dict[tuple[int, int], collections.Counter] = {}
+
+
+def answer(postgres: Postgres, query: Query, seed: int) -> collections.Counter:
+    if (query.number, seed) not in answers:
+        load_once(postgres, seed)
+        answers[query.number, seed] = query.expected(postgres)
+        assert answers[query.number, seed], "PostgreSQL has no row: nothing would be compared"
+    return answers[query.number, seed]
 
 
 def query_is_postgresqls(folder: Path, postgres: Postgres, query: Query) -> None:
     for seed, workers in zip(SEEDS, (1, 2)):
-        load_once(postgres, seed)
-        expected = query.expected(postgres)
-        assert expected, "PostgreSQL has no row: nothing would be compared"
         found = query.found(run_query(query, generated(suite.folder, seed), folder, workers))
-        compare(query, found, expected)
+        compare(query, found, answer(postgres, query, seed))
 
 
-def epochs_of(state: Path) -> list[tuple[int, int]]:
-    """Time in microseconds and rows read of each epoch, as the log has them."""
-    found = []
-    for path in slots(state / "log"):
-        record = json.loads(path.read_text().split("\n", 1)[1])
-        lines = record.get("ledger", {}).get("lines", [])
-        rows = [line["in"] for line in lines if line["kind"] == "source" and line["name"] == "bids_as_read"]
-        found += [(record["now"], rows[0])] if rows else []
-    return found
+def ways() -> list[tuple[int, int, int]]:
+    """Seed of the events, workers and kills of the runs that are killed: one of them, or `make torture`'s."""
+    if not LONG:
+        return [(suite.random.choice(SEEDS), suite.random.choice([1, 2, 8]), 5)]
+    return [(seed, workers, kills) for seed in SEEDS for workers in (1, 2, 8) for kills in (5, 5, 9, 20)]
+
+
+def query_is_postgresqls_when_killed(folder: Path, postgres: Postgres, query: Query) -> None:
+    for i, (seed, workers, kills) in enumerate(ways()):
+        place = folder / f"{i}"
+        place.mkdir()
+        out, _ = cut_and_killed(place, query.path.read_text(), seed, workers, kills)
+        compare(query, query.found(out), answer(postgres, query, seed))
+
+
+WIDTH = 10_000  # microseconds: q12's windows are made short, so that a run has several
+
+
+def short_windows(query: Query) -> str:
+    return query.path.read_text().replace("interval '10 s'", f"interval '{WIDTH} us'")
 
 
 def windows_by_the_clock(folder: Path, query: Query) -> None:
-    """q12: a bid is in the window of its epoch's time. Its windows are made short, so that a run has several."""
+    """q12: a bid is in the window of its epoch's time."""
     kinds = events_of(generated(suite.folder, SEEDS[0]))
     for workers in (1, 2):
         short = folder / "q12.sql"
-        short.write_text(query.path.read_text().replace("interval '10 s'", "interval '10 ms'")
-                         + "SET bourn.epoch_rows = 3000;\n")
+        short.write_text(short_windows(query) + "SET bourn.epoch_rows = 3000;\n")
         copy = Query(short)
         found = copy.found(run_query(copy, generated(suite.folder, SEEDS[0]), folder, workers))
-        wanted, at = collections.Counter(), 0
-        for clock, rows in epochs_of(folder / f"state-{workers}"):
-            start = clock // 10_000 * 10_000
-            wanted.update((fields["bidder"], start) for kind, fields in kinds[at:at + rows] if kind == "bid")
-            at += rows
-        assert at == EVENTS, f"the log has {at} rows"
-        assert len({start for _, start in wanted}) > 1, "one window shows nothing"
-        utc = datetime.timezone.utc
-        rows = collections.Counter()
-        for (bidder, start), bids in wanted.items():
-            times = [datetime.datetime.fromtimestamp(us / 1e6, utc).isoformat(" ", "microseconds")[:26]
-                     for us in (start, start + 10_000)]
-            rows[(bidder, bids, *(time.rstrip("0").rstrip(".") for time in times))] += 1
-        compare(copy, found, rows)
+        wanted = rows_by_the_clock(epochs_of(folder / f"state-{workers}", "bids_as_read"), kinds, WIDTH)
+        assert len({start for _, _, start, _ in wanted}) > 1, "one window shows nothing"
+        compare(copy, found, wanted)
 
 
-def load_once(postgres: Postgres, seed: int) -> None:
-    """Each seed's tables in a schema of its own, which is then the one in use."""
-    there = postgres.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = 'seed{seed}'")
-    if not there:
-        postgres.run(f"CREATE SCHEMA seed{seed};\nALTER ROLE postgres SET search_path = seed{seed};")
-        load(postgres, suite.folder, seed)
-    postgres.run(f"ALTER ROLE postgres SET search_path = seed{seed}")
+def windows_by_the_clock_when_killed(folder: Path, query: Query) -> None:
+    for i, (seed, workers, kills) in enumerate(ways()):
+        place = folder / f"{i}"
+        place.mkdir()
+        out, epochs = cut_and_killed(place, short_windows(query), seed, workers, kills)
+        compare(query, query.found(out), rows_by_the_clock(epochs, events_of(generated(suite.folder, seed)), WIDTH))
 
 
 def every_query_is_there(folder: Path) -> None:
@@ -330,22 +242,27 @@ def every_query_is_there(folder: Path) -> None:
 
 
 def main() -> None:
-    def named(function, name):
-        function.__name__ = name
-        return function
-
-    suite.run(named(lambda folder: events_are_nexmarks(suite.folder), "events_are_nexmarks"), limit=300)
-    suite.run(named(lambda folder: a_stream_goes_on_anywhere(suite.folder), "a_stream_goes_on_anywhere"))
+    suite.run(events_are_nexmarks, limit=300)
+    suite.run(a_stream_goes_on_anywhere)
     suite.run(every_query_is_there)
     queries = sorted((Query(path) for path in QUERIES.glob("q*.sql")), key=lambda query: query.number)
     with Postgres(suite.folder, {"work_mem": "256MB"}) as postgres:
         for query in queries:
-            if query.number in BY_CLOCK:
-                suite.run(named(lambda folder, query=query: windows_by_the_clock(folder, query), "q12"))
-            else:
-                suite.run(named(lambda folder, query=query: query_is_postgresqls(folder, postgres, query),
-                                f"q{query.number}"), limit=600)
+            by_clock, name = query.number in BY_CLOCK, f"q{query.number}"
+            rest = (query,) if by_clock else (postgres, query)
+            whole = windows_by_the_clock if by_clock else query_is_postgresqls
+            killed = windows_by_the_clock_when_killed if by_clock else query_is_postgresqls_when_killed
+            run_as(name, whole, *rest)
+            run_as(f"{name} cut and killed", killed, *rest)
+        suite.run(after_every_epoch, postgres, [query for query in queries if query.number not in BY_CLOCK],
+                  suite.random.choice([1, 2, 8]), limit=900)
     suite.end()
+
+
+def run_as(name: str, function, *arguments) -> None:
+    if suite.wants(name):
+        with suite.case(name, limit=6000 if LONG else 600) as folder:
+            function(folder, *arguments)
 
 
 if __name__ == "__main__":
