@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/cmd.h"
+#include "column/civil.h"
 #include "engine/control.h"
 #include "engine/status.h"
 #include "link/local.h"
@@ -105,6 +106,18 @@ static void print_ledger(const json_t *ledger)
     }
 }
 
+static void print_step(const json_t *step)
+{
+    printf("step %s (%s)", text_of(step, "name", "?"), text_of(step, "id", "?"));
+    if (json_object_get(step, "keys"))
+        printf(": %lld keys, %lld bytes", number_of(step, "keys"), number_of(step, "bytes"));
+    if (json_object_get(step, "evict"))
+        printf("; watermark %s", text_of(step, "evict", "none yet"));
+    if (text_of(step, "closes_next", NULL))
+        printf(", closes next at %s", text_of(step, "closes_next", "?"));
+    printf("\n");
+}
+
 static void print_status(const json_t *root)
 {
     size_t i;
@@ -118,8 +131,7 @@ static void print_status(const json_t *root)
     print_queries(json_object_get(root, "queries"));
     print_sources(json_object_get(root, "sources"));
     json_array_foreach(json_object_get(root, "steps"), i, item)
-        printf("step %s (%s): %lld keys, %lld bytes\n", text_of(item, "name", "?"), text_of(item, "id", "?"),
-               number_of(item, "keys"), number_of(item, "bytes"));
+        print_step(item);
     json_array_foreach(json_object_get(root, "sinks"), i, item) {
         printf("sink %s: published up to epoch %lld of %lld%s\n", text_of(item, "name", "?"),
                number_of(item, "confirmed"), number_of(root, "epoch"),
@@ -188,20 +200,58 @@ static const json_t *slowest_split(const json_t *source)
     return slowest;
 }
 
-static void explain_split(const json_t *split)
+/* An ISO time so many microseconds later; what is no such time stays as it is. */
+static const char *later(const char *time, long long us, char ret[static 40])
 {
-    if (!split) {
-        printf("  All its partitions are idle or at their end: an event in any of them moves it on.\n");
+    int64_t at;
+    bool zone;
+    if (!civil_parse_timestamp(slice_of(time), &at, &zone) || __builtin_add_overflow(at, us, &at))
+        return time;
+    civil_print_iso(at, 6, ret);
+    return ret;
+}
+
+/* What an open thing is called, by the kind of its step, which its id begins with. */
+static const char *what_is_open(const char *id)
+{
+    static const struct { const char *kind, *what; } kinds[] = {
+        {"session-", "earliest open session closes"},
+        {"join-", "earliest row that it keeps, and that could still meet another, goes"},
+        {"topn-", "earliest open partition closes"},
+        {"over-", "earliest open partition closes"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strncmp(id, kinds[i].kind, strlen(kinds[i].kind)) == 0)
+            return kinds[i].what;
+    return "earliest open window closes";
+}
+
+static void explain_holder(const json_t *source, const json_t *step, const char *closes)
+{
+    char needed[40];
+    const json_t *split = slowest_split(source);
+    const char *name = text_of(source, "name", "?");
+    long long behind = number_of(source, "delay_us") + number_of(step, "lag_us");
+    if (json_is_true(json_object_get(source, "by_clock"))) {
+        printf("  The clock closes it, when it is past %s.\n", closes);
         return;
     }
-    printf("  It is held by %s, whose newest event is of %s", text_of(split, "name", "?"),
+    if (!split) {
+        printf("  All partitions of %s are idle or at their end: an event of %s or later in any of them closes it.\n",
+               name, later(closes, behind, needed));
+        return;
+    }
+    printf("  The watermark is held by %s, whose newest event is of %s", text_of(split, "name", "?"),
            text_of(split, "max_event", "no time yet"));
     if (json_object_get(split, "unchanged_us"))
         printf(", for %.1f s", (double)number_of(split, "unchanged_us") / 1e6);
+    printf(".\n  An event of %s or later there closes it", later(closes, behind, needed));
+    if (json_array_size(json_object_get(source, "splits")) > 1)
+        printf(", or such events in all other partitions once this one has been idle for the source's idle_timeout");
     printf(".\n");
 }
 
-/* Windows that are open, and what would close them. */
+/* Steps that go by event time: what of them is open, at which watermark, since when, and what would close it. */
 static int explain_windows(const json_t *root)
 {
     size_t i;
@@ -209,20 +259,37 @@ static int explain_windows(const json_t *root)
     json_t *step;
     json_array_foreach(json_object_get(root, "steps"), i, step) {
         const char *closes = text_of(step, "closes_next", NULL), *name = text_of(step, "source", "?");
+        const char *id = text_of(step, "id", "?"), *watermark = text_of(step, "evict", NULL);
         const json_t *source = named(json_object_get(root, "sources"), name);
         if (!closes || !source)
             continue;
-        const char *watermark = text_of(source, "watermark", NULL);
-        printf("step %s (%s): its earliest open window closes at %s, and the watermark of source %s is %s.\n",
-               text_of(step, "name", "?"), text_of(step, "id", "?"), closes, name,
-               watermark ? watermark : "not known yet");
-        explain_split(slowest_split(source));
-        printf("  An event there that is %.6g s later than that closes it; so do the other partitions' once this one "
-               "has been idle for the source's idle_timeout.\n",
-               (double)(number_of(source, "delay_us") + number_of(step, "lag_us")) / 1e6);
+        printf("step %s (%s): its %s at %s%s.\n", text_of(step, "name", "?"), id, what_is_open(id), closes,
+               json_is_true(json_object_get(step, "waits")) ? ", and what it gives waits for that"
+                                                             : "; what it gives is out, and may change until then");
+        if (watermark)
+            printf("  Its watermark, by source %s, is %s since %s.\n", name, watermark, text_of(step, "since", "?"));
+        else
+            printf("  Its watermark, by source %s, is not known yet.\n", name);
+        explain_holder(source, step, closes);
         reasons++;
     }
     return reasons;
+}
+
+/* Steps that hold nothing back, but remember. */
+static void explain_memory(const json_t *root)
+{
+    size_t i;
+    json_t *step;
+    json_array_foreach(json_object_get(root, "steps"), i, step) {
+        const char *id = text_of(step, "id", "?");
+        if (strncmp(id, "dedup-", 6) != 0 || !text_of(step, "evict", NULL))
+            continue;
+        printf("step %s (%s) holds nothing back: the first row of a key comes out at once. A key is forgotten, and a row "
+               "late, by its watermark, which is %s by source %s since %s.\n",
+               text_of(step, "name", "?"), id, text_of(step, "evict", "?"), text_of(step, "source", "?"),
+               text_of(step, "since", "?"));
+    }
 }
 
 static int explain_sinks(const json_t *root)
@@ -263,6 +330,7 @@ static void print_why(const json_t *root)
     reasons += explain_sources(root) + explain_windows(root) + explain_sinks(root);
     if (reasons == 0)
         printf("Nothing is held back: every finished epoch is published.\n");
+    explain_memory(root);
 }
 
 /* ---- the verbs ---- */

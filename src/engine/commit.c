@@ -127,6 +127,48 @@ static enum status put_segments(struct engine *e, int64_t epoch, struct segment_
 
 /* ---- the record ---- */
 
+static const struct step_time *logged_step(const struct manifest *m, const char *step)
+{
+    for (uint32_t i = 0; i < m->nsteps; i++)
+        if (!strcmp(m->steps[i].step, step))
+            return &m->steps[i];
+    return NULL;
+}
+
+static bool is_logged(const struct step_time *x, const struct step_time *old)
+{
+    return old && x->watermark == old->watermark && x->evict == old->evict && x->closes == old->closes &&
+           !strcmp(x->source, old->source) && !strcmp(x->name, old->name);
+}
+
+/* Event time of the steps that go by it, as the next epoch begins with it. */
+static void record_steps(struct engine *e, struct journal_record *r)
+{
+    uint64_t keys, bytes;
+    const struct plan_node *node;
+    const struct manifest *m = journal_manifest(e->journal);
+    struct step_time *steps = arena_array(&e->arena, e->plan->nnodes + 1, sizeof *steps);
+    inputs_times(&e->inputs, r->now_us, e->times);
+    graph_set_times(e->graph, e->times);
+    for (uint32_t i = 0; (node = graph_state(e->graph, i, &keys, &bytes)); i++) {
+        struct graph_open open;
+        if (!graph_opens(e->graph, node, &open))
+            continue;
+        struct step_time *x = &steps[r->nsteps];
+        *x = (struct step_time){.watermark = open.time.evict_us, .evict = open.time.late_us, .since = r->now_us,
+                                .lag = node->lag, .waits = node->final,
+                                .closes = open.closes == INT64_MAX ? INT64_MIN : open.closes};
+        snprintf(x->step, sizeof x->step, "%s", node->id);
+        snprintf(x->name, sizeof x->name, "%s", node->name);
+        snprintf(x->source, sizeof x->source, "%s", e->plan->tables[open.table].name);
+        const struct step_time *old = logged_step(m, x->step);
+        if (old && old->watermark == x->watermark)
+            x->since = old->since;
+        r->nsteps += !is_logged(x, old);
+    }
+    r->steps = steps;
+}
+
 static enum status append(struct engine *e, struct journal_record *r, struct error *err)
 {
     publisher_record(e->publisher, &e->arena, r);
@@ -177,6 +219,7 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
         os_test_point("segment");
         inputs_end_epoch(&e->inputs, now_us);
         inputs_record(&e->inputs, &e->arena, &r);
+        record_steps(e, &r);
         merger_record(e->merger, journal_manifest(e->journal), &e->arena, &r, added);
         publisher_due(e->publisher, epoch, os_mono_us(), publish_all);
 #ifdef BOURN_FAULTS

@@ -15,6 +15,7 @@ struct node {
     uint32_t nconsumers;
     uint32_t source;              /* table index of the scan whose rows come here unchanged; UINT32_MAX: of none */
     struct op_time time;          /* of this epoch: the least of the inputs' */
+    uint32_t slowest;             /* the source by which it is that; UINT32_MAX: no source */
     struct step_counts *counts;   /* per worker */
     struct parked *parked;        /* OP_EXCHANGE: per slot; batch NULL: none */
     uint32_t nparked;             /* 0 or more: somebody waits */
@@ -279,11 +280,13 @@ static void run_exchanges(struct graph *g)
 /* ---- an epoch ---- */
 
 /* A step knows no more of time than the slowest of its inputs; constants are there from the start. */
-static void set_times(struct graph *g)
+void graph_set_times(struct graph *g, const struct op_time *times)
 {
+    memcpy(g->times, times, g->config.plan->ntables * sizeof *times);
     for (uint32_t i = 0; i < g->nnodes; i++) {
         struct node *n = &g->nodes[i];
         n->time = (struct op_time){INT64_MAX, INT64_MAX};
+        n->slowest = n->plan->kind == NODE_SCAN ? n->plan->table : UINT32_MAX;
         if (n->plan->kind == NODE_SCAN)
             n->time = g->times[n->plan->table];
         else if (n->plan->kind == NODE_VALUES)
@@ -291,11 +294,13 @@ static void set_times(struct graph *g)
         else if (n->plan->kind == NODE_RELATION)
             n->time = (struct op_time){INT64_MIN, INT64_MIN};
         for (uint32_t k = 0; k < n->plan->ninputs; k++) {
-            const struct op_time *input = &g->nodes[n->plan->inputs[k]].time;
+            const struct node *input = &g->nodes[n->plan->inputs[k]];
             if (n->plan->kind == NODE_JOIN && n->plan->join.fixed[k])
                 continue; /* it has ended, whatever it knew of time */
-            n->time.late_us = MIN(n->time.late_us, input->late_us);
-            n->time.evict_us = MIN(n->time.evict_us, input->evict_us);
+            if (n->slowest == UINT32_MAX || input->time.evict_us < n->time.evict_us)
+                n->slowest = input->slowest;
+            n->time.late_us = MIN(n->time.late_us, input->time.late_us);
+            n->time.evict_us = MIN(n->time.evict_us, input->time.evict_us);
         }
     }
 }
@@ -305,8 +310,7 @@ void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const str
     g->epoch = epoch;
     g->now_us = now_us;
     g->final = final;
-    memcpy(g->times, times, g->config.plan->ntables * sizeof *times);
-    set_times(g);
+    graph_set_times(g, times);
     arena_reset(&g->epoch_arena);
     for (uint32_t w = 0; w < g->nworkers; w++)
         rejections_reset(&g->rejections[w]);
@@ -426,15 +430,54 @@ static void deliver_rejections(struct graph *g)
         }
 }
 
+/* Does event time let go of what the step keeps, and make its rows late? */
+static bool goes_by_time(const struct plan_node *p)
+{
+    switch (p->kind) {
+    case NODE_DEDUP:
+    case NODE_SESSION: return true;
+    case NODE_AGGREGATE:
+    case NODE_TOPN:
+    case NODE_OVER: return p->closes >= 0;
+    case NODE_JOIN: return p->join.expires[0] >= 0 || p->join.expires[1] >= 0;
+    default: return false;
+    }
+}
+
+bool graph_goes_by_time(const struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        if (goes_by_time(g->nodes[i].plan))
+            return true;
+    return false;
+}
+
+struct open {
+    int64_t closes;
+    struct op_time time;   /* by which it does */
+    const struct node *by; /* whose time that is: the step's, or that of one of its inputs */
+};
+
+static struct open open_of(const struct graph *g, const struct node *n)
+{
+    struct op_time time = {behind(n->time.late_us, n->plan->lag), behind(n->time.evict_us, n->plan->lag)};
+    if (!n->op->ops->closes)
+        return (struct open){INT64_MAX, time, n};
+    struct op_open o = n->op->ops->closes(n->op, time.late_us);
+    if (o.input < 0)
+        return (struct open){o.closes, time, n};
+    const struct node *input = &g->nodes[n->plan->inputs[o.input]];
+    return (struct open){o.closes, input->time, input};
+}
+
 bool graph_has_due(const struct graph *g)
 {
     for (uint32_t i = 0; i < g->nnodes; i++) {
         const struct node *n = &g->nodes[i];
-        int64_t evict = behind(n->time.evict_us, n->plan->lag);
-        if (!n->op || !n->op->ops->closes || evict == INT64_MIN)
+        if (!n->op || !n->op->ops->closes || !goes_by_time(n->plan) || (n->plan->kind == NODE_JOIN && !n->plan->final))
             continue;
-        int64_t next = n->op->ops->closes(n->op);
-        if (next != INT64_MAX && next <= evict)
+        struct open o = open_of(g, n);
+        if (o.time.evict_us != INT64_MIN && o.closes != INT64_MAX && o.closes <= o.time.evict_us)
             return true;
     }
     return false;
@@ -572,35 +615,16 @@ const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t 
     return NULL;
 }
 
-/* The source below a node by which its time is what it is; UINT32_MAX: it has none. */
-static uint32_t slowest_source(const struct graph *g, const struct node *n)
-{
-    if (n->plan->kind == NODE_SCAN)
-        return n->plan->table;
-    uint32_t slowest = UINT32_MAX;
-    for (uint32_t i = 0; i < n->plan->ninputs; i++) {
-        uint32_t t = slowest_source(g, &g->nodes[n->plan->inputs[i]]);
-        if (t != UINT32_MAX && (slowest == UINT32_MAX || g->times[t].evict_us < g->times[slowest].evict_us))
-            slowest = t;
-    }
-    return slowest;
-}
-
 bool graph_opens(const struct graph *g, const struct plan_node *step, struct graph_open *ret)
 {
-    for (uint32_t i = 0; i < g->nnodes; i++) {
-        const struct node *n = &g->nodes[i];
-        if (n->plan != step || !n->op || !n->op->ops->closes)
-            continue;
-        uint32_t table = slowest_source(g, n);
-        if (table == UINT32_MAX)
-            return false;
-        *ret = (struct graph_open){n->op->ops->closes(n->op),
-                                   {behind(n->time.late_us, step->lag), behind(n->time.evict_us, step->lag)},
-                                   table};
-        return true;
-    }
-    return false;
+    const struct node *n = &g->nodes[step - g->config.plan->nodes];
+    if (!n->op || !goes_by_time(step))
+        return false;
+    struct open o = open_of(g, n);
+    if (o.by->slowest == UINT32_MAX)
+        return false;
+    *ret = (struct graph_open){o.closes, o.time, o.by->slowest};
+    return true;
 }
 
 uint64_t graph_state_bytes(const struct graph *g)

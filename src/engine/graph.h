@@ -31,14 +31,19 @@ uint32_t graph_slots(const struct graph *g);
 
 /* ---- an epoch ---- */
 
+/* What graph_begin_epoch does with times, between epochs: for graph_opens. */
+void graph_set_times(struct graph *g, const struct op_time *times);
+
 /* times: per plan table, those of sources set. */
 void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct op_time *times, bool final);
 /* ret_max_event: per batch, the greatest event time accepted, INT64_MIN: none. beside(arg), unless NULL, is run on the
  * caller's thread while other workers are at the batches: to read the next ones meanwhile. */
 void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event,
                  void (*beside)(void *arg), void *arg);
-/* Would this epoch close anything, even without rows? */
+/* Would rows come out of this epoch, even without any that come in, because event time closes something? */
 bool graph_has_due(const struct graph *g);
+/* Is there a step that event time lets go of what it keeps, and whose rows can be late? */
+bool graph_goes_by_time(const struct graph *g);
 /* Everything that waits for the end of the epoch comes out and reaches the sinks. */
 void graph_end_epoch(struct graph *g);
 
@@ -72,11 +77,11 @@ enum status graph_load(struct graph *g, const struct section *section, struct sl
 const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t *ret_keys, uint64_t *ret_bytes);
 /* What of a step is open, and what that waits for. */
 struct graph_open {
-    int64_t closes;      /* the event time at which the earliest closes; INT64_MAX: nothing is open */
-    struct op_time time; /* the step's, in the last epoch */
+    int64_t closes;      /* the event time at which the earliest closes; INT64_MAX: nothing is, or nothing waits */
+    struct op_time time; /* by which it does, in the epoch that was begun last */
     uint32_t table;      /* of the source that is furthest behind */
 };
-/* false: the step is not one that event time closes. */
+/* false: the step does not go by event time. */
 bool graph_opens(const struct graph *g, const struct plan_node *step, struct graph_open *ret);
 uint64_t graph_state_bytes(const struct graph *g);
 /* Bytes that the running epoch holds, and will when it ends, state aside: rows for the sinks, refused rows, changed

@@ -65,11 +65,12 @@ static enum status add_splits(struct inputs *all, struct input *in, const struct
 
 static void restore_time(struct input *in, const struct manifest *m)
 {
-    in->watermark = in->evict = INT64_MIN;
+    in->watermark = in->evict = in->since = INT64_MIN;
     for (uint32_t i = 0; i < m->nsources; i++)
         if (!strcmp(m->sources[i].source, in->table->name)) {
             in->watermark = m->sources[i].watermark;
             in->evict = m->sources[i].evict;
+            in->since = m->sources[i].since;
         }
 }
 
@@ -515,12 +516,27 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
 
 /* ---- event time ---- */
 
-void inputs_times(const struct inputs *all, struct op_time *times)
+/* What an epoch at that time evicts with. Where the epoch's time is the event time, nothing that comes, in this epoch
+ * or later, is before it: the watermark moves on also where no row does. */
+static int64_t evict_at(const struct input *in, int64_t now_us)
+{
+    return in->table->by_clock ? MAX(in->watermark, now_us - 1) : in->watermark;
+}
+
+void inputs_times(const struct inputs *all, int64_t now_us, struct op_time *times)
 {
     for (uint32_t i = 0; i < all->plan->ntables; i++)
         times[i] = (struct op_time){INT64_MIN, INT64_MIN};
     for (uint32_t i = 0; i < all->count; i++)
-        times[all->items[i].index] = (struct op_time){all->items[i].evict, all->items[i].watermark};
+        times[all->items[i].index] = (struct op_time){all->items[i].evict, evict_at(&all->items[i], now_us)};
+}
+
+bool inputs_time_waits(const struct inputs *all)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        if (all->items[i].watermark != all->items[i].evict)
+            return true;
+    return false;
 }
 
 /* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log,
@@ -574,10 +590,15 @@ bool inputs_update_idleness(struct inputs *all, int64_t mono_us)
     return changed;
 }
 
-void inputs_end(struct inputs *all)
+void inputs_end(struct inputs *all, int64_t now_us)
 {
-    for (uint32_t i = 0; i < all->count; i++)
-        all->items[i].watermark = watermark_of(&all->items[i]);
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        int64_t watermark = watermark_of(in);
+        if (watermark != in->watermark)
+            in->since = now_us;
+        in->watermark = watermark;
+    }
 }
 
 void inputs_advance(struct inputs *all, int64_t watermark_us)
@@ -598,8 +619,11 @@ void inputs_end_epoch(struct inputs *all, int64_t now_us)
         struct input *in = &all->items[i];
         in->last_epoch_us = now_us;
         int64_t watermark = watermark_of(in);
-        in->time_moved = in->evict != in->watermark || watermark != in->watermark;
-        in->evict = in->watermark;
+        int64_t evict = evict_at(in, now_us);
+        in->time_moved = in->evict != evict || watermark != in->watermark;
+        in->evict = evict;
+        if (watermark != in->watermark)
+            in->since = now_us;
         in->watermark = watermark;
     }
 }
@@ -666,6 +690,12 @@ static void copy_name(char *to, size_t size, const char *from)
     memcpy(to, from, n + 1);
 }
 
+struct source_time input_time(const struct input *in)
+{
+    return (struct source_time){.watermark = in->watermark, .evict = in->evict,
+                                .delay = in->table->watermark_delay, .since = in->since};
+}
+
 void inputs_record(struct inputs *all, struct arena *a, struct journal_record *record)
 {
     struct split_position *splits = arena_array(a, count_splits(all) + 1, sizeof *splits);
@@ -674,7 +704,7 @@ void inputs_record(struct inputs *all, struct arena *a, struct journal_record *r
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
         if (in->time_moved) {
-            times[ntimes] = (struct source_time){.watermark = in->watermark, .evict = in->evict};
+            times[ntimes] = input_time(in);
             copy_name(times[ntimes++].source, sizeof times->source, in->table->name);
         }
         for (uint32_t k = 0; k < in->nsplits; k++) {

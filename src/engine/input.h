@@ -40,6 +40,7 @@ struct input {
     /* Event time (semantics 7, 8). */
     int64_t watermark; /* from all finished epochs: what the next one evicts with */
     int64_t evict;     /* what the last one evicted with: what the next one calls late */
+    int64_t since;     /* when the watermark became what it is: an epoch's time; INT64_MIN: not known */
     int64_t last_epoch_us; /* its time, or that of the start */
     bool time_moved;
     bool begun; /* a start was resolved to a position that is not logged yet */
@@ -87,8 +88,10 @@ const struct split_position *inputs_missing(const struct inputs *in);
 enum status inputs_discover(struct inputs *in, const struct manifest *m, struct error *err);
 /* Has every source named a split? A broker answers some time after it was asked. */
 bool inputs_have_splits(const struct inputs *in);
-/* Time for the epoch that begins: fills times (per plan table). Changes nothing. */
-void inputs_times(const struct inputs *in, struct op_time *times);
+/* Time for the epoch that begins at now_us: fills times (per plan table). Changes nothing. */
+void inputs_times(const struct inputs *in, int64_t now_us, struct op_time *times);
+/* Has the last epoch moved a watermark that no epoch has evicted with yet? */
+bool inputs_time_waits(const struct inputs *in);
 
 struct input_limits {
     int64_t rows, bytes;
@@ -104,7 +107,7 @@ bool inputs_let_go(const struct inputs *in);
 bool inputs_update_idleness(struct inputs *in, int64_t mono_us);
 /* All inputs have truly ended: their watermarks are the end of time, for the epoch that comes. What is late there is
  * what would have been. */
-void inputs_end(struct inputs *in);
+void inputs_end(struct inputs *in, int64_t now_us);
 /* The watermark of sources that have one will be this at least when the epoch ends. */
 void inputs_advance(struct inputs *in, int64_t watermark_us);
 /* The epoch's rows are in: event time moves on. */
@@ -112,6 +115,8 @@ void inputs_end_epoch(struct inputs *in, int64_t now_us);
 
 bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end */
 bool inputs_caught_up(struct inputs *in);       /* every split has reached the end it had when this was first asked */
+/* For the log, without the source's name. */
+struct source_time input_time(const struct input *in);
 /* What the log does not know yet, for a record. Arrays live in the arena given. */
 void inputs_record(struct inputs *in, struct arena *a, struct journal_record *record);
 void inputs_recorded(struct inputs *in);

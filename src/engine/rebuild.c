@@ -302,7 +302,7 @@ static enum status pass(struct rebuild *r, bool final, uint64_t *ret_rows, struc
                                   .memory = (uint64_t)s->memory_in_flight};
     uint64_t bytes;
     *ret_rows = 0;
-    inputs_times(&r->inputs, r->times);
+    inputs_times(&r->inputs, r->now_us, r->times);
     graph_begin_epoch(r->graph, ++r->pass, r->now_us, r->times, final);
     if (!final && inputs_read(&r->inputs, r->graph, &limits, ret_rows, &bytes, err) != OK)
         return cannot_read(err);
@@ -324,7 +324,7 @@ static enum status pass_at_end(struct rebuild *r, struct error *err)
     for (uint32_t i = 0; i < r->inputs.count; i++)
         for (uint32_t k = 0; k < r->inputs.items[i].nsplits; k++)
             r->inputs.items[i].splits[k].finished = true;
-    inputs_end(&r->inputs);
+    inputs_end(&r->inputs, r->now_us);
     return pass(r, true, &rows, err);
 }
 
@@ -435,7 +435,7 @@ static const struct split_position *logged_split(const struct manifest *m, const
 static void record_source(struct rebuild *r, const struct input *in, struct split_position *splits,
                           struct source_time *time, struct journal_record *record)
 {
-    *time = (struct source_time){.watermark = in->watermark, .evict = in->evict};
+    *time = input_time(in);
     snprintf(time->source, sizeof time->source, "%s", in->table->name);
     for (uint32_t k = 0; k < in->nsplits; k++) {
         const struct input_split *s = &in->splits[k];

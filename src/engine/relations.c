@@ -64,12 +64,65 @@ static void fill_rule(struct batch *b, uint32_t row, const struct manifest *m, s
     put_number(b, 2, row, m->total.rules[row].count);
 }
 
-static uint32_t count_watermarks(const struct manifest *m) { return m->nsources; }
+/* Sources, then their splits, then the steps that go by event time. */
+static uint32_t count_watermarks(const struct manifest *m) { return m->nsources + m->nsplits + m->nsteps; }
+
+static void put_null(struct batch *b, uint32_t col, uint32_t row, struct arena *a)
+{
+    column_set_null(&b->cols[col], a, b->rows, row);
+}
+
+static void fill_source_time(struct batch *b, uint32_t row, const struct source_time *s, struct arena *a)
+{
+    put_text(b, 0, row, s->source);
+    put_time(b, 1, row, s->watermark, a);
+    put_time(b, 2, row, s->evict, a);
+    put_text(b, 3, row, "source");
+    put_text(b, 4, row, s->source);
+    put_null(b, 5, row, a);
+    put_null(b, 6, row, a);
+    put_time(b, 7, row, s->since, a);
+}
+
+static void fill_split_time(struct batch *b, uint32_t row, const struct split_position *s, const struct manifest *m,
+                            struct arena *a)
+{
+    int64_t delay = -1, watermark = INT64_MIN;
+    for (uint32_t i = 0; i < m->nsources; i++)
+        if (!strcmp(m->sources[i].source, s->source))
+            delay = m->sources[i].delay;
+    if (delay >= 0 && s->max_event != INT64_MIN && __builtin_sub_overflow(s->max_event, delay, &watermark))
+        watermark = INT64_MIN;
+    put_text(b, 0, row, s->source);
+    put_time(b, 1, row, watermark, a);
+    put_null(b, 2, row, a);
+    put_text(b, 3, row, "partition");
+    put_text(b, 4, row, s->split);
+    put_null(b, 5, row, a);
+    put_null(b, 6, row, a);
+    put_null(b, 7, row, a);
+}
+
+static void fill_step_time(struct batch *b, uint32_t row, const struct step_time *s, struct arena *a)
+{
+    put_text(b, 0, row, s->source);
+    put_time(b, 1, row, s->watermark, a);
+    put_time(b, 2, row, s->evict, a);
+    put_text(b, 3, row, "step");
+    put_text(b, 4, row, s->step);
+    put_text(b, 5, row, s->name);
+    put_time(b, 6, row, s->closes, a);
+    put_time(b, 7, row, s->since, a);
+}
+
 static void fill_watermark(struct batch *b, uint32_t row, const struct manifest *m, struct arena *a)
 {
-    put_text(b, 0, row, m->sources[row].source);
-    put_time(b, 1, row, m->sources[row].watermark, a);
-    put_time(b, 2, row, m->sources[row].evict, a);
+    if (row < m->nsources)
+        fill_source_time(b, row, &m->sources[row], a);
+    else if (row < m->nsources + m->nsplits)
+        fill_split_time(b, row, &m->splits[row - m->nsources], m, a);
+    else
+        fill_step_time(b, row, &m->steps[row - m->nsources - m->nsplits], a);
 }
 
 static uint32_t count_splits(const struct manifest *m) { return m->nsplits; }
@@ -134,7 +187,11 @@ static struct relation relations[] = {
      {INT8, INT8, INT8, INT8, INT8, INT8, INT8},
      count_ranges,
      fill_range},
-    {"bourn.watermarks", 3, {"source", "watermark", "evicted_up_to"}, {TEXT, TIME, TIME}, count_watermarks,
+    {"bourn.watermarks",
+     8,
+     {"source", "watermark", "evicted_up_to", "kind", "name", "view", "closes_next", "since"},
+     {TEXT, TIME, TIME, TEXT, TEXT, TEXT, TIME, TIME},
+     count_watermarks,
      fill_watermark},
     {"bourn.splits",
      6,

@@ -66,7 +66,11 @@ static void put_live_sources(struct engine *e, struct buf *out)
         put_time(out, "watermark", in->watermark);
         buf_putc(out, ',');
         put_time(out, "evict", in->evict);
+        buf_putc(out, ',');
+        put_time(out, "since", in->since);
         buf_printf(out, ",\"delay_us\":%lld,", (long long)in->table->watermark_delay);
+        put_bool(out, "by_clock", in->table->by_clock);
+        buf_putc(out, ',');
         put_text(out, "trouble", in->troubled ? in->trouble.text : NULL);
         buf_puts(out, ",\"splits\":[");
         for (uint32_t k = 0; k < in->nsplits; k++) {
@@ -106,6 +110,10 @@ static void put_logged_sources(const struct manifest *m, struct buf *out)
         put_time(out, "watermark", m->sources[i].watermark);
         buf_putc(out, ',');
         put_time(out, "evict", m->sources[i].evict);
+        buf_putc(out, ',');
+        put_time(out, "since", m->sources[i].since);
+        if (m->sources[i].delay >= 0)
+            buf_printf(out, ",\"delay_us\":%lld", (long long)m->sources[i].delay);
         buf_puts(out, ",\"trouble\":null,\"splits\":[");
         put_logged_splits(m, m->sources[i].source, out);
         buf_puts(out, "]}");
@@ -114,23 +122,32 @@ static void put_logged_sources(const struct manifest *m, struct buf *out)
 
 /* ---- steps and sinks ---- */
 
-/* Of a step that is closed by event time: where that is, and what waits for it. */
-static void put_open(struct engine *e, const struct plan_node *node, struct buf *out)
+/* Of a step that goes by event time: what waits for it, and since when that stands where it is. */
+static void put_open(const struct step_time *t, struct buf *out)
 {
-    struct graph_open open;
-    if (!graph_opens(e->graph, node, &open))
-        return;
     buf_putc(out, ',');
-    put_time(out, "late", open.time.late_us);
+    put_time(out, "late", t->evict);
     buf_putc(out, ',');
-    put_time(out, "evict", open.time.evict_us);
+    put_time(out, "evict", t->watermark);
     buf_putc(out, ',');
-    put_time(out, "closes_next", open.closes == INT64_MAX ? INT64_MIN : open.closes);
-    buf_printf(out, ",\"lag_us\":%lld,", (long long)node->lag);
-    put_text(out, "source", e->plan->tables[open.table].name);
+    put_time(out, "since", t->since);
+    buf_putc(out, ',');
+    put_time(out, "closes_next", t->closes);
+    buf_printf(out, ",\"lag_us\":%lld,", (long long)t->lag);
+    put_bool(out, "waits", t->waits);
+    buf_putc(out, ',');
+    put_text(out, "source", t->source);
 }
 
-static void put_steps(struct engine *e, struct buf *out)
+static const struct step_time *logged_step(const struct manifest *m, const char *step)
+{
+    for (uint32_t i = 0; i < m->nsteps; i++)
+        if (!strcmp(m->steps[i].step, step))
+            return &m->steps[i];
+    return NULL;
+}
+
+static void put_live_steps(struct engine *e, const struct manifest *m, struct buf *out)
 {
     uint64_t keys, bytes;
     const struct plan_node *node;
@@ -140,7 +157,21 @@ static void put_steps(struct engine *e, struct buf *out)
         buf_putc(out, ',');
         put_text(out, "name", node->name);
         buf_printf(out, ",\"keys\":%llu,\"bytes\":%llu", (unsigned long long)keys, (unsigned long long)bytes);
-        put_open(e, node, out);
+        const struct step_time *t = logged_step(m, node->id);
+        if (t)
+            put_open(t, out);
+        buf_putc(out, '}');
+    }
+}
+
+static void put_logged_steps(const struct manifest *m, struct buf *out)
+{
+    for (uint32_t i = 0; i < m->nsteps; i++) {
+        buf_puts(out, i ? ",{" : "{");
+        put_text(out, "id", m->steps[i].step);
+        buf_putc(out, ',');
+        put_text(out, "name", m->steps[i].name);
+        put_open(&m->steps[i], out);
         buf_putc(out, '}');
     }
 }
@@ -200,7 +231,9 @@ void status_json(struct engine *e, const struct manifest *m, struct buf *out)
         put_logged_sources(m, out);
     buf_puts(out, "],\"steps\":[");
     if (e)
-        put_steps(e, out);
+        put_live_steps(e, m, out);
+    else
+        put_logged_steps(m, out);
     buf_puts(out, "],\"sinks\":[");
     if (e)
         put_live_sinks(e, out);

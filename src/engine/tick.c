@@ -14,6 +14,7 @@ enum {
     QUIET_WAIT = 2 * 1000,       /* first wait of a quiet loop; doubles up to... */
     QUIET_WAIT_MAX = 10 * 1000,  /* ...this: what a quiet stream adds to latency at most */
     STOP_PATIENCE = 1500 * 1000, /* Ctrl-C: how long sinks may take for what was held back */
+    SILENT_AFTER = 10,           /* quiet passes, which take about a tenth of a second */
     COMMIT_SHARE = 10,           /* under load an epoch reads at least this many times as long as its commit takes... */
     LONGEST_EPOCH = 1000 * 1000, /* ...but no longer than this, unless the pipeline says so itself */
 };
@@ -95,7 +96,7 @@ static enum status begin(struct engine *e, bool final, struct pass *ret)
 {
     const struct manifest *m = journal_manifest(e->journal);
     *ret = (struct pass){m->epoch + 1, MAX(engine_now(e), m->now_us), 0};
-    inputs_times(&e->inputs, e->times);
+    inputs_times(&e->inputs, ret->now_us, e->times);
     graph_begin_epoch(e->graph, ret->epoch, ret->now_us, e->times, final);
     return OK;
 }
@@ -124,8 +125,19 @@ static enum status refuse_more(struct error *err)
     return error_hint(err, "read a growing file with OPTIONS (follow 'true'), or start with a new state");
 }
 
-/* One pass over the splits; an epoch if there were rows, a split's idleness changed, or the last epoch moved event time
- * past something that is open. */
+/* An epoch evicts with the watermark of the one before it (semantics 8), so behind the last rows one without any is
+ * due, and no more than one: it moves no watermark. What is to come out does not wait for it (graph_has_due); where
+ * only state is to go, and the bound of late rows to move on, it waits until the stream is silent, or every other
+ * epoch of a stream of few rows would be one without. */
+static bool owes_an_epoch(struct engine *e)
+{
+    if (!inputs_time_waits(&e->inputs) || !graph_goes_by_time(e->graph))
+        return false;
+    return e->quiet >= SILENT_AFTER || (e->config.until_caught_up && inputs_caught_up(&e->inputs));
+}
+
+/* One pass over the splits; an epoch if there were rows, a split's idleness changed, or the watermark of the last epoch
+ * is still to be evicted with. */
 static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
 {
     struct pass pass;
@@ -140,7 +152,7 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
-    bool due = graph_has_due(e->graph);
+    bool due = graph_has_due(e->graph) || (pass.rows == 0 && owes_an_epoch(e));
     *ret_worked = pass.rows > 0 || due;
     if (pass.rows == 0 && !idleness && !due)
         return OK;
@@ -159,7 +171,7 @@ static enum status end_of_input(struct engine *e, struct error *err)
         return OK;
     struct pass pass;
     inputs_update_idleness(&e->inputs, os_mono_us());
-    inputs_end(&e->inputs); /* the watermark is at the end of time before this last epoch begins */
+    inputs_end(&e->inputs, engine_now(e)); /* the watermark is at the end of time before this last epoch begins */
     TRY(begin(e, true, &pass));
     return finish(e, &pass, true, err);
 }

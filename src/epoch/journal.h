@@ -71,6 +71,19 @@ struct source_time {
     char source[100];
     int64_t watermark; /* from data up to and including this epoch, us; INT64_MIN: none */
     int64_t evict;     /* the one this epoch evicted with */
+    int64_t delay;     /* the watermark is that much behind a split's newest event, us; -1: an older log did not say */
+    int64_t since;     /* when the watermark became what it is: an epoch's time; INT64_MIN: an older log did not say */
+};
+
+/* Event time of a step that keeps state by it. For people: recovery does without. */
+struct step_time {
+    char step[24], name[100]; /* as of the plan node */
+    char source[100];         /* that is furthest behind */
+    int64_t watermark, evict; /* as of a source: what the next epoch evicts with, and calls late */
+    int64_t closes;           /* the event time at which the earliest that is open closes; INT64_MIN: nothing is open */
+    int64_t since;
+    int64_t lag;              /* what closes does so when the source's watermark less this has reached it, us */
+    bool waits;               /* its rows come out only when they close */
 };
 
 /* From where the rows come that replace a target's: the state, or the outbox after `confirmed`. */
@@ -93,6 +106,8 @@ struct manifest {
     int64_t epoch, now_us; /* of the last finished epoch; 0: none */
     struct source_time *sources;
     uint32_t nsources;
+    struct step_time *steps; /* forgotten when the plan changes, and known again after its first epoch */
+    uint32_t nsteps;
     char plan[65];         /* sha256 of the plan text object "plan/<sha256>" */
     char fingerprint[65];  /* of the bound plan */
     bool ended;            /* END: bounded sources are at their true end, all windows closed */
@@ -117,6 +132,8 @@ struct journal_record {
     bool ended;
     const struct source_time *sources; /* those that moved */
     uint32_t nsources;
+    const struct step_time *steps; /* those that moved */
+    uint32_t nsteps;
     const struct split_position *splits; /* those that moved */
     uint32_t nsplits;
     const struct sink_state *sinks; /* those that moved */

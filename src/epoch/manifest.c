@@ -9,6 +9,7 @@ void manifest_release(struct manifest *m)
     if (!m)
         return;
     free(m->sources);
+    free(m->steps);
     free(m->splits);
     free(m->sinks);
     free(m->segments);
@@ -40,6 +41,14 @@ static struct source_time *find_source(const struct manifest *m, const char *nam
     for (uint32_t i = 0; i < m->nsources; i++)
         if (strcmp(m->sources[i].source, name) == 0)
             return &m->sources[i];
+    return NULL;
+}
+
+static struct step_time *find_step(const struct manifest *m, const char *step)
+{
+    for (uint32_t i = 0; i < m->nsteps; i++)
+        if (strcmp(m->steps[i].step, step) == 0)
+            return &m->steps[i];
     return NULL;
 }
 
@@ -207,6 +216,14 @@ static void apply_progress(struct manifest *m, const struct journal_record *r)
         }
         *x = r->sources[i];
     }
+    for (uint32_t i = 0; i < r->nsteps; i++) {
+        struct step_time *x = find_step(m, r->steps[i].step);
+        if (!x) {
+            m->steps = grow(m->steps, m->nsteps, sizeof *m->steps);
+            x = &m->steps[m->nsteps++];
+        }
+        *x = r->steps[i];
+    }
     for (uint32_t i = 0; i < r->nsinks; i++) {
         struct sink_state *x = find_sink(m, r->sinks[i].name);
         if (!x) {
@@ -281,6 +298,8 @@ void manifest_apply(struct manifest *m, const struct journal_record *r)
     m->epoch = r->epoch;
     m->now_us = r->now_us;
     m->ended |= r->ended;
+    if (r->fingerprint && strcmp(m->fingerprint, r->fingerprint) != 0)
+        m->nsteps = 0;
     if (r->plan)
         set_hex(m->plan, r->plan);
     if (r->fingerprint)

@@ -27,9 +27,27 @@ static void put_source(struct buf *out, const void *item)
     put_text(out, "source", x->source);
     put_time(out, "watermark", x->watermark);
     put_time(out, "evict", x->evict);
+    if (x->delay >= 0)
+        buf_printf(out, ",\"delay\":%" PRId64, x->delay);
+    put_time(out, "since", x->since);
 }
 
 static const char *truth(bool b) { return b ? "true" : "false"; }
+
+static void put_step(struct buf *out, const void *item)
+{
+    const struct step_time *x = item;
+    put_text(out, "step", x->step);
+    buf_putc(out, ',');
+    put_text(out, "name", x->name);
+    buf_putc(out, ',');
+    put_text(out, "source", x->source);
+    put_time(out, "watermark", x->watermark);
+    put_time(out, "evict", x->evict);
+    put_time(out, "closes", x->closes);
+    put_time(out, "since", x->since);
+    buf_printf(out, ",\"lag\":%" PRId64 ",\"waits\":%s", x->lag, truth(x->waits));
+}
 
 static void put_split(struct buf *out, const void *item)
 {
@@ -114,6 +132,7 @@ void manifest_json(const struct manifest *m, struct buf *out)
     put_hash(out, "plan", m->plan);
     put_hash(out, "fingerprint", m->fingerprint);
     PUT_LIST(out, "sources", m->sources, m->nsources, put_source);
+    PUT_LIST(out, "steps", m->steps, m->nsteps, put_step);
     PUT_LIST(out, "splits", m->splits, m->nsplits, put_split);
     PUT_LIST(out, "sinks", m->sinks, m->nsinks, put_sink);
     PUT_LIST(out, "segments", m->segments, m->nsegments, put_segment);
@@ -135,6 +154,8 @@ void record_json(uint64_t slot, uint64_t term, const struct journal_record *r, c
     buf_printf(out, ",\"epoch\":%" PRId64 ",\"now\":%" PRId64 ",\"ended\":%s", r->epoch, r->now_us, truth(r->ended));
     if (r->nsources)
         PUT_LIST(out, "sources", r->sources, r->nsources, put_source);
+    if (r->nsteps)
+        PUT_LIST(out, "steps", r->steps, r->nsteps, put_step);
     if (r->nsplits)
         PUT_LIST(out, "splits", r->splits, r->nsplits, put_split);
     if (r->nsinks)
@@ -245,7 +266,26 @@ static enum status read_source(const json_t *o, void *item, struct error *err)
     struct source_time *x = item;
     TRY(get_text(o, "source", x->source, sizeof x->source, err));
     TRY(get_time(o, "watermark", &x->watermark, err));
-    return get_time(o, "evict", &x->evict, err);
+    TRY(get_time(o, "evict", &x->evict, err));
+    x->delay = -1;
+    x->since = INT64_MIN;
+    if (json_object_get(o, "delay"))
+        TRY(get_int(o, "delay", &x->delay, err));
+    return json_object_get(o, "since") ? get_time(o, "since", &x->since, err) : OK;
+}
+
+static enum status read_step(const json_t *o, void *item, struct error *err)
+{
+    struct step_time *x = item;
+    TRY(get_text(o, "step", x->step, sizeof x->step, err));
+    TRY(get_text(o, "name", x->name, sizeof x->name, err));
+    TRY(get_text(o, "source", x->source, sizeof x->source, err));
+    TRY(get_time(o, "watermark", &x->watermark, err));
+    TRY(get_time(o, "evict", &x->evict, err));
+    TRY(get_time(o, "closes", &x->closes, err));
+    TRY(get_time(o, "since", &x->since, err));
+    TRY(get_int(o, "lag", &x->lag, err));
+    return get_bool(o, "waits", &x->waits, err);
 }
 
 static enum status read_split(const json_t *o, void *item, struct error *err)
@@ -403,6 +443,7 @@ static enum status read_manifest(const json_t *o, struct manifest *m, struct err
     TRY(get_hash(o, "plan", m->plan, err));
     TRY(get_hash(o, "fingerprint", m->fingerprint, err));
     TRY(GET_LIST(o, "sources", read_source, &m->sources, &m->nsources, err));
+    TRY(GET_LIST(o, "steps", read_step, &m->steps, &m->nsteps, err));
     TRY(GET_LIST(o, "splits", read_split, &m->splits, &m->nsplits, err));
     TRY(GET_LIST(o, "sinks", read_sink, &m->sinks, &m->nsinks, err));
     TRY(GET_LIST(o, "segments", read_segment, &m->segments, &m->nsegments, err));
@@ -451,6 +492,7 @@ static enum status read_record(const json_t *o, struct record_read *r, struct er
     TRY(get_int(o, "now", &x->now_us, err));
     TRY(get_bool(o, "ended", &x->ended, err));
     TRY(GET_LIST(o, "sources", read_source, &r->sources, &x->nsources, err));
+    TRY(GET_LIST(o, "steps", read_step, &r->steps, &x->nsteps, err));
     TRY(GET_LIST(o, "splits", read_split, &r->splits, &x->nsplits, err));
     TRY(GET_LIST(o, "sinks", read_sink, &r->sinks, &x->nsinks, err));
     TRY(GET_LIST(o, "added", read_segment, &r->added, &x->nadded, err));
@@ -467,6 +509,7 @@ static enum status read_record(const json_t *o, struct record_read *r, struct er
     r->is_full = full;
     x->kind = r->kind;
     x->sources = r->sources;
+    x->steps = r->steps;
     x->splits = r->splits;
     x->sinks = r->sinks;
     x->added = r->added;
@@ -503,6 +546,7 @@ void record_read_free(struct record_read *r)
     free_names(r->gone_sources, r->record.ngone_sources);
     free_names(r->gone_sinks, r->record.ngone_sinks);
     free(r->sources);
+    free(r->steps);
     free(r->splits);
     free(r->sinks);
     free(r->added);

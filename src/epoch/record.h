@@ -1,7 +1,9 @@
 /* Records and manifests as JSON: the payload of a slot. Private to epoch/.
  *
  *     {"slot": 42, "term": 3, "kind": "epoch", "epoch": 40, "now": 1763712000000000, "ended": false,
- *      "sources":  [{"source", "watermark", "evict"}],                           what moved
+ *      "sources":  [{"source", "watermark", "evict", "delay", "since"}],         what moved
+ *      "steps":    [{"step", "name", "source", "watermark", "evict", "closes", "since", "lag",
+ *                   "waits"}],
  *      "splits":   [{"source", "split", "number", "position", "start", "max_event", "idle", "finished"}],
  *      "sinks":    [{"name", "confirmed", "applied", "target", "renew"}],
  *      "added":    [{"name", "bytes", "crc", "from", "to", "level", "state", "outbox", "keyed",
@@ -9,10 +11,10 @@
  *      "dropped":  ["seg/..."],
  *      "gone_sources": ["name"], "gone_sinks": ["name"],                         of a changed plan
  *      "plan": "<sha256>", "fingerprint": "<sha256>", "ledger": {...},          where there is one
- *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "splits", "sinks",
- *                   "segments", "total", "history"}}                            full records: everything after this one
+ *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "steps", "splits",
+ *                   "sinks", "segments", "total", "history"}}                            full records: everything after this one
  *
- * Of a split "start" is missing in older logs; "renew" is "state" or "outbox", where it is due.
+ * Of a split "start" is missing in older logs, and of a source "delay" and "since"; "renew" is "state" or "outbox", where it is due.
  * Members stand in this order, the outer ones a line each. Times are microseconds, null where there is none; crc and
  * seed are hexadecimal text; a ledger is what ledger_json writes. Empty lists are left out of the outer object.
  */
@@ -34,6 +36,7 @@ struct record_read {
 
     char kind[16], plan[65], fingerprint[65];
     struct source_time *sources;
+    struct step_time *steps;
     struct split_position *splits;
     struct sink_state *sinks;
     struct segment_ref *added;

@@ -57,6 +57,12 @@ struct parked {
     void *prepared; /* the operator's, in the context's arena */
 };
 
+/* The event time at which what is open longest closes; INT64_MAX: nothing is open. */
+struct op_open {
+    int64_t closes;
+    int32_t input; /* whose watermark decides; -1: the least of all */
+};
+
 struct operator;
 struct operator_ops {
     enum operator_shape shape;
@@ -84,9 +90,9 @@ struct operator_ops {
     uint64_t (*bytes)(const struct operator *op);
     /* KEEP: bytes that merging and emitting what was pushed in this epoch will take, about; NULL: next to nothing. */
     uint64_t (*pending)(const struct operator *op);
-    /* The event time at which what is open longest closes, between epochs; INT64_MAX: nothing is open. NULL: what it
-     * keeps is not closed by time. */
-    int64_t (*closes)(const struct operator *op);
+    /* Between epochs, also right after a load. late_us: what closes at or before that has. NULL: nothing that it hands
+     * out waits for time. */
+    struct op_open (*closes)(struct operator *op, int64_t late_us);
     void (*free)(struct operator *op);
 };
 

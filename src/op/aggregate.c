@@ -322,13 +322,16 @@ static uint64_t aggregate_pending(const struct operator *op)
     return groups * 2 * COPIES * row;
 }
 
-static int64_t aggregate_closes(const struct operator *op)
+static struct op_open aggregate_closes(struct operator *op, int64_t late_us)
 {
-    const struct aggregate_op *g = (const struct aggregate_op *)op;
+    (void)late_us;
+    struct aggregate_op *g = (struct aggregate_op *)op;
     int64_t next = INT64_MAX;
-    for (unsigned s = 0; g->closing && s < SHARDS; s++)
+    for (unsigned s = 0; g->closing && s < SHARDS; s++) {
+        index_shard(g, s);
         next = MIN(next, due_next(&g->closing[s].due));
-    return next;
+    }
+    return (struct op_open){next, -1};
 }
 
 static void aggregate_free(struct operator *op)

@@ -265,6 +265,12 @@ static void expired(void *arg, struct keyed_entry *e)
         emit_alone(m, m->side, join_state_row(j->state, e), row->weight);
 }
 
+/* May a row of the side be taken back until its own watermark has passed it? */
+static bool takes_back(const struct join *j, unsigned side)
+{
+    return j->inputs[side]->mode == MODE_UPDATING && !j->join->ttl[side];
+}
+
 static void join_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
     struct join *j = (struct join *)op;
@@ -281,7 +287,7 @@ static void join_merge(struct operator *op, struct op_context *c, unsigned from,
         for (unsigned side = LEFT; side <= RIGHT; side++) {
             m.side = side;
             int64_t until = c->inputs[!side].evict_us;
-            if (j->inputs[side]->mode == MODE_UPDATING && !j->join->ttl[side])
+            if (takes_back(j, side))
                 until = MIN(until, c->inputs[side].evict_us); /* before that it may be taken back */
             if (until != INT64_MIN)
                 join_state_expire(j->state, side, m.shard, until, expired, &m);
@@ -341,6 +347,15 @@ static uint64_t join_bytes(const struct operator *op)
 /* What was gathered meets what is kept: as a guess, a pair a row. */
 static uint64_t join_pending(const struct operator *op) { return 2 * gather_bytes(((const struct join *)op)->gather); }
 
+static struct op_open join_closes(struct operator *op, int64_t late_us)
+{
+    (void)late_us;
+    struct join *j = (struct join *)op;
+    int64_t next[] = {join_state_next(j->state, LEFT), join_state_next(j->state, RIGHT)};
+    unsigned side = next[LEFT] <= next[RIGHT] ? LEFT : RIGHT;
+    return (struct op_open){next[side], takes_back(j, side) ? -1 : (int32_t)!side};
+}
+
 static void join_free(struct operator *op)
 {
     struct join *j = (struct join *)op;
@@ -366,6 +381,7 @@ static const struct operator_ops join_ops = {.shape = OP_KEEP,
                                              .keys = join_keys,
                                              .bytes = join_bytes,
                                              .pending = join_pending,
+                                             .closes = join_closes,
                                              .free = join_free};
 
 static void set_kind(struct join *j)

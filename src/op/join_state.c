@@ -290,6 +290,16 @@ void join_state_expire(struct join_state *s, unsigned side, unsigned shard, int6
     }
 }
 
+int64_t join_state_next(struct join_state *s, unsigned side)
+{
+    int64_t next = INT64_MAX;
+    for (unsigned shard = 0; shard < SHARDS; shard++) {
+        index_shard(s, shard);
+        next = MIN(next, due_next(&s->parts[side][shard].due));
+    }
+    return next;
+}
+
 /* ---- keeping ---- */
 
 void join_state_save(struct join_state *s, struct buf *out) { keyed_save(s->rows, 0, SHARDS, out); }

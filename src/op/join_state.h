@@ -40,6 +40,9 @@ void join_state_touch(struct join_state *s, struct keyed_entry *e);
 void join_state_expire(struct join_state *s, unsigned side, unsigned shard, int64_t until,
                        void (*visit)(void *arg, struct keyed_entry *e), void *arg);
 
+/* The time at which the next row of a side goes; INT64_MAX: none does. */
+int64_t join_state_next(struct join_state *s, unsigned side);
+
 void join_state_save(struct join_state *s, struct buf *out);
 enum status join_state_load(struct join_state *s, uint32_t version, struct slice payload, struct error *err);
 uint64_t join_state_count(const struct join_state *s);

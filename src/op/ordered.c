@@ -525,6 +525,16 @@ void ordered_settle(struct ordered *o, struct ordered_partition *p)
     remove_partition(o, p);
 }
 
+int64_t ordered_next_due(struct ordered *o)
+{
+    int64_t next = INT64_MAX;
+    for (unsigned shard = 0; shard < SHARDS; shard++) {
+        index_shard(o, shard);
+        next = MIN(next, due_next(&o->parts[shard].due));
+    }
+    return next;
+}
+
 struct ordered_partition *ordered_take_due(struct ordered *o, unsigned shard, int64_t until)
 {
     int64_t time;

@@ -80,6 +80,8 @@ struct ordered_partition **ordered_touched(struct ordered *o, unsigned shard, ui
 void ordered_settle(struct ordered *o, struct ordered_partition *p);
 /* All touched partitions of the shard were settled. */
 void ordered_settled(struct ordered *o, unsigned shard);
+/* The time at which the next partition closes; INT64_MAX: none does. */
+int64_t ordered_next_due(struct ordered *o);
 /* A partition whose time has come, NULL: none has. It is dropped next. */
 struct ordered_partition *ordered_take_due(struct ordered *o, unsigned shard, int64_t until);
 void ordered_drop(struct ordered *o, struct ordered_partition *p);

@@ -601,15 +601,18 @@ static uint64_t panes_bytes(const struct operator *op)
     return bytes;
 }
 
-static int64_t panes_closes(const struct operator *op)
+static struct op_open panes_closes(struct operator *op, int64_t late_us)
 {
-    const struct panes_op *o = (const struct panes_op *)op;
+    struct panes_op *o = (struct panes_op *)op;
     int64_t next = INT64_MAX;
-    for (unsigned s = 0; s < SHARDS; s++)
+    for (unsigned s = 0; s < SHARDS; s++) {
+        struct merging m = {.o = o, .shard = s, .closed = by_ends(o, late_us)};
+        index_shard(&m);
         next = MIN(next, due_next(&o->shards[s].due));
+    }
     if (next != INT64_MAX && o->node->closes != o->node->window_end)
         next -= o->window->size; /* their start does */
-    return next;
+    return (struct op_open){next, -1};
 }
 
 static void panes_free(struct operator *op)

@@ -148,6 +148,12 @@ static void partitioned_free(struct operator *op)
     free(s);
 }
 
+static struct op_open partitioned_closes(struct operator *op, int64_t late_us)
+{
+    (void)late_us;
+    return (struct op_open){ordered_next_due(((struct partitioned *)op)->rows), -1};
+}
+
 static const struct operator_ops partitioned_ops = {.shape = OP_KEEP,
                                                     .push = partitioned_push,
                                                     .merge = partitioned_merge,
@@ -157,6 +163,7 @@ static const struct operator_ops partitioned_ops = {.shape = OP_KEEP,
                                                     .load = partitioned_load,
                                                     .keys = partitioned_keys,
                                                     .bytes = partitioned_bytes,
+                                                    .closes = partitioned_closes,
                                                     .free = partitioned_free};
 
 void partitioned_init(struct partitioned *s, const struct partitioned_does *does, const struct plan_node *node,

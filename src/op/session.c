@@ -385,13 +385,16 @@ static uint64_t session_pending(const struct operator *op)
     return partials_keys(o->partials) * 2 * COPIES * row;
 }
 
-static int64_t session_closes(const struct operator *op)
+static struct op_open session_closes(struct operator *op, int64_t late_us)
 {
-    const struct session_op *o = (const struct session_op *)op;
+    (void)late_us;
+    struct session_op *o = (struct session_op *)op;
     int64_t next = INT64_MAX;
-    for (unsigned s = 0; s < SHARDS; s++)
+    for (unsigned s = 0; s < SHARDS; s++) {
+        index_shard(o, s);
         next = MIN(next, due_next(&o->shards[s].due));
-    return next;
+    }
+    return (struct op_open){next, -1};
 }
 
 static void session_free(struct operator *op)
