@@ -138,7 +138,9 @@ def system_relations(folder: Path) -> None:
     assert split["finished"] is True and split["position"] == (folder / "e.ndjson").stat().st_size
     (last,) = ask("SELECT max(to_epoch) AS epoch FROM bourn.epochs")
     assert {s["confirmed"] for s in ask("SELECT * FROM bourn.sinks")} == {last["epoch"]}
-    assert len(ask("SELECT * FROM bourn.watermarks")) == 1
+    times = ask("SELECT * FROM bourn.watermarks")
+    assert [time["kind"] for time in times] == ["source", "partition", "step"], times
+    assert times[2]["view"] == "once" and times[2]["name"].startswith("dedup-"), times
     said = bourn(folder, "query", *PIPELINE, "-e", "SELECT * FROM bourn.ledgr", check=3).stderr
     assert "bourn.ledger" in said, said
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import closing  # noqa: E402
 import random_queries  # noqa: E402
 from for_postgresql import for_postgresql  # noqa: E402
 from harness import LONG, Suite, program  # noqa: E402
@@ -455,6 +456,7 @@ def after_every_epoch_of_random_queries(folder: Path, postgres: Postgres) -> Non
 
 
 def main() -> None:
+    closing.run(suite)
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
     with Postgres(suite.folder) as postgres:

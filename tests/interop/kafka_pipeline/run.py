@@ -3,6 +3,7 @@
 clear words; and with TLS, SASL and a connection string, as Event Hubs has it."""
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -166,6 +167,62 @@ def lag_tools_see_how_far_we_are(folder: Path, kafka: Kafka) -> None:
     assert kafka.admin().committed("bourn-transactions", "lag", 2) == ends
 
 
+# ---- caught up: what the watermark has passed is closed, and no more ----
+
+CLOSING = """
+CREATE SERVER events FOREIGN DATA WRAPPER kafka OPTIONS ("bootstrap.servers" '${KAFKA}', topic '${TOPIC}');
+CREATE FOREIGN TABLE events (id bigint, ts timestamptz OPTIONS (watermark '5 s') NOT NULL)
+    SERVER events OPTIONS (idle_timeout '500 ms');
+CREATE SERVER lake FOREIGN DATA WRAPPER delta OPTIONS (path '${LAKE}');
+CREATE FOREIGN TABLE windows (ends timestamptz, n bigint) SERVER lake OPTIONS (commit_interval '0 s');
+INSERT INTO windows SELECT window_end, count(*) FROM tumble(events, ts, interval '6 s') GROUP BY window_end;
+"""
+
+
+def closed(pipeline: Pipeline) -> list[tuple[int, int]]:
+    """Windows by the second they end at, and their rows."""
+    if not (pipeline.lake / "windows/_delta_log/00000000000000000000.json").exists():
+        return []
+    table = DeltaTable(str(pipeline.lake / "windows")).to_pyarrow_table(columns=["ends", "n"])
+    return sorted((int(ends.timestamp()) - 1767225600, n)
+                  for ends, n in zip(table["ends"].to_pylist(), table["n"].to_pylist()))
+
+
+def windows_close_behind_the_last_event(folder: Path, kafka: Kafka) -> None:
+    def event(number: int, second: int) -> str:
+        return f'{{"id":{number},"ts":"2026-01-01T00:{second // 60:02}:{second % 60:02}Z"}}'
+
+    def epochs() -> list[dict]:
+        said = suite.command([BOURN, "query", pipeline.words[-1], "--json", "-e", "SELECT * FROM bourn.epochs"],
+                             env=pipeline.env, cwd=folder).stdout
+        return [json.loads(line) for line in said.splitlines()]
+
+    kafka.create_topic("closing", 1)
+    kafka.write("closing", [event(number, second) for number, second in enumerate([1, 2, 4, 9, 16, 17])])
+    path = folder / "closing.sql"
+    path.write_text(CLOSING)
+    pipeline = Pipeline(folder, path, KAFKA=kafka.plain, TOPIC="closing")
+    del pipeline.words[-1]
+    pipeline.catch_up()
+    assert closed(pipeline) == [(6, 3), (12, 1)], closed(pipeline)
+    assert epochs()[-1]["polled"] == 0 and sum(epoch["polled"] for epoch in epochs()) == 6, epochs()
+    ran = len(epochs())
+    pipeline.catch_up()
+    assert len(epochs()) == ran, "nothing came, so nothing was to be done"
+    # A stream that falls silent closes what its last event has passed, too, and rests.
+    live = pipeline.start("--quiet")
+    try:
+        kafka.write("closing", [event(6, 40)])
+        end = time.monotonic() + 60
+        while closed(pipeline) != [(6, 3), (12, 1), (18, 2)]:
+            assert time.monotonic() < end, closed(pipeline)
+            time.sleep(0.05)
+    finally:
+        live.kill()
+        live.communicate()
+    assert sum(epoch["polled"] for epoch in epochs()) == 7, epochs()
+
+
 def kill_again_and_again(pipeline: Pipeline, kills: int) -> None:
     seen = 0
     for number in range(kills):
@@ -312,7 +369,7 @@ def event_hubs_refuse(folder: Path, kafka: Kafka) -> None:
 suite.run(unreachable_broker)
 with Kafka(suite.folder, secure=True) as broker:
     for test in (tables_equal_the_oracle, a_changed_pipeline_reads_its_topic_again,
-                 dead_letters_know_their_offsets, lag_tools_see_how_far_we_are,
+                 dead_letters_know_their_offsets, lag_tools_see_how_far_we_are, windows_close_behind_the_last_event,
                  retention_past_our_offset, missing_topic, event_hubs_by_connection_string, event_hubs_refuse):
         suite.run(test, broker)
     suite.run(killed_at_random, broker, limit=1200 if not LONG else 12000)
