@@ -265,7 +265,7 @@ static int explain_windows(const json_t *root)
             continue;
         printf("step %s (%s): its %s at %s%s.\n", text_of(step, "name", "?"), id, what_is_open(id), closes,
                json_is_true(json_object_get(step, "waits")) ? ", and what it gives waits for that"
-                                                             : "; what it gives is out, and may change until then");
+                                                            : "; what it has given so far is out");
         if (watermark)
             printf("  Its watermark, by source %s, is %s since %s.\n", name, watermark, text_of(step, "since", "?"));
         else
@@ -285,8 +285,8 @@ static void explain_memory(const json_t *root)
         const char *id = text_of(step, "id", "?");
         if (strncmp(id, "dedup-", 6) != 0 || !text_of(step, "evict", NULL))
             continue;
-        printf("step %s (%s) holds nothing back: the first row of a key comes out at once. A key is forgotten, and a row "
-               "late, by its watermark, which is %s by source %s since %s.\n",
+        printf("step %s (%s) holds nothing back: the first row of a key comes out at once. A key is forgotten, and a "
+               "row late, by its watermark, which is %s by source %s since %s.\n",
                text_of(step, "name", "?"), id, text_of(step, "evict", "?"), text_of(step, "source", "?"),
                text_of(step, "since", "?"));
     }

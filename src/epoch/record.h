@@ -12,9 +12,10 @@
  *      "gone_sources": ["name"], "gone_sinks": ["name"],                         of a changed plan
  *      "plan": "<sha256>", "fingerprint": "<sha256>", "ledger": {...},          where there is one
  *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "steps", "splits",
- *                   "sinks", "segments", "total", "history"}}                            full records: everything after this one
+ *                   "sinks", "segments", "total", "history"}}    full records: everything after this one
  *
- * Of a split "start" is missing in older logs, and of a source "delay" and "since"; "renew" is "state" or "outbox", where it is due.
+ * Of a split "start" is missing in older logs, and of a source "delay" and "since"; "renew" is "state" or "outbox",
+ * where it is due.
  * Members stand in this order, the outer ones a line each. Times are microseconds, null where there is none; crc and
  * seed are hexadecimal text; a ledger is what ledger_json writes. Empty lists are left out of the outer object.
  */

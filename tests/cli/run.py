@@ -140,7 +140,7 @@ def system_relations(folder: Path) -> None:
     assert {s["confirmed"] for s in ask("SELECT * FROM bourn.sinks")} == {last["epoch"]}
     times = ask("SELECT * FROM bourn.watermarks")
     assert [time["kind"] for time in times] == ["source", "partition", "step"], times
-    assert times[2]["view"] == "once" and times[2]["name"].startswith("dedup-"), times
+    assert times[2]["view"] == "payments" and times[2]["name"].startswith("dedup-"), times
     said = bourn(folder, "query", *PIPELINE, "-e", "SELECT * FROM bourn.ledgr", check=3).stderr
     assert "bourn.ledger" in said, said
 

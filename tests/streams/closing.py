@@ -88,7 +88,8 @@ GROUPED = "GROUP BY window_start, window_end, k"
 FIRST = ("SELECT *, row_number() OVER (PARTITION BY window_end ORDER BY id) AS place "
          "FROM tumble(events, ts, interval '6 s')")
 CLOSING = {
-    "tumble": (WINDOW, f"SELECT window_start, window_end, k, count(*) FROM tumble(events, ts, interval '6 s') {GROUPED}",
+    "tumble": (WINDOW, "SELECT window_start, window_end, k, count(*) FROM tumble(events, ts, interval '6 s') "
+               f"{GROUPED}",
                {(0, 6, "a", 2): 1, (0, 6, "b", 1): 1, (6, 12, "a", 1): 1}),
     "hop": (WINDOW, "SELECT window_start, window_end, k, count(*) FROM "
             f"hop(events, ts, interval '3 s', interval '6 s') {GROUPED}",
@@ -185,7 +186,8 @@ def silent_streams_close_and_rest(suite: Suite, folder: Path) -> None:
                 seconds(step["closes_next"])) == ("events", 12, 12, 18), step
         assert step["view"] == "result" and step["since"] is not None
         said = suite.command([BOURN, "why"], env=environment(folder)).stdout
-        for words in (f"closes at {at(18)[:-1]}", f"is {at(12)[:-1]}", "since 20", "in.ndjson", f"event of {at(23)[:-1]}"):
+        for words in (f"closes at {at(18)[:-1]}", f"is {at(12)[:-1]}", "since 20", "in.ndjson",
+                      f"event of {at(23)[:-1]}"):
             assert words in said, f"{words}\n{said}"
     finally:
         live.kill()
