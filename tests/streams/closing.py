@@ -8,24 +8,16 @@ import datetime
 import json
 import os
 import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 
-from harness import Suite, program
+from harness import Suite, program, until
 from harness.children import die_with_parent
 
 BOURN = program()
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 DELAY = 5
 EVENTS = "id bigint, k text, ts timestamptz OPTIONS (watermark '5 s') NOT NULL"
-
-
-def until(condition, limit: float = 60) -> None:
-    end = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.02)
 
 
 def at(second: float) -> str:
