@@ -1,0 +1,27 @@
+/* What of a page file stays in memory. Counts what is brought in, and when that is more than the limit, three hands go
+ * round the file, a stretch of 2 MiB at a time:
+ *
+ *   the first takes pages out of the page tables: who needs one finds it in the cache, for half a microsecond;
+ *   the second begins to write those that nobody has needed since;
+ *   the third drops them from the cache, once they are written.
+ *
+ * So what stays is what is used again before the second hand comes, whatever memory the machine has beside. What is used
+ * all the time is not written. Any thread may call; one does the work while others go on, unless far too much is in
+ * memory: then they wait.
+ */
+#pragma once
+
+#include "base/page_file.h"
+
+struct pager;
+/* limit: bytes. The file stays the caller's. */
+struct pager *pager_new(struct page_file *file, uint64_t limit);
+void pager_free(struct pager *p);
+/* size: the bytes of the file that are in use so far; it never shrinks. */
+void pager_tend(struct pager *p, uint64_t size);
+/* The page at this offset will be touched: begin to read it if it is not in memory. */
+void pager_want(struct pager *p, uint64_t offset);
+/* The first thing that went wrong in writing, or OK. */
+enum status pager_check(struct pager *p, struct error *err);
+/* How much is in memory, as far as it is known: not less than there is. */
+void pager_status(const struct pager *p, uint64_t *ret_memory, uint64_t *ret_limit);
