@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
+
 struct arena_block {
     struct arena_block *older;
     size_t size; /* of the whole block, this header included */
@@ -18,7 +20,7 @@ void *arena_alloc_slow(struct arena *a, size_t size)
         need = SIZE_MAX; /* mem_alloc aborts with a message */
     size_t want = a->head ? MIN(a->head->size * 2, (size_t)LAST_BLOCK) : (size_t)FIRST_BLOCK;
     size_t block_size = MAX(want, need);
-    struct arena_block *block = mem_alloc(block_size);
+    struct arena_block *block = a->state ? heap_alloc(block_size) : mem_alloc(block_size);
     block->older = a->head;
     block->size = block_size;
     a->head = block;
@@ -82,7 +84,9 @@ static void free_older(struct arena *a, struct arena_block *keep)
     struct arena_block *b = a->head;
     while (b) {
         struct arena_block *older = b->older;
-        if (b != keep)
+        if (b != keep && a->state)
+            heap_free(b);
+        else if (b != keep)
             free(b);
         b = older;
     }
@@ -96,7 +100,7 @@ void arena_reset(struct arena *a)
         if (b->size <= LAST_BLOCK && (!keep || b->size > keep->size))
             keep = b;
     free_older(a, keep);
-    *a = (struct arena){0};
+    *a = (struct arena){.state = a->state};
     if (!keep)
         return;
     keep->older = NULL;
@@ -109,5 +113,5 @@ void arena_reset(struct arena *a)
 void arena_release(struct arena *a)
 {
     free_older(a, NULL);
-    *a = (struct arena){0};
+    *a = (struct arena){.state = a->state};
 }

@@ -15,6 +15,7 @@ struct arena {
     struct arena_block *head;
     char *next, *end;
     size_t total; /* bytes in all blocks: what a budget is charged */
+    bool state;   /* blocks are the heap's (heap.h), not malloc's; set before the first allocation */
 };
 
 void *arena_alloc_slow(struct arena *a, size_t size);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/os.h"
 
 enum {
@@ -68,11 +69,8 @@ void *pages_alloc(struct pages *p, size_t size)
 {
     size_t whole = to_lines(size);
     assert(size > 0 && whole >= size);
-    if (whole < CUT_FROM) {
-        void *small = mem_aligned(LINE, whole);
-        memset(small, 0, whole);
-        return small;
-    }
+    if (whole < CUT_FROM || heap_spills)
+        return heap_aligned(LINE, whole);
     pthread_mutex_lock(&p->lock);
     struct chunk *c = p->nchunks ? &p->chunks[p->nchunks - 1] : NULL;
     if (!c || c->size - c->cut < whole)
@@ -87,8 +85,8 @@ void *pages_alloc(struct pages *p, size_t size)
 void pages_release(struct pages *p, void *piece, size_t size)
 {
     size_t whole = to_lines(size), i = 0;
-    if (!piece || whole < CUT_FROM) {
-        free(piece);
+    if (!piece || whole < CUT_FROM || heap_spills) {
+        heap_free(piece);
         return;
     }
     const char *at = piece;

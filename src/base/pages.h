@@ -1,6 +1,6 @@
 /* Memory for large tables that are read in no order: cut from chunks that the kernel may back with huge pages, so that
  * a look-up does not also have to look for the address in page tables that are themselves out of the cache. Smaller
- * pieces come from the allocator: a small table shall not cost a huge page.
+ * pieces come from the heap (heap.h), and so do all where state spills: a small table shall not cost a huge page.
  *
  *     struct pages *p = pages_new();
  *     char *table = pages_alloc(p, size);       // zeroed, at a cache line's start

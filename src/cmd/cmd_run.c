@@ -155,12 +155,13 @@ static int run(const struct engine_config *config, struct status_line *line, boo
 
 int cmd_run(int argc, char **argv)
 {
-    const char *seconds = NULL, *state = "./state", *workers = NULL;
+    const char *seconds = NULL, *state = "./state", *workers = NULL, *spill = NULL;
     bool caught_up = false, adopt = false, resync = false, show = false, quiet = false, c_functions = false;
     const struct cmd_flag flags[] = {
         {"until-caught-up", NULL, &caught_up}, {"for", &seconds, NULL},     {"state", &state, NULL},
         {"workers", &workers, NULL},           {"adopt", NULL, &adopt},     {"resync", NULL, &resync},
         {"show", NULL, &show},                 {"quiet", NULL, &quiet},     {"allow-c-functions", NULL, &c_functions},
+        {"spill", &spill, NULL},
     };
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
@@ -169,7 +170,7 @@ int cmd_run(int argc, char **argv)
         return cmd_usage("run", "which pipeline?");
     struct engine_config config = {
         .ntexts = (size_t)n, .state = state, .until_caught_up = caught_up, .adopt = adopt, .resync = resync,
-        .allow_c_functions = c_functions, .interrupted = &asked_to_stop};
+        .allow_c_functions = c_functions, .interrupted = &asked_to_stop, .spill = spill};
     if (seconds && !parse_seconds(seconds, &config.for_us))
         return cmd_usage("run", "--for wants seconds or `forever`, not \"%s\"", seconds);
     int64_t nworkers = 0;

@@ -20,6 +20,7 @@ static const struct verb {
      "  --for SECONDS        stop after so long (`forever`: never)\n"
      "  --state FOLDER       where the engine keeps its state (BOURN_STATE; default ./state)\n"
      "  --workers N          threads that decode and compute\n"
+     "  --spill FOLDER       state past bourn.state_memory lies on disk there (BOURN_SPILL; SET bourn.spill)\n"
      "  --adopt              take over tables that another state wrote to, or that lost rows no state has\n"
      "  --resync             write tables that were rolled back or lost anew from the state\n"
      "  --allow-c-functions  load and run the functions in C that the pipeline calls\n"

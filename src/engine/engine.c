@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/os.h"
 #include "engine/functions.h"
 #include "engine/private.h"
@@ -14,7 +15,13 @@ static enum status open_parts(struct engine *e, struct error *err)
     e->settings = builtin_settings_of(e->plan);
     if (e->config.workers)
         e->settings.workers = e->config.workers;
+    if (e->config.spill)
+        e->settings.spill = e->config.spill;
     TRY(engine_lock(e, err));
+    if (e->settings.spill[0]) {
+        TRY(heap_spill(e->settings.spill, (uint64_t)e->settings.state_memory, err));
+        e->spills = true;
+    }
     e->times = mem_array(e->plan->ntables + 1, sizeof *e->times);
     e->pool = pool_new(e->settings.workers);
     e->segment = segment_writer_new();
@@ -53,6 +60,8 @@ void engine_free(struct engine *e)
     if (e->lock_fd >= 0)
         os_file_close(e->lock_fd);
     arena_release(&e->arena);
+    if (e->spills)
+        heap_end();
     free(e->times);
     free(e);
 }

@@ -42,6 +42,7 @@ struct engine_config {
     bool allow_c_functions; /* those of the pipeline that are in C may be loaded and run */
     const volatile sig_atomic_t *interrupted; /* looked at while opening takes long, as a change of the pipeline may */
     uint32_t workers;     /* 0: as the pipeline says */
+    const char *spill;    /* folder; NULL: as the pipeline says */
     int64_t now_us;       /* the clock stands here until engine_step says otherwise; 0: it runs */
     const struct engine_stand_in *stand_in; /* NULL: none */
     void (*progress)(void *arg,

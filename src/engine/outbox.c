@@ -191,7 +191,7 @@ static enum status changes_rewind(struct change_set *set, struct error *err)
 
 struct change_set *outbox_changes(struct outbox_range *r)
 {
-    static const struct keyed_codec no_value = {.value_size = 8};
+    static const struct keyed_codec no_value = {.value_size = 8, .passing = true};
     struct changes *c = mem_zalloc(sizeof *c);
     c->range = r;
     c->payload = (struct buf)BUF(GIB(PAYLOAD_LIMIT_GIB));

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
+
 /* How often a thread looks before it sleeps: some 20 us. The phases of a round follow each other sooner than that, and
  * a sleeper costs both sides a call into the kernel. */
 enum { LOOKS = 500 };
@@ -31,8 +33,10 @@ struct pool {
 static void take_tasks(struct pool *p, uint32_t worker)
 {
     uint32_t task;
-    while ((task = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->ntasks)
+    while ((task = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->ntasks) {
         p->run(p->arg, worker, task);
+        heap_tend();
+    }
 }
 
 static void look_again(void)
@@ -122,8 +126,10 @@ void pool_run_beside(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32
                      void (*beside)(void *), void *beside_arg)
 {
     if (p->nworkers == 1 || ntasks == 1) {
-        for (uint32_t task = 0; task < ntasks; task++)
+        for (uint32_t task = 0; task < ntasks; task++) {
             run(arg, 0, task);
+            heap_tend();
+        }
         if (beside)
             beside(beside_arg);
         return;

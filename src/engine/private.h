@@ -15,6 +15,7 @@ struct engine {
     struct engine_config config;
     struct plan *plan;
     struct settings settings;
+    bool spills; /* the heap is on disk, and ours */
     int lock_fd;
     struct store *store;
     struct journal *journal;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/heap.h"
 #include "base/os.h"
 #include "engine/change.h"
 #include "engine/functions.h"
@@ -221,11 +222,13 @@ static enum status keep_state(struct rebuild *r, struct error *err)
     struct segment_ref ref;
     graph_save_some(r->graph, r->change->built, r->built, r->rest);
     segment_writer_reset(r->rest);
-    if (graph_state_bytes(r->graph) > (uint64_t)r->e->settings.state_memory) {
+    TRY(heap_check(err));
+    if (!r->e->spills && graph_state_bytes(r->graph) > (uint64_t)r->e->settings.state_memory) {
         (void)error_set(err, ERR_LIMIT, "building the changed steps needs %llu bytes of state so far, and "
                                         "bourn.state_memory allows %lld",
                         (unsigned long long)graph_state_bytes(r->graph), (long long)r->e->settings.state_memory);
-        return error_hint(err, "raise it (SET bourn.state_memory = '...'); the state is as it was");
+        return error_hint(err, "raise it (SET bourn.state_memory = '...'), or let state lie on disk (SET bourn.spill = "
+                               "'folder'); the state is as it was");
     }
     if (!segment_is_empty(r->built)) {
         TRY(segment_put(r->built, r->e->store, r->m->epoch + 1, r->m->epoch + 1, r->m->term, 0, &ref, err));

@@ -1,6 +1,5 @@
 /* min and max. The state holds one value: it cannot give up a value again, so rows of weight < 0 are not for it. */
-#include <stdlib.h>
-
+#include "base/heap.h"
 #include "expr/aggregates.h"
 
 struct extreme {
@@ -167,7 +166,7 @@ static void text_release(void *state)
 {
     struct extreme *s = state;
     if (s->has && s->text.len > VIEW_INLINE)
-        free((char *)s->text.ptr);
+        heap_free((char *)s->text.ptr);
     s->has = 0;
 }
 
@@ -175,7 +174,7 @@ static void text_set(struct extreme *s, const struct view *v)
 {
     struct view copy = *v;
     if (v->len > VIEW_INLINE)
-        copy.ptr = mem_dup(v->ptr, v->len);
+        copy.ptr = heap_dup(v->ptr, v->len);
     text_release(s);
     s->text = copy;
     s->has = 1;

@@ -1,8 +1,7 @@
 #include "expr/multiset.h"
 
-#include <stdlib.h>
-
 #include "base/hash.h"
+#include "base/heap.h"
 
 enum { FIRST_CAP = 4 };
 
@@ -13,14 +12,14 @@ int64_t *multiset_memory(void) { return &memory; }
 void *state_alloc(size_t size)
 {
     memory += (int64_t)size;
-    return mem_zalloc(size);
+    return heap_zalloc(size);
 }
 
 void state_free(void *p, size_t size)
 {
     if (p)
         memory -= (int64_t)size;
-    free(p);
+    heap_free(p);
 }
 
 /* ---- keys ---- */

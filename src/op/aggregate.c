@@ -385,7 +385,9 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
     g->nworkers = nworkers;
     g->workers = mem_zalloc(nworkers * sizeof *g->workers);
     for (uint32_t w = 0; w < nworkers; w++) {
-        g->workers[w].partials = keyed_new("partials", AGGREGATE_VERSION, &g->codec);
+        struct keyed_codec codec = g->codec;
+        codec.passing = true;
+        g->workers[w].partials = keyed_new("partials", AGGREGATE_VERSION, &codec);
         g->workers[w].groups = groups_new(node->ngroup, g->workers[w].partials);
     }
     return &g->op;

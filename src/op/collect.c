@@ -359,7 +359,7 @@ static void put_net(struct netting *n, uint32_t i, struct buf *out)
 static void net_epoch(struct collect *k, struct buf *ret, struct collect_counts *counts)
 {
     AUTO(arena) arena = {0};
-    static const struct keyed_codec codec = {.value_size = sizeof(struct net)};
+    static const struct keyed_codec codec = {.value_size = sizeof(struct net), .passing = true};
     struct netting n = {.k = k, .arena = &arena, .counts = counts};
     n.keys = keyed_new("net", 1, &codec);
     n.x = n.y = (struct buf)BUF(MIB(64));

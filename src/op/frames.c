@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowpack.h"
 
 enum { AT_ONCE = 256, RECOMPUTE_ROWS = 32 };
@@ -219,7 +220,7 @@ void frames_forget(const struct frames *f, void *prefix)
     struct prefix *x = prefix;
     ordered_charge(f->rows, x->shard, -x->charged);
     release_accumulators(f, x);
-    free(x);
+    heap_free(x);
 }
 
 static const struct prefix *prefix_of(const struct frames *f, struct ordered_partition *p, uint32_t chunk,
@@ -230,7 +231,7 @@ static const struct prefix *prefix_of(const struct frames *f, struct ordered_par
         if (p->chunks[i].prefix)
             frames_forget(f, p->chunks[i].prefix);
         int64_t memory = aggregate_memory();
-        struct prefix *x = p->chunks[i].prefix = mem_zalloc(f->prefix_size);
+        struct prefix *x = p->chunks[i].prefix = heap_zalloc(f->prefix_size);
         x->shard = shard_of(p->hash);
         if (i > 0) {
             copy_prefix(f, x, p->chunks[i - 1].prefix);

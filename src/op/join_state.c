@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
+
 #define TOP_BYTE (UINT64_C(0xff) << 56)
 
 enum { KEY_HEAD = 5, FIRST_SLOTS = 16 };
@@ -106,7 +108,7 @@ void join_state_free(struct join_state *s)
     for (unsigned i = 0; i < SHARDS; i++) {
         buf_release(&s->scratch[i]);
         for (unsigned side = 0; side < 2; side++) {
-            free(s->parts[side][i].heads.slots);
+            heap_free(s->parts[side][i].heads.slots);
             due_release(&s->parts[side][i].due);
         }
     }
@@ -143,12 +145,12 @@ static void grow_heads(struct heads *h)
 {
     struct heads old = *h;
     uint32_t slots = old.slots ? 2 * (old.mask + 1) : FIRST_SLOTS;
-    h->slots = mem_zalloc(slots * sizeof(struct keyed_entry *));
+    h->slots = heap_zalloc(slots * sizeof(struct keyed_entry *));
     h->mask = slots - 1;
     for (uint32_t i = 0; old.slots && i <= old.mask; i++)
         if (old.slots[i])
             put_head(h, old.slots[i]);
-    free(old.slots);
+    heap_free(old.slots);
 }
 
 /* The slots behind a freed one move up, so that none is lost to a look-up. */

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 
@@ -124,7 +125,7 @@ static bool unpack_row(void *arg, struct reader *in, void *value)
 static void release_row(void *arg, void *value)
 {
     (void)arg;
-    free(((struct ordered_row *)value)->results);
+    heap_free(((struct ordered_row *)value)->results);
 }
 
 struct ordered *ordered_new(const struct ordered_config *config)
@@ -146,16 +147,16 @@ static void chunk_free(struct ordered *o, struct ordered_chunk *c)
 {
     if (c->prefix)
         o->config.forget(o->config.arg, c->prefix);
-    free(c->rows);
+    heap_free(c->rows);
 }
 
 static void partition_free(struct ordered *o, struct ordered_partition *p)
 {
     for (uint32_t i = 0; i < p->nchunks; i++)
         chunk_free(o, &p->chunks[i]);
-    free(p->chunks);
+    heap_free(p->chunks);
     free(p->changed);
-    free(p);
+    heap_free(p);
 }
 
 void ordered_free(struct ordered *o)
@@ -167,7 +168,7 @@ void ordered_free(struct ordered *o)
         for (uint32_t k = 0; part->slots && k <= part->mask; k++)
             if (part->slots[k])
                 partition_free(o, part->slots[k]);
-        free(part->slots);
+        heap_free(part->slots);
         free(part->touched);
         due_release(&part->due);
         buf_release(&part->scratch);
@@ -195,13 +196,13 @@ static void slots_grow(struct part *part)
 {
     struct ordered_partition **old = part->slots;
     uint32_t before = old ? part->mask + 1 : 0, slots = before ? 2 * before : FIRST_SLOTS;
-    part->slots = mem_zalloc(slots * sizeof(struct ordered_partition *));
+    part->slots = heap_zalloc(slots * sizeof(struct ordered_partition *));
     part->mask = slots - 1;
     part->bytes += (int64_t)((slots - before) * sizeof *old);
     for (uint32_t i = 0; i < before; i++)
         if (old[i])
             slots_put(part, old[i]);
-    free(old);
+    heap_free(old);
 }
 
 /* The slots behind a freed one move up, so that none is lost to a look-up. */
@@ -250,7 +251,7 @@ static struct ordered_partition *get_partition(struct ordered *o, uint64_t hash,
     struct ordered_partition *p = find_partition(part, hash, key);
     if (p)
         return p;
-    p = mem_zalloc(sizeof *p + key.len);
+    p = heap_zalloc(sizeof *p + key.len);
     part->bytes += (int64_t)(sizeof *p + key.len);
     p->hash = hash;
     p->known = known;
@@ -349,7 +350,7 @@ static void add_chunk(struct ordered *o, struct ordered_partition *p, uint32_t w
     if (p->nchunks == p->cap) {
         uint32_t cap = p->cap ? p->cap * 2 : 1;
         part_of(o, p)->bytes += (int64_t)((cap - p->cap) * sizeof *p->chunks);
-        p->chunks = mem_realloc(p->chunks, cap * sizeof *p->chunks);
+        p->chunks = heap_realloc(p->chunks, cap * sizeof *p->chunks);
         p->cap = cap;
     }
     memmove(p->chunks + where + 1, p->chunks + where, (p->nchunks - where) * sizeof *p->chunks);
@@ -365,7 +366,7 @@ static void chunk_reserve(struct ordered *o, struct ordered_partition *p, struct
     while (cap < n)
         cap *= 2;
     part_of(o, p)->bytes += (int64_t)((cap - c->cap) * sizeof *c->rows);
-    c->rows = mem_realloc(c->rows, cap * sizeof(struct keyed_entry *));
+    c->rows = heap_realloc(c->rows, cap * sizeof(struct keyed_entry *));
     c->cap = cap;
 }
 

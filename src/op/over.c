@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowpack.h"
 #include "op/frames.h"
 #include "op/operators.h"
@@ -80,7 +81,7 @@ static void put_changes(struct partitioned_merge *m, const struct buf *changes, 
     for (size_t i = 0; i < n; i++) {
         if (emits)
             put_missing(m, all[i].e, &all[i].is, &all[i].was, +1);
-        free(all[i].was.bytes);
+        heap_free(all[i].was.bytes);
     }
 }
 
@@ -104,7 +105,7 @@ static void take_results(struct partitioned_merge *m, struct keyed_entry *e, con
     if (slice_equal((struct slice){was.bytes, was.len}, buf_slice(bytes)))
         return;
     if (bytes->len)
-        is.bytes = mem_dup(bytes->data, bytes->len);
+        is.bytes = heap_dup(bytes->data, bytes->len);
     row->results = is.bytes;
     row->results_len = is.len;
     ordered_charge(m->s->rows, m->shard, (int64_t)is.len - (int64_t)was.len);
@@ -235,7 +236,7 @@ static void over_recall(struct partitioned *s, struct ordered_partition *p)
     for (struct ordered_at at = {0}; (e = ordered_at(p, at)); ordered_next(p, &at)) {
         struct ordered_row *row = ordered_row_of(e);
         ordered_charge(s->rows, shard_of(p->hash), -(int64_t)row->results_len);
-        free(row->results);
+        heap_free(row->results);
         row->results = NULL;
         row->results_len = 0;
     }

@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowkey.h"
 #include "op/late.h"
 #include "op/operators.h"
@@ -117,7 +118,7 @@ static void release_pane(void *arg, void *value)
 static char *new_values(struct panes_op *o, uint32_t n)
 {
     count_bytes(o, (int64_t)n * o->accumulators.size);
-    return mem_zalloc((size_t)n * o->accumulators.size);
+    return heap_zalloc((size_t)n * o->accumulators.size);
 }
 
 static void free_values(struct panes_op *o, char *values, uint32_t n, uint32_t used)
@@ -127,7 +128,7 @@ static void free_values(struct panes_op *o, char *values, uint32_t n, uint32_t u
     for (uint32_t i = n - used; o->accumulators.owns_heap && i < n; i++)
         accumulators_release(&o->accumulators, values + (size_t)i * o->accumulators.size);
     count_bytes(o, -(int64_t)n * o->accumulators.size);
-    free(values);
+    heap_free(values);
 }
 
 static char *front_of(const struct panes_op *o, const struct row *r)
@@ -173,7 +174,7 @@ static void release_row(void *arg, void *value)
     struct row *r = value;
     forget_merges(o, r);
     count_bytes(o, -(int64_t)(r->cap * sizeof *r->items));
-    free(r->items);
+    heap_free(r->items);
 }
 
 /* ---- the list ---- */
@@ -203,7 +204,7 @@ static void insert(struct panes_op *o, struct row *r, uint32_t at, struct span *
             assert(r->cap < UINT32_MAX / 2);
             uint32_t cap = r->cap ? 2 * r->cap : 4;
             count_bytes(o, (int64_t)((cap - r->cap) * sizeof *r->items));
-            r->items = mem_realloc(r->items, cap * sizeof *r->items);
+            r->items = heap_realloc(r->items, cap * sizeof *r->items);
             r->cap = cap;
         }
     }

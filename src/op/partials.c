@@ -32,7 +32,8 @@ struct partials *partials_new(struct accumulators *a, uint32_t nkey, uint32_t nw
     p->accumulators = a;
     p->nworkers = nworkers;
     p->workers = mem_zalloc(nworkers * sizeof *p->workers);
-    const struct keyed_codec codec = {.value_size = sizeof(struct spans), .release = release_spans, .arg = p};
+    const struct keyed_codec codec = {
+        .value_size = sizeof(struct spans), .release = release_spans, .arg = p, .passing = true};
     for (uint32_t w = 0; w < nworkers; w++) {
         p->workers[w].table = keyed_new("partials", 1, &codec);
         p->workers[w].groups = groups_new(nkey, p->workers[w].table);

@@ -244,6 +244,7 @@ struct operator *sort_new(const struct plan_node *node, uint32_t nworkers)
     s->gather = gather_new(nworkers);
     s->rows = keyed_new(node->id, SORT_VERSION, &codec);
     s->nworkers = nworkers;
+    s->arena.state = true;
     s->scratch = mem_zalloc(nworkers * sizeof *s->scratch);
     for (uint32_t w = 0; w < nworkers; w++)
         s->scratch[w].max = MIB(256);

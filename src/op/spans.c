@@ -1,6 +1,6 @@
 #include "op/spans.h"
 
-#include <stdlib.h>
+#include "base/heap.h"
 
 int64_t span_end(int64_t start, int64_t length)
 {
@@ -32,10 +32,10 @@ void spans_replace(struct spans *s, struct meeting met, struct span *with)
     if (met.from == met.to && s->count == (s->cap ? s->cap : 1)) {
         assert(s->cap < UINT32_MAX / 2);
         uint32_t cap = s->cap ? 2 * s->cap : 4;
-        struct span **more = mem_array(cap, sizeof *more);
+        struct span **more = heap_alloc(cap * sizeof *more);
         memcpy(more, spans_items(s), s->count * sizeof *more);
         if (s->cap)
-            free(s->many);
+            heap_free(s->many);
         s->many = more;
         s->cap = cap;
     }
@@ -55,6 +55,6 @@ void spans_remove(struct spans *s, struct meeting met)
 void spans_release(struct spans *s)
 {
     if (s->cap)
-        free(s->many);
+        heap_free(s->many);
     *s = (struct spans){0};
 }

@@ -1,6 +1,6 @@
 #include "state/due.h"
 
-#include <stdlib.h>
+#include "base/heap.h"
 
 static void place(struct due *d, uint32_t at, struct due_item item)
 {
@@ -39,7 +39,7 @@ void due_put(struct due *d, int64_t time, void *what, uint32_t *position)
     if (d->count == d->cap) {
         assert(d->cap < UINT32_MAX / 2);
         d->cap = d->cap ? d->cap * 2 : 16;
-        d->items = mem_realloc(d->items, d->cap * sizeof *d->items);
+        d->items = heap_realloc(d->items, d->cap * sizeof *d->items);
     }
     sift_up(d, d->count++, (struct due_item){time, what, position});
 }
@@ -68,6 +68,6 @@ void *due_take(struct due *d, int64_t until, int64_t *ret_time)
 
 void due_release(struct due *d)
 {
-    free(d->items);
+    heap_free(d->items);
     *d = (struct due){0};
 }

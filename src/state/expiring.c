@@ -27,11 +27,13 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/os.h"
 #include "base/pages.h"
 
 enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, PENDING_KEEP = 64, GENERATIONS = 32 };
 enum { AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
+enum { TEND_EVERY = 2048 }; /* ids that are loaded: what is too much leaves memory */
 
 /* In hundredths of the entries: a shard grows by half when more than FULL are unexpired; below SPARSE it shrinks to
  * ROOMY. 16 bytes / SPARSE is the most that an id costs. */
@@ -624,9 +626,14 @@ static struct hash128 record_id(const char *record)
     return (struct hash128){.lo = load_u64(record), .hi = load_u64(record + 8) >> 40 << 40};
 }
 
-static void load_records(struct expiring *s, const struct expiring_block *b, const char *records, int64_t expired_us)
+static enum status load_records(struct expiring *s, const struct expiring_block *b, const char *records,
+                                int64_t expired_us, struct error *err)
 {
     for (uint32_t i = 0; i < b->count; i++) {
+        if (i % TEND_EVERY == TEND_EVERY - 1) {
+            heap_tend();
+            TRY(heap_check(err));
+        }
         const char *r = records + EXPIRING_RECORD * (size_t)i;
         if (i + AHEAD < b->count)
             prefetch(s, record_id(r + (size_t)EXPIRING_RECORD * AHEAD));
@@ -634,6 +641,7 @@ static void load_records(struct expiring *s, const struct expiring_block *b, con
         if (expired_us == INT64_MIN || time_us > expired_us)
             (void)insert(s, record_id(r), time_us, expired_us);
     }
+    return OK;
 }
 
 enum status expiring_load(struct expiring *s, uint32_t version, struct slice payload, int64_t evict_us,
@@ -655,7 +663,7 @@ enum status expiring_load(struct expiring *s, uint32_t version, struct slice pay
                              s->name, (long long)block.horizon_us, (long long)s->horizon_us);
         if (!reader_bytes(&r, (size_t)block.count * EXPIRING_RECORD, &records))
             return odd(s, "a block ends early", err);
-        load_records(s, &block, records, expired_time(s, evict_us));
+        TRY(load_records(s, &block, records, expired_time(s, evict_us), err));
     }
     return OK;
 }

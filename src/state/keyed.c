@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/os.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
     CLASSES = 65,        /* entries up to 1024 bytes are pooled, larger ones are allocated singly */
     FIRST_SLOTS = 8,
     DIRTY_KEEP = 1024,   /* a dirty list this long is kept between epochs */
+    TEND_EVERY = 2048,   /* entries that are visited or loaded: what is too much leaves memory */
     TAG_SHIFT = 32,      /* bits 32..47 of the hash; position takes the low ones, the shard the top eight */
 };
 
@@ -77,11 +79,24 @@ struct keyed *keyed_new(const char *name, uint32_t version, const struct keyed_c
     t->version = version;
     memcpy(t->name, name, strlen(name));
     for (unsigned i = 0; i < SHARDS; i++)
-        t->shards[i].slots = no_slots;
+        t->shards[i] = (struct shard){.slots = no_slots, .pool.state = !codec->passing};
     return t;
 }
 
 /* ---- memory of entries ---- */
+
+static void *table_alloc(const struct keyed *t, size_t size)
+{
+    return t->codec.passing ? mem_alloc(size) : heap_alloc(size);
+}
+
+static void table_free(const struct keyed *t, void *p)
+{
+    if (t->codec.passing)
+        free(p);
+    else
+        heap_free(p);
+}
 
 static size_t entry_size(const struct keyed *t, size_t key_len)
 {
@@ -96,7 +111,7 @@ static struct keyed_entry *entry_alloc(struct keyed *t, struct shard *s, size_t 
     size_t size = entry_size(t, key_len), class = size / CLASS_BYTES;
     struct keyed_entry *e;
     if (class >= CLASSES) {
-        e = mem_alloc(size);
+        e = table_alloc(t, size);
         s->single_bytes += size;
     } else if (s->free_lists && s->free_lists[class]) {
         e = (struct keyed_entry *)s->free_lists[class];
@@ -112,7 +127,7 @@ static void entry_free(struct keyed *t, struct shard *s, struct keyed_entry *e)
     size_t size = entry_size(t, e->key_len), class = size / CLASS_BYTES;
     if (class >= CLASSES) {
         s->single_bytes -= size;
-        free(e);
+        table_free(t, e);
         return;
     }
     if (!s->free_lists)
@@ -140,7 +155,7 @@ static void shard_empty(struct keyed *t, struct shard *s)
             continue;
         value_release(t, e);
         if (entry_size(t, e->key_len) / CLASS_BYTES >= CLASSES)
-            free(e);
+            table_free(t, e);
     }
     s->single_bytes = 0;
 }
@@ -168,7 +183,7 @@ void keyed_free(struct keyed *t)
         struct shard *s = &t->shards[i];
         shard_empty(t, s);
         if (s->slots != no_slots)
-            free(s->slots);
+            table_free(t, s->slots);
         free(s->dirty);
         free(s->free_lists);
         arena_release(&s->pool);
@@ -246,13 +261,14 @@ static void slots_put(struct shard *s, uint64_t hash, uint64_t slot)
     s->slots[i] = slot;
 }
 
-static void shard_grow(struct shard *s)
+static void shard_grow(struct keyed *t, struct shard *s)
 {
     uint64_t *old = s->slots;
     uint32_t old_slots = old == no_slots ? 0 : s->mask + 1;
     uint32_t slots = old_slots ? old_slots * 2 : FIRST_SLOTS;
     assert(slots > old_slots);
-    s->slots = mem_zalloc(slots * sizeof *s->slots);
+    size_t size = slots * sizeof *s->slots;
+    s->slots = t->codec.passing ? mem_zalloc(size) : heap_zalloc(size);
     s->mask = slots - 1;
     enum { AHEAD = 16 };
     for (uint32_t i = 0; i < old_slots; i++) {
@@ -262,7 +278,7 @@ static void shard_grow(struct shard *s)
             slots_put(s, entry_of(old[i])->hash, old[i]);
     }
     if (old != no_slots)
-        free(old);
+        table_free(t, old);
 }
 
 /* At most three quarters of the slots are taken. */
@@ -274,7 +290,7 @@ static bool shard_is_full(const struct shard *s)
 static struct keyed_entry *shard_insert(struct keyed *t, struct shard *s, uint64_t hash, const void *key, size_t len)
 {
     if (shard_is_full(s))
-        shard_grow(s);
+        shard_grow(t, s);
     struct keyed_entry *e = entry_alloc(t, s, len);
     *e = (struct keyed_entry){.hash = hash, .key_len = (uint32_t)len};
     memset(e->bytes, 0, t->codec.value_size);
@@ -418,6 +434,8 @@ void keyed_each(struct keyed *t, unsigned shard, void (*visit)(void *arg, struct
         struct keyed_entry *e = entry_of(s->slots[i]);
         if (e && !(e->flags & KEYED_DEAD))
             visit(arg, e);
+        if (i % TEND_EVERY == 0)
+            heap_tend();
     }
 }
 
@@ -556,7 +574,12 @@ enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, 
     }
     struct reader r = reader_of(payload);
     struct keyed_change before = {0}, c;
+    uint64_t n = 0;
     for (bool first = true; reader_left(&r); first = false, before = c) {
+        if (++n % TEND_EVERY == 0) {
+            heap_tend();
+            TRY(heap_check(err));
+        }
         if (!keyed_read_change(&r, &c))
             return odd(t, "it ends within an entry", err);
         if (!first && keyed_compare_changes(&before, &c) >= 0)

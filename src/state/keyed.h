@@ -19,6 +19,7 @@ struct keyed_codec {
     /* What stands for hash64 of the key wherever this table is used, so that related keys share a shard; NULL: hash64.
      * Its value is part of the state's format. */
     uint64_t (*hash)(struct slice key);
+    bool passing; /* what one epoch works with, no state: it never lies on disk */
 };
 
 enum {
