@@ -1,10 +1,10 @@
 /* How the page file is cut up. Its unit is a span of 64 KiB. Pieces up to 32 KiB are of 40 sizes, each span has pieces
- * of one; larger pieces are runs of whole spans. What is used is written down beside the file, in memory, so that to make
- * or to free a piece touches no page: a bit a piece, 48 bytes a span.
+ * of one; larger pieces are runs of whole spans. What is used is written down beside the file, in memory, so that to
+ * make or to free a piece touches no page: a bit a piece, 48 bytes a span.
  *
- * Spans of small pieces belong to one of a few stripes, each behind a lock; a thread makes pieces in a stripe of its own,
- * and frees them wherever they came from. Runs are behind one lock. Neighbouring free runs are one; when enough of it has
- * disk behind it, the disk is given back.
+ * Spans of small pieces belong to one of a few stripes, each behind a lock; a thread makes pieces in a stripe of its
+ * own, and frees them wherever they came from. Runs are behind one lock. Neighbouring free runs are one; when enough of
+ * it has disk behind it, the disk is given back.
  */
 #include "base/heap.h"
 
@@ -251,7 +251,7 @@ static bool grow(uint32_t n)
 static bool cut_run(uint32_t i, uint32_t n, enum use use)
 {
     struct error err;
-    uint32_t has = take_free(i), ahead = MIN(has, MAX(n, (uint32_t)GROW)); /* disk for the next ones, if there is some */
+    uint32_t has = take_free(i), ahead = MIN(has, MAX(n, (uint32_t)GROW)); /* disk for the next ones, if there is */
     bool backed = back_run(i, ahead, &err) || back_run(i, n, &err);
     if (has > n)
         put_free(i + n, has - n, count_backed(i + n, has - n));

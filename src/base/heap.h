@@ -1,5 +1,5 @@
-/* The memory of state. Everything that a stateful step keeps from epoch to epoch comes from here, so that it can live on
- * disk: after heap_spill it lies in a page file (page_file.h), of which so much stays in memory as was said there
+/* The memory of state. Everything that a stateful step keeps from epoch to epoch comes from here, so that it can live
+ * on disk: after heap_spill it lies in a page file (page_file.h), of which so much stays in memory as was said there
  * (pager.h); before, and without, it is malloc's.
  *
  *     struct span *s = heap_zalloc(sizeof *s);

@@ -55,7 +55,8 @@ enum { RULES = 16, STOPS = 8, COUNT_LINE = 32, ANY_CALL = 0 };
 /* The first stands for all of them. */
 static const char *const calls[] = {"total",  "open",   "read",        "pread", "write", "sync",  "size", "map", "stat",
                                     "mkdir",  "rename", "link",        "unlink", "rmdir", "folder_sync",
-                                    "list",   "lock",   "disk_free",   "listen", "accept", "connect", "receive"};
+                                    "list",   "lock",   "disk_free",   "listen", "accept", "connect", "receive",
+                                    "page_open", "page_back", "page_punch", "page_write"};
 enum { CALLS = ARRAY_LEN(calls) };
 
 enum action { KILL, STOP, FAIL, SHORT };

@@ -5,9 +5,9 @@
  *   the second begins to write those that nobody has needed since;
  *   the third drops them from the cache, once they are written.
  *
- * So what stays is what is used again before the second hand comes, whatever memory the machine has beside. What is used
- * all the time is not written. Any thread may call; one does the work while others go on, unless far too much is in
- * memory: then they wait.
+ * So what stays is what is used again before the second hand comes, whatever memory the machine has beside. What is
+ * used all the time is not written. Any thread may call; one does the work while others go on, unless far too much is
+ * in memory: then they wait.
  */
 #pragma once
 

@@ -39,7 +39,7 @@ const struct option_spec builtin_settings[] = {
      .help = "an epoch takes at most about this many bytes of messages"},
     {"commit_interval", OPT_INTERVAL, .value = "30 s", .help = "how often sinks publish, unless they say otherwise"},
     {"state_memory", OPT_BYTES, .value = "1 GiB", .min = 1 << 20, .max = INT64_C(1) << 44,
-     .help = "state may take this much memory; past it the run stops and names the step, or bourn.spill takes the rest"},
+     .help = "state may take this much memory; past it the run stops and names the step, or bourn.spill has the rest"},
     {"spill", OPT_TEXT, .value = "",
      .help = "a folder on a local disk: what state takes past bourn.state_memory lies there; '': nowhere"},
     {"memory_in_flight", OPT_BYTES, .value = "256 MiB", .min = 16 << 20, .max = INT64_C(1) << 40,

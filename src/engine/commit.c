@@ -107,9 +107,9 @@ static enum status check_state_budget(struct engine *e, struct error *err)
         (unsigned long long)graph_state_bytes(e->graph), (long long)e->settings.state_memory, worst->name, worst->id,
         (unsigned long long)worst_keys, (unsigned long long)worst_bytes);
     return error_hint(err,
-                      "raise it (SET bourn.state_memory = '...'), let state lie on disk (SET bourn.spill = 'folder'), or "
-                      "bound the step: a shorter watermark or horizon; nothing is lost, the run goes on from the last "
-                      "epoch");
+                      "raise it (SET bourn.state_memory = '...'), let state lie on disk (SET bourn.spill = 'folder'), "
+                      "or bound the step: a shorter watermark or horizon; nothing is lost, the run goes on from the "
+                      "last epoch");
 }
 
 /* One file, or two: large sets leave the disk when they expire, while the rest may wait for a sink (decision 0007). */

@@ -18,7 +18,7 @@ static enum status open_parts(struct engine *e, struct error *err)
     if (e->config.spill)
         e->settings.spill = e->config.spill;
     TRY(engine_lock(e, err));
-    if (e->settings.spill[0]) {
+    if (e->settings.spill[0] && !stand_in) {
         TRY(heap_spill(e->settings.spill, (uint64_t)e->settings.state_memory, err));
         e->spills = true;
     }

@@ -15,6 +15,7 @@
  */
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowkey.h"
 #include "op/accumulators.h"
 #include "op/groups.h"
@@ -182,12 +183,24 @@ static struct keyed_entry *touch_group(struct merging *m, uint64_t hash, struct 
     return e;
 }
 
+/* Where state lies on disk, the groups of a shard are read together. */
+static void want_groups(const struct aggregate_op *g, struct keyed_entry *const *partials, uint32_t n)
+{
+    for (uint32_t i = 0; heap_spills && i < n; i++)
+        keyed_want(g->groups, partials[i]->hash);
+    for (uint32_t i = 0; heap_spills && i < n; i++)
+        keyed_want_entry(g->groups, partials[i]->hash);
+    for (uint32_t i = 0; heap_spills && g->accumulators.owns_heap && i < n; i++)
+        keyed_want_value(g->groups, partials[i]->hash);
+}
+
 static void merge_partials(struct merging *m)
 {
     struct aggregate_op *g = m->g;
     for (uint32_t w = 0; w < g->nworkers; w++) {
         uint32_t n;
         struct keyed_entry *const *partials = keyed_dirty(g->workers[w].partials, m->shard, &n);
+        want_groups(g, partials, n);
         for (uint32_t i = 0; i < n; i++) {
             struct slice key = keyed_key(g->workers[w].partials, partials[i]);
             struct keyed_entry *e = touch_group(m, partials[i]->hash, key);

@@ -435,6 +435,13 @@ void expiring_sweep(struct expiring *s, int64_t evict_us)
     __builtin_prefetch(home + 1, 1); /* every fourth chain goes on there */
 }
 
+/* Where the lines lie on disk: what is not in memory is on its way. */
+static void want(const struct expiring *s, struct hash128 id)
+{
+    const struct shard *h = &s->shards[expiring_shard(id)];
+    heap_want(&h->lines[home_of(h, id.lo)]);
+}
+
 /* Which of a line's entries are free, and is one of the others this id? All four are compared at once, because which of
  * them it is, or how many there are, no branch predictor can know; written out, because gcc 12 leaves a loop a loop. */
 static inline bool look(const struct line *l, uint64_t lo, uint64_t tag, uint64_t free_up_to, unsigned *ret_free)
@@ -523,6 +530,8 @@ void expiring_insert_rows(struct expiring *s, const struct hash128 *ids, const i
                           uint32_t n, int64_t evict_us, uint8_t *ret_fresh)
 {
     int64_t expired_us = expired_time(s, evict_us);
+    for (uint32_t i = 0; heap_spills && i < n; i++)
+        want(s, ids[rows[i]]);
     for (uint32_t i = 0; i < MIN(n, (uint32_t)AHEAD); i++)
         prefetch(s, ids[rows[i]]);
     for (uint32_t i = 0; i < n; i++) {

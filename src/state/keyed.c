@@ -253,6 +253,43 @@ void keyed_prefetch_entry(const struct keyed *t, uint64_t hash)
     __builtin_prefetch(entry_of(slot));
 }
 
+void keyed_want(const struct keyed *t, uint64_t hash)
+{
+    const struct shard *s = &t->shards[shard_of(hash)];
+    heap_want(&s->slots[(uint32_t)hash & s->mask]);
+}
+
+/* The first entry with the hash's tag: mostly it is the one. */
+static const struct keyed_entry *likely_entry(const struct keyed *t, uint64_t hash)
+{
+    const struct shard *s = &t->shards[shard_of(hash)];
+    uint64_t tag = hash >> TAG_SHIFT << 48, slot;
+    for (uint32_t i = (uint32_t)hash & s->mask; (slot = s->slots[i]); i = (i + 1) & s->mask)
+        if ((slot & ~POINTER_MASK) == tag)
+            return entry_of(slot);
+    return NULL;
+}
+
+void keyed_want_entry(const struct keyed *t, uint64_t hash)
+{
+    if (heap_spills)
+        heap_want(likely_entry(t, hash));
+}
+
+/* Whatever in it may be an address is taken for one. */
+static void want_value(const struct keyed *t, const struct keyed_entry *e)
+{
+    for (uint32_t i = 0; i < t->codec.value_size; i += sizeof(uint64_t))
+        heap_want((const void *)(uintptr_t)load_u64(e->bytes + i));
+}
+
+void keyed_want_value(const struct keyed *t, uint64_t hash)
+{
+    const struct keyed_entry *e = heap_spills ? likely_entry(t, hash) : NULL;
+    if (e)
+        want_value(t, e);
+}
+
 static void slots_put(struct shard *s, uint64_t hash, uint64_t slot)
 {
     uint32_t i = (uint32_t)hash & s->mask;
@@ -505,6 +542,16 @@ static void save_entry(struct keyed *t, struct shard *s, struct keyed_entry *e, 
     e->flags = (e->flags & ~(uint32_t)KEYED_DIRTY) | KEYED_STORED;
 }
 
+/* What is saved is read together, where it has left memory since it was changed. */
+static void want_dirty(const struct keyed *t, const struct shard *s)
+{
+    heap_tend();
+    for (uint32_t k = 0; k < s->ndirty; k++)
+        heap_want(s->dirty[k]);
+    for (uint32_t k = 0; t->codec.pack && k < s->ndirty; k++)
+        want_value(t, s->dirty[k]);
+}
+
 void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out)
 {
     assert(from <= to && to <= SHARDS);
@@ -512,6 +559,8 @@ void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out)
     bool forget = os_planted_bug("keyed-save-forgets");
     for (unsigned i = from; i < to; i++) {
         struct shard *s = &t->shards[i];
+        if (heap_spills && !t->codec.passing)
+            want_dirty(t, s);
         shard_sort(t, s);
         for (uint32_t k = 0; k < s->ndirty; k++) {
             size_t before = out->len;

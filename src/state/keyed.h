@@ -53,6 +53,12 @@ struct keyed_entry *keyed_get(struct keyed *t, uint64_t hash, const void *key, s
  * that the slot points to. */
 void keyed_prefetch(const struct keyed *t, uint64_t hash);
 void keyed_prefetch_entry(const struct keyed *t, uint64_t hash);
+/* The same for a table that may lie on disk: what is not in memory is on its way, for many look-ups at once. Call one
+ * for all of them, then the next. Without a spill folder they do nothing. */
+void keyed_want(const struct keyed *t, uint64_t hash);
+void keyed_want_entry(const struct keyed *t, uint64_t hash);
+/* And what its value owns. */
+void keyed_want_value(const struct keyed *t, uint64_t hash);
 /* The value was or will be changed: it is part of the next keyed_save. */
 void keyed_touch(struct keyed *t, struct keyed_entry *e);
 /* Releases the value at once; the entry itself stays readable until the next keyed_save, keyed_get or keyed_clear. */
