@@ -79,7 +79,7 @@ static bool same_options(struct regex_options a, struct regex_options b)
     return a.fold == b.fold && a.literal == b.literal && a.dot_line == b.dot_line && a.anchor_line == b.anchor_line;
 }
 
-static const struct regex *compile_constant(struct slice pattern, struct regex_options options, struct error *err)
+const struct regex *regex_constant(struct slice pattern, struct regex_options options, struct error *err)
 {
     const char *sqlstate;
     const struct constant *head = __atomic_load_n(&constants, __ATOMIC_ACQUIRE);
@@ -175,7 +175,7 @@ static enum status bind_pattern_flags(struct binding *b, uint32_t flags_at, stru
     if (has_flags && !read_flags(view_slice(b->args[flags_at]->value.data), &f, &bad))
         return OK; /* the call will say so */
     f.options.fold |= strchr(b->function->name, '*') != NULL;
-    b->extra = compile_constant(view_slice(b->args[1]->value.data), f.options, err);
+    b->extra = regex_constant(view_slice(b->args[1]->value.data), f.options, err);
     return b->extra ? OK : FAILED;
 }
 
