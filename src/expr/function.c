@@ -25,6 +25,7 @@ static const struct {
     {"Dates and times", fn_to_date},
     {"JSON", fn_json},
     {"JSON", fn_json_change},
+    {"JSON", fn_jsonpath},
     {"Arrays", fn_array},
     {"Arrays", fn_array_change},
     {"NULLs and choices", fn_null},

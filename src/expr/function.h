@@ -98,7 +98,7 @@ struct cast {
 extern const struct function fn_compare[], fn_arith[], fn_numeric[], fn_number[], fn_string[], fn_text[], fn_pattern[],
     fn_regexp[],
     fn_bytes[], fn_date[], fn_extract[], fn_to_char[], fn_to_date[],
-    fn_to_char_number[], fn_json[], fn_json_change[], fn_array[], fn_array_change[], fn_null[];
+    fn_to_char_number[], fn_json[], fn_json_change[], fn_jsonpath[], fn_array[], fn_array_change[], fn_null[];
 /* Casts, ended by a row without name. */
 extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[];
 /* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise),

@@ -81,33 +81,30 @@ static void kernel_path_text(struct call *c) { path(c, true); }
 enum status json_path_constants(struct binding *b, uint32_t at, struct expr ***ret, uint32_t *ret_count,
                                 struct error *err)
 {
-    const struct expr *path_text = b->args[at];
-    if (!expr_is_const(path_text)) {
-        (void)error_set(err, ERR_UNSUPPORTED, "the path of %s must be a constant", b->function->name);
+    struct expr *path = b->args[at];
+    uint32_t n = path->nargs;
+    if (path->kind == EXPR_CALL && path->function == &step_array) {
+        *ret = path->args;
+        *ret_count = n;
+        return OK;
+    }
+    if (!expr_is_const(path)) {
+        (void)error_set(err, ERR_UNSUPPORTED, "the path of %s must be a constant or ARRAY[...]", b->function->name);
         return error_hint(err, "jsonb_extract_path_text() takes keys that vary");
     }
-    struct slice text = view_slice(path_text->value.data);
-    if (text.len < 2 || text.data[0] != '{' || text.data[text.len - 1] != '}')
-        return error_set(err, ERR_SQL, "malformed array literal: \"%.*s\"", (int)text.len, text.data);
-    struct expr **keys = arena_array(b->arena, text.len, sizeof *keys);
-    uint32_t n = 0;
-    char *key = arena_alloc(b->arena, text.len);
-    for (size_t i = 1; i < text.len && text.len > 2; i++) {
-        size_t len = 0;
-        bool quoted = false;
-        for (; quoted || (text.data[i] != ',' && text.data[i] != '}'); i++) {
-            if (i + 1 == text.len)
-                return error_set(err, ERR_SQL, "malformed array literal: \"%.*s\"", (int)text.len, text.data);
-            if (text.data[i] == '"')
-                quoted = !quoted;
-            else
-                key[len++] = text.data[i] == '\\' ? text.data[++i] : text.data[i];
-        }
-        struct expr *one = expr_string(b->arena, key, len, path_text->location);
-        TRY(expr_cast(b->arena, one, TYPE(TYPE_TEXT), CAST_IMPLICIT, path_text->location, &keys[n++], err));
+    struct column keys = array_open(view_slice(path->value.data), path->type, b->arena, &n);
+    struct expr **list = arena_array(b->arena, n, sizeof *list);
+    bool skips_null = strcmp(b->function->name, "?|") == 0 || strcmp(b->function->name, "?&") == 0 ||
+                      strcmp(b->function->name, "-") == 0;
+    *ret_count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool null = column_is_null(&keys, i);
+        if (null && skips_null)
+            continue;
+        struct expr *key = list[(*ret_count)++] = expr_const(b->arena, keys.type, null, path->location);
+        *(struct view *)key->value.data = ((const struct view *)keys.data)[i];
     }
-    *ret = keys;
-    *ret_count = n;
+    *ret = list;
     return OK;
 }
 
@@ -400,9 +397,9 @@ const struct function fn_json[] = {
      .kernel = kernel_path, .help = "the value at a path of keys and indexes"},
     {.name = "jsonb_extract_path_text", .result = T, .nargs = 2, .args = {J, T}, .flags = FN_VARIADIC,
      .kernel = kernel_path_text, .help = "the value at a path of keys and indexes, as text"},
-    {.name = "#>", .result = J, .nargs = 2, .args = {J, T}, .kernel = kernel_path, .bind = json_bind_path,
+    {.name = "#>", .result = J, .nargs = 2, .args = {J, ARRAY_OF | T}, .kernel = kernel_path, .bind = json_bind_path,
      .help = "the value at a path: x #> '{items,0,price}'"},
-    {.name = "#>>", .result = T, .nargs = 2, .args = {J, T}, .kernel = kernel_path_text, .bind = json_bind_path,
+    {.name = "#>>", .result = T, .nargs = 2, .args = {J, ARRAY_OF | T}, .kernel = kernel_path_text, .bind = json_bind_path,
      .help = "the value at a path, as text"},
     FN("jsonb_typeof", T, 1, kernel_typeof, "object, array, string, number, boolean or null", J),
     FN("jsonb_array_length", I, 1, kernel_array_length, "elements of an array", J),

@@ -446,23 +446,25 @@ static void kernel_pretty(struct call *c)
 #define J TYPE_JSONB
 #define T TYPE_TEXT
 #define B TYPE_BOOL
+#define K (ARRAY_OF | TYPE_TEXT)
 #define FN(NAME, RESULT, N, KERNEL, BIND, HELP, ...)                                                                   \
     {.name = NAME, .result = RESULT, .nargs = N, .args = {__VA_ARGS__}, .kernel = KERNEL, .bind = BIND, .help = HELP}
 
 const struct function fn_json_change[] = {
     FN("||", J, 2, kernel_concatenate, NULL, "objects merged, the right one's keys winning; else arrays joined", J, J),
     FN("-", J, 2, kernel_without_keys, NULL, "without a key, or the strings of an array that are equal", J, T),
+    FN("-", J, 2, kernel_without_keys, json_bind_path, "without the keys, or the strings of an array", J, K),
     FN("-", J, 2, kernel_without_element, NULL, "without an element, from 0; from the end if negative", J, TYPE_INT4),
-    FN("#-", J, 2, kernel_delete_path, json_bind_path, "without what is at a path", J, T),
+    FN("#-", J, 2, kernel_delete_path, json_bind_path, "without what is at a path", J, K),
     FN("@>", B, 2, kernel_contains, NULL, "does it contain the other?", J, J),
     FN("<@", B, 2, kernel_contained, NULL, "is it contained in the other?", J, J),
-    FN("?|", B, 2, kernel_has_any, json_bind_path, "is one of these there, as a key or a string? x ?| '{a,b}'", J, T),
-    FN("?&", B, 2, kernel_has_all, json_bind_path, "are all of these there?", J, T),
-    FN("jsonb_set", J, 3, kernel_set, bind_change, "with a new value at a path, whose last step may be new", J, T, J),
-    FN("jsonb_set", J, 4, kernel_set, bind_change, "with a new value at a path; true: its last step may be new", J, T,
+    FN("?|", B, 2, kernel_has_any, json_bind_path, "is one of these there, as a key or a string? x ?| '{a,b}'", J, K),
+    FN("?&", B, 2, kernel_has_all, json_bind_path, "are all of these there?", J, K),
+    FN("jsonb_set", J, 3, kernel_set, bind_change, "with a new value at a path, whose last step may be new", J, K, J),
+    FN("jsonb_set", J, 4, kernel_set, bind_change, "with a new value at a path; true: its last step may be new", J, K,
        J, B),
-    FN("jsonb_insert", J, 3, kernel_insert, bind_change, "with a value inserted before a path", J, T, J),
-    FN("jsonb_insert", J, 4, kernel_insert, bind_change, "with a value inserted before a path; true: after it", J, T, J,
+    FN("jsonb_insert", J, 3, kernel_insert, bind_change, "with a value inserted before a path", J, K, J),
+    FN("jsonb_insert", J, 4, kernel_insert, bind_change, "with a value inserted before a path; true: after it", J, K, J,
        B),
     FN("jsonb_strip_nulls", J, 1, kernel_strip_nulls, NULL, "without the keys whose value is null", J),
     FN("jsonb_pretty", T, 1, kernel_pretty, NULL, "as text with one line a value", J),

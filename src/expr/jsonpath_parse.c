@@ -36,7 +36,11 @@ static enum status refuse(const struct reading *r, const char *what)
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
-static bool is_name(char c) { return !is_blank(c) && !memchr("?%$.[]{}()|&!=<>@#,*:-+/\"\\'", c, 26); }
+static bool is_name(char c)
+{
+    static const char others[] = "?%$.[]{}()|&!=<>@#,*:-+/\"\\'";
+    return !is_blank(c) && !memchr(others, c, sizeof others - 1);
+}
 
 static enum status skip_blanks(struct reading *r)
 {
