@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 
-#include "column/array.h"
 #include "column/decimal.h"
 #include "column/float8.h"
 #include "column/jsonb.h"
@@ -65,63 +64,38 @@ static bool step(struct slice *doc, struct slice key)
     return *end == 0 && index >= INT32_MIN && index <= INT32_MAX && jsonb_element(*doc, index, doc);
 }
 
+struct json_path json_path_of(const struct call *c, uint32_t at, uint32_t row, struct arena *a)
+{
+    struct json_path p = {0};
+    if (c->args[at].col.type.id == TYPE_ARRAY) {
+        p.keys = arg_array(c, at, row, a, &p.n);
+    } else {
+        struct elements e = elements_of(TYPE(TYPE_TEXT), a);
+        for (uint32_t i = at; i < c->nargs; i++)
+            elements_add(&e, &c->args[i].col, row & c->args[i].mask);
+        p.keys = e.col;
+        p.n = e.n;
+    }
+    for (uint32_t i = 0; i < p.n; i++)
+        p.has_null |= column_is_null(&p.keys, i);
+    return p;
+}
+
 static void path(struct call *c, bool as_text)
 {
+    AUTO(arena) scratch = {0};
     CALL_ROWS(c, r) {
         struct slice doc = arg_text(c, 0, r);
-        bool found = true;
-        for (uint32_t i = 1; found && i < c->nargs; i++)
-            found = step(&doc, arg_text(c, i, r));
+        struct json_path p = json_path_of(c, 1, r, &scratch);
+        bool found = !p.has_null;
+        for (uint32_t i = 0; found && i < p.n; i++)
+            found = step(&doc, json_path_key(&p, i));
         give(c, r, found, doc, as_text);
+        arena_reset(&scratch);
     }
 }
 static void kernel_path(struct call *c) { path(c, false); }
 static void kernel_path_text(struct call *c) { path(c, true); }
-
-enum status json_path_constants(struct binding *b, uint32_t at, struct expr ***ret, uint32_t *ret_count,
-                                struct error *err)
-{
-    struct expr *path = b->args[at];
-    uint32_t n = path->nargs;
-    if (path->kind == EXPR_CALL && path->function == &step_array) {
-        *ret = path->args;
-        *ret_count = n;
-        return OK;
-    }
-    if (!expr_is_const(path)) {
-        (void)error_set(err, ERR_UNSUPPORTED, "the path of %s must be a constant or ARRAY[...]", b->function->name);
-        return error_hint(err, "jsonb_extract_path_text() takes keys that vary");
-    }
-    struct column keys = array_open(view_slice(path->value.data), path->type, b->arena, &n);
-    struct expr **list = arena_array(b->arena, n, sizeof *list);
-    bool skips_null = strcmp(b->function->name, "?|") == 0 || strcmp(b->function->name, "?&") == 0 ||
-                      strcmp(b->function->name, "-") == 0;
-    *ret_count = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        bool null = column_is_null(&keys, i);
-        if (null && skips_null)
-            continue;
-        struct expr *key = list[(*ret_count)++] = expr_const(b->arena, keys.type, null, path->location);
-        *(struct view *)key->value.data = ((const struct view *)keys.data)[i];
-    }
-    *ret = list;
-    return OK;
-}
-
-enum status json_bind_path(struct binding *b, struct error *err)
-{
-    struct expr **keys = NULL;
-    uint32_t n = 0;
-    if (expr_is_const(b->args[1]) && expr_is_null_const(b->args[1]))
-        return OK;
-    TRY(json_path_constants(b, 1, &keys, &n, err));
-    struct expr **args = arena_array(b->arena, n + 1, sizeof *args);
-    args[0] = b->args[0];
-    memcpy(args + 1, keys, n * sizeof *args);
-    b->args = args;
-    b->nargs = n + 1;
-    return OK;
-}
 
 static void kernel_has_key(struct call *c)
 {
@@ -397,9 +371,9 @@ const struct function fn_json[] = {
      .kernel = kernel_path, .help = "the value at a path of keys and indexes"},
     {.name = "jsonb_extract_path_text", .result = T, .nargs = 2, .args = {J, T}, .flags = FN_VARIADIC,
      .kernel = kernel_path_text, .help = "the value at a path of keys and indexes, as text"},
-    {.name = "#>", .result = J, .nargs = 2, .args = {J, ARRAY_OF | T}, .kernel = kernel_path, .bind = json_bind_path,
+    {.name = "#>", .result = J, .nargs = 2, .args = {J, ARRAY_OF | T}, .kernel = kernel_path,
      .help = "the value at a path: x #> '{items,0,price}'"},
-    {.name = "#>>", .result = T, .nargs = 2, .args = {J, ARRAY_OF | T}, .kernel = kernel_path_text, .bind = json_bind_path,
+    {.name = "#>>", .result = T, .nargs = 2, .args = {J, ARRAY_OF | T}, .kernel = kernel_path_text,
      .help = "the value at a path, as text"},
     FN("jsonb_typeof", T, 1, kernel_typeof, "object, array, string, number, boolean or null", J),
     FN("jsonb_array_length", I, 1, kernel_array_length, "elements of an array", J),

@@ -1,10 +1,17 @@
-/* Inside of the functions of jsonb: paths, which are arrays of text. */
+/* Inside of the functions of jsonb: paths, which are arrays of text, or the arguments of a variadic function. */
 #pragma once
 
-#include "expr/function.h"
+#include "expr/array.h"
 
-/* The elements of argument `at`, a constant like '{a,0,"b c"}' or ARRAY[x, ...]: b->arena has them. */
-enum status json_path_constants(struct binding *b, uint32_t at, struct expr ***ret, uint32_t *ret_count,
-                                struct error *err);
-/* The bind hook of fn(doc, path): the keys of the path become the arguments behind the document. */
-enum status json_bind_path(struct binding *b, struct error *err);
+struct json_path {
+    struct column keys; /* of type text */
+    uint32_t n;
+    bool has_null;
+};
+
+/* The path in argument `at`, or in all arguments from there on, of the row. It lives in `a`. */
+struct json_path json_path_of(const struct call *c, uint32_t at, uint32_t row, struct arena *a);
+static inline struct slice json_path_key(const struct json_path *p, uint32_t i)
+{
+    return view_slice(column_view(&p->keys, i));
+}

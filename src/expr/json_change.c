@@ -94,21 +94,24 @@ static void put_without(struct buf *out, struct slice doc, const struct slice *n
     buf_putc(out, w.object ? '}' : ']');
 }
 
-/* The strings of arguments 1.. of a row, as JSON prints them. */
-static struct slice *printed_names(struct call *c, uint32_t row)
+/* The strings of a path, as JSON prints them; a NULL is equal to none. */
+static struct slice *printed_names(const struct json_path *p, struct arena *a)
 {
-    struct slice *names = arena_array(c->arena, c->nargs, sizeof *names);
-    for (uint32_t i = 1; i < c->nargs; i++) {
-        struct slice s = arg_text(c, i, row);
+    struct slice *names = arena_zarray(a, p->n, sizeof *names);
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (column_is_null(&p->keys, i))
+            continue;
+        struct slice s = json_path_key(p, i);
         AUTO(buf) out = BUF(s.len * 6 + 2);
         jsonb_put_string(&out, s);
-        names[i - 1] = (struct slice){arena_dup(c->arena, out.data, out.len), out.len};
+        names[i] = (struct slice){arena_dup(a, out.data, out.len), out.len};
     }
     return names;
 }
 
 static void kernel_without_keys(struct call *c)
 {
+    AUTO(arena) scratch = {0};
     AUTO(buf) out = BUF(RESULT_MAX);
     CALL_ROWS(c, r) {
         struct slice doc = arg_text(c, 0, r);
@@ -117,8 +120,10 @@ static void kernel_without_keys(struct call *c)
             call_fail(c, r, "22023", "cannot delete from scalar");
             continue;
         }
-        put_without(&out, doc, printed_names(c, r), c->nargs - 1);
+        struct json_path p = json_path_of(c, 1, r, &scratch);
+        put_without(&out, doc, printed_names(&p, &scratch), p.n);
         give(c, r, &out);
+        arena_reset(&scratch);
     }
 }
 
@@ -262,7 +267,10 @@ static void put_changed_array(struct change_at *x, struct slice doc)
 
 static void put_changed(struct change_at *x, struct slice doc)
 {
-    if (is_object(doc))
+    if (!x->keys[x->step].data) {
+        call_fail(x->c, x->row, "22004", "path element at position %u is null", x->step + 1);
+        x->failed = true;
+    } else if (is_object(doc))
         put_changed_object(x, doc);
     else if (is_array(doc))
         put_changed_array(x, doc);
@@ -270,22 +278,21 @@ static void put_changed(struct change_at *x, struct slice doc)
         buf_put_slice(x->out, doc);
 }
 
-/* The path is in the arguments from `first` on; without a path nothing changes. */
-static void change(struct call *c, uint32_t row, uint32_t first, enum change how, struct slice value, struct buf *out)
+/* Without a path nothing changes. */
+static void change(struct call *c, uint32_t row, enum change how, struct slice value, struct buf *out)
 {
+    AUTO(arena) scratch = {0};
     struct slice doc = arg_text(c, 0, row);
     struct change_at x = {.c = c, .row = row, .out = out, .how = how, .value = value};
-    struct call rest = *c;
-    rest.args += first - 1;
-    rest.nargs -= first - 1;
-    x.keys = printed_names(&rest, row);
-    x.nkeys = rest.nargs - 1;
+    struct json_path p = json_path_of(c, 1, row, &scratch);
+    x.keys = printed_names(&p, &scratch);
+    x.nkeys = p.n;
     buf_clear(out);
     if (is_scalar(doc)) {
         call_fail(c, row, "22023", how == DELETE ? "cannot delete path in scalar" : "cannot set path in scalar");
         return;
     }
-    if (x.nkeys == 0)
+    if (p.n == 0)
         buf_put_slice(out, doc);
     else
         put_changed(&x, doc);
@@ -297,46 +304,27 @@ static void kernel_delete_path(struct call *c)
 {
     AUTO(buf) out = BUF(RESULT_MAX);
     CALL_ROWS(c, r)
-        change(c, r, 1, DELETE, (struct slice){0}, &out);
+        change(c, r, DELETE, (struct slice){0}, &out);
 }
 
-/* Bound, the arguments are: document, new value, the flag, and the path's keys. */
+/* The flag of a call with four arguments, or what it is without. */
+static bool flag(const struct call *c, uint32_t row, bool otherwise)
+{
+    return c->nargs > 3 ? ARG(c, 3, uint8_t, row) : otherwise;
+}
+
 static void kernel_set(struct call *c)
 {
     AUTO(buf) out = BUF(RESULT_MAX);
     CALL_ROWS(c, r)
-        change(c, r, 3, ARG(c, 2, uint8_t, r) ? SET : SET_IF_THERE, arg_text(c, 1, r), &out);
+        change(c, r, flag(c, r, true) ? SET : SET_IF_THERE, arg_text(c, 2, r), &out);
 }
 
 static void kernel_insert(struct call *c)
 {
     AUTO(buf) out = BUF(RESULT_MAX);
     CALL_ROWS(c, r)
-        change(c, r, 3, ARG(c, 2, uint8_t, r) ? INSERT_AFTER : INSERT_BEFORE, arg_text(c, 1, r), &out);
-}
-
-static enum status bind_change(struct binding *b, struct error *err)
-{
-    bool set = strcmp(b->function->name, "jsonb_set") == 0;
-    struct expr *document = b->args[0], *value = b->args[2];
-    struct expr *flag = b->nargs > 3 ? b->args[3] : expr_bool(b->arena, set, -1);
-    uint32_t n = 0;
-    struct expr **keys = NULL;
-    if (expr_is_null_const(b->args[1])) { /* strict: the result is NULL */
-        b->args = arena_dup(b->arena, ((struct expr *[]){document, value, flag, b->args[1]}), 4 * sizeof *b->args);
-        b->nargs = 4;
-        return OK;
-    }
-    TRY(json_path_constants(b, 1, &keys, &n, err));
-    struct expr **args = arena_array(b->arena, n + 3, sizeof *args);
-    args[0] = document;
-    args[1] = value;
-    args[2] = flag;
-    for (uint32_t i = 0; i < n; i++)
-        args[i + 3] = keys[i];
-    b->args = args;
-    b->nargs = n + 3;
-    return OK;
+        change(c, r, flag(c, r, false) ? INSERT_AFTER : INSERT_BEFORE, arg_text(c, 2, r), &out);
 }
 
 /* ---- questions ---- */
@@ -363,12 +351,15 @@ static bool has_name(struct slice doc, struct slice printed)
 
 static void has_names(struct call *c, bool all)
 {
+    AUTO(arena) scratch = {0};
     CALL_ROWS(c, r) {
-        struct slice doc = arg_text(c, 0, r), *names = printed_names(c, r);
+        struct json_path p = json_path_of(c, 1, r, &scratch);
+        struct slice doc = arg_text(c, 0, r), *names = printed_names(&p, &scratch);
         bool answer = all;
-        for (uint32_t i = 0; i + 1 < c->nargs && answer == all; i++)
-            answer = has_name(doc, names[i]);
+        for (uint32_t i = 0; i < p.n && answer == all; i++)
+            answer = column_is_null(&p.keys, i) ? all : has_name(doc, names[i]);
         OUT(c, uint8_t, r) = answer;
+        arena_reset(&scratch);
     }
 }
 static void kernel_has_any(struct call *c) { has_names(c, false); }
@@ -453,18 +444,18 @@ static void kernel_pretty(struct call *c)
 const struct function fn_json_change[] = {
     FN("||", J, 2, kernel_concatenate, NULL, "objects merged, the right one's keys winning; else arrays joined", J, J),
     FN("-", J, 2, kernel_without_keys, NULL, "without a key, or the strings of an array that are equal", J, T),
-    FN("-", J, 2, kernel_without_keys, json_bind_path, "without the keys, or the strings of an array", J, K),
+    FN("-", J, 2, kernel_without_keys, NULL, "without the keys, or the strings of an array", J, K),
     FN("-", J, 2, kernel_without_element, NULL, "without an element, from 0; from the end if negative", J, TYPE_INT4),
-    FN("#-", J, 2, kernel_delete_path, json_bind_path, "without what is at a path", J, K),
+    FN("#-", J, 2, kernel_delete_path, NULL, "without what is at a path", J, K),
     FN("@>", B, 2, kernel_contains, NULL, "does it contain the other?", J, J),
     FN("<@", B, 2, kernel_contained, NULL, "is it contained in the other?", J, J),
-    FN("?|", B, 2, kernel_has_any, json_bind_path, "is one of these there, as a key or a string? x ?| '{a,b}'", J, K),
-    FN("?&", B, 2, kernel_has_all, json_bind_path, "are all of these there?", J, K),
-    FN("jsonb_set", J, 3, kernel_set, bind_change, "with a new value at a path, whose last step may be new", J, K, J),
-    FN("jsonb_set", J, 4, kernel_set, bind_change, "with a new value at a path; true: its last step may be new", J, K,
+    FN("?|", B, 2, kernel_has_any, NULL, "is one of these there, as a key or a string? x ?| '{a,b}'", J, K),
+    FN("?&", B, 2, kernel_has_all, NULL, "are all of these there?", J, K),
+    FN("jsonb_set", J, 3, kernel_set, NULL, "with a new value at a path, whose last step may be new", J, K, J),
+    FN("jsonb_set", J, 4, kernel_set, NULL, "with a new value at a path; true: its last step may be new", J, K,
        J, B),
-    FN("jsonb_insert", J, 3, kernel_insert, bind_change, "with a value inserted before a path", J, K, J),
-    FN("jsonb_insert", J, 4, kernel_insert, bind_change, "with a value inserted before a path; true: after it", J, K, J,
+    FN("jsonb_insert", J, 3, kernel_insert, NULL, "with a value inserted before a path", J, K, J),
+    FN("jsonb_insert", J, 4, kernel_insert, NULL, "with a value inserted before a path; true: after it", J, K, J,
        B),
     FN("jsonb_strip_nulls", J, 1, kernel_strip_nulls, NULL, "without the keys whose value is null", J),
     FN("jsonb_pretty", T, 1, kernel_pretty, NULL, "as text with one line a value", J),

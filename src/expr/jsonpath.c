@@ -27,6 +27,7 @@ struct run {
     bool lax, ignores_structure; /* whether a missing member is no error */
     bool silent;                 /* inside a condition, or asked for: errors are not kept */
     struct slice root, current, vars;
+    bool lenient_vars; /* an operator has none: each is null */
     uint32_t innermost; /* elements of the array of the innermost subscript */
     uint32_t steps;
     bool hard; /* the error is one that nothing suppresses */
@@ -284,7 +285,8 @@ static enum outcome step_any_depth(struct run *r, const struct jsonpath_node *n,
     r->ignores_structure = true;
     if (n->first == 0)
         all = go_on(r, n, item, to);
-    below = all == BROKEN || (all == FOUND && !to) ? all : over_levels(r, n, item, 1, to);
+    bool done = all == BROKEN || (all == FOUND && !to) || n->last == 0;
+    below = done ? all : over_levels(r, n, item, 1, to);
     r->ignores_structure = before;
     return below == NOT_FOUND ? all : below;
 }
@@ -607,6 +609,8 @@ static enum outcome give_variable(struct run *r, const struct jsonpath_node *n, 
     struct slice value;
     if (r->vars.data && jsonb_field(r->vars, n->text, &value))
         return go_on(r, n, value, to);
+    if (r->lenient_vars)
+        return go_on(r, n, SLICE("null"), to);
     return fail_hard(r, "42704",
                      arena_printf(r->a, "could not find jsonpath variable \"%.*s\"", (int)MIN(n->text.len, (size_t)100),
                                   n->text.data));
@@ -681,6 +685,7 @@ static bool run_path(struct call *c, uint32_t row, bool silent, bool all, struct
     const struct jsonpath *path = c->extra;
     struct slice doc = arg_text(c, 0, row);
     struct run r = {.a = a, .lax = path->lax, .ignores_structure = path->lax, .root = doc, .current = doc};
+    r.lenient_vars = silent;
     r.silent = silent || (c->nargs > 3 && ARG(c, 3, uint8_t, row));
     if (c->nargs > 2)
         r.vars = arg_text(c, 2, row);

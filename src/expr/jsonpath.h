@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "expr/regex.h"
 
 enum { JSONPATH_NODES = 1000, JSONPATH_DEPTH = 100, JSONPATH_STEPS = 10000000 };

@@ -77,8 +77,8 @@ static enum status take_string(struct reading *r)
 static void take_number(struct reading *r)
 {
     const char *from = r->p;
-    while (r->p < r->end && (is_digit(*r->p) || *r->p == '.'))
-        r->p++;
+    for (bool point = false; r->p < r->end && (is_digit(*r->p) || (*r->p == '.' && !point)); r->p++)
+        point |= *r->p == '.';
     if (r->p < r->end && (*r->p | 0x20) == 'e') {
         const char *digits = r->p + 1;
         digits += digits < r->end && (*digits == '+' || *digits == '-');
@@ -134,7 +134,8 @@ static enum status advance(struct reading *r)
         r->token = NUMBER;
         take_number(r);
         if (r->p < r->end && is_name(*r->p))
-            return error_set(r->err, ERR_SQL, "trailing junk after numeric literal at or near \"%.*s\" of jsonpath input",
+            return error_set(r->err, ERR_SQL,
+                             "trailing junk after numeric literal at or near \"%.*s\" of jsonpath input",
                              (int)(r->p + 1 - r->at), r->at);
     } else if (is_name(*r->p)) {
         r->token = NAME;
@@ -232,7 +233,7 @@ static enum status parse_parenthesis(struct reading *r, struct jsonpath_node **r
     TRY(expect(r, ")"));
     if (!jsonpath_is_condition(*ret) || !is_word(r, "is"))
         return OK;
-    struct jsonpath_node *unknown;
+    struct jsonpath_node *unknown = NULL;
     TRY(make(r, PATH_IS_UNKNOWN, &unknown));
     unknown->left = *ret;
     *ret = unknown;
@@ -274,7 +275,8 @@ static enum status parse_ranges(struct reading *r, struct jsonpath_node *n)
     r->in_index = true;
     do {
         if (n->nranges == ARRAY_LEN(ranges))
-            return error_set(r->err, ERR_LIMIT, "a jsonpath has more than %zu subscripts in one step", ARRAY_LEN(ranges));
+            return error_set(r->err, ERR_LIMIT, "a jsonpath has more than %zu subscripts in one step",
+                             ARRAY_LEN(ranges));
         struct jsonpath_range *range = &ranges[n->nranges++];
         *range = (struct jsonpath_range){0};
         TRY(advance(r)); /* over [ or the comma */
@@ -470,7 +472,7 @@ static enum status parse_binary(struct reading *r, const struct operator *list, 
     const struct operator *op;
     TRY(operand(r, ret));
     while ((op = operator_of(r, list))) {
-        struct jsonpath_node *both;
+        struct jsonpath_node *both = NULL;
         TRY(make(r, op->kind, &both));
         both->left = *ret;
         TRY(advance(r));
@@ -541,7 +543,7 @@ static enum status parse_like_regex(struct reading *r, struct jsonpath_node *n)
 
 static enum status parse_comparison(struct reading *r, struct jsonpath_node **ret)
 {
-    struct jsonpath_node *left, *test;
+    struct jsonpath_node *left = NULL, *test = NULL;
     TRY(parse_sum(r, &left));
     const struct operator *op = operator_of(r, comparisons);
     bool starts = is_word(r, "starts"), like = is_word(r, "like_regex");

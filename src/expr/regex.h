@@ -27,7 +27,7 @@ bool regex_translate(struct slice pattern, struct regex_options options, struct 
 /* Compiled; NULL: *ret_problem (static) says what PostgreSQL calls it. */
 struct regex *regex_compile(const char *translated, size_t len, bool lazy, const char **ret_problem);
 void regex_free(struct regex *re);
-/* Translated and compiled once for the whole process, never freed: any number of threads share it. NULL: why, in `err`. */
+/* Translated and compiled once for the whole process, never freed, for any number of threads. NULL: why, in `err`. */
 const struct regex *regex_constant(struct slice pattern, struct regex_options options, struct error *err);
 /* Groups in the expression, without the whole match. */
 unsigned regex_groups(const struct regex *re);

@@ -48,6 +48,21 @@ INSERT INTO log SELECT id, ROW(1, 2), NULL FROM untimed;
 INSERT INTO log SELECT id[1], 1, NULL FROM untimed;
 INSERT INTO log SELECT $1, 1, NULL FROM untimed;
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = ANY ('{1}');
+-- case: jsonpath
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a.' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '@.a' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$[last' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.last + last' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a.datetime()' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a.keyvalue()' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a like_regex "(a" ' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a like_regex "a" flag "x"' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$ ? (@.a)' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '1 == 1 == 1' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$."a' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '12a' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? id FROM untimed;
 -- case: a bare SELECT
 SELECT * FROM payments;
 -- case: INTERSECT, EXCEPT, GROUPING SETS
