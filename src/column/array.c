@@ -16,15 +16,19 @@ struct column array_open(struct slice bytes, struct type array, struct arena *a,
     uint32_t n = array_count(bytes);
     struct type type = type_element(array);
     struct column c = {.type = type};
-    const char *p = bytes.data + sizeof n;
     *ret_n = n;
-    if (n && load_u32(bytes.data) & HAS_NULL) {
+    if (n == 0) { /* there may be no bytes at all */
+        c.data = arena_alloc(a, 0);
+        return c;
+    }
+    const char *p = bytes.data + sizeof n;
+    if (load_u32(bytes.data) & HAS_NULL) {
         c.valid = arena_zarray(a, BITMAP_WORDS(n), sizeof *c.valid);
         memcpy(c.valid, p, (n + 7) / 8);
         p += (n + 7) / 8;
     }
     if (!type_is_view(type)) {
-        c.data = n ? arena_dup(a, p, n * type_width(type)) : arena_alloc(a, 0);
+        c.data = arena_dup(a, p, n * type_width(type));
         return c;
     }
     struct view *views = arena_array(a, n, sizeof *views);

@@ -422,7 +422,8 @@ size_t interval_print(struct interval v, char out[static 96])
 bool interval_micros(struct interval v, int64_t *ret)
 {
     int64_t micros;
-    if (v.months || __builtin_add_overflow(v.days * MICROS_PER_DAY, v.micros, &micros))
+    if (v.months || __builtin_mul_overflow((int64_t)v.days, MICROS_PER_DAY, &micros) ||
+        __builtin_add_overflow(micros, v.micros, &micros))
         return false;
     *ret = micros;
     return true;

@@ -210,6 +210,18 @@ static enum status add_element(struct packing *p, struct expr *value)
     return add(p, array, array->type, 'w');
 }
 
+static enum status add_choice(struct packing *p, struct expr *const *args)
+{
+    TRY(add(p, args[1], args[1]->type, 'r'));
+    TRY(add(p, args[0], args[0]->type, 'v'));
+    struct expr *value = p->values[p->n - 1], *array;
+    p->element = value->type;
+    if (packed_choice_is_key(value->type))
+        return OK;
+    TRY(expr_call(p->a, "ARRAY[x]", &value, 1, value->location, &array, p->err));
+    return add(p, array, array->type, 'w');
+}
+
 static enum status add_quantile(struct packing *p)
 {
     struct expr *const *args = p->call->args;
@@ -229,11 +241,7 @@ static enum status add_arguments(struct packing *p, enum aggregate_shape shape)
     struct expr *const *args = p->call->args;
     switch (shape) {
     case SHAPE_PAIR: TRY(add(p, args[0], TYPE(TYPE_FLOAT8), 'v')); return add(p, args[1], TYPE(TYPE_FLOAT8), 'v');
-    case SHAPE_CHOICE:
-        TRY(add(p, args[1], args[1]->type, 'r'));
-        TRY(add(p, args[0], args[0]->type, 'v'));
-        p->element = p->values[1]->type;
-        return OK;
+    case SHAPE_CHOICE: return add_choice(p, args);
     case SHAPE_QUANTILE: return add_quantile(p);
     case SHAPE_STRINGS: TRY(add(p, args[0], TYPE(TYPE_TEXT), 'v')); return add(p, args[1], TYPE(TYPE_TEXT), 'o');
     case SHAPE_JSON: return add_json(p, args[0]);

@@ -23,11 +23,23 @@ static void update_packed(void *const *states, const struct column *arg, const u
     UPDATE_LOOP(struct multiset, multiset_add_bytes(state, view_slice(column_view(arg, r)), w));
 }
 
+/* The value that arg_min and arg_max give: where its key does not say how it was written, an array of it stands behind
+ * the key. */
 static bool get_value(struct slice packed, struct column *out, size_t row, struct arena *a)
 {
     struct reader in = packed_payload(packed);
+    uint32_t n = 1;
     bool good = rowkey_get(&in, out, row, a);
     assert(good);
+    if (packed_choice_is_key(out->type))
+        return true;
+    struct slice rest = {(const char *)in.p, reader_left(&in)};
+    struct column one = array_open(rest, type_array(out->type), a, &n);
+    size_t width = type_width(out->type);
+    assert(n == 1);
+    memcpy((char *)out->data + row * width, one.data, width);
+    if (type_is_view(out->type))
+        ((struct view *)out->data)[row] = view_copy(*column_view(&one, 0), a);
     return true;
 }
 

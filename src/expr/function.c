@@ -206,7 +206,7 @@ void call_text(struct call *c, uint32_t row, const char *bytes, size_t n)
 {
     if (n > VIEW_INLINE)
         bytes = arena_dup(c->arena, bytes, n);
-    OUT(c, struct view, row) = view_of(bytes, n);
+    OUT(c, struct view, row) = view_of(n ? bytes : "", n);
 }
 
 /* 64 bytes to 64 bits. */

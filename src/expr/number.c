@@ -291,8 +291,10 @@ static void kernel_width_bucket(struct call *c)
         else if (before || after)
             OUT(c, int32_t, r) = before ? 0 : count + 1;
         else {
-            /* Halved, so that the widest bounds do not overflow; and below `high` even when rounding says otherwise. */
-            double at = count * ((x / 2 - low / 2) / (high / 2 - low / 2));
+            /* Halved where the widest bounds overflow (the narrowest would be nothing); and below `high` even when
+             * rounding says otherwise. */
+            double part = isinf(high - low) ? (x / 2 - low / 2) / (high / 2 - low / 2) : (x - low) / (high - low);
+            double at = count * part;
             OUT(c, int32_t, r) = (at >= count ? count - 1 : (int32_t)at) + 1;
         }
     }

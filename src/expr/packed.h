@@ -26,5 +26,7 @@ static inline bool packed_key_is_exact(struct type t)
 {
     return t.id != TYPE_INTERVAL && t.id != TYPE_JSONB && t.id != TYPE_FLOAT8;
 }
+/* Is it enough for arg_min and arg_max to keep the key of what they give? */
+static inline bool packed_choice_is_key(struct type t) { return t.id != TYPE_INTERVAL && t.id != TYPE_JSONB; }
 /* The type of the value inside. */
 struct type packed_element(struct type packed);

@@ -164,6 +164,8 @@ enum status bind_type(struct binder *b, const struct ast_type *t, struct type *r
 enum status bind_located(struct binder *b, int32_t location, enum status status);
 /* A bare string or NULL becomes text, as PostgreSQL decides where nothing else does. */
 enum status bind_settle(struct binder *b, struct expr **e);
+/* Rows are ordered by their keys (column/rowkey.h), which put a jsonb elsewhere than PostgreSQL does: it is refused. */
+enum status bind_has_order(struct binder *b, const struct expr *e, int32_t location);
 /* Nodes of the tree, counted up to `limit`. */
 uint32_t expr_size(const struct expr *e, uint32_t limit);
 /* The first use of now() in the tree: its location. */

@@ -101,6 +101,14 @@ enum status bind_settle(struct binder *b, struct expr **e)
     return bind_located(b, location, expr_cast(b->arena, *e, TYPE(TYPE_TEXT), CAST_IMPLICIT, location, e, b->err));
 }
 
+enum status bind_has_order(struct binder *b, const struct expr *e, int32_t location)
+{
+    if (e->type.id != TYPE_JSONB && e->type.element != TYPE_JSONB)
+        return OK;
+    (void)bind_refuse(b, location, "ORDER BY a jsonb");
+    return error_hint(b->err, "say what to order by: a part of it, cast to a type with an order");
+}
+
 enum status bind_condition(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
 {
     struct expr *condition;

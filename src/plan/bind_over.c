@@ -69,6 +69,8 @@ static enum status bind_window_of(struct binder *b, const struct scope *scope, c
     }
     TRY(bind_list(b, scope, over->partition, over->npartition, &w.partition));
     TRY(bind_list(b, scope, order, over->norder, &w.order));
+    for (uint32_t i = 0; i < over->norder; i++)
+        TRY(bind_has_order(b, w.order[i], over->order[i].expr->location));
     if (into->count == 0) {
         w.items = into->items;
         w.cap = into->cap;

@@ -384,6 +384,8 @@ static enum status first_by_order(struct binder *b, struct selecting *s)
         bool is_key = false;
         for (uint32_t k = 0; k < ast->non && !is_key; k++)
             is_key = key[k] == column;
+        if (!is_key)
+            TRY(bind_has_order(b, s->order[i], ast->order[i].expr->location));
         if (i < ast->non && !is_key)
             return bind_error(b, ast->order[i].expr->location,
                               "SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
@@ -472,6 +474,7 @@ static enum status bind_order(struct binder *b, struct selecting *s)
     struct plan_sort_key *sort = arena_zarray(b->arena, ast->norder, sizeof *sort);
     for (uint32_t i = 0; i < ast->norder; i++) {
         TRY(bind_settle(b, &s->order[i]));
+        TRY(bind_has_order(b, s->order[i], ast->order[i].expr->location));
         sort[i].column = column_add(&c, s->order[i], arena_printf(b->arena, "order%u", i + 1));
         sort[i].descending = ast->order[i].descending;
         sort[i].nulls_first = ast->order[i].nulls_first;

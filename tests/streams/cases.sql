@@ -231,3 +231,6 @@ SELECT a.id, b.k FROM a JOIN (SELECT id, k, (CASE WHEN j = 1 THEN 0.5 ELSE 0 END
 
 -- case not in by digits that no one type has: id int
 SELECT id FROM a WHERE j NOT IN (SELECT (v / 4.0)::numeric(38,37) FROM b WHERE v > 0);
+
+-- case intervals are chosen as they were written: k int, a text, b text, c text
+SELECT k, arg_min(/*x*/e/*y*/, id/*z*/)::text, arg_max(/*x*/e/*y*/, ts/*z*/)::text, arg_max(/*x*/o/*y*/, id/*z*/)::text FROM (SELECT k, id, ts, v * interval '1 mon' AS e, to_jsonb(n) AS o FROM a WHERE v IS NOT NULL) q GROUP BY k;

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 SQL = {"int": "int", "bigint": "bigint", "text": "text", "num": "numeric(38,10)", "dbl": "double precision",
        "bool": "boolean", "date": "date", "time": "timestamptz", "whole": "numeric(38,0)", "part": "numeric(38,38)",
-       "flt": "double precision"}
+       "flt": "double precision", "stamp": "timestamp", "span": "interval", "uuid": "uuid", "bytes": "bytea",
+       "json": "jsonb", "ints": "int[]", "texts": "text[]"}
 EXACT = [of for of in SQL if of != "flt"]
+ARRAYS = ["ints", "texts"]
+LEAST = [of for of in EXACT if of not in ("bool", "uuid", "bytes", "json", *ARRAYS)]  # of which there is a min()
 # What is cast to num, whole or part may be too large for it, in PostgreSQL too: those are made seldom.
-LIKELY = ["int", "bigint", "text", "num", "dbl", "bool", "date", "time"] * 3 + ["whole", "part"]
+LIKELY = ["int", "bigint", "text", "num", "dbl", "bool", "date", "time"] * 3 + [
+    "whole", "part", "stamp", "span", "uuid", "bytes", "json", *ARRAYS]
 COMPARABLE = [("num", "whole"), ("whole", "part"), ("num", "part"), ("bigint", "whole"), ("int", "bigint"),
               ("int", "num"), ("date", "time"), ("dbl", "int"), ("int", "part")]
 
@@ -45,7 +49,13 @@ class Expressions:
                 "dbl": lambda: pick(["0.5", "'NaN'", "2", "-1.25", "'-Infinity'"]) + "::double precision",
                 "bool": lambda: pick(["true", "false"]),
                 "date": lambda: pick(["date '2026-01-01'", "date '2024-02-29'"]),
-                "time": lambda: "timestamptz '2026-01-01 00:00:10Z'"}[of]()
+                "time": lambda: "timestamptz '2026-01-01 00:00:10Z'",
+                "stamp": lambda: "timestamp '2026-01-01 00:00:10'",
+                "span": lambda: pick(["interval '1 mon'", "interval '-00:00:01'", "interval '0'"]),
+                "uuid": lambda: "uuid '00000000-0000-0000-0000-00000000000a'", "bytes": lambda: r"'\x00ff'::bytea",
+                "json": lambda: pick(["'1'", "'null'", "'{}'", "'[1, \"a\"]'", "'\"a\"'"]) + "::jsonb",
+                "ints": lambda: pick(["'{}'", "'{1,NULL,3}'", "'{1}'"]) + "::int[]",
+                "texts": lambda: pick(["'{}'", "'{a,NULL}'", "'{\"a b\"}'"]) + "::text[]"}[of]()
 
     def expr(self, scope, of: str, depth: int) -> str:
         leaf = self.column(scope, of) if self.chance(0.85) else None
@@ -75,7 +85,8 @@ class Expressions:
             lambda: f"length({e('text')})", lambda: f"{e('date')} - date '2026-01-01'",
             lambda: f"extract(day from {e('date')})::int", lambda: f"extract(second from {e('time')})::int",
             lambda: f"({e('bool')})::int", lambda: f"position({e('text')} IN {e('text')})",
-            lambda: f"sign({e('whole')})::int", lambda: f"({e('bigint')} % 5)::int"])()
+            lambda: f"sign({e('whole')})::int", lambda: f"({e('bigint')} % 5)::int", lambda: f"({e('ints')})[1]",
+            lambda: f"cardinality({e('texts')})", lambda: f"array_length({e('ints')}, 1)"])()
 
     def bigint_expr(self, e) -> str:
         return self.rnd.choice([lambda: f"{e('int')}::bigint", lambda: f"{e('bigint')} / 7",
@@ -87,7 +98,9 @@ class Expressions:
             lambda: f"substr({e('text')}, 2, 3)", lambda: f"{e('int')}::text", lambda: f"{e('date')}::text",
             lambda: f"left(replace({e('text')}, 'a', 'xy'), 20)", lambda: f"lpad({e('text')}, 4, 'ö')",
             lambda: f"concat({e('int')}, '-', {e('bool')})", lambda: f"split_part({e('text')}, ' ', 2)",
-            lambda: f"({e('whole')})::numeric(38,0)::text"])()
+            lambda: f"({e('whole')})::numeric(38,0)::text", lambda: f"({e('texts')})[2]",
+            lambda: f"jsonb_typeof({e('json')})", lambda: f"left(array_to_string({e('ints')}, ','), 20)",
+            lambda: f"{e(self.rnd.choice(['uuid', 'span', 'stamp']))}::text"])()
 
     def num_expr(self, e) -> str:
         return self.rnd.choice([
@@ -121,6 +134,35 @@ class Expressions:
             lambda: f"{e('time')} + interval '{self.rnd.choice(['1 s', '-2 days', '1 month'])}'",
             lambda: f"date_bin(interval '5 s', {e('time')}, timestamptz '2000-01-01 00:00:00Z')"])()
 
+    def stamp_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"{e('date')}::timestamp", lambda: f"{e('stamp')} + interval '1 s'",
+                                lambda: f"date_trunc('day', {e('stamp')})"])()
+
+    def span_expr(self, e) -> str:
+        """Never of days, which are other intervals as hours or as months, and equal."""
+        return self.rnd.choice([lambda: f"- {e('span')}", lambda: f"{e('span')} + {e('span')}"])()
+
+    def uuid_expr(self, e) -> str:
+        return self.choice(e, "uuid")
+
+    def bytes_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"convert_to({e('text')}, 'UTF8')", lambda: self.choice(e, "bytes")])()
+
+    def json_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"to_jsonb({e(self.rnd.choice(['int', 'text', 'bool', 'ints']))})", lambda: f"{e('json')} -> 'a'",
+            lambda: f"jsonb_build_array({e('int')}, {e('text')})", lambda: f"jsonb_build_object('a', {e('bigint')})",
+            lambda: f"{e('json')} -> 0"])()
+
+    def ints_expr(self, e) -> str:
+        return self.rnd.choice([
+            lambda: f"ARRAY[{e('int')}, {e('int')}]", lambda: f"array_append({e('ints')}, {e('int')})",
+            lambda: f"({e('ints')})[1:2]", lambda: f"array_remove({e('ints')}, {e('int')})"])()
+
+    def texts_expr(self, e) -> str:
+        return self.rnd.choice([lambda: f"string_to_array({e('text')}, ' ')", lambda: f"ARRAY[{e('text')}]",
+                                lambda: f"({e('texts')})[2:]"])()
+
     def bool_expr(self, e) -> str:
         of = self.rnd.choice([*EXACT, "int", "text", "num"])
         compare = self.rnd.choice(["=", "<>", "<", "<=", ">", ">="])
@@ -133,7 +175,9 @@ class Expressions:
             lambda: f"{e('int')} {self.rnd.choice(['', 'NOT '])}IN (1, 2, {e('int')})",
             lambda: f"{e('int')} BETWEEN {e('int')} AND {e('int')} + 3",
             lambda: f"{e('text')} {self.rnd.choice(['', 'NOT '])}LIKE '{self.rnd.choice(['%a%', '_', '%ï%'])}'",
-            lambda: f"{e(left)} {compare} {e(right)}", lambda: f"{e('bool')} IS NOT TRUE"])()
+            lambda: f"{e(left)} {compare} {e(right)}", lambda: f"{e('bool')} IS NOT TRUE",
+            lambda: f"{e('int')} = ANY ({e('ints')})", lambda: f"{e('texts')} @> {e('texts')}",
+            lambda: f"{e('int')} {compare} ALL ({e('ints')})"])()
 
     # ---- what is made of several rows ----
 
@@ -153,7 +197,7 @@ class Expressions:
 
     def aggregate_call(self, scope) -> tuple[str, str]:
         e = lambda of: self.expr(scope, of, 1)  # noqa: E731
-        any_of, extreme = self.rnd.choice(EXACT), self.rnd.choice([of for of in EXACT if of != "bool"])
+        any_of, extreme = self.rnd.choice(EXACT), self.rnd.choice(LEAST)
         distinct, least = self.rnd.choice(["", "DISTINCT "]), self.rnd.choice(["min", "max"])
         deviation = self.rnd.choice(["var_pop", "var_samp", "stddev_pop", "stddev_samp", "avg"])
         ordered = f"({self.expr(scope, 'text', 1)})"
@@ -170,7 +214,10 @@ class Expressions:
             lambda: (f"{deviation}({distinct}{e('dbl')} / 4)", "flt"),
             lambda: (f"covar_pop({self.few(scope)}, {self.few(scope)})", "flt"),
             lambda: (f"string_agg({ordered}, ',' ORDER BY {ordered})", "text"),
-            lambda: (f"string_agg(DISTINCT {ordered}, ',')", "text")])()
+            lambda: (f"string_agg(DISTINCT {ordered}, ',')", "text"),
+            lambda: (f"array_agg({ordered} ORDER BY {ordered})", "texts"),
+            lambda: (f"array_agg(DISTINCT {e('int')})", "ints"),
+            lambda: (f"jsonb_agg({ordered} ORDER BY {ordered})", "json")])()
 
     def few(self, scope) -> str:
         """A double of no great size, so that what PostgreSQL rounds on the way is not all there is."""
@@ -178,6 +225,6 @@ class Expressions:
 
     def arg_extreme(self, scope) -> tuple[str, str]:
         """PostgreSQL has none: for_postgresql.py says what is meant."""
-        of, by = (self.rnd.choice([of for of in EXACT if of != "bool"]) for _ in range(2))
+        of, by = (self.rnd.choice([of for of in EXACT if of not in ARRAYS]) for _ in range(2))
         x, y = self.column(scope, of) or self.constant(of), self.column(scope, by) or self.constant(by)
         return f"arg_{self.rnd.choice(['min', 'max'])}(/*x*/{x}/*y*/, {y}/*z*/)", of

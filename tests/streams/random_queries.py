@@ -28,7 +28,7 @@ class Maker(Windows):
     def relation(self, depth: int) -> Relation:
         kinds = [self.select, self.aggregate, self.aggregate, self.join, self.join, self.semi, self.semi, self.in_,
                  self.distinct, self.union, self.window, self.window, self.over, self.first_rows, self.first_rows,
-                 self.first_of_each]
+                 self.first_of_each, self.shared, self.limited]
         return self.rnd.choice(kinds)(depth)
 
 
@@ -53,7 +53,15 @@ def row(i: int, rnd) -> dict:
             "x": rnd.choice([None, "0." + nines, "-0." + nines, "0", "0.5", "0." + "0" * 37 + "1"]),
             "f": rnd.choice([None, 0.5, -1.25, 3.0, 1e10, 0.0] * 3 + ["NaN", "Infinity"]),
             "b": rnd.choice([True, False, None]),
-            "d": rnd.choice([None, "2026-01-01", "2024-02-29", "0003-12-31", "2026-01-02"]), "ts": at.isoformat()}
+            "d": rnd.choice([None, "2026-01-01", "2024-02-29", "0003-12-31", "2026-01-02"]),
+            "s": rnd.choice([None, "2026-01-01T00:00:00", "2024-02-29T23:59:59.999999", "0003-12-31T00:00:01"]),
+            "e": rnd.choice([None, "1 mon", "-1 year", "02:03:04.5", "-00:00:01", "00:00:00"]),
+            "u": rnd.choice([None, *(f"00000000-0000-0000-0000-00000000000{c}" for c in "019af")]),
+            "y": rnd.choice([None, "\\x", "\\x00", "\\x00ff", "\\xff00ff00ff00ff00ff00ff00ff00ff"]),
+            "o": rnd.choice([None, {}, {"a": 1}, {"a": {"b": [1, 2]}, "c": None}, [1, "a"], "a", 7.25, True, []]),
+            "l": rnd.choice([None, [], [1], [1, None, 3], [2147483647, -2147483648], list(range(20))]),
+            "r": rnd.choice([None, [], ["a"], ["", None, "a much longer text than fits"], ["b c", "ü"]]),
+            "ts": at.isoformat()}
 
 
 def write_rows(folder: Path, rnd, count: int = ROWS) -> None:

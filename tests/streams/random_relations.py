@@ -10,9 +10,14 @@ from dataclasses import dataclass, field
 from random_expressions import COMPARABLE, LIKELY, SQL, Expressions
 
 COLUMNS = {"id": "int", "k": "int", "j": "int", "v": "int", "g": "bigint", "t": "text", "n": "num", "m": "num",
-           "w": "whole", "x": "part", "f": "dbl", "b": "bool", "d": "date", "ts": "time"}
+           "w": "whole", "x": "part", "f": "dbl", "b": "bool", "d": "date", "s": "stamp", "e": "span",
+           "u": "uuid", "y": "bytes", "o": "json", "l": "ints", "r": "texts", "ts": "time"}
 DECLARED = ("id int, k int, j int, v int, g bigint, t text, n numeric(12,2), m numeric(30,10), w numeric(38,0), "
-            "x numeric(38,38), f double precision, b boolean, d date, ts timestamptz{} NOT NULL")
+            "x numeric(38,38), f double precision, b boolean, d date, s timestamp, e interval, u uuid, y bytea, "
+            "o jsonb, l int[], r text[], ts timestamptz{} NOT NULL")
+
+NO_KEY = ("flt", "span")  # an interval that is a key comes back in days
+AS_TEXT = ("span", "uuid", "bytes", "json", "ints", "texts")
 
 
 @dataclass
@@ -23,7 +28,14 @@ class Relation:
     times: list[int] = field(default_factory=list)  # columns that carry event time
 
     def columns(self) -> str:
-        return ", ".join(f"c{i} {SQL[of]}" for i, of in enumerate(self.types))
+        return ", ".join(f"c{i} {'text' if of in AS_TEXT else SQL[of]}" for i, of in enumerate(self.types))
+
+    def shown(self) -> str:
+        """The query with text for what JSON and PostgreSQL spell in their own ways."""
+        if not set(self.types) & set(AS_TEXT):
+            return self.sql
+        chosen = ", ".join(f"c{i}::text" if of in AS_TEXT else f"c{i}" for i, of in enumerate(self.types))
+        return f"SELECT {chosen} FROM ({self.sql}) AS shown"
 
 
 class Relations(Expressions):
@@ -86,7 +98,7 @@ class Relations(Expressions):
 
     def distinct(self, depth: int) -> Relation:
         made = self.select(depth)
-        if "flt" in made.types:
+        if not set(made.types).isdisjoint(NO_KEY):
             return made
         return Relation(made.sql.replace("SELECT", "SELECT DISTINCT", 1), made.types, [made, *made.parts], made.times)
 
@@ -98,7 +110,9 @@ class Relations(Expressions):
                   for i, of in enumerate(left.types)]
         right = Relation(f"SELECT {self.listed(chosen)} FROM {text}{self.where(scope)}", left.types,
                          [part] if part else [], self.times_of(chosen))
-        word = "UNION ALL" if "flt" in left.types else self.rnd.choice(["UNION ALL", "UNION ALL", "UNION"])
+        word = self.rnd.choice(["UNION ALL", "UNION ALL", "UNION"])
+        if not set(left.types).isdisjoint(NO_KEY):
+            word = "UNION ALL"
         first = f"({left.sql})" if "ORDER BY" in left.sql or left.sql.startswith("WITH") else left.sql
         times = [i for i in left.times if i in right.times]
         return Relation(f"{first} {word} {right.sql}", left.types, [left, right], times)
@@ -111,9 +125,9 @@ class Relations(Expressions):
     def keys(self, scope, most: int) -> list[tuple[str, str]]:
         found = []
         for _ in range(most):
-            small = [c for c in scope if c[1] != "flt"]
+            small = [c for c in scope if c[1] not in NO_KEY]
             ints = [c for c in scope if c[1] in ("int", "bool")]
-            of = self.rnd.choice(LIKELY)
+            of = self.rnd.choice([of for of in LIKELY if of not in NO_KEY])
             found.append(self.rnd.choice(ints or small) if self.chance(0.6) else (self.expr(scope, of, 1), of))
         return [key for key in found if self.reads(key[0], scope)]  # a constant is no group
 
@@ -143,7 +157,8 @@ class Relations(Expressions):
 
     def condition(self, left, right) -> str | None:
         """An equality, of what has few values in common if it can be, and often something beside it."""
-        both = [of for of in ("int", "int", "int", "text", "date", "time", "num", "bool", "bigint", "whole", "part")
+        both = [of for of in ("int", "int", "int", "text", "date", "time", "num", "bool", "bigint", "whole",
+                             "part", "stamp", "span", "uuid", "bytes", "json", "ints", "texts")
                 if any(t == of for _, t in left) and any(t == of for _, t in right)]
         if not both:
             return None
@@ -171,10 +186,25 @@ class Relations(Expressions):
             on = self.condition(left, right)
             if on:
                 kind = self.rnd.choice(["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
-                chosen, types, _ = self.output(left + right, 6)
+                chosen, types, times = self.output(left + right, 6)
                 sql = f"SELECT {chosen} FROM {text} {kind} {other} ON {on}{self.where(left + right, 0.3)}"
-                return Relation(sql, types, [p for p in (part, second) if p])
+                bounded = times if kind == "JOIN" and " - interval" in on else []
+                return Relation(sql, types, [p for p in (part, second) if p], bounded)
         return self.select(depth)
+
+    def shared(self, depth: int) -> Relation:
+        """A view that is read twice."""
+        made, view = self.relation(depth - 1) if depth > 0 else self.select(0), f"w{self.name()}"
+        for _ in range(50):
+            left, right = (self.from_item(made)[1] for _ in range(2))
+            text, other = (f"{view} {scope[0][0].split('.')[0]}" for scope in (left, right))
+            on = self.condition(left, right)
+            if on:
+                chosen, types, _ = self.output(left + right, 6)
+                kind = self.rnd.choice(["JOIN", "LEFT JOIN", "FULL JOIN"])
+                sql = f"WITH {view} AS ({made.sql}) SELECT {chosen} FROM {text} {kind} {other} ON {on}"
+                return Relation(sql, types, [made])
+        return made
 
     def semi(self, depth: int) -> Relation:
         for _ in range(50):

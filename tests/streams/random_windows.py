@@ -1,7 +1,7 @@
 """Queries over windows, along an order, and of first rows, made at random: a part of random_queries.py."""
 from __future__ import annotations
 
-from random_expressions import EXACT, SQL
+from random_expressions import EXACT, LEAST, SQL
 from random_relations import COLUMNS, Relation, Relations
 
 
@@ -10,7 +10,8 @@ class Windows(Relations):
 
     def with_time(self, depth: int) -> Relation | None:
         for _ in range(20 if depth > 0 else 0):
-            made = self.rnd.choice([self.window, self.select, self.select, self.distinct, self.union])(depth - 1)
+            kinds = [self.window, self.select, self.select, self.distinct, self.union, self.join]
+            made = self.rnd.choice(kinds)(depth - 1)
             if made.times:
                 return made
         return None
@@ -69,10 +70,10 @@ class Windows(Relations):
         return self.total(self.rnd.sample(scope, min(len(scope), self.rnd.randint(1, 2))))
 
     def exact_source(self, depth: int) -> tuple[str, list, list[Relation]]:
-        """What all columns of can be ordered by."""
+        """What all columns of have one order, in bourn too."""
         while True:
             made = self.relation(depth - 1) if depth > 0 and self.chance(0.7) else self.select(0)
-            if "flt" not in made.types:
+            if not {"flt", "json"} & set(made.types):
                 text, scope, _ = self.from_item(made)
                 return text, scope, [made]
 
@@ -116,7 +117,7 @@ class Windows(Relations):
                                 lambda: (f"dense_rank() OVER {window}", "bigint")])()
 
     def over_sum(self, scope, window: str) -> tuple[str, str]:
-        any_of, extreme = self.rnd.choice(EXACT), self.rnd.choice([of for of in EXACT if of != "bool"])
+        any_of, extreme = self.rnd.choice(EXACT), self.rnd.choice(LEAST)
         small = self.expr(scope, self.rnd.choice(["int", "bigint", "num"]), 1)
         return self.rnd.choice([
             lambda: (f"count(*) OVER {window}", "bigint"),
@@ -149,3 +150,10 @@ class Windows(Relations):
         order = ", ".join([*(key for key, _ in keys), *([self.total(rest)] if rest else [])])
         return Relation(f"SELECT DISTINCT ON ({', '.join(key for key, _ in keys)}) {self.listed(scope)} FROM {text}"
                         f"{self.where(scope, 0.3)} ORDER BY {order}", [of for _, of in scope], parts)
+
+    def limited(self, depth: int) -> Relation:
+        """Where the input ends."""
+        text, scope, parts = self.exact_source(depth)
+        limit = self.rnd.choice(["LIMIT 5", "LIMIT 20 OFFSET 3", "OFFSET 7"])
+        return Relation(f"SELECT {self.listed(scope)} FROM {text} ORDER BY {self.total(scope)} {limit}",
+                        [of for _, of in scope], parts)

@@ -266,10 +266,10 @@ def refused(sql: str) -> bool:
 
 def asked(postgres: Postgres, made: random_queries.Relation) -> Asked | None:
     """None where PostgreSQL has no answer, or too much of one, or bourn says at once that it has none."""
-    if refused(tables(Path("."), random_queries.DECLARED) + result_of(made.sql, made.columns(), Path("r"))):
+    if refused(tables(Path("."), random_queries.DECLARED) + result_of(made.shown(), made.columns(), Path("r"))):
         return None
     try:
-        wanted = [tuple(map(text, row)) for row in answer(postgres, made.columns(), made.sql)]
+        wanted = [tuple(map(text, row)) for row in answer(postgres, made.columns(), made.shown())]
     except RuntimeError:
         return None
     return (made, wanted) if len(wanted) <= random_queries.MOST_ROWS else None
@@ -291,7 +291,7 @@ def wrong(folder: Path, queries: list[Asked], cut: tuple, workers: tuple = ()) -
         results = [place / f"r{i}.ndjson" for i in range(len(queries))]
         sql = f"SET bourn.epoch_rows = {rows};\n" + ("SET bourn.epoch_interval = '1 h';\n" if workers else "")
         sql += tables(folder.parent, random_queries.DECLARED) + "".join(
-            result_of(made.sql, made.columns(), path, path.stem) for (made, _), path in zip(queries, results))
+            result_of(made.shown(), made.columns(), path, path.stem) for (made, _), path in zip(queries, results))
         try:
             run_bourn(place, sql, many, stops)
         except (AssertionError, subprocess.TimeoutExpired) as failure:
