@@ -166,10 +166,11 @@ static void hold_to_contract(struct collect *k, struct op_context *c, struct bat
             continue;
         const struct origin *origin = b->origin;
         b->origin = NULL; /* what is refused is the result, not the message it came from */
-        reject_result(c->rejections, b, row, k->table->schema.names, k->node->sink_name,
-                      broken_rules(k, c->arena, broken, row), "output contract");
+        for (int64_t copy = 0; copy < weight[row]; copy++)
+            reject_result(c->rejections, b, row, k->table->schema.names, k->node->sink_name,
+                          broken_rules(k, c->arena, broken, row), "output contract");
         b->origin = origin;
-        k->counts[c->worker].rejected++;
+        k->counts[c->worker].rejected += (uint64_t)weight[row];
         weight[row] = -1;
     }
     if (delete_key) {

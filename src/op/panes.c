@@ -668,6 +668,6 @@ struct operator *panes_new(const struct plan_node *node, const struct plan_node 
         o->shards[s].indexed = true;
         o->shards[s].scratch.max = MIB(256);
     }
-    o->partials = partials_new(&o->accumulators, o->nkey, nworkers);
+    o->partials = partials_new(&o->accumulators, o->nkey, false, nworkers);
     return &o->op;
 }

@@ -13,6 +13,7 @@ struct worker {
 
 struct partials {
     struct accumulators *accumulators;
+    bool touching;
     struct worker *workers;
     uint32_t nworkers;
 };
@@ -26,10 +27,11 @@ static void release_spans(void *arg, void *value)
     spans_release(spans);
 }
 
-struct partials *partials_new(struct accumulators *a, uint32_t nkey, uint32_t nworkers)
+struct partials *partials_new(struct accumulators *a, uint32_t nkey, bool touching, uint32_t nworkers)
 {
     struct partials *p = mem_zalloc(sizeof *p);
     p->accumulators = a;
+    p->touching = touching;
     p->nworkers = nworkers;
     p->workers = mem_zalloc(nworkers * sizeof *p->workers);
     const struct keyed_codec codec = {
@@ -60,6 +62,7 @@ struct adding {
     struct arena *arena;
     char **values; /* spans of this batch, by number */
     uint32_t nvalues;
+    bool touching;
     struct tied {  /* spans that became one within the batch: some of its rows go to either */
         struct span *into, *from;
     } *tied;
@@ -81,7 +84,7 @@ static void tie(struct adding *t, struct span *into, struct span *from)
 /* The span, among those of its key, that a row is in. */
 static struct span *find_span(struct adding *t, struct spans *spans, int64_t start, int64_t end)
 {
-    struct meeting with = spans_meet(spans, start, end);
+    struct meeting with = spans_meet(spans, start, end, t->touching);
     if (with.from == with.to) {
         struct span *fresh = arena_alloc(&t->w->arena, t->a->size);
         memset(fresh, 0, t->a->size);
@@ -112,7 +115,7 @@ static uint32_t number_of(struct adding *t, struct span *s)
 void partials_add(struct partials *p, uint32_t worker, const struct batch *b, const struct batch *keys,
                   const int64_t *starts, const int64_t *ends, struct arena *arena)
 {
-    struct adding t = {.a = p->accumulators, .w = &p->workers[worker], .arena = arena};
+    struct adding t = {.a = p->accumulators, .w = &p->workers[worker], .arena = arena, .touching = p->touching};
     uint32_t live = batch_live(b), *ids = arena_array(arena, live, sizeof *ids);
     int64_t before = aggregate_memory();
     char **by_key;

@@ -9,8 +9,9 @@
 #include "state/keyed.h"
 
 struct partials;
-/* a: the head of its values is a struct span. nkey: how many columns the key has. */
-struct partials *partials_new(struct accumulators *a, uint32_t nkey, uint32_t nworkers);
+/* a: the head of its values is a struct span. nkey: how many columns the key has. touching: spans that touch are one,
+ * not only those that overlap. */
+struct partials *partials_new(struct accumulators *a, uint32_t nkey, bool touching, uint32_t nworkers);
 void partials_free(struct partials *p);
 /* The live rows of `b`, each with its span, starts[i] and ends[i] by live row. keys: the same rows, the key's columns
  * first. Scratch is taken from the arena. */

@@ -1,16 +1,17 @@
-/* Sessions: the rows of a key that follow each other by less than the gap, [first, last + gap), with aggregates over
+/* Sessions: the rows of a key that follow each other by the gap or less, [first, last + gap), with aggregates over
  * them.
  *
  * During an epoch every worker makes sessions of the rows it sees; when the epoch ends these are brought into the
  * shards. A session that meets others becomes one with them. That is the same whatever came first: two are one exactly
- * if some row of one is less than the gap from some row of the other, and accumulators merge in any order.
+ * if some row of one is no further than the gap from some row of the other, and accumulators merge in any order.
  *
  * A session that grew comes out as its old row with weight -1 and its new row with +1, and those that became one are
  * taken back. When the watermark reaches a session's end nothing can meet it any more: it goes, and a `final` step
  * hands its row out only then, once (semantics 14, 27).
  *
- * A row is late when the watermark has passed its own time, though its session could still be open: it could also have
- * met, or tied together, sessions that are closed (docs/sql.md).
+ * A row is late when the watermark has passed its own end, that of the session it would be alone, as in Spark: so it is
+ * late where it would make a session that is closed already, and never where its session is open. One that comes when
+ * sessions it would have tied together are closed makes another beside them (decision 0012).
  *
  * State: an entry a session. Key: the session's key (rowkey), then its start as 8 bytes, big-endian, the sign flipped.
  * The hash has the top byte of the key's hash, so that all sessions of a key are in one shard. Value: start, end, 8
@@ -28,7 +29,7 @@
 
 #define TOP_BYTE (UINT64_C(0xff) << 56)
 
-enum { SESSION_VERSION = 1, START_BYTES = 8, FIRST_SEEN = KEYED_USER };
+enum { SESSION_VERSION = 2, START_BYTES = 8, FIRST_SEEN = KEYED_USER };
 
 struct shard {
     struct due due;
@@ -108,6 +109,26 @@ static void release_index(void *arg, void *value)
 
 /* ---- gathering ---- */
 
+static void refuse_ended(struct op_context *c, const struct session_op *o, struct batch *b)
+{
+    const int64_t *time = b->cols[o->node->window.column].data;
+    int64_t limit = c->time.late_us;
+    uint64_t *keep = NULL;
+    for (uint32_t i = 0; limit != INT64_MIN && i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        if (likely(time[row] > limit) || span_end(time[row], o->node->window.size) > limit)
+            continue;
+        if (!keep) {
+            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
+            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
+        }
+        bit_clear(keep, row);
+        report_late(c, &o->op, o->input_names, b, row, limit);
+    }
+    if (keep)
+        batch_filter(b, keep);
+}
+
 static void session_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
@@ -115,7 +136,7 @@ static void session_push(struct operator *op, struct op_context *c, struct batch
     struct batch b = *in;
     c->counts->in += batch_live(&b);
     refuse_null(c, op, o->input_names, &b, o->node->window.column, o->null_rule);
-    refuse_late(c, op, o->input_names, &b, o->node->window.column, c->time.late_us);
+    refuse_ended(c, o, &b);
     *ret = NULL;
     if (batch_live(&b) == 0)
         return;
@@ -187,7 +208,7 @@ static void index_session(void *arg, struct keyed_entry *e)
     struct slice key = session_key(keyed_key(o->sessions, e));
     struct spans *spans = spans_of(o, hash64(key.data, key.len, 0), key);
     struct span *s = span_of(e);
-    struct meeting place = spans_meet(spans, s->start, s->end);
+    struct meeting place = spans_meet(spans, s->start, s->end, true);
     assert(place.from == place.to); /* a checksum covered them */
     spans_replace(spans, place, s);
     note_end(o, e);
@@ -235,7 +256,7 @@ static void absorb(struct merging *m, struct keyed_entry *into, struct span *oth
 static void bring_in(struct merging *m, uint64_t hash, struct slice key, struct spans *spans, const struct span *s)
 {
     struct session_op *o = m->o;
-    struct meeting with = spans_meet(spans, s->start, s->end);
+    struct meeting with = spans_meet(spans, s->start, s->end, true);
     struct span **items = spans_items(spans), *first = with.from < with.to ? items[with.from] : NULL;
     int64_t start = first ? MIN(first->start, s->start) : s->start;
     int64_t end = first ? MAX(items[with.to - 1]->end, s->end) : s->end;
@@ -297,7 +318,7 @@ static void close_sessions(struct merging *m, int64_t evict_us)
         struct slice key = session_key(keyed_key(o->sessions, e));
         struct keyed_entry *of_key = keyed_find(o->index, hash64(key.data, key.len, 0), key.data, key.len);
         struct spans *spans = keyed_value(of_key);
-        spans_remove(spans, spans_meet(spans, span_of(e)->start, span_of(e)->end));
+        spans_remove(spans, spans_meet(spans, span_of(e)->start, span_of(e)->end, true));
         if (spans->count == 0)
             keyed_remove(o->index, of_key);
         keyed_remove(o->sessions, e);
@@ -445,6 +466,6 @@ struct operator *session_new(const struct plan_node *node, const struct plan_nod
         o->shards[s].indexed = true;
         o->shards[s].scratch.max = MIB(256);
     }
-    o->partials = partials_new(&o->accumulators, node->window.nkey, nworkers);
+    o->partials = partials_new(&o->accumulators, node->window.nkey, true, nworkers);
     return &o->op;
 }

@@ -8,20 +8,22 @@ int64_t span_end(int64_t start, int64_t length)
     return __builtin_add_overflow(start, length, &end) ? INT64_MAX : end;
 }
 
-struct meeting spans_meet(struct spans *s, int64_t start, int64_t end)
+static bool reaches(int64_t end, int64_t start, bool touching) { return touching ? end >= start : end > start; }
+
+struct meeting spans_meet(struct spans *s, int64_t start, int64_t end, bool touching)
 {
     struct span **items = spans_items(s);
     uint32_t low = 0, high = s->count;
     if (high && items[high - 1]->start <= start) /* time goes on: mostly it is the last one, or behind it */
-        low = high - (items[high - 1]->end > start);
+        low = high - reaches(items[high - 1]->end, start, touching);
     while (low < high) { /* the first that ends behind the start */
         uint32_t middle = low + (high - low) / 2;
-        if (items[middle]->end > start)
+        if (reaches(items[middle]->end, start, touching))
             high = middle;
         else
             low = middle + 1;
     }
-    while (high < s->count && items[high]->start < end)
+    while (high < s->count && reaches(end, items[high]->start, touching))
         high++;
     return (struct meeting){low, high};
 }

@@ -1,5 +1,5 @@
-/* Spans of time [start, end) that do not overlap, in order: the sessions of one key. The spans themselves belong to
- * somebody else.
+/* Spans of time [start, end) that do not overlap, in order: the sessions of one key, which do not touch either, or its
+ * panes, which may. The spans themselves belong to somebody else.
  */
 #pragma once
 
@@ -23,14 +23,15 @@ struct spans { /* zero: none */
 
 static inline struct span **spans_items(struct spans *s) { return s->cap ? s->many : &s->one; }
 
-/* [from, to) of the items: those that some other span overlaps; none: from == to is its place. */
+/* [from, to) of the items: those that some other span overlaps, or touches; none: from == to is its place. */
 struct meeting {
     uint32_t from, to;
 };
 
 /* The end of a span from `start`, as far as time goes. */
 int64_t span_end(int64_t start, int64_t length);
-struct meeting spans_meet(struct spans *s, int64_t start, int64_t end);
+/* touching: spans that end where the other begins meet, too. */
+struct meeting spans_meet(struct spans *s, int64_t start, int64_t end, bool touching);
 /* One takes the place of those it met. */
 void spans_replace(struct spans *s, struct meeting met, struct span *with);
 void spans_remove(struct spans *s, struct meeting met);

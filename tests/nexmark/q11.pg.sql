@@ -3,7 +3,7 @@ FROM (
     SELECT bidder, date_time, count(*) FILTER (WHERE begins) OVER (PARTITION BY bidder ORDER BY date_time, n) AS session
     FROM (
         SELECT bidder, date_time, n,
-               date_time - lag(date_time) OVER (PARTITION BY bidder ORDER BY date_time, n) >= interval '10 s' AS begins
+               date_time - lag(date_time) OVER (PARTITION BY bidder ORDER BY date_time, n) > interval '10 s' AS begins
         FROM bid
     ) AS gaps
 ) AS sessions

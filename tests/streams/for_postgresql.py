@@ -40,7 +40,7 @@ def session(m: re.Match) -> str:
     return (f"(SELECT *, min({ts}) OVER ({by}{',' if keys else 'PARTITION BY'} run) AS window_start, "
             f"max({ts}) OVER ({by}{',' if keys else 'PARTITION BY'} run) + interval '{gap}' AS window_end FROM "
             f"(SELECT *, sum(fresh) OVER ({by} ORDER BY {ts}) AS run FROM "
-            f"(SELECT *, CASE WHEN {ts} - lag({ts}) OVER ({by} ORDER BY {ts}) < interval '{gap}' THEN 0 ELSE 1 END "
+            f"(SELECT *, CASE WHEN {ts} - lag({ts}) OVER ({by} ORDER BY {ts}) <= interval '{gap}' THEN 0 ELSE 1 END "
             f"AS fresh FROM {t}) x) y) AS {t}")
 
 

@@ -247,6 +247,26 @@ def check_late(kind: str) -> None:
     assert found["appended"] == found["on change"], differ(found["appended"], found["on change"])
 
 
+# ---- a row that is there twice is two rows, also to an output contract ----
+
+def refused_as_often_as_it_is_there(folder: Path) -> None:
+    (folder / "a.ndjson").write_text('{"k":1,"v":-5}\n{"k":2,"v":7}\n')
+    (folder / "b.ndjson").write_text('{"k":1}\n{"k":2}\n' * 3)  # each meets three that are equal
+    (folder / "p.sql").write_text(
+        tables(folder, "k int, v int")
+        + f"CREATE SERVER out FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/out.ndjson');\n"
+        "CREATE FOREIGN TABLE out (v int, CONSTRAINT positive CHECK (v > 0)) SERVER out;\n"
+        "INSERT INTO out SELECT a.v FROM a JOIN b ON a.k = b.k;\n"
+        + result_of("SELECT rules FROM bourn.rejected", "rules text", folder / "dead.ndjson", "dead"))
+    env = {"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")}
+    suite.command([BOURN, "run", "--quiet", folder / "p.sql"], cwd=folder, env=env)
+    assert (folder / "out.ndjson").read_text().splitlines() == ['{"v":7}'] * 3
+    assert (folder / "dead.ndjson").read_text().splitlines() == ['{"rules":"positive"}'] * 3
+    said = suite.command([BOURN, "query", folder / "p.sql", "--json", "-e",
+                          "SELECT rows_in, rows_out, rejected FROM bourn.ledger WHERE name = 'out'"], env=env).stdout
+    assert json.loads(said) == {"rows_in": 6, "rows_out": 3, "rejected": 3}, said
+
+
 # ---- queries nobody thought of ----
 
 RANDOM_CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (20, 8, []), (3, 2, [0.03, 0.02])]
@@ -457,6 +477,7 @@ def after_every_epoch_of_random_queries(folder: Path, postgres: Postgres) -> Non
 
 def main() -> None:
     closing.run(suite)
+    suite.run(refused_as_often_as_it_is_there)
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
     with Postgres(suite.folder) as postgres:

@@ -34,12 +34,30 @@ def first_windows(events):
     return grouped.select("window.start", "window.end", F.col("count(1)"), F.col("sum(v)"))
 
 
+def joined(events, how):
+    """Of the rows of side a with those of side b that follow within four seconds. One stream, so that a batch is of
+    both."""
+    left = events.where("side = 'a'").select(F.col("id").alias("left_id"), F.col("k").alias("left_k"),
+                                             F.col("ts").alias("left_ts"))
+    right = events.where("side = 'b'").select(F.col("id").alias("right_id"), F.col("k").alias("right_k"),
+                                              F.col("ts").alias("right_ts"))
+    found = left.join(right, F.expr("left_k = right_k AND right_ts BETWEEN left_ts AND "
+                                    "left_ts + INTERVAL 4 SECONDS"), how)
+    return found.select("left_id") if how == "left_semi" else found.select("left_id", "right_id")
+
+
 QUERIES = {
     "tumble": lambda events: windows(events, "6 seconds"),
     "hop": lambda events: windows(events, "9 seconds", "3 seconds"),
     "session in time": sessions,
     "dedup in time": lambda events: first_of_each(events).select("id", "e", "ts"),
     "dedup in time, then windows": first_windows,
+    "session": sessions,
+    "dedup": lambda events: first_of_each(events).select("id", "e", "ts"),
+    "dedup, then windows": first_windows,
+    "inner join": lambda events: joined(events, "inner"),
+    "left join": lambda events: joined(events, "left_outer"),
+    "semi join": lambda events: joined(events, "left_semi"),
 }
 
 
@@ -52,7 +70,7 @@ def run(spark, folder: Path, name: str) -> list[list]:
     found: list[list] = []
     feed = folder / f"feed-{name.replace(' ', '-')}"
     feed.mkdir()
-    events = (spark.readStream.schema("id bigint, e string, k string, v bigint, ts timestamp")
+    events = (spark.readStream.schema("id bigint, e string, k string, side string, v bigint, ts timestamp")
               .json(str(feed)).withWatermark("ts", DELAY))
     query = (QUERIES[name](events).writeStream.outputMode("append")
              .foreachBatch(lambda rows, _: found[-1].extend([plain(value) for value in row] for row in rows.collect()))

@@ -27,6 +27,8 @@ BOURN = program()
 BATCHES = 40 if LONG else 14
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
+MEET = "a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + interval '4 s'"
+
 # as in batches.py
 QUERIES = {
     "tumble": ("ws timestamptz, we timestamptz, k text, n bigint, s numeric(20,0)",
@@ -43,7 +45,12 @@ QUERIES = {
                             "WITH first AS (SELECT DISTINCT ON (e) * FROM events) SELECT window_start, window_end, "
                             "count(*), sum(v) FROM tumble(first, ts, interval '3 s') "
                             "GROUP BY window_start, window_end"),
+    "inner join": ("left_id bigint, right_id bigint", f"SELECT a.id, b.id FROM a JOIN b ON {MEET}"),
+    "left join": ("left_id bigint, right_id bigint", f"SELECT a.id, b.id FROM a LEFT JOIN b ON {MEET}"),
+    "semi join": ("left_id bigint", f"SELECT a.id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE {MEET})"),
 }
+for name in ("session", "dedup", "dedup, then windows"):
+    QUERIES[name] = QUERIES[name.replace("session", "session in time").replace("dedup", "dedup in time")]
 
 
 def write_batches(folder: Path, batches: list[list[dict]]) -> list[str]:
@@ -66,7 +73,7 @@ def events() -> list[list[dict]]:
             back = rnd.choice([0, 0, 0, 1, 2, 5, rnd.randrange(6000) / 1000, 12, 30])
             at = BASE + datetime.timedelta(seconds=max(batch * 3 + rnd.randrange(3) - back, 0))
             rows.append({"id": len(sent) + len(rows), "e": f"e{rnd.randrange(150)}", "k": rnd.choice("abcdefgh"),
-                         "v": rnd.randrange(-5, 50), "ts": at})
+                         "side": rnd.choice("ab"), "v": rnd.randrange(-5, 50), "ts": at})
         rows += [dict(rnd.choice(sent), id=-1 - batch) for _ in range(2) if sent]
         sent += rows
         batches.append(rows)
@@ -86,7 +93,7 @@ def in_time(batches: list[list[dict]]) -> list[list[dict]]:
 def spark(folder: Path, names: list[str]) -> dict[str, list]:
     env = {**os.environ, "TZ": "UTC", "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": str(venv())}
     env.pop("SPARK_HOME", None)
-    suite.command([venv(), HERE / "batches.py", folder, *names], limit=170, env=env, cwd=folder)
+    suite.command([venv(), HERE / "batches.py", folder, *names], limit=1200, env=env, cwd=folder)
     return json.loads((folder / "spark.json").read_text())
 
 
@@ -96,8 +103,10 @@ def bourn(folder: Path, name: str, batches: list[str]) -> list[list]:
     folder.mkdir(exist_ok=True)
     (folder / "p.sql").write_text(
         f"CREATE SERVER file_in FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/in.ndjson', follow 'true');\n"
-        "CREATE FOREIGN TABLE events (id bigint, e text, k text, v bigint, "
-        "ts timestamptz OPTIONS (watermark '5 s') NOT NULL) SERVER file_in;\nSET bourn.epoch_interval = '10 s';\n"
+        "CREATE FOREIGN TABLE events (id bigint, e text, k text, side text, v bigint, "
+        "ts timestamptz OPTIONS (watermark '5 s') NOT NULL) SERVER file_in;\n"
+        "CREATE VIEW a AS SELECT * FROM events WHERE side = 'a';\n"
+        "CREATE VIEW b AS SELECT * FROM events WHERE side = 'b';\nSET bourn.epoch_interval = '10 s';\n"
         f"CREATE SERVER result FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/result.ndjson');\n"
         f"CREATE FOREIGN TABLE result ({columns}) SERVER result;\nINSERT INTO result {query};\n")
     found, before = [], 0
