@@ -229,8 +229,10 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     s->logged = s->now;
     s->logged.confirmed = -1; /* the log must name every sink before it keeps an outbox for it */
     for (uint32_t i = 0; i < m->nsinks; i++)
-        if (!strcmp(m->sinks[i].name, s->table->name))
+        if (!strcmp(m->sinks[i].name, s->table->name)) {
             s->now = s->logged = m->sinks[i];
+            break;
+        }
     struct sink_position found = {0};
     struct sink_config config = {.table = s->table->name,
                                  .identity = s->identity,
@@ -314,8 +316,8 @@ static int64_t interval_of(const struct publisher *p, const struct plan_table *t
                                                         : p->config.settings->commit_interval_us;
 }
 
-enum status publisher_new(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
-                          struct error *err)
+static enum status open_all(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
+                            struct error *err)
 {
     struct publisher *p = mem_zalloc(sizeof *p);
     p->config = *config;
@@ -335,6 +337,23 @@ enum status publisher_new(const struct publish_config *config, const struct mani
             return FAILED;
         }
     }
+    *ret = p;
+    return OK;
+}
+
+enum status publisher_try(const struct publish_config *config, const struct manifest *m, struct error *err)
+{
+    struct publisher *p;
+    TRY(open_all(config, m, &p, err));
+    publisher_free(p);
+    return OK;
+}
+
+enum status publisher_new(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
+                          struct error *err)
+{
+    struct publisher *p;
+    TRY(open_all(config, m, &p, err));
     if (resync_sinks(p, m, err) != OK) {
         publisher_free(p);
         return FAILED;

@@ -35,6 +35,9 @@ struct publish_status { /* of one sink, for status */
  * state are then written anew, once all others were found to be in order. */
 enum status publisher_new(const struct publish_config *config, const struct manifest *m, struct publisher **ret,
                           struct error *err);
+/* Would publisher_new find all sinks in order? They are opened and closed again; nothing is written. Of the graph only
+ * the plan is looked at. */
+enum status publisher_try(const struct publish_config *config, const struct manifest *m, struct error *err);
 /* Stops the threads; one that does not stop within a second is left behind, and the process must end. */
 void publisher_free(struct publisher *p);
 

@@ -516,6 +516,31 @@ static void record_sinks(struct rebuild *r, struct journal_record *record)
     record->sinks = sinks;
 }
 
+/* A target that is out of reach, or another's, is found before anything is written: its sinks as the record will name
+ * them are opened, once. */
+static enum status try_sinks(const struct rebuild *r, const struct journal_record *record, struct error *err)
+{
+    struct engine *e = r->e;
+    struct manifest then = *r->m;
+    then.epoch = record->epoch;
+    then.nsinks = 0;
+    then.sinks = arena_array(&r->change->arena, r->m->nsinks + record->nsinks + 1, sizeof *then.sinks);
+    for (uint32_t i = 0; i < record->nsinks; i++)
+        then.sinks[then.nsinks++] = record->sinks[i];
+    for (uint32_t i = 0; i < r->m->nsinks; i++)
+        then.sinks[then.nsinks++] = r->m->sinks[i]; /* the first of a name counts */
+    struct graph_config config = {.plan = e->plan, .pool = e->pool, .hash_seed = r->m->hash_seed,
+                                  .format = builtin_table_format};
+    struct graph *graph;
+    TRY(graph_new(&config, &graph, err));
+    struct publish_config publish = {.plan = e->plan, .store = e->store, .settings = &e->settings, .uuid = r->m->uuid,
+                                     .graph = graph, .stand_in = e->config.stand_in, .adopt = e->config.adopt,
+                                     .resync = e->config.resync};
+    enum status s = publisher_try(&publish, &then, err);
+    graph_free(graph);
+    return s == OK ? OK : error_prefix(err, "the pipeline was changed, and before anything of it is written");
+}
+
 static enum status make(struct rebuild *r, const char *sha, struct error *err)
 {
     bool rereads = r->change->rereads && r->m->epoch > 0;
@@ -526,11 +551,12 @@ static enum status make(struct rebuild *r, const char *sha, struct error *err)
                                     .plan = sha,
                                     .fingerprint = r->e->plan->fingerprint};
     r->ledger = (struct ledger){.from = record.epoch, .to = record.epoch};
+    record_sinks(r, &record);
+    TRY(try_sinks(r, &record, err));
     if (rereads)
         TRY(read_again(r, err));
     TRY(drop_state(r, &record, err));
     record_sources(r, &record);
-    record_sinks(r, &record);
     record.ledger = rereads ? &r->ledger : NULL;
     record.added = r->added;
     record.nadded = r->nadded;

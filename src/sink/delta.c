@@ -455,13 +455,25 @@ static enum status look_first(struct delta_sink *s, bool resync, int64_t *ret_ap
     return resync || delta_other_owner(s) ? OK : check_absence(s, *ret_applied, err);
 }
 
+/* Where there is no table yet nothing says that one can be made: better known now than with the first commit. */
+static enum status try_to_write(struct delta_sink *s, struct error *err)
+{
+    const char *name = arena_printf(&s->memory, "%s/_delta_log/.bourn", s->root);
+    if (s->table->version >= 0)
+        return OK;
+    if (store_put(s->store, name, slice_of("can it be written?\n"), err) != OK)
+        return error_prefix(err, "%s", s->place);
+    return store_discard(s->store, name, err);
+}
+
 static enum status delta_sink_open(const struct sink_config *config, struct sink **ret,
                                    struct sink_position *ret_position, struct error *err)
 {
     struct delta_sink *s = mem_zalloc(sizeof *s);
     s->base.ops = &delta_ops;
     struct sink_position position = {0};
-    if (configure(s, config, err) != OK || look_first(s, config->resync, &position.applied, err) != OK) {
+    if (configure(s, config, err) != OK || look_first(s, config->resync, &position.applied, err) != OK ||
+        try_to_write(s, err) != OK) {
         delta_free(&s->base);
         return FAILED;
     }

@@ -335,6 +335,28 @@ def a_sink_more_and_a_sink_less(folder: Path) -> None:
     fresh(place, OLD, "by_k", "everything")
 
 
+def a_target_out_of_reach_is_found_before_anything_is_written(folder: Path) -> None:
+    place = Place(folder)
+    place.grow(3000)
+    place.run(OLD)
+    plans = {record["plan"] for record in place.records() if "plan" in record}
+    segments = sorted((folder / "state/seg").iterdir())
+    (folder / "out/taken").write_text("a file, so no folder")
+    for connector, path in (("file", "out/taken/raw.ndjson"), ("delta", "out/taken")):
+        bad = CHANGED + RAW.replace("SERVER file OPTIONS (path '${HERE}/out/raw.ndjson')",
+                                    f"SERVER out OPTIONS (path '{'raw' if connector == 'delta' else path}')")
+        bad += f"CREATE SERVER out FOREIGN DATA WRAPPER {connector} "
+        bad += "OPTIONS (path '${HERE}/out/taken');" if connector == "delta" else ";"
+        said = place.run(bad, check=None)
+        assert said.returncode not in (0, 3) and "before anything of it is written" in said.stderr, said
+        assert {record["plan"] for record in place.records() if "plan" in record} <= plans
+        assert sorted((folder / "state/seg").iterdir()) == segments
+    place.grow(1000)
+    place.run(OLD)
+    assert not place.again()
+    fresh(place, OLD, "by_k", "everything")
+
+
 def dead_letters_go_on(folder: Path) -> None:
     place = Place(folder)
     place.grow(5000)
@@ -489,7 +511,8 @@ for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kep
              a_changed_where_is_rebuilt_from_there_down, postgresql_agrees, an_ended_input_is_closed_again,
              a_contract_changed_rebuilds_everything, windows_are_rebuilt, joined_with_a_table_that_is_new,
              several_workers_rebuild_the_same, epochs_within_a_large_poll, changed_again_and_again,
-             a_sink_more_and_a_sink_less, dead_letters_go_on, dead_letters_from_the_beginning,
+             a_sink_more_and_a_sink_less, a_target_out_of_reach_is_found_before_anything_is_written,
+             dead_letters_go_on, dead_letters_from_the_beginning,
              an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again, a_pipe_cannot_be_read_again,
              plan_says_what_is_wrong, the_old_pipeline_needs_its_variables, what_waits_is_published_by_the_old_plan):
     suite.run(test)
