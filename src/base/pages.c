@@ -8,18 +8,22 @@
 enum {
     CUT_FROM = 48 << 10, /* bytes: a shard's table of this size has 255 others beside it */
     CHUNK = 8 << 20,
+    SPARE_CHUNKS = 4,
     LINE = 64,
 };
 
 struct chunk {
     char *start;
     size_t size, cut, live; /* bytes from the start on that were given out; of these, not released */
+    bool used;              /* before it was cut this time: not zero any more */
 };
 
 struct pages {
     pthread_mutex_t lock;
     struct chunk *chunks; /* the last is the one that is cut */
     size_t nchunks, cap;
+    char *spare[SPARE_CHUNKS]; /* all of CHUNK bytes */
+    size_t nspare;
 };
 
 struct pages *pages_new(void)
@@ -37,6 +41,8 @@ void pages_free(struct pages *p)
         assert(p->chunks[i].live == 0);
         os_pages_unmap(p->chunks[i].start, p->chunks[i].size);
     }
+    for (size_t i = 0; i < p->nspare; i++)
+        os_pages_unmap(p->spare[i], CHUNK);
     pthread_mutex_destroy(&p->lock);
     free(p->chunks);
     free(p);
@@ -46,7 +52,10 @@ static size_t to_lines(size_t size) { return (size + LINE - 1) & ~(size_t)(LINE 
 
 static void drop_chunk(struct pages *p, size_t i)
 {
-    os_pages_unmap(p->chunks[i].start, p->chunks[i].size);
+    if (p->chunks[i].size == CHUNK && p->nspare < SPARE_CHUNKS)
+        p->spare[p->nspare++] = p->chunks[i].start;
+    else
+        os_pages_unmap(p->chunks[i].start, p->chunks[i].size);
     memmove(&p->chunks[i], &p->chunks[i + 1], (p->nchunks - i - 1) * sizeof *p->chunks);
     p->nchunks--;
 }
@@ -61,7 +70,8 @@ static struct chunk *add_chunk(struct pages *p, size_t size)
     }
     struct chunk *c = &p->chunks[p->nchunks++];
     *c = (struct chunk){.size = MAX(size, (size_t)CHUNK)};
-    c->start = os_pages_map(c->size);
+    c->used = c->size == CHUNK && p->nspare > 0;
+    c->start = c->used ? p->spare[--p->nspare] : os_pages_map(c->size);
     return c;
 }
 
@@ -78,7 +88,10 @@ void *pages_alloc(struct pages *p, size_t size)
     char *piece = c->start + c->cut;
     c->cut += whole;
     c->live += whole;
+    bool used = c->used;
     pthread_mutex_unlock(&p->lock);
+    if (used)
+        memset(piece, 0, whole);
     return piece;
 }
 
