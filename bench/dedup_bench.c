@@ -24,7 +24,7 @@ struct cost {
 };
 
 /* One epoch: event n happens at microsecond n; every 32nd is one of the last `reach` again. */
-static void epoch(struct expiring *s, uint64_t n, uint64_t reach, int64_t evict_us, struct buf *out, struct cost *c)
+static void epoch(struct expiring *s, uint64_t n, uint64_t reach, int64_t evict_us, struct cost *c)
 {
     for (uint32_t done = 0; done < EPOCH; done += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) {
@@ -35,15 +35,15 @@ static void epoch(struct expiring *s, uint64_t n, uint64_t reach, int64_t evict_
             rows[i] = i;
         }
         int64_t before = os_cpu_us();
-        expiring_insert_rows(s, ids, times, rows, BATCH, evict_us, fresh);
+        expiring_insert_rows(s, 0, ids, times, rows, BATCH, evict_us, fresh);
         c->insert_us += os_cpu_us() - before;
         for (uint32_t i = 0; i < BATCH; i++)
             c->duplicates += !fresh[i];
     }
     int64_t before = os_cpu_us();
     expiring_sweep(s, evict_us);
-    buf_clear(out);
-    (void)expiring_save(s, 0, SHARDS, out);
+    const struct buf *out;
+    (void)expiring_save(s, 0, &out);
     c->save_us += os_cpu_us() - before;
     c->saved_bytes += out->len;
     c->ids += EPOCH;
@@ -62,17 +62,15 @@ static void report(const char *what, const struct expiring *s, const struct cost
 int main(int argc, char **argv)
 {
     uint64_t live = (argc > 1 ? strtoull(argv[1], NULL, 10) : 10) * 1000000, n = 0;
-    struct expiring *s = expiring_new("bench", (int64_t)live);
-    struct buf out = BUF(GIB(1));
+    struct expiring *s = expiring_new("bench", (int64_t)live, 1);
     struct cost filling = {0}, steady = {0};
     for (; n < live; n += EPOCH)
-        epoch(s, n, live, INT64_MIN, &out, &filling);
+        epoch(s, n, live, INT64_MIN, &filling);
     report("filling", s, &filling);
     int64_t until = os_mono_us() + (argc > 2 ? strtoll(argv[2], NULL, 10) : 5) * 1000000;
     for (; os_mono_us() < until; n += EPOCH)
-        epoch(s, n, live / 2, (int64_t)n, &out, &steady);
+        epoch(s, n, live / 2, (int64_t)n, &steady);
     report("steady", s, &steady);
-    buf_release(&out);
     expiring_free(s);
     return 0;
 }

@@ -70,10 +70,11 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
 static void resolve_batch(struct dedup *d, const struct batch *b, struct prepared *p, unsigned from, unsigned to,
                           int64_t evict_us)
 {
+    uint32_t log = (from * d->nworkers + SHARDS - 1) / SHARDS; /* as the graph cuts shards into tasks */
     uint32_t rows[RESOLVE_AT_ONCE], n = 0, live = batch_live(b);
     const int64_t *time = b->cols[d->time_column].data;
     if (from == 0 && to == SHARDS && b->sel) {
-        expiring_insert_rows(d->seen, p->ids, time, b->sel, live, evict_us, p->first);
+        expiring_insert_rows(d->seen, log, p->ids, time, b->sel, live, evict_us, p->first);
         return;
     }
     for (uint32_t i = 0; i < live; i++) {
@@ -81,7 +82,7 @@ static void resolve_batch(struct dedup *d, const struct batch *b, struct prepare
         unsigned shard = expiring_shard(p->ids[rows[n]]);
         n += shard >= from && shard < to;
         if (n == RESOLVE_AT_ONCE || i + 1 == live) {
-            expiring_insert_rows(d->seen, p->ids, time, rows, n, evict_us, p->first);
+            expiring_insert_rows(d->seen, log, p->ids, time, rows, n, evict_us, p->first);
             n = 0;
         }
     }
@@ -116,13 +117,14 @@ static void dedup_finish(struct operator *op, struct op_context *c, struct parke
 static void dedup_save(struct operator *op, struct segment_writer *w)
 {
     struct dedup *d = (struct dedup *)op;
-    struct buf payload = BUF(GIB(8));
-    int64_t end_us = expiring_save(d->seen, 0, SHARDS, &payload);
-    if (payload.len) {
-        segment_add(w, SECTION_SET, op->id, EXPIRING_VERSION, &payload);
+    for (uint32_t log = 0; log < d->nworkers; log++) {
+        const struct buf *payload;
+        int64_t end_us = expiring_save(d->seen, log, &payload);
+        if (end_us == INT64_MIN)
+            continue;
+        segment_lend(w, SECTION_SET, op->id, EXPIRING_VERSION, payload);
         segment_sets_end(w, end_us);
     }
-    buf_release(&payload);
 }
 
 static enum status dedup_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
@@ -170,7 +172,7 @@ struct operator *dedup_new(const struct plan_node *node, const struct plan_node 
 {
     struct dedup *d = mem_zalloc(sizeof *d);
     d->op = (struct operator){&dedup_ops, node->id, node->name};
-    d->seen = expiring_new(node->id, node->dedup_horizon);
+    d->seen = expiring_new(node->id, node->dedup_horizon, nworkers);
     d->key = node->dedup_key;
     d->nkey = node->ndedup_key;
     assert(input->ntimes); /* the planner refuses a DISTINCT ON without an event time */

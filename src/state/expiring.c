@@ -31,7 +31,8 @@
 #include "base/os.h"
 #include "base/pages.h"
 
-enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, PENDING_KEEP = 64, GENERATIONS = 32 };
+enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, GENERATIONS = 32 };
+enum { LOG_KEEP = 64 << 10 }; /* bytes of a log that are never given back */
 enum { AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
 enum { TEND_EVERY = 2048 }; /* ids that are loaded: what is too much leaves memory */
 
@@ -42,6 +43,7 @@ enum { FULL = 80, SPARSE = 45, ROOMY = 64 };
 static const uint64_t code_mask = (UINT64_C(1) << 47) - 1;
 static const uint64_t time_span = (UINT64_C(1) << 47) - 1; /* times from base to below base + this have a code */
 static const uint64_t passed_bit = 1;
+static const size_t log_max = GIB(8);
 static const uint64_t record_span = UINT64_C(1) << 40;
 
 struct entry {
@@ -53,23 +55,16 @@ struct line {
 };
 static_assert(sizeof(struct line) == LINE, "a look-up touches one cache line");
 
-struct record {
-    struct hash128 id;
-    int64_t time_us;
-};
-
 struct generation {
     int64_t newest_us;
     uint32_t count;
 };
 
 /* What an insertion needs: one cache line. */
-struct shard {
+struct [[gnu::aligned(LINE)]] shard {
     struct line *lines; /* from pages_alloc, unless there are none */
     uint32_t nlines;
     uint32_t inserted, turn_at; /* in the open generation: when there are turn_at, look whether there is room */
-    uint32_t npending, pending_cap;
-    struct record *pending; /* inserted since the last save */
     int64_t base_us;
     int64_t newest_us; /* of the open generation */
     struct history *history;
@@ -84,7 +79,19 @@ struct history {
     struct generation generations[GENERATIONS]; /* closed, in the order of insertion */
 };
 
+/* What was inserted since the last save, as it is saved. Two buffers take turns: what was handed out is still being
+ * written while the next records come. */
+struct [[gnu::aligned(LINE)]] log {
+    struct buf out;
+    size_t head; /* where the open block begins in `out` */
+    struct expiring_block block;
+    int64_t newest_us;
+    struct buf saved;
+};
+
 struct expiring {
+    struct log *logs;
+    uint32_t nlogs;
     struct shard *shards; /* at a cache line's start, within `memory` */
     void *memory;
     struct pages *pages; /* where the lines of all shards lie */
@@ -106,10 +113,20 @@ static size_t memory_size(uint32_t nlines) { return (size_t)nlines * LINE; }
 /* Where the look-ups of a shard without entries go. */
 static struct line no_line;
 
-struct expiring *expiring_new(const char *name, int64_t horizon_us)
+static void log_init(struct log *l, int64_t horizon_us)
 {
-    assert(horizon_us > 0 && strlen(name) < SECTION_NAME_MAX);
+    *l = (struct log){.out = BUF(log_max), .saved = BUF(log_max), .newest_us = INT64_MIN};
+    l->block.horizon_us = horizon_us;
+}
+
+struct expiring *expiring_new(const char *name, int64_t horizon_us, uint32_t nlogs)
+{
+    assert(horizon_us > 0 && strlen(name) < SECTION_NAME_MAX && nlogs > 0);
     struct expiring *s = mem_zalloc(sizeof *s);
+    s->nlogs = nlogs;
+    s->logs = mem_aligned(LINE, nlogs * sizeof *s->logs);
+    for (uint32_t i = 0; i < nlogs; i++)
+        log_init(&s->logs[i], horizon_us);
     s->memory = mem_zalloc((SHARDS + 1) * sizeof *s->shards);
     s->shards = to_line(s->memory);
     s->pages = pages_new();
@@ -131,8 +148,12 @@ void expiring_free(struct expiring *s)
     for (unsigned i = 0; i < SHARDS; i++) {
         if (s->shards[i].nlines)
             pages_release(s->pages, s->shards[i].lines, memory_size(s->shards[i].nlines));
-        free(s->shards[i].pending);
     }
+    for (uint32_t i = 0; i < s->nlogs; i++) {
+        buf_release(&s->logs[i].out);
+        buf_release(&s->logs[i].saved);
+    }
+    free(s->logs);
     pages_free(s->pages);
     free(s->memory);
     free(s);
@@ -154,7 +175,9 @@ uint64_t expiring_bytes(const struct expiring *s)
 {
     uint64_t n = sizeof *s + (SHARDS + 1) * sizeof *s->shards;
     for (unsigned i = 0; i < SHARDS; i++)
-        n += memory_size(s->shards[i].nlines) + s->shards[i].pending_cap * sizeof(struct record);
+        n += memory_size(s->shards[i].nlines);
+    for (uint32_t i = 0; i < s->nlogs; i++)
+        n += sizeof s->logs[i] + s->logs[i].out.cap + s->logs[i].saved.cap;
     return n;
 }
 
@@ -508,39 +531,6 @@ static inline bool insert(struct expiring *s, struct hash128 id, int64_t time_us
     return true;
 }
 
-static inline bool insert_news(struct expiring *s, struct hash128 id, int64_t time_us, int64_t expired_us)
-{
-    if (!insert(s, id, time_us, expired_us))
-        return false;
-    struct shard *h = &s->shards[expiring_shard(id)];
-    if (unlikely(h->npending == h->pending_cap)) {
-        h->pending_cap = h->pending_cap ? h->pending_cap * 2 : 8;
-        h->pending = mem_realloc(h->pending, h->pending_cap * sizeof *h->pending);
-    }
-    h->pending[h->npending++] = (struct record){id, time_us};
-    return true;
-}
-
-bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us)
-{
-    return insert_news(s, id, time_us, expired_time(s, evict_us));
-}
-
-void expiring_insert_rows(struct expiring *s, const struct hash128 *ids, const int64_t *times_us, const uint32_t *rows,
-                          uint32_t n, int64_t evict_us, uint8_t *ret_fresh)
-{
-    int64_t expired_us = expired_time(s, evict_us);
-    for (uint32_t i = 0; heap_spills && i < n; i++)
-        want(s, ids[rows[i]]);
-    for (uint32_t i = 0; i < MIN(n, (uint32_t)AHEAD); i++)
-        prefetch(s, ids[rows[i]]);
-    for (uint32_t i = 0; i < n; i++) {
-        if (i + AHEAD < n)
-            prefetch(s, ids[rows[i + AHEAD]]);
-        ret_fresh[rows[i]] = insert_news(s, ids[rows[i]], times_us[rows[i]], expired_us);
-    }
-}
-
 /* ---- payload ---- */
 
 static const char block_magic[4] = "XSET";
@@ -562,67 +552,83 @@ bool expiring_read_block(const void *head, struct expiring_block *ret)
     return true;
 }
 
-/* Records in the order they are in, in as many blocks as their times need. */
-struct saving {
-    struct buf *out;
-    struct expiring_block block;
-    size_t head; /* where the block begins in `out` */
-    int64_t newest_us;
-};
+/* ---- what is new ---- */
 
-static void finish_block(struct saving *v)
+static void finish_block(struct log *l)
 {
-    if (v->block.count && !v->out->overflow)
-        store_u32(v->out->data + v->head + 4, v->block.count);
+    if (l->block.count && !l->out.overflow)
+        store_u32(l->out.data + l->head + 4, l->block.count);
 }
 
-static void begin_block(struct saving *v, int64_t base_us)
+static void begin_block(struct log *l, int64_t base_us)
 {
-    finish_block(v);
-    v->head = v->out->len;
-    v->block.count = 0;
-    v->block.base_us = base_us;
-    expiring_put_block(v->out, &v->block);
+    finish_block(l);
+    l->head = l->out.len;
+    l->block.count = 0;
+    l->block.base_us = base_us;
+    expiring_put_block(&l->out, &l->block);
 }
 
-static void save_records(struct saving *v, const struct record *records, uint32_t n)
+/* As many blocks as the times need; log_max is far from where a block's number of records ends. */
+static inline void note(struct log *l, struct hash128 id, int64_t time_us)
 {
+    if (unlikely(l->block.count == 0 || (uint64_t)time_us - (uint64_t)l->block.base_us >= record_span))
+        begin_block(l, saturating_sub(time_us, (int64_t)(record_span / 2)));
+    char *to = buf_reserve(&l->out, EXPIRING_RECORD);
+    if (unlikely(!to))
+        return;
+    store_u64(to, id.lo);
+    store_u64(to + 8, id.hi >> 40 << 40 | ((uint64_t)time_us - (uint64_t)l->block.base_us));
+    l->out.len += EXPIRING_RECORD;
+    l->block.count++;
+    l->newest_us = MAX(l->newest_us, time_us);
+}
+
+bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us)
+{
+    if (!insert(s, id, time_us, expired_time(s, evict_us)))
+        return false;
+    note(&s->logs[0], id, time_us);
+    return true;
+}
+
+void expiring_insert_rows(struct expiring *s, uint32_t log, const struct hash128 *ids, const int64_t *times_us,
+                          const uint32_t *rows, uint32_t n, int64_t evict_us, uint8_t *ret_fresh)
+{
+    int64_t expired_us = expired_time(s, evict_us);
+    assert(log < s->nlogs);
+    for (uint32_t i = 0; heap_spills && i < n; i++)
+        want(s, ids[rows[i]]);
+    for (uint32_t i = 0; i < MIN(n, (uint32_t)AHEAD); i++)
+        prefetch(s, ids[rows[i]]);
     for (uint32_t i = 0; i < n; i++) {
-        int64_t time_us = records[i].time_us;
-        if (v->block.count == 0 || v->block.count == UINT32_MAX ||
-            (uint64_t)time_us - (uint64_t)v->block.base_us >= record_span)
-            begin_block(v, saturating_sub(time_us, (int64_t)(record_span / 2)));
-        char *to = buf_reserve(v->out, EXPIRING_RECORD);
-        if (!to)
-            return;
-        store_u64(to, records[i].id.lo);
-        store_u64(to + 8, records[i].id.hi >> 40 << 40 | ((uint64_t)time_us - (uint64_t)v->block.base_us));
-        v->out->len += EXPIRING_RECORD;
-        v->block.count++;
-        v->newest_us = MAX(v->newest_us, time_us);
+        uint32_t row = rows[i];
+        if (i + AHEAD < n)
+            prefetch(s, ids[rows[i + AHEAD]]);
+        ret_fresh[row] = insert(s, ids[row], times_us[row], expired_us);
+        if (ret_fresh[row])
+            note(&s->logs[log], ids[row], times_us[row]);
     }
 }
 
-int64_t expiring_save(struct expiring *s, unsigned from, unsigned to, struct buf *out)
+int64_t expiring_save(struct expiring *s, uint32_t log, const struct buf **ret)
 {
-    assert(from <= to && to <= SHARDS);
-    struct saving saving = {.out = out, .block = {.horizon_us = s->horizon_us}, .newest_us = INT64_MIN};
-    bool forget = os_planted_bug("expiring-not-saved"), any = false;
-    for (unsigned i = from; i < to; i++) {
-        struct shard *h = &s->shards[i];
-        any |= h->npending > 0;
-        if (!forget)
-            save_records(&saving, h->pending, h->npending);
-        /* What one large epoch needed is not kept for ever. */
-        if (h->pending_cap > PENDING_KEEP && h->npending < h->pending_cap / 4) {
-            free(h->pending);
-            h->pending = NULL;
-            h->pending_cap = 0;
-        }
-        h->npending = 0;
-    }
-    finish_block(&saving);
-    return any ? expiring_end(saving.newest_us, s->horizon_us) : INT64_MIN;
+    assert(log < s->nlogs);
+    struct log *l = &s->logs[log];
+    finish_block(l);
+    struct buf out = l->out;
+    int64_t newest_us = l->newest_us;
+    l->out = l->saved;
+    l->saved = out;
+    if (l->out.cap > LOG_KEEP && l->out.cap / 4 > out.len) /* what one large epoch needed is not kept for ever */
+        buf_release(&l->out);
+    buf_clear(&l->out);
+    if (os_planted_bug("expiring-not-saved"))
+        buf_clear(&l->saved);
+    l->block.count = 0;
+    l->newest_us = INT64_MIN;
+    *ret = &l->saved;
+    return newest_us == INT64_MIN ? INT64_MIN : expiring_end(newest_us, s->horizon_us);
 }
 
 static enum status odd(const struct expiring *s, const char *what, struct error *err)

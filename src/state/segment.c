@@ -43,6 +43,7 @@ static const size_t section_max = GIB(16);
 struct part {
     struct section section;
     struct buf payload;
+    bool lent;      /* the payload is somebody else's */
     int64_t end_us; /* of a set */
 };
 
@@ -96,6 +97,13 @@ void segment_add(struct segment_writer *w, enum section_kind kind, const char *n
     *b = (struct buf)BUF(b->max);
 }
 
+void segment_lend(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version,
+                  const struct buf *b)
+{
+    *segment_section(w, kind, name, version) = *b;
+    w->parts[w->count - 1]->lent = true;
+}
+
 void segment_sets_end(struct segment_writer *w, int64_t end_us)
 {
     assert(w->count > 0 && w->parts[w->count - 1]->section.kind == SECTION_SET);
@@ -129,7 +137,8 @@ bool segment_is_empty(const struct segment_writer *w)
 void segment_writer_reset(struct segment_writer *w)
 {
     for (uint32_t i = 0; i < w->count; i++) {
-        buf_release(&w->parts[i]->payload);
+        if (!w->parts[i]->lent)
+            buf_release(&w->parts[i]->payload);
         free(w->parts[i]);
     }
     w->count = 0;

@@ -13,6 +13,7 @@
 #include "state/merge.h"
 
 static const int64_t second = 1000000, day = 86400 * INT64_C(1000000);
+enum { LOGS = 2 };
 static struct error err;
 
 static uint64_t random_state = 88172645463325252u;
@@ -26,10 +27,24 @@ static uint64_t random_u64(void)
 
 static struct hash128 id_of(uint64_t n) { return hash128(&n, sizeof n, 42); }
 
+/* Of both logs, one behind the other; what was handed out the last time is not looked at any more. */
+static int64_t save_all(struct expiring *s, struct buf *out)
+{
+    int64_t end = INT64_MIN;
+    for (uint32_t log = 0; log < LOGS; log++) {
+        const struct buf *saved;
+        int64_t end_of_log = expiring_save(s, log, &saved);
+        end = MAX(end, end_of_log);
+        assert_false(saved->overflow);
+        buf_put_slice(out, buf_slice(saved));
+    }
+    return end;
+}
+
 static void test_basics(void **state)
 {
     (void)state;
-    struct expiring *s = expiring_new("dedup", 10 * second);
+    struct expiring *s = expiring_new("dedup", 10 * second, LOGS);
     assert_true(expiring_insert(s, id_of(1), 100 * second, INT64_MIN));
     assert_false(expiring_insert(s, id_of(1), 105 * second, INT64_MIN)); /* keeps the time of the first */
     assert_false(expiring_insert(s, id_of(1), 105 * second, 110 * second - 1));
@@ -45,7 +60,7 @@ static void test_basics(void **state)
 static void test_every_bit(void **state)
 {
     (void)state;
-    struct expiring *s = expiring_new("dedup", second);
+    struct expiring *s = expiring_new("dedup", second, LOGS);
     struct hash128 base = id_of(7);
     assert_true(expiring_insert(s, base, 0, INT64_MIN));
     for (int bit = 0; bit < 88; bit++) {
@@ -79,6 +94,14 @@ static bool model_insert(struct model *m, int i, int64_t time, int64_t horizon, 
     return true;
 }
 
+static bool insert_into(uint32_t log, struct expiring *s, struct hash128 id, int64_t time, int64_t evict)
+{
+    uint32_t row = 0;
+    uint8_t fresh;
+    expiring_insert_rows(s, log, &id, &time, &row, 1, evict, &fresh);
+    return fresh;
+}
+
 /* Saved sections, as segments would keep them. */
 static struct buf sections[256];
 static int nsections;
@@ -86,13 +109,13 @@ static int nsections;
 static struct expiring *reload(struct expiring *s, int64_t horizon, int64_t evict)
 {
     expiring_free(s);
-    s = expiring_new("dedup", horizon);
+    s = expiring_new("dedup", horizon, LOGS);
     for (int i = 0; i < nsections; i++)
         if (sections[i].len) /* a segment leaves an empty one out */
             assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&sections[i]), evict, &err), OK);
     AUTO(buf) nothing = BUF(100);
-    expiring_save(s, 0, SHARDS, &nothing);
-    assert_int_equal(nothing.len, 0); /* what was loaded is no news */
+    assert_true(save_all(s, &nothing) == INT64_MIN); /* what was loaded is no news */
+    assert_int_equal(nothing.len, 0);
     return s;
 }
 
@@ -108,7 +131,7 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards
 {
     static struct model m;
     memset(&m, 0, sizeof m);
-    struct expiring *s = expiring_new("dedup", horizon);
+    struct expiring *s = expiring_new("dedup", horizon, LOGS);
     int64_t clock = 1700000000 * second, evict = INT64_MIN;
     nsections = 0;
     for (int step = 1; step <= STEPS; step++) {
@@ -119,16 +142,14 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards
                 expiring_sweep(s, evict);
             if (step % 4000 == 0) {
                 sections[nsections] = (struct buf)BUF(MIB(100));
-                unsigned cut = (unsigned)(random_u64() % SHARDS);
-                expiring_save(s, 0, cut, &sections[nsections]);
-                expiring_save(s, cut, SHARDS, &sections[nsections++]);
+                save_all(s, &sections[nsections++]);
             }
             if (step % 40000 == 0)
                 s = reload(s, horizon, evict);
         }
         int i = (int)(random_u64() % IDS);
         int64_t time = clock - (int64_t)(random_u64() % (uint64_t)(40 * pace));
-        assert_int_equal(expiring_insert(s, model_id(i, shards), time, evict),
+        assert_int_equal(insert_into((unsigned)(random_u64() % LOGS), s, model_id(i, shards), time, evict),
                          model_insert(&m, i, time, horizon, evict));
     }
     while (nsections)
@@ -155,7 +176,7 @@ static void test_turnover(void **state)
     (void)state;
     enum { LIVE = 20000, TURNS = 30 };
     AUTO(buf) out = BUF(MIB(10));
-    struct expiring *s = expiring_new("dedup", LIVE);
+    struct expiring *s = expiring_new("dedup", LIVE, LOGS);
     for (int64_t n = 0; n < TURNS * LIVE; n++) {
         int64_t time = n % 100 == 0 ? n + LIVE / 2 : n / 5000 % 2 ? n - LIVE + 100 : n, evict = MAX(n, INT64_C(1));
         struct hash128 id = model_id((int)n, 1), old = model_id((int)(n - 90), 1);
@@ -165,7 +186,7 @@ static void test_turnover(void **state)
         if (n % 1000 == 0) {
             expiring_sweep(s, evict);
             buf_clear(&out);
-            (void)expiring_save(s, 0, SHARDS, &out);
+            (void)save_all(s, &out);
             assert_true(n < LIVE || expiring_bytes(s) < 40 * LIVE * 2 + 300000);
         }
     }
@@ -176,15 +197,15 @@ static void test_turnover(void **state)
 static void test_blocks(void **state)
 {
     (void)state;
-    struct expiring *s = expiring_new("dedup", day);
+    struct expiring *s = expiring_new("dedup", day, LOGS);
     AUTO(buf) out = BUF(MIB(1));
     for (uint64_t i = 0; i < 100; i++)
         assert_true(expiring_insert(s, id_of(i), (int64_t)(i % 10) * 100 * day, INT64_MIN));
-    assert_int_equal(expiring_save(s, 0, SHARDS, &out), 901 * day);
+    assert_int_equal(save_all(s, &out), 901 * day);
     assert_in_range(out.len, 100 * EXPIRING_RECORD + 10 * EXPIRING_BLOCK_HEAD,
                     100 * (EXPIRING_RECORD + EXPIRING_BLOCK_HEAD));
     expiring_free(s);
-    s = expiring_new("dedup", day);
+    s = expiring_new("dedup", day, LOGS);
     assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&out), INT64_MIN, &err), OK);
     assert_int_equal(expiring_count(s), 100);
     for (int64_t t = 0; t < 10; t++) {
@@ -206,7 +227,7 @@ static void test_rows(void **state)
     static int64_t times[N];
     static uint32_t rows[N];
     static uint8_t fresh[N];
-    struct expiring *all = expiring_new("dedup", 1000), *single = expiring_new("dedup", 1000);
+    struct expiring *all = expiring_new("dedup", 1000, LOGS), *single = expiring_new("dedup", 1000, LOGS);
     for (int64_t round = 0; round < 5; round++) {
         uint32_t n = 0;
         for (uint32_t i = 0; i < N; i++) {
@@ -216,7 +237,7 @@ static void test_rows(void **state)
             if (random_u64() % 4)
                 rows[n++] = i;
         }
-        expiring_insert_rows(all, ids, times, rows, n, round * 900, fresh);
+        expiring_insert_rows(all, 1, ids, times, rows, n, round * 900, fresh);
         for (uint32_t i = 0, k = 0; i < N; i++) {
             bool wanted = k < n && rows[k] == i;
             assert_int_equal(fresh[i], wanted ? expiring_insert(single, ids[i], times[i], round * 900) : 7);
@@ -232,7 +253,7 @@ static void test_rows(void **state)
 static void test_distant_times(void **state)
 {
     (void)state;
-    struct expiring *s = expiring_new("dedup", day);
+    struct expiring *s = expiring_new("dedup", day, LOGS);
     int64_t year = 365 * day, start = 1577836800 * second;
     /* Forty years of history pass through, a day at a time. */
     for (int64_t d = 0; d < 40 * 365; d++) {
@@ -247,7 +268,7 @@ static void test_distant_times(void **state)
     }
     expiring_free(s);
     /* Older and older in one shard, within what 47 bits reach: exact. */
-    s = expiring_new("dedup", day);
+    s = expiring_new("dedup", day, LOGS);
     struct hash128 id = id_of(1);
     for (int64_t y = 0; y <= 3; y++, id.lo += UINT64_C(1) << 50)
         assert_true(expiring_insert(s, id, start - y * year, INT64_MIN));
@@ -258,7 +279,7 @@ static void test_distant_times(void **state)
     }
     expiring_free(s);
     /* One epoch without a watermark that holds 1970 and 2026: late to forget, never early. */
-    s = expiring_new("dedup", day);
+    s = expiring_new("dedup", day, LOGS);
     assert_true(expiring_insert(s, id_of(1), 56 * year, INT64_MIN));
     for (uint64_t i = 2; i < 2000; i++)
         assert_true(expiring_insert(s, id_of(i), (int64_t)i * second, INT64_MIN));
@@ -267,7 +288,7 @@ static void test_distant_times(void **state)
     assert_false(expiring_insert(s, id_of(1), 0, 56 * year));
     assert_true(expiring_insert(s, id_of(1), 57 * year, 56 * year + day));
     expiring_free(s);
-    s = expiring_new("dedup", day);
+    s = expiring_new("dedup", day, LOGS);
     for (uint64_t i = 2; i < 2000; i++)
         assert_true(expiring_insert(s, id_of(i), (int64_t)i * second, INT64_MIN));
     assert_true(expiring_insert(s, id_of(1), 56 * year, INT64_MIN));
@@ -302,13 +323,13 @@ static void test_memory(void **state)
 {
     (void)state;
     uint64_t before = os_memory_resident(), next = 100000;
-    struct expiring *s = expiring_new("dedup", day);
+    struct expiring *s = expiring_new("dedup", day, LOGS);
     struct buf out = BUF(MIB(10));
     for (uint64_t n = 1; n <= 10000000; n++) {
         assert_true(expiring_insert(s, id_of(n), (int64_t)n, INT64_MIN));
         if (n % 10000 == 0) {
             buf_clear(&out);
-            expiring_save(s, 0, SHARDS, &out);
+            save_all(s, &out);
             assert_int_equal(out.len, EXPIRING_BLOCK_HEAD + 10000 * EXPIRING_RECORD); /* one block */
         }
         if (n == next) {
@@ -326,7 +347,7 @@ static void test_sweep_bounds_memory(void **state)
 {
     (void)state;
     enum { RATE = 20000 }; /* an epoch */
-    struct expiring *s = expiring_new("dedup", 100 * second);
+    struct expiring *s = expiring_new("dedup", 100 * second, LOGS);
     uint64_t n = 0, resident = 0;
     struct buf out = BUF(MIB(10));
     for (int64_t epoch = 1; epoch <= 400; epoch++) {
@@ -336,7 +357,7 @@ static void test_sweep_bounds_memory(void **state)
             assert_true(expiring_insert(s, id_of(n++), epoch * second, evict));
         expiring_sweep(s, evict);
         buf_clear(&out);
-        expiring_save(s, 0, SHARDS, &out);
+        save_all(s, &out);
         if (epoch > 130 && epoch < 250)
             assert_true(expiring_count(s) <= (uint64_t)RATE * (102 + 100 / 8 + 2));
         if (epoch == 250)
@@ -353,20 +374,20 @@ static void test_sweep_bounds_memory(void **state)
 static void test_bad_payloads(void **state)
 {
     (void)state;
-    struct expiring *s = expiring_new("dedup", day);
+    struct expiring *s = expiring_new("dedup", day, LOGS);
     struct buf good = BUF(MIB(1));
     for (uint64_t i = 0; i < 20; i++)
         assert_true(expiring_insert(s, id_of(i), second, INT64_MIN));
-    expiring_save(s, 0, SHARDS, &good);
+    save_all(s, &good);
     expiring_free(s);
     assert_memory_equal(good.data, "XSET\24\0\0\0", 8);
     for (size_t n = 1; n < good.len; n++) {
-        s = expiring_new("dedup", day);
+        s = expiring_new("dedup", day, LOGS);
         assert_int_equal(expiring_load(s, EXPIRING_VERSION, (struct slice){good.data, n}, INT64_MIN, &err), FAILED);
         assert_int_equal(err.code, ERR_CORRUPT);
         expiring_free(s);
     }
-    s = expiring_new("dedup", day);
+    s = expiring_new("dedup", day, LOGS);
     assert_int_equal(expiring_load(s, 1, buf_slice(&good), INT64_MIN, &err), FAILED);
     assert_int_equal(err.code, ERR_STATE); /* of before 0.1.0: refused by name */
     assert_non_null(strstr(err.text, "version 1"));
@@ -375,7 +396,7 @@ static void test_bad_payloads(void **state)
     assert_int_equal(err.code, ERR_CORRUPT);
     good.data[0] = 'X';
     expiring_free(s);
-    s = expiring_new("dedup", 2 * day);
+    s = expiring_new("dedup", 2 * day, LOGS);
     assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&good), INT64_MIN, &err), FAILED);
     assert_int_equal(err.code, ERR_STATE);
     expiring_free(s);
@@ -386,7 +407,7 @@ static struct segment_ref put_ids(struct store *store, struct expiring *s, int64
 {
     struct segment_writer *w = segment_writer_new();
     struct segment_ref ref;
-    segment_sets_end(w, expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION)));
+    segment_sets_end(w, save_all(s, segment_section(w, SECTION_SET, "dedup", EXPIRING_VERSION)));
     assert_int_equal(segment_put(w, store, epoch, epoch, 1, 0, &ref, &err), OK);
     segment_writer_free(w);
     return ref;
@@ -407,7 +428,7 @@ static void test_merge(void **state)
     (void)state;
     enum { EACH = 30000, PARTS = 8 };
     struct store *store = memory_store_new();
-    struct expiring *s = expiring_new("dedup", 10 * second);
+    struct expiring *s = expiring_new("dedup", 10 * second, LOGS);
     struct segment_ref refs[PARTS], merged, results[MERGE_RESULTS];
     uint32_t n;
     for (int64_t e = 0; e < PARTS; e++) {
@@ -431,7 +452,7 @@ static void test_merge(void **state)
     assert_int_equal(segment_read(g, section, &payload, &err), OK);
     assert_int_equal(section->version, EXPIRING_VERSION);
     segment_close(g);
-    s = expiring_new("dedup", 10 * second);
+    s = expiring_new("dedup", 10 * second, LOGS);
     assert_int_equal(expiring_load(s, EXPIRING_VERSION, buf_slice(&payload), evict, &err), OK);
     assert_int_equal(expiring_count(s), records);
     for (uint64_t i = 0; i < PARTS * EACH; i++)
@@ -511,7 +532,7 @@ static void test_merge_apart(void **state)
     (void)state;
     enum { EACH = MERGE_SETS_APART / 16, PARTS = 4 };
     struct store *store = memory_store_new();
-    struct expiring *s = expiring_new("dedup", 10 * second);
+    struct expiring *s = expiring_new("dedup", 10 * second, LOGS);
     struct segment_ref refs[PARTS], merged[MERGE_RESULTS];
     uint32_t n;
     for (int64_t e = 0; e < PARTS; e++) {
@@ -519,7 +540,7 @@ static void test_merge_apart(void **state)
         struct keyed_change c = {(uint8_t)e, false, {"k", 1}, {"12345678", 8}};
         for (uint64_t i = 0; i < EACH; i++)
             assert_true(expiring_insert(s, id_of((uint64_t)e * EACH + i), e * second, INT64_MIN));
-        segment_sets_end(w, expiring_save(s, 0, SHARDS, segment_section(w, SECTION_SET, "d", EXPIRING_VERSION)));
+        segment_sets_end(w, save_all(s, segment_section(w, SECTION_SET, "d", EXPIRING_VERSION)));
         keyed_put_change(segment_section(w, SECTION_KEYED, "t", 1), &c);
         segment_take_sets(w, GIB(1), apart);
         assert_true(segment_is_empty(apart));
@@ -552,7 +573,7 @@ static void test_merge_for_ever(void **state)
     static struct segment_ref refs[MERGE_FANOUT * (MERGE_LEVEL_MAX + 2)];
     uint32_t n = 0, most = 0;
     struct store *store = memory_store_new();
-    struct expiring *s = expiring_new("dedup", HORIZON);
+    struct expiring *s = expiring_new("dedup", HORIZON, LOGS);
     for (int64_t e = 1; e <= EPOCHS; e++) {
         uint32_t chosen[MERGE_MAX], count;
         assert_true(expiring_insert(s, id_of((uint64_t)e), e, e - 1));
