@@ -6,8 +6,8 @@
  *     char *table = pages_alloc(p, size);       // zeroed, at a cache line's start
  *     pages_release(p, table, size);            // the same size
  *
- * Pieces of a chunk are cut one behind the other; a chunk whose pieces are all released is cut anew, or goes back to the
- * kernel when there are some in reserve. New memory is dear: the kernel clears it, and its host may have to find it
+ * Pieces of a chunk are cut one behind the other; a chunk whose pieces are all released is cut anew, or goes back to
+ * the kernel when there are some in reserve. New memory is dear: the kernel clears it, and its host may have to find it
  * first. That suits tables that are made and released at about the same times, seldom, as the shards of a table that
  * grows are. May be called from any thread.
  */

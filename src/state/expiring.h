@@ -17,16 +17,16 @@
 #include "state/segment.h"
 
 struct expiring;
-/* name: stable identity in segments; horizon in microseconds, > 0. What is inserted goes into one of `nlogs` logs, which
- * saves hand out: threads that insert at once have a log each. */
+/* name: stable identity in segments; horizon in microseconds, > 0. What is inserted goes into one of `nlogs` logs,
+ * which saves hand out: threads that insert at once have a log each. */
 struct expiring *expiring_new(const char *name, int64_t horizon_us, uint32_t nlogs);
 void expiring_free(struct expiring *s);
 
 static inline unsigned expiring_shard(struct hash128 id) { return (unsigned)(id.hi >> 56); }
 
 /* true: the id is new (or was expired: time + horizon <= evict_us) and is now remembered with `time_us`, part of the
- * next save of log 0. false: it is there, unexpired, and nothing changed. evict_us INT64_MIN: nothing expires. evict_us never
- * goes back. ids are hashes: all their bits are taken to be random. */
+ * next save of log 0. false: it is there, unexpired, and nothing changed. evict_us INT64_MIN: nothing expires. evict_us
+ * never goes back. ids are hashes: all their bits are taken to be random. */
 bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us);
 /* The same for rows[0..n) of columns of ids and times, in this order, with the memory of later rows on its way while
  * one is decided; ret_fresh is by row, too. */
