@@ -1,5 +1,9 @@
 /* Closing an epoch: the order here is the promise. Balance first, then the segment (state changes and outbox, fsynced),
  * then the record, which is THE commit point, and only then anybody outside sees anything.
+ *
+ * A large segment is written by a thread while the next epoch is read: that one needs the state in memory, not the log.
+ * Its record is appended by the engine's thread between two batches, as soon as the segment is there; the next epoch is
+ * not closed before. Whatever fails, what was read meanwhile is forgotten with it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +12,12 @@
 #include "base/os.h"
 #include "engine/private.h"
 
-enum { EPOCH_SEGMENTS = 2 };
+/* Bytes from which on it pays to write beside reading. The test build's epochs are small. */
+#ifdef BOURN_FAULTS
+enum { BESIDE_FROM = 16 << 10 };
+#else
+enum { BESIDE_FROM = 1 << 20 };
+#endif
 
 /* ---- the ledger ---- */
 
@@ -113,20 +122,28 @@ static enum status check_state_budget(struct engine *e, struct error *err)
 }
 
 /* One file, or two: large sets leave the disk when they expire, while the rest may wait for a sink (decision 0007). */
-static enum status put_segments(struct engine *e, int64_t epoch, struct segment_ref *added, uint32_t *ret_added,
-                                struct error *err)
+static enum status put_segments(struct engine *e, struct error *err)
 {
+    struct commit *c = &e->commit;
     struct segment_writer *sets = segment_writer_new(), *writers[] = {e->segment, sets};
     segment_take_sets(e->segment, MERGE_SETS_APART, sets);
     uint64_t term = journal_manifest(e->journal)->term;
     enum status s = OK;
     for (size_t i = 0; s == OK && i < ARRAY_LEN(writers); i++)
         if (!segment_is_empty(writers[i])) {
-            s = segment_put(writers[i], e->store, epoch, epoch, term, 0, &added[*ret_added], err);
-            *ret_added += s == OK;
+            s = segment_put(writers[i], e->store, c->epoch, c->epoch, term, 0, &c->added[c->record.nadded], err);
+            c->record.nadded += s == OK;
         }
     segment_writer_free(sets);
     return s;
+}
+
+static void *put_thread(void *arg)
+{
+    struct engine *e = arg;
+    e->commit.status = put_segments(e, &e->commit.error);
+    atomic_store(&e->commit.written, true);
+    return NULL;
 }
 
 /* ---- the record ---- */
@@ -146,12 +163,12 @@ static bool is_logged(const struct step_time *x, const struct step_time *old)
 }
 
 /* Event time of the steps that go by it, as the next epoch begins with it. */
-static void record_steps(struct engine *e, struct journal_record *r)
+static void record_steps(struct engine *e, struct arena *a, struct journal_record *r)
 {
     uint64_t keys, bytes;
     const struct plan_node *node;
     const struct manifest *m = journal_manifest(e->journal);
-    struct step_time *steps = arena_array(&e->arena, e->plan->nnodes + 1, sizeof *steps);
+    struct step_time *steps = arena_array(a, e->plan->nnodes + 1, sizeof *steps);
     inputs_times(&e->inputs, r->now_us, e->times);
     graph_set_times(e->graph, e->times);
     for (uint32_t i = 0; (node = graph_state(e->graph, i, &keys, &bytes)); i++) {
@@ -173,9 +190,9 @@ static void record_steps(struct engine *e, struct journal_record *r)
     r->steps = steps;
 }
 
-static enum status append(struct engine *e, struct journal_record *r, struct error *err)
+static enum status append(struct engine *e, struct arena *a, struct journal_record *r, struct error *err)
 {
-    publisher_record(e->publisher, &e->arena, r);
+    publisher_record(e->publisher, a, r);
     TRY(journal_append(e->journal, r, err));
     os_test_point("recorded");
     publisher_recorded(e->publisher, r, journal_manifest(e->journal));
@@ -198,44 +215,95 @@ static enum status stop_on_error(const struct engine *e, int64_t epoch, uint64_t
                            "go to bourn.rejected");
 }
 
-enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, bool publish_all,
-                          struct error *err)
+static enum status check(struct engine *e, uint64_t errors, struct error *err)
 {
-    struct ledger ledger = {.from = epoch, .to = epoch};
-    arena_reset(&e->arena);
-    segment_writer_reset(e->segment);
-    count_sources(e, &ledger);
-    uint64_t errors = gather_outbox(e, &ledger);
-    errors += count_steps(e, &ledger);
-    enum status s = ledger_balance(&ledger, err);
-    if (s == OK && errors && e->settings.stop_on_error)
-        s = stop_on_error(e, epoch, errors, err);
-    if (s == OK)
-        s = check_state_budget(e, err);
-    graph_save(e->graph, e->segment);
+    TRY(ledger_balance(&e->commit.ledger, err));
+    if (errors && e->settings.stop_on_error)
+        return stop_on_error(e, e->commit.epoch, errors, err);
+    return check_state_budget(e, err);
+}
 
-    struct segment_ref added[EPOCH_SEGMENTS + MERGE_RESULTS];
-    struct journal_record r = {.kind = ended ? "end" : "epoch", .epoch = epoch, .now_us = now_us, .ended = ended,
-                               .ledger = &ledger, .added = added};
-    if (s == OK)
-        s = put_segments(e, epoch, added, &r.nadded, err);
-    if (s == OK) {
-        os_test_point("segment");
-        inputs_end_epoch(&e->inputs, now_us);
-        inputs_record(&e->inputs, &e->arena, &r);
-        record_steps(e, &r);
-        merger_record(e->merger, journal_manifest(e->journal), &e->arena, &r, added);
-        publisher_due(e->publisher, epoch, os_mono_us(), publish_all);
-#ifdef BOURN_FAULTS
-        if (os_planted_bug("publish_before_log") && r.nadded)
-            publisher_start_unlogged(e->publisher, journal_manifest(e->journal), &added[0], epoch, now_us);
-#endif
-        s = append(e, &r, err);
+enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, struct error *err)
+{
+    struct commit *c = &e->commit;
+    TRY(engine_commit_end(e, err));
+    c->began_us = os_mono_us();
+    c->epoch = epoch;
+    c->now_us = now_us;
+    c->publish_all = ended;
+    c->ledger = (struct ledger){.from = epoch, .to = epoch};
+    c->record = (struct journal_record){.kind = ended ? "end" : "epoch", .epoch = epoch, .now_us = now_us,
+                                        .ended = ended, .ledger = &c->ledger, .added = c->added};
+    arena_reset(&c->arena);
+    segment_writer_reset(e->segment);
+    count_sources(e, &c->ledger);
+    uint64_t errors = gather_outbox(e, &c->ledger);
+    errors += count_steps(e, &c->ledger);
+    TRY(check(e, errors, err));
+    c->open = true;
+    graph_save(e->graph, e->segment);
+    inputs_end_epoch(&e->inputs, now_us);
+    inputs_record(&e->inputs, &c->arena, &c->record);
+    record_steps(e, &c->arena, &c->record);
+    c->bytes = segment_writer_bytes(e->segment);
+    c->beside = !ended && c->bytes >= BESIDE_FROM;
+    atomic_store(&c->written, false);
+    if (c->beside) {
+        os_thread_start(&c->thread, put_thread, e, "commit");
+        return OK;
     }
-    if (s == OK)
-        inputs_recorded(&e->inputs);
-    ledger_release(&ledger);
+    (void)put_thread(e);
+    return engine_commit_end(e, err);
+}
+
+bool engine_commit_is_written(struct engine *e) { return e->commit.open && atomic_load(&e->commit.written); }
+
+static void join(struct commit *c)
+{
+    if (c->beside)
+        os_thread_join(&c->thread);
+    c->beside = false;
+}
+
+static enum status record(struct engine *e, struct error *err)
+{
+    struct commit *c = &e->commit;
+    if (c->status != OK) {
+        *err = c->error;
+        return c->status;
+    }
+    os_test_point("segment");
+    merger_record(e->merger, journal_manifest(e->journal), &c->arena, &c->record, c->added);
+    publisher_due(e->publisher, c->epoch, os_mono_us(), c->publish_all);
+#ifdef BOURN_FAULTS
+    if (os_planted_bug("publish_before_log") && c->record.nadded)
+        publisher_start_unlogged(e->publisher, journal_manifest(e->journal), &c->added[0], c->epoch, c->now_us);
+#endif
+    TRY(append(e, &c->arena, &c->record, err));
+    inputs_recorded(&e->inputs, &c->record);
+    e->commit_us = (3 * e->commit_us + os_mono_us() - c->began_us) / 4;
+    return OK;
+}
+
+enum status engine_commit_end(struct engine *e, struct error *err)
+{
+    struct commit *c = &e->commit;
+    if (!c->open)
+        return OK;
+    join(c);
+    enum status s = record(e, err);
+    segment_writer_reset(e->segment);
+    ledger_release(&c->ledger);
+    c->bytes = 0;
+    c->open = false;
     return s;
+}
+
+void engine_commit_release(struct engine *e)
+{
+    join(&e->commit);
+    ledger_release(&e->commit.ledger);
+    arena_release(&e->commit.arena);
 }
 
 enum status engine_confirm(struct engine *e, struct error *err)
@@ -246,5 +314,5 @@ enum status engine_confirm(struct engine *e, struct error *err)
     struct journal_record r = {.kind = "confirm", .epoch = m->epoch, .now_us = m->now_us, .ended = m->ended,
                                .added = added};
     merger_record(e->merger, m, &e->arena, &r, added);
-    return append(e, &r, err);
+    return append(e, &e->arena, &r, err);
 }

@@ -48,6 +48,7 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     control_free(e->control);
+    engine_commit_release(e);
     publisher_free(e->publisher);
     merger_free(e->merger);
     inputs_release(&e->inputs);

@@ -407,7 +407,8 @@ struct split_limits {
 static bool may_read_on(const struct reading *r, const struct polled *p, const struct split_limits *l)
 {
     return r->rows < l->rows && r->bytes < l->bytes && p->in->splits[p->split].max_event <= p->in->drift_limit &&
-           !p->in->drift_unknown && os_mono_us() < l->until_us && graph_in_flight(r->g) < r->limits->memory;
+           !p->in->drift_unknown && os_mono_us() < l->until_us && graph_in_flight(r->g) < r->limits->memory &&
+           (!r->limits->go_on || r->limits->go_on(r->limits->arg));
 }
 
 /* With several workers, sets are polled one ahead: what is polled belongs to this epoch, so none is polled that would
@@ -704,13 +705,15 @@ void inputs_record(struct inputs *all, struct arena *a, struct journal_record *r
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
         if (in->time_moved) {
+            in->time_moved = false;
             times[ntimes] = input_time(in);
             copy_name(times[ntimes++].source, sizeof times->source, in->table->name);
         }
         for (uint32_t k = 0; k < in->nsplits; k++) {
-            const struct input_split *s = &in->splits[k];
+            struct input_split *s = &in->splits[k];
             if (!s->moved)
                 continue;
+            s->moved = false;
             splits[nsplits] = (struct split_position){.number = s->split.number,
                                                       .position = s->position,
                                                       .start = s->start,
@@ -728,15 +731,20 @@ void inputs_record(struct inputs *all, struct arena *a, struct journal_record *r
     record->nsources = ntimes;
 }
 
-void inputs_recorded(struct inputs *all)
+/* Splits of the record are in the order of these; some have come since. */
+void inputs_recorded(struct inputs *all, const struct journal_record *record)
 {
+    uint32_t n = 0;
     for (uint32_t i = 0; i < all->count; i++) {
         struct input *in = &all->items[i];
-        in->time_moved = false;
-        for (uint32_t k = 0; k < in->nsplits; k++) {
-            if (in->splits[k].moved && in->source->ops->acknowledge)
-                in->source->ops->acknowledge(in->source, k, in->splits[k].position);
-            in->splits[k].moved = false;
+        for (uint32_t k = 0; k < in->nsplits && n < record->nsplits; k++) {
+            const struct split_position *p = &record->splits[n];
+            if (strcmp(p->source, in->table->name) || strcmp(p->split, in->splits[k].split.name))
+                continue;
+            if (in->source->ops->acknowledge)
+                in->source->ops->acknowledge(in->source, k, p->position);
+            n++;
         }
     }
+    assert(n == record->nsplits);
 }

@@ -97,6 +97,8 @@ struct input_limits {
     int64_t rows, bytes;
     int64_t until_us; /* monotonic */
     uint64_t memory;  /* of graph_in_flight */
+    bool (*go_on)(void *arg); /* asked between batches: false ends the pass; NULL: true */
+    void *arg;
 };
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,
@@ -117,9 +119,11 @@ bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end
 bool inputs_caught_up(struct inputs *in);       /* every split has reached the end it had when this was first asked */
 /* For the log, without the source's name. */
 struct source_time input_time(const struct input *in);
-/* What the log does not know yet, for a record. Arrays live in the arena given. */
+/* What the log does not know yet, for a record. Arrays live in the arena given. What has been handed out is known from
+ * then on: a record that is not written ends the run. */
 void inputs_record(struct inputs *in, struct arena *a, struct journal_record *record);
-void inputs_recorded(struct inputs *in);
+/* The record is in the log: sources may acknowledge. */
+void inputs_recorded(struct inputs *in, const struct journal_record *record);
 /* Rows between positions and ends, as far as is known: of one source, of all. */
 int64_t input_lag(const struct input *in);
 int64_t inputs_lag(const struct inputs *in);

@@ -11,6 +11,25 @@
 #include "engine/merger.h"
 #include "engine/publish.h"
 
+enum { EPOCH_SEGMENTS = 2 };
+
+/* An epoch that is being closed: its segments are written, its record is not. */
+struct commit {
+    bool open;
+    bool beside; /* a thread writes them */
+    struct os_thread thread;
+    atomic_bool written; /* the thread is done, with: */
+    enum status status;
+    struct error error;
+    int64_t began_us, epoch, now_us; /* began_us: monotonic */
+    uint64_t bytes; /* held in memory meanwhile */
+    bool publish_all;
+    struct arena arena;
+    struct ledger ledger;
+    struct segment_ref added[EPOCH_SEGMENTS + MERGE_RESULTS];
+    struct journal_record record;
+};
+
 struct engine {
     struct engine_config config;
     struct plan *plan;
@@ -26,7 +45,8 @@ struct engine {
     struct merger *merger;
     struct control *control;
     struct segment_writer *segment;
-    struct arena arena; /* of one epoch's commit */
+    struct arena arena; /* of one record without an epoch */
+    struct commit commit;
     struct op_time *times;
     atomic_bool stop;
     /* progress */
@@ -47,8 +67,14 @@ enum status engine_recover(struct engine *e, struct error *err);
 /* rebuild.c: the log's plan differs from the engine's, whose text has this SHA-256. Publishes what the old one left,
  * and appends the record that changes it; recovery goes on from there. */
 enum status engine_change(struct engine *e, const char *sha, struct error *err);
-/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. */
-enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, bool publish_all,
-                          struct error *err);
+/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. A large segment is
+ * written while the next epoch is read, up to engine_commit_end, which appends the record; what is small, or the end of
+ * all input, is over when this returns. */
+enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, struct error *err);
+/* Wait for that; OK also where nothing is open. Before anything else that looks at the log or adds to it. */
+enum status engine_commit_end(struct engine *e, struct error *err);
+/* Would engine_commit_end go through without waiting, and is there something to end? */
+bool engine_commit_is_written(struct engine *e);
+void engine_commit_release(struct engine *e);
 /* A record without an epoch: what sinks confirmed, what was merged. */
 enum status engine_confirm(struct engine *e, struct error *err);

@@ -95,19 +95,51 @@ struct pass {
 static enum status begin(struct engine *e, bool final, struct pass *ret)
 {
     const struct manifest *m = journal_manifest(e->journal);
-    *ret = (struct pass){m->epoch + 1, MAX(engine_now(e), m->now_us), 0};
+    const struct commit *c = &e->commit;
+    *ret = (struct pass){(c->open ? c->epoch : m->epoch) + 1, MAX(engine_now(e), c->open ? c->now_us : m->now_us), 0};
     inputs_times(&e->inputs, ret->now_us, e->times);
     graph_begin_epoch(e->graph, ret->epoch, ret->now_us, e->times, final);
     return OK;
 }
 
+/* While reading: the epoch before gets its record as soon as its segments are there. */
+struct closing {
+    struct engine *engine;
+    enum status status;
+    struct error error;
+};
+
+static bool close_last(void *arg)
+{
+    struct closing *c = arg;
+    if (engine_commit_is_written(c->engine))
+        c->status = engine_commit_end(c->engine, &c->error);
+    return c->status == OK;
+}
+
+static enum status read_epoch(struct engine *e, int64_t until_us, struct pass *pass, uint64_t *ret_bytes,
+                              struct error *err)
+{
+    struct closing closing = {.engine = e};
+    uint64_t memory = (uint64_t)e->settings.memory_in_flight;
+    struct input_limits limits = {.rows = e->settings.epoch_rows,
+                                  .bytes = e->settings.epoch_bytes,
+                                  .until_us = until_us,
+                                  .memory = memory - MIN(memory, e->commit.bytes),
+                                  .go_on = close_last,
+                                  .arg = &closing};
+    TRY(inputs_read(&e->inputs, e->graph, &limits, &pass->rows, ret_bytes, err));
+    if (closing.status != OK) {
+        *err = closing.error;
+        return closing.status;
+    }
+    return engine_commit_end(e, err);
+}
+
 static enum status finish(struct engine *e, const struct pass *pass, bool ended, struct error *err)
 {
-    int64_t began = os_mono_us();
     graph_end_epoch(e->graph);
-    TRY(engine_commit(e, pass->epoch, pass->now_us, ended, ended, err));
-    e->commit_us = (3 * e->commit_us + os_mono_us() - began) / 4;
-    return OK;
+    return engine_commit(e, pass->epoch, pass->now_us, ended, err);
 }
 
 /* A backlog on a slow disk must not spend its time on fsync: the interval grows with what a commit costs. A stream
@@ -143,12 +175,8 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     struct pass pass;
     int64_t began = os_mono_us();
     TRY(begin(e, false, &pass));
-    struct input_limits limits = {.rows = e->settings.epoch_rows,
-                                  .bytes = e->settings.epoch_bytes,
-                                  .until_us = began + epoch_length(e),
-                                  .memory = (uint64_t)e->settings.memory_in_flight};
     uint64_t bytes;
-    TRY(inputs_read(&e->inputs, e->graph, &limits, &pass.rows, &bytes, err));
+    TRY(read_epoch(e, began + epoch_length(e), &pass, &bytes, err));
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
@@ -199,6 +227,7 @@ static bool sinks_due(struct engine *e)
 
 static enum status rest(struct engine *e, struct error *err)
 {
+    TRY(engine_commit_end(e, err));
     if (sinks_due(e))
         TRY(engine_confirm(e, err));
     int64_t wait = MIN((int64_t)QUIET_WAIT << MIN(e->quiet, 8u), (int64_t)QUIET_WAIT_MAX);
@@ -234,6 +263,7 @@ static bool time_is_up(const struct engine *e)
 /* Publish what intervals hold back, and log that it was done. With `patience` < 0 a troubled sink is waited for. */
 static enum status drain(struct engine *e, int64_t patience_us, struct error *err)
 {
+    TRY(engine_commit_end(e, err));
     int64_t epoch = journal_manifest(e->journal)->epoch, until = os_mono_us() + patience_us;
     publisher_due(e->publisher, epoch, os_mono_us(), true);
     if (publisher_has_news(e->publisher))
@@ -287,7 +317,7 @@ enum status engine_run(struct engine *e, struct error *err)
 
 static enum status step(struct engine *e, struct error *err)
 {
-    static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX};
+    static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX, NULL, NULL};
     struct pass pass;
     uint64_t bytes;
     TRY(begin(e, false, &pass));
@@ -295,7 +325,8 @@ static enum status step(struct engine *e, struct error *err)
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);
     inputs_update_idleness(&e->inputs, os_mono_us());
-    return finish(e, &pass, false, err);
+    TRY(finish(e, &pass, false, err));
+    return engine_commit_end(e, err);
 }
 
 enum status engine_step(struct engine *e, int64_t now_us, struct error *err)

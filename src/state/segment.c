@@ -134,6 +134,14 @@ bool segment_is_empty(const struct segment_writer *w)
     return true;
 }
 
+uint64_t segment_writer_bytes(const struct segment_writer *w)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        bytes += w->parts[i]->payload.len;
+    return bytes;
+}
+
 void segment_writer_reset(struct segment_writer *w)
 {
     for (uint32_t i = 0; i < w->count; i++) {

@@ -48,6 +48,7 @@ void segment_sets_end(struct segment_writer *w, int64_t end_us);
  * unread when they have expired, while what lies beside them is still needed. */
 void segment_take_sets(struct segment_writer *w, uint64_t least, struct segment_writer *ret);
 bool segment_is_empty(const struct segment_writer *w);
+uint64_t segment_writer_bytes(const struct segment_writer *w); /* of its sections */
 /* ERR_LIMIT when a section's buffer has overflowed. The writer keeps its sections: a put may be tried again. */
 enum status segment_put(struct segment_writer *w, struct store *store, int64_t from, int64_t to, uint64_t term,
                         uint32_t level, struct segment_ref *ret, struct error *err);
