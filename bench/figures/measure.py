@@ -31,6 +31,7 @@ QUIET = 0.05  # what others may use of the machine in a figure that is published
 class Took:
     seconds: float
     processor: float  # seconds, of the command and what it started and waited for
+    system: float     # of these, in the kernel
     others: float     # share of the machine, 0..1
     memory: int       # bytes: the most that was resident
     text: str = ""    # its standard output
@@ -115,7 +116,7 @@ def run(words: list, folder: Path, cores: str | None = None, beside: Sequence[in
     own = usage.ru_utime + usage.ru_stime
     counted = own + sum(map(processor_of, beside)) - beside_before
     others = max(busy() - before - counted, 0) / (seconds * os.cpu_count())
-    return Took(seconds, own, others, peak.end(), out.read_text())
+    return Took(seconds, own, usage.ru_stime, others, peak.end(), out.read_text())
 
 
 def machine() -> str:

@@ -18,7 +18,7 @@ from .measure import TOP, Machine, environment, pinned
 from .results import Results
 from .throughput import bourn_run, fresh
 
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import adopt_orphans, die_with_parent, end_all  # noqa: E402
 from harness.downloads import jars, venv  # noqa: E402
 
 BATCHES = 5  # the first one warms up
@@ -54,11 +54,14 @@ def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
     fresh(folder)
     python, env = venv(), environment(folder, TZ="UTC", SPARK_LOCAL_IP="127.0.0.1")
     env |= {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": str(python)}
+    adopt_orphans()  # the JVM outlives the Python that started it; its processor time is Spark's, not that of others
     machine = Machine()
     done = subprocess.run(pinned([python, TOP / "bench/spark_job.py", master, ",".join(map(str, jars("spark"))),
                                   batches(), folder / "lake", folder / "state"], cores), cwd=folder, env=env,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
                           preexec_fn=die_with_parent)
+    end_all()
+    others = machine.others()
     if done.returncode:
         raise SystemExit(f"Spark ended with {done.returncode}:\n{done.stderr[-6000:]}")
     text = done.stdout
@@ -68,7 +71,7 @@ def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
         raise SystemExit(f"Spark ran {len(warm) + 1} batches, not {BATCHES}:\n{text}")
     began = datetime.fromisoformat(warm[0]["began"])
     ended = datetime.fromisoformat(warm[-1]["began"]) + timedelta(milliseconds=warm[-1]["ms"])
-    return sum(batch["rows"] for batch in warm) / (ended - began).total_seconds(), machine.others()
+    return sum(batch["rows"] for batch in warm) / (ended - began).total_seconds(), others
 
 
 def figures(folder: Path, results: Results) -> None:

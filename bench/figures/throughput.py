@@ -1,5 +1,10 @@
 """Files: payments from an NDJSON file into four Delta tables, on one core and on two; the same events written
-differently; and beside it, in turns, bare simdjson over the same file. Tables are checked against the oracle."""
+differently; and beside it, in turns, bare simdjson over the same file. Tables are checked against the oracle.
+
+A figure is the median of its rounds; `spread` has them all, in turn, and `system_share` what of the processor time went
+into the kernel: new memory, and copies from and to the page cache. A round before them is not measured: it brings the
+input into the page cache, and memory that the machine's host had taken back. What it cost the first time on an idle
+machine is therefore not in the figures."""
 from __future__ import annotations
 
 import os
@@ -77,9 +82,12 @@ def figures(folder: Path, results: Results) -> None:
         subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)  # into the page cache
     took: dict[str, list[Took]] = {name: [] for name in ways}
     right = {}
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS + 1):
         for name, way in ways.items():
-            took[name].append(way())
+            once = way()
+            if number == 0:
+                continue
+            took[name].append(once)
             if name.startswith("bourn"):
                 right[name] = must_be_right(folder, rewritten if "shuffled" in name else plain)
     speed = {name: n / statistics.median(t.seconds for t in each) for name, each in took.items()}
@@ -90,6 +98,7 @@ def figures(folder: Path, results: Results) -> None:
                     of_bourn_on_one_core=speed[name] / base, **({"tables": right[name]} if name in right else {}),
                     events=n, rounds=ROUNDS, memory_mb=max(t.memory for t in each) / 1e6,
                     spread=[round(n / t.seconds) for t in each],
+                    system_share=sum(t.system for t in each) / sum(t.processor for t in each),
                     others=max(t.others for t in each), command=f"bench/run throughput (EVENTS_M={n / 1e6:g})")
     if not reader:
         print("  simdjson: not measured, libsimdjson-dev or a C++ compiler is missing")
