@@ -11,15 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import Suite, build  # noqa: E402
+from harness import Suite, built, fuzz_targets  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 SECONDS = int(os.environ.get("FUZZ_SECONDS") or 20)
 suite = Suite("fuzz")
-
-
-def targets() -> list[str]:
-    return sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c"))
 
 
 def fuzz(program: Path, target: str) -> str:
@@ -40,9 +36,8 @@ def fuzz(program: Path, target: str) -> str:
     return "" if runs and int(runs[1]) > 100 else f"hardly ran:\n{done.stderr[-3000:]}"
 
 
-folder = build("build-fuzz", [f"tests/fuzz/fuzz_{target}" for target in targets()],
-               ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "clang", "CXX": "clang++"})
-wanted = [target for target in targets() if suite.wants(target)]
+folder = built("fuzz", [f"tests/fuzz/{target}" for target in fuzz_targets()])
+wanted = [target for target in (name.removeprefix("fuzz_") for name in fuzz_targets()) if suite.wants(target)]
 with ThreadPoolExecutor(max_workers=2) as pool:
     found = dict(zip(wanted, pool.map(lambda target: fuzz(folder / "tests/fuzz" / f"fuzz_{target}", target), wanted)))
 for target, wrong in found.items():

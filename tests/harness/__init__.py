@@ -157,6 +157,25 @@ def build(name: str = "build", targets: Sequence[str] = ("bourn",), options: Seq
     return folder
 
 
+CLANG = {"CC": "clang", "CXX": "clang++"}
+BUILDS = {  # kind: folder, options of meson, environment
+    "faults": ("build-faults", ["-Dfaults=true"], {}),
+    "address": ("build-address", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], CLANG),
+    "thread": ("build-thread", ["-Db_sanitize=thread", "-Db_lundef=false"], CLANG),
+    "fuzz": ("build-fuzz", ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"], CLANG),
+}
+
+
+def built(kind: str, targets: Sequence[str] = ("bourn",)) -> Path:
+    """The folder of a build that is not the one that users get, brought up to date."""
+    name, options, environment = BUILDS[kind]
+    return build(name, targets, options, environment)
+
+
+def fuzz_targets() -> list[str]:
+    return sorted(path.stem for path in (TOP / "tests/fuzz").glob("fuzz_*.c"))
+
+
 def _has_tests(folder: Path) -> bool:
     """`make` may have set the folder up before there was what the tests need; then it would be tests that pass by not
     being there."""
@@ -171,7 +190,7 @@ def program(kind: str = "release") -> Path:
         given = os.environ.get("BOURN")
         return Path(given).resolve() if given else build() / "bourn"
     if kind == "faults":
-        return build("build-faults", options=["-Dfaults=true"]) / "bourn"
+        return built("faults") / "bourn"
     raise ValueError(kind)
 
 

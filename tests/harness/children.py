@@ -32,18 +32,19 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
-def descendants_of(pid: int) -> list[int]:
+def descendants_of(pid: int, but: int | None = None) -> list[int]:
     found = []
     for child in children_of(pid):
-        found += [child, *descendants_of(child)]
+        if child != but:
+            found += [child, *descendants_of(child)]
     return found
 
 
-def end_all() -> list[str]:
-    """Kill what is left of our own descendants; answers their command lines."""
+def end_all(but: int | None = None) -> list[str]:
+    """Kill what is left of our own descendants, but for this one and its own; answers their command lines."""
     named = []
     for _ in range(50):
-        left = descendants_of(os.getpid())
+        left = descendants_of(os.getpid(), but)
         alive = []
         for pid in left:
             try:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import TOP, Suite, build  # noqa: E402
+from harness import TOP, Suite, built  # noqa: E402
 
 suite = Suite("sanitizers")
 OPTIONS = {
@@ -19,11 +19,6 @@ OPTIONS = {
     "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={TOP}/tests/sanitizers/tsan.supp",
     "LSAN_OPTIONS": f"suppressions={TOP}/tests/sanitizers/lsan.supp",
 }
-
-
-def built(kind: str, *targets: str) -> Path:
-    return build(f"build-{kind.split(',')[0]}", targets or ["all"], [f"-Db_sanitize={kind}", "-Db_lundef=false"],
-                 {"CC": "clang", "CXX": "clang++"})
 
 
 def report(name: str, said: str) -> None:
@@ -76,7 +71,7 @@ def command_line(folder: Path, program: Path) -> None:
 
 
 def main() -> None:
-    address = built("address,undefined")
+    address = built("address", ["all"])
     if suite.wants("address unit and sql"):
         meson_suites(address)
     if suite.wants("address engine"):
@@ -87,7 +82,7 @@ def main() -> None:
             command_line(folder, address / "bourn")
     if suite.wants("thread engine"):
         with suite.case("thread engine", limit=600) as folder:
-            engine_with_two_workers(folder, built("thread", "bourn") / "bourn")
+            engine_with_two_workers(folder, built("thread") / "bourn")
     suite.end()
 
 
