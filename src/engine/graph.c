@@ -232,7 +232,6 @@ struct exchange {
     struct node *n;
     struct parked *waiting; /* in slot order */
     uint32_t nwaiting;
-    uint32_t ntasks;
 };
 
 static void resolve_task(void *arg, uint32_t worker, uint32_t task)
@@ -240,8 +239,7 @@ static void resolve_task(void *arg, uint32_t worker, uint32_t task)
     struct exchange *x = arg;
     struct op_context c = context(x->g, x->n, worker, &x->g->slots[0].arena);
     c.arena = NULL; /* shared by all workers here: resolve allocates nothing */
-    unsigned from = SHARDS * task / x->ntasks, to = SHARDS * (task + 1) / x->ntasks;
-    x->n->op->ops->resolve(x->n->op, &c, from, to, x->waiting, x->nwaiting);
+    x->n->op->ops->resolve(x->n->op, &c, task, x->waiting, x->nwaiting);
 }
 
 static void finish_task(void *arg, uint32_t worker, uint32_t slot)
@@ -265,14 +263,14 @@ static void run_exchanges(struct graph *g)
         struct node *n = &g->nodes[i];
         if (!n->op || n->op->ops->shape != OP_EXCHANGE)
             continue;
-        struct exchange x = {.g = g, .n = n, .ntasks = g->nworkers};
+        struct exchange x = {.g = g, .n = n};
         x.waiting = arena_array(&g->slots[0].arena, g->nslots, sizeof *x.waiting);
         for (uint32_t s = 0; s < g->nslots; s++)
             if (n->parked[s].batch)
                 x.waiting[x.nwaiting++] = n->parked[s];
         if (x.nwaiting == 0)
             continue;
-        pool_run(g->config.pool, x.ntasks, resolve_task, &x);
+        pool_run(g->config.pool, op_parts(g->nworkers), resolve_task, &x);
         pool_run(g->config.pool, g->nslots, finish_task, &x);
     }
 }

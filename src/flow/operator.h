@@ -4,7 +4,7 @@
  * How the engine drives one, in an epoch:
  *
  *     push(batch) on any worker, any number of times        in the order of ordinals per worker
- *     OP_EXCHANGE only: after the workers met, resolve(shards, batches) in parallel over disjoint shards, then
+ *     OP_EXCHANGE only: after the workers met, resolve(part of the shards, batches) in parallel, then
  *                       finish(batch) on any worker          (semantics 24: hash, ordinal, reference -> bitmap)
  *     merge(shards) in parallel over disjoint shards, then emit(...) until it answers NULL; its rows are pushed on
  *                                                            to steps further down before these merge
@@ -51,6 +51,11 @@ enum operator_shape {
     OP_KEEP,     /* batch in; rows come out when the epoch ends */
 };
 
+/* Parts that an exchange is resolved in: some for each worker, so that all are done at about the same time, also when
+ * one has to make room in its table. */
+static inline uint32_t op_parts(uint32_t nworkers) { return nworkers == 1 ? 1 : MIN(4 * nworkers, (uint32_t)SHARDS); }
+static inline uint32_t op_part(unsigned shard, uint32_t parts) { return shard * parts / SHARDS; }
+
 /* A batch that waits in an OP_EXCHANGE operator. */
 struct parked {
     struct batch *batch;
@@ -70,9 +75,8 @@ struct operator_ops {
      * KEEP: nothing comes back. The batch's columns are shared with other steps: read-only; `sel` may be replaced only
      * in a copy of the struct. */
     void (*push)(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **ret_prepared);
-    /* EXCHANGE: look at the rows of shards [from, to) of all parked batches, in their order. */
-    void (*resolve)(struct operator *op, struct op_context *c, unsigned from, unsigned to, struct parked *parked,
-                    uint32_t n);
+    /* EXCHANGE: look at the rows of this part of the shards in all parked batches, in their order. */
+    void (*resolve)(struct operator *op, struct op_context *c, uint32_t part, struct parked *parked, uint32_t n);
     void (*finish)(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret);
     /* KEEP: bring what the workers gathered into the shards [from, to). */
     void (*merge)(struct operator *op, struct op_context *c, unsigned from, unsigned to);

@@ -13,8 +13,6 @@
 #include "op/operators.h"
 #include "state/expiring.h"
 
-enum { RESOLVE_AT_ONCE = 2048 };
-
 struct dedup {
     struct operator op;
     struct expiring *seen;
@@ -24,12 +22,14 @@ struct dedup {
     const char *const *names; /* of the input's columns */
     uint64_t seed;
     struct buf *scratch; /* per worker: one key's bytes */
-    uint32_t nworkers;
+    uint32_t nworkers, parts;
 };
 
 struct prepared {
-    struct hash128 *ids; /* by row */
-    uint8_t *first;      /* by row: 1 = first of its key; a byte each, so that shards can be resolved side by side */
+    struct hash128 *ids;  /* by row */
+    uint8_t *first;       /* by row: 1 = first of its key; a byte each, so that shards can be resolved side by side */
+    const uint32_t *rows; /* those of part 0, those of part 1..., each in the batch's order */
+    uint32_t *ends;       /* per part: where its rows end */
 };
 
 /* A single text or uuid column is hashed as it lies; anything else, and NULL, by its canonical bytes under another
@@ -48,6 +48,35 @@ static struct hash128 id_of(const struct dedup *d, struct buf *scratch, const st
     return hash128(scratch->data, scratch->len, d->seed ^ 1);
 }
 
+static const uint32_t *all_rows(struct arena *a, const struct batch *b)
+{
+    if (b->sel)
+        return b->sel;
+    uint32_t *rows = arena_array(a, batch_live(b), sizeof *rows);
+    for (uint32_t i = 0; i < batch_live(b); i++)
+        rows[i] = i;
+    return rows;
+}
+
+static void divide(const struct dedup *d, struct arena *a, const struct batch *b, struct prepared *p)
+{
+    uint32_t live = batch_live(b), *next = arena_zarray(a, d->parts + 1, sizeof *next);
+    p->rows = all_rows(a, b);
+    p->ends = next;
+    if (d->parts == 1) {
+        p->ends[0] = live;
+        return;
+    }
+    for (uint32_t i = 0; i < live; i++)
+        next[op_part(expiring_shard(p->ids[p->rows[i]]), d->parts) + 1]++;
+    for (uint32_t part = 1; part <= d->parts; part++)
+        next[part] += next[part - 1];
+    uint32_t *rows = arena_array(a, live, sizeof *rows);
+    for (uint32_t i = 0; i < live; i++)
+        rows[next[op_part(expiring_shard(p->ids[p->rows[i]]), d->parts)]++] = p->rows[i];
+    p->rows = rows;
+}
+
 static void dedup_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
                        void **ret_prepared)
 {
@@ -62,37 +91,20 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
         uint32_t row = batch_row(b, i);
         p->ids[row] = id_of(d, &d->scratch[c->worker], b, row);
     }
+    divide(d, c->arena, b, p);
     *ret = b;
     *ret_prepared = p;
 }
 
-/* Other shards are another worker's. */
-static void resolve_batch(struct dedup *d, const struct batch *b, struct prepared *p, unsigned from, unsigned to,
-                          int64_t evict_us)
+static void dedup_resolve(struct operator *op, struct op_context *c, uint32_t part, struct parked *parked, uint32_t n)
 {
-    uint32_t log = (from * d->nworkers + SHARDS - 1) / SHARDS; /* as the graph cuts shards into tasks */
-    uint32_t rows[RESOLVE_AT_ONCE], n = 0, live = batch_live(b);
-    const int64_t *time = b->cols[d->time_column].data;
-    if (from == 0 && to == SHARDS && b->sel) {
-        expiring_insert_rows(d->seen, log, p->ids, time, b->sel, live, evict_us, p->first);
-        return;
+    struct dedup *d = (struct dedup *)op;
+    for (uint32_t k = 0; k < n; k++) {
+        const struct prepared *p = parked[k].prepared;
+        uint32_t begin = part ? p->ends[part - 1] : 0;
+        expiring_insert_rows(d->seen, c->worker, p->ids, parked[k].batch->cols[d->time_column].data, p->rows + begin,
+                             p->ends[part] - begin, c->time.evict_us, p->first);
     }
-    for (uint32_t i = 0; i < live; i++) {
-        rows[n] = batch_row(b, i);
-        unsigned shard = expiring_shard(p->ids[rows[n]]);
-        n += shard >= from && shard < to;
-        if (n == RESOLVE_AT_ONCE || i + 1 == live) {
-            expiring_insert_rows(d->seen, log, p->ids, time, rows, n, evict_us, p->first);
-            n = 0;
-        }
-    }
-}
-
-static void dedup_resolve(struct operator *op, struct op_context *c, unsigned from, unsigned to,
-                          struct parked *parked, uint32_t n)
-{
-    for (uint32_t k = 0; k < n; k++)
-        resolve_batch((struct dedup *)op, parked[k].batch, parked[k].prepared, from, to, c->time.evict_us);
 }
 
 static void dedup_finish(struct operator *op, struct op_context *c, struct parked *parked, struct batch **ret)
@@ -180,6 +192,7 @@ struct operator *dedup_new(const struct plan_node *node, const struct plan_node 
     d->names = input->schema.names;
     d->seed = hash_seed;
     d->nworkers = nworkers;
+    d->parts = op_parts(nworkers);
     d->scratch = mem_zalloc(nworkers * sizeof *d->scratch);
     for (uint32_t w = 0; w < nworkers; w++)
         d->scratch[w].max = MIB(64);
