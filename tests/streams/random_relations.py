@@ -128,7 +128,8 @@ class Relations(Expressions):
             small = [c for c in scope if c[1] not in NO_KEY]
             ints = [c for c in scope if c[1] in ("int", "bool")]
             of = self.rnd.choice([of for of in LIKELY if of not in NO_KEY])
-            found.append(self.rnd.choice(ints or small) if self.chance(0.6) else (self.expr(scope, of, 1), of))
+            plain = small and self.chance(0.6)
+            found.append(self.rnd.choice(ints or small) if plain else (self.expr(scope, of, 1), of))
         return [key for key in found if self.reads(key[0], scope)]  # a constant is no group
 
     def grouped(self, text: str, scope, part: Relation | None, keys, calls) -> Relation:

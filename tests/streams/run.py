@@ -207,20 +207,47 @@ SINKS = {
 }
 
 
-def check_arrival(postgres: Postgres, kind: str, sink: str) -> None:
-    wanted = comparable(answer(postgres, RESULT.format(""), WINDOWS[kind]))
-    rows = [json.loads(line) for line in (suite.folder / "a.ndjson").read_text().splitlines()]
-    for i, (cut, workers, stops) in enumerate([(1_000_000, 2, []), (9, 1, [0.05]), (60, 3, [])]):
-        folder = suite.folder / f"arrival-{kind}-{sink.replace(' ', '-')}-{i}"
-        folder.mkdir()
-        found = [row for row in rows for _ in range(suite.random.randint(1, 2))]  # each once more, at times
+BOTH = ONCE.rstrip() + ", other AS (SELECT DISTINCT ON (id) id, coalesce(k, -1) AS k, j, v, ts FROM b) "
+BETWEEN = "y.k = x.k AND y.ts BETWEEN x.ts - interval '3 s' AND x.ts + interval '1 s'"
+TWO = "a int, b int"
+ANY_ORDER = {  # with more than one table, or of rows that are taken back
+    "interval join": (TWO, BOTH + f"SELECT x.id, y.id FROM once x JOIN other y ON {BETWEEN}"),
+    "outer interval join": (TWO, BOTH + "SELECT x.id, y.id FROM once x FULL JOIN other y "
+                            f"ON {BETWEEN} AND y.v > x.v"),
+    "interval anti join": (TWO, BOTH + "SELECT x.id, x.v FROM once x WHERE NOT EXISTS "
+                           f"(SELECT 1 FROM other y WHERE {BETWEEN})"),
+    "counts of counts": ("n bigint, c bigint", ONCE + "SELECT n, count(*) FROM (SELECT k, v, count(*) AS n FROM once "
+                         "GROUP BY k, v) q GROUP BY n"),
+    "extremes of sums": ("j int, a numeric(20,0), b numeric(20,0)", ONCE + "SELECT j, min(s), max(s) FROM "
+                         "(SELECT j, k, sum(v) AS s FROM once GROUP BY j, k) q GROUP BY j"),
+    "first of counts": ("r bigint, j int, k int, n bigint", ONCE + "SELECT r, j, k, n FROM (SELECT *, row_number() "
+                        "OVER (PARTITION BY j ORDER BY n DESC, k) AS r FROM (SELECT j, k, count(*) AS n FROM once "
+                        "GROUP BY j, k) g) q WHERE r <= 3"),
+    "join of counts": ("k int, a bigint, b bigint", BOTH + "SELECT x.k, x.n, y.n FROM (SELECT k, count(*) AS n "
+                       "FROM once GROUP BY k) x FULL JOIN (SELECT k, count(*) AS n FROM other GROUP BY k) y "
+                       "ON x.n = y.n"),
+}
+
+
+def write_shuffled(folder: Path) -> None:
+    """Rows in another order that the watermark allows, each once more at times."""
+    folder.mkdir()
+    for name in "ab":
+        rows = [json.loads(line) for line in (suite.folder / f"{name}.ndjson").read_text().splitlines()]
+        found = [row for row in rows for _ in range(suite.random.randint(1, 2))]
         found.sort(key=lambda row: datetime.datetime.fromisoformat(row["ts"]).timestamp() + suite.random.random() * 1.9)
-        (folder / "a.ndjson").write_text("".join(json.dumps(row) + "\n" for row in found))
-        (folder / "b.ndjson").write_text("")
-        sql = pipeline(folder / "run", SINKS[sink], WINDOWS[kind], cut)
-        if sink != "appended":
-            sql = sql.replace(f"({SINKS[sink]}) SERVER result",
-                              f"({SINKS[sink]}) SERVER result OPTIONS (emit '{sink}')")
+        (folder / f"{name}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in found))
+
+
+def check_arrival(postgres: Postgres, kind: str, columns: str, query: str, emit: str = "appended") -> None:
+    wanted = comparable(answer(postgres, re.sub(r" NOT NULL|, PRIMARY KEY.*", "", columns), query))
+    assert wanted, "the case is empty: it shows nothing"
+    for i, (cut, workers, stops) in enumerate([(1_000_000, 2, []), (9, 1, [0.05]), (60, 3, [])]):
+        folder = suite.folder / f"arrival-{kind}-{emit}-{i}".replace(" ", "-")
+        write_shuffled(folder)
+        sql = pipeline(folder / "run", columns, query, cut)
+        if emit != "appended":
+            sql = sql.replace(f"({columns}) SERVER result", f"({columns}) SERVER result OPTIONS (emit '{emit}')")
         got = comparable(run_bourn(folder / "run", sql, workers, stops))
         assert got == wanted, f"{cut} rows an epoch, {workers} workers\n{differ(got, wanted)}\n{folder}"
 
@@ -485,11 +512,12 @@ def main() -> None:
         for name, columns, query in wanted:
             with suite.case(name):
                 check(postgres, name, columns, query)
-        for kind in WINDOWS:
-            for sink in SINKS:
-                if suite.wants(f"arrival {kind}"):
-                    with suite.case(f"any order of arrival, {kind}, {sink}"):
-                        check_arrival(postgres, kind, sink)
+        arrivals = [(kind, columns, query, sink) for kind, query in WINDOWS.items() for sink, columns in SINKS.items()]
+        arrivals += [(kind, columns, query, "appended") for kind, (columns, query) in ANY_ORDER.items()]
+        for kind, columns, query, sink in arrivals:
+            if suite.wants(f"arrival {kind}"):
+                with suite.case(f"any order of arrival, {kind}, {sink}"):
+                    check_arrival(postgres, kind, columns, query, sink)
         for kind in ("hop", "cumulate"):
             if suite.wants(f"late {kind}"):
                 with suite.case(f"late rows, {kind}"):
