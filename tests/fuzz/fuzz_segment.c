@@ -36,7 +36,7 @@ static void load(const struct section *x, struct slice payload)
     static const struct keyed_codec codec = {.value_size = 8};
     struct error err;
     struct keyed *t = keyed_new("t", 1, &codec);
-    struct expiring *s = expiring_new("s", 1000000);
+    struct expiring *s = expiring_new("s", 1000000, 1);
     enum status status = x->kind == SECTION_SET ? expiring_load(s, EXPIRING_VERSION, payload, INT64_MIN, &err)
                                                 : keyed_load(t, 1, payload, &err);
     (void)status;
