@@ -70,12 +70,15 @@ static bool spelled(const char *text, size_t left, const char *name, enum spelli
 /* The index of the pattern at the start of the text, or -1. */
 static int find_pattern(const char *text, size_t left, enum spelling *ret_spelling)
 {
-    for (size_t i = 0; i < ARRAY_LEN(patterns); i++)
+    for (size_t i = 0; i < ARRAY_LEN(patterns) && left > 0; i++) {
+        if (toupper((unsigned char)*text) != patterns[i].name[0])
+            continue;
         for (enum spelling how = UPPER; how <= (patterns[i].capitalised ? CAPITALISED : LOWER); how++)
             if (spelled(text, left, patterns[i].name, how)) {
                 *ret_spelling = how;
                 return (int)i;
             }
+    }
     return -1;
 }
 
@@ -157,11 +160,16 @@ static struct number time_number(const struct moment *m, enum item item)
     }
 }
 
+static unsigned week_of(const struct moment *m)
+{
+    int32_t year;
+    return iso_week(m->days, &year);
+}
+
 static struct number number_of(const struct moment *m, enum item item)
 {
-    int32_t year = m->civil.year, week_year;
+    int32_t year = m->civil.year;
     int64_t julian = 0;
-    unsigned week = iso_week(m->days, &week_year);
     switch (item) {
     case YEAR4: return (struct number){year, 4};
     case YEAR3: return (struct number){year % 1000, 3};
@@ -178,10 +186,10 @@ static struct number number_of(const struct moment *m, enum item item)
     case DAY_OF_YEAR: return (struct number){day_of_year(m->days), 3};
     case DAY_OF_WEEK: return (struct number){iso_weekday(m->days) % 7 + 1, 0};
     case ISO_DAY_OF_WEEK: return (struct number){iso_weekday(m->days), 0};
-    case ISO_DAY_OF_YEAR: return (struct number){(week - 1) * 7 + iso_weekday(m->days), 3};
+    case ISO_DAY_OF_YEAR: return (struct number){(week_of(m) - 1) * 7 + iso_weekday(m->days), 3};
     case WEEK_OF_YEAR: return (struct number){(day_of_year(m->days) - 1) / 7 + 1, 2};
     case WEEK_OF_MONTH: return (struct number){(m->civil.day - 1) / 7 + 1, 0};
-    case ISO_WEEK: return (struct number){week, 2};
+    case ISO_WEEK: return (struct number){week_of(m), 2};
     case JULIAN:
         (void)field_of_days(FIELD_JULIAN, m->days, &julian);
         return (struct number){julian, 0};
@@ -218,6 +226,24 @@ static bool is_named(enum item item)
            item == HALF_DAY || item == HALF_DAY_DOTS || item >= ZONE;
 }
 
+/* How long the item stays what it is, from the beginning of such a time on. */
+static int64_t steady_for(enum item item)
+{
+    switch (item) {
+    case HOUR24:
+    case HOUR12:
+    case HALF_DAY:
+    case HALF_DAY_DOTS: return 3600 * MICROS_PER_SECOND;
+    case MINUTE: return 60 * MICROS_PER_SECOND;
+    case SECOND:
+    case SECONDS_OF_DAY: return MICROS_PER_SECOND;
+    case MILLISECOND:
+    case MICROSECOND:
+    case FRACTION1 ... FRACTION6: return 1;
+    default: return MICROS_PER_DAY; /* at least */
+    }
+}
+
 /* Quoted text from the character after the quote; answers where the template goes on. */
 static size_t put_quoted(struct buf *out, struct slice template, size_t i)
 {
@@ -229,8 +255,10 @@ static size_t put_quoted(struct buf *out, struct slice template, size_t i)
     return i + 1;
 }
 
-static void format(struct buf *out, const struct moment *m, struct slice template)
+/* Answers how long the text stays what it is: what its least steady item says. */
+static int64_t format(struct buf *out, const struct moment *m, struct slice template)
 {
+    int64_t steady = MICROS_PER_DAY;
     for (size_t i = 0; i < template.len;) {
         const char *at = template.data + i;
         size_t left = template.len - i;
@@ -240,6 +268,7 @@ static void format(struct buf *out, const struct moment *m, struct slice templat
         if (found >= 0) {
             enum item item = patterns[found].item;
             i += (padded ? 0 : 2) + strlen(patterns[found].name);
+            steady = MIN(steady, steady_for(item));
             if (is_named(item))
                 put_name(out, m, item, how, padded);
             else
@@ -254,22 +283,35 @@ static void format(struct buf *out, const struct moment *m, struct slice templat
             buf_putc(out, template.data[i++]);
         }
     }
+    return steady;
 }
 
+/* Rows most often follow each other in time: a text is made anew where it may differ from the one before. */
 static void kernel_to_char(struct call *c)
 {
     AUTO(buf) out = BUF(MIB(16));
+    struct slice last = {0};
+    int64_t from = 0, steady = 0;
+    uint32_t made = 0;
     CALL_ROWS(c, r) {
         int64_t micros = ARG(c, 0, int64_t, r);
-        struct moment m = {.civil = civil_from_micros(micros), .zone = c->args[0].col.type.id == TYPE_TIMESTAMPTZ};
         struct slice template = arg_text(c, 1, r);
+        if (template.data == last.data && template.len == last.len && micros >= from && micros - from < steady) {
+            OUT(c, struct view, r) = OUT(c, struct view, made);
+            continue;
+        }
+        if (template.len == 0) {
+            call_null(c, r);
+            continue;
+        }
+        struct moment m = {.civil = civil_from_micros(micros), .zone = c->args[0].col.type.id == TYPE_TIMESTAMPTZ};
         m.days = split_days(micros, &m.rest);
         buf_clear(&out);
-        format(&out, &m, template);
-        if (template.len == 0)
-            call_null(c, r);
-        else
-            call_text(c, r, out.len ? out.data : "", out.len);
+        steady = format(&out, &m, template);
+        from = micros - m.rest % steady;
+        last = template;
+        made = r;
+        call_text(c, r, out.len ? out.data : "", out.len);
     }
 }
 
