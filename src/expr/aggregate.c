@@ -48,6 +48,15 @@ const struct aggregate *aggregate_of_changes(const struct aggregate *g)
     return NULL;
 }
 
+const struct aggregate *aggregate_of_additions(const struct aggregate *g)
+{
+    const struct aggregate *other;
+    for (size_t i = 0; g->variant == AGGREGATE_CHANGES && (other = aggregate_at(i)); i++)
+        if (other->variant == AGGREGATE_PLAIN && strcmp(other->name, g->name) == 0 && other->arg == g->arg)
+            return other;
+    return g;
+}
+
 int64_t aggregate_memory(void) { return *multiset_memory(); }
 
 /* ---- one argument ---- */

@@ -92,6 +92,8 @@ enum status aggregate_bind(struct arena *a, const struct aggregate_call *call, c
                            struct expr **ret_arg, struct error *err);
 /* The row that does the same over rows that may be taken back: g itself, or another one; NULL: there is none. */
 const struct aggregate *aggregate_of_changes(const struct aggregate *g);
+/* And back: the row that does the same over rows that only come. */
+const struct aggregate *aggregate_of_additions(const struct aggregate *g);
 /* Heap bytes of accumulators that the calling thread took, less those it gave back. Only differences mean anything:
  * read it before and after a call. */
 int64_t aggregate_memory(void);

@@ -193,6 +193,16 @@ static enum status close_in_panes(struct binder *b, struct plan_node *closed, st
     return OK;
 }
 
+/* What it reads comes once, now: nothing of it need be kept to be taken back. */
+static void take_additions(struct binder *b, struct plan_node *closed)
+{
+    if (closed->kind != NODE_AGGREGATE || closed->naggregates == 0)
+        return;
+    closed->aggregates = arena_dup(b->arena, closed->aggregates, closed->naggregates * sizeof *closed->aggregates);
+    for (uint32_t i = 0; i < closed->naggregates; i++)
+        closed->aggregates[i].function = aggregate_of_additions(closed->aggregates[i].function);
+}
+
 enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32_t *ret)
 {
     const struct plan_node *n = b->nodes[node];
@@ -203,6 +213,7 @@ enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32
     if (!closes_itself(n) && !passes_on(n))
         return never_closes(b, n, location);
     struct plan_node *closed = arena_dup(b->arena, n, sizeof *n), project, window;
+    take_additions(b, closed);
     if (has_panes(b, n, &project, &window))
         return close_in_panes(b, closed, &project, &window, location, ret);
     closed->inputs = arena_array(b->arena, n->ninputs, sizeof *closed->inputs);
