@@ -50,6 +50,25 @@ static long long number_of(const json_t *o, const char *name)
     return (long long)json_integer_value(json_object_get(o, name));
 }
 
+/* Takes off the digits of an ISO time's second that say nothing. */
+static const char *shorten(char *time)
+{
+    size_t n = strlen(time);
+    if (n < 2 || time[n - 1] != 'Z' || !strchr(time, '.'))
+        return time;
+    while (time[n - 2] == '0')
+        n--;
+    n -= time[n - 2] == '.';
+    memcpy(time + n - 1, "Z", 2);
+    return time;
+}
+
+static const char *when(const json_t *o, const char *name, const char *otherwise, char ret[static 40])
+{
+    snprintf(ret, 40, "%s", text_of(o, name, otherwise));
+    return shorten(ret);
+}
+
 /* ---- status ---- */
 
 static void print_sources(const json_t *sources)
@@ -108,13 +127,14 @@ static void print_ledger(const json_t *ledger)
 
 static void print_step(const json_t *step)
 {
+    char time[40];
     printf("step %s (%s)", text_of(step, "name", "?"), text_of(step, "id", "?"));
     if (json_object_get(step, "keys"))
         printf(": %lld keys, %lld bytes", number_of(step, "keys"), number_of(step, "bytes"));
     if (json_object_get(step, "evict"))
-        printf("; watermark %s", text_of(step, "evict", "none yet"));
+        printf("; watermark %s", when(step, "evict", "none yet", time));
     if (text_of(step, "closes_next", NULL))
-        printf(", closes next at %s", text_of(step, "closes_next", "?"));
+        printf(", closes next at %s", when(step, "closes_next", "?", time));
     printf("\n");
 }
 
@@ -208,7 +228,7 @@ static const char *later(const char *time, long long us, char ret[static 40])
     if (!civil_parse_timestamp(slice_of(time), &at, &zone) || __builtin_add_overflow(at, us, &at))
         return time;
     civil_print_iso(at, 6, ret);
-    return ret;
+    return shorten(ret);
 }
 
 /* What an open thing is called, by the kind of its step, which its id begins with. */
@@ -228,7 +248,7 @@ static const char *what_is_open(const char *id)
 
 static void explain_holder(const json_t *source, const json_t *step, const char *closes)
 {
-    char needed[40];
+    char needed[40], newest[40];
     const json_t *split = slowest_split(source);
     const char *name = text_of(source, "name", "?");
     long long behind = number_of(source, "delay_us") + number_of(step, "lag_us");
@@ -242,7 +262,7 @@ static void explain_holder(const json_t *source, const json_t *step, const char 
         return;
     }
     printf("  The watermark is held by %s, whose newest event is of %s", text_of(split, "name", "?"),
-           text_of(split, "max_event", "no time yet"));
+           when(split, "max_event", "no time yet", newest));
     if (json_object_get(split, "unchanged_us"))
         printf(", for %.1f s", (double)number_of(split, "unchanged_us") / 1e6);
     printf(".\n  An event of %s or later there closes it", later(closes, behind, needed));
@@ -258,18 +278,17 @@ static int explain_windows(const json_t *root)
     int reasons = 0;
     json_t *step;
     json_array_foreach(json_object_get(root, "steps"), i, step) {
-        const char *closes = text_of(step, "closes_next", NULL), *name = text_of(step, "source", "?");
-        const char *id = text_of(step, "id", "?"), *watermark = text_of(step, "evict", NULL);
+        char closes[40], watermark[40], since[40];
+        const char *id = text_of(step, "id", "?"), *name = text_of(step, "source", "?");
         const json_t *source = named(json_object_get(root, "sources"), name);
-        if (!closes || !source)
+        if (!text_of(step, "closes_next", NULL) || !source)
             continue;
+        when(step, "closes_next", "?", closes);
         printf("step %s (%s): its %s at %s%s.\n", text_of(step, "name", "?"), id, what_is_open(id), closes,
                json_is_true(json_object_get(step, "waits")) ? ", and what it gives waits for that"
                                                             : "; what it has given so far is out");
-        if (watermark)
-            printf("  Its watermark, by source %s, is %s since %s.\n", name, watermark, text_of(step, "since", "?"));
-        else
-            printf("  Its watermark, by source %s, is not known yet.\n", name);
+        printf("  Its watermark, by source %s, is %s since %s.\n", name,
+               when(step, "evict", "not known yet", watermark), when(step, "since", "?", since));
         explain_holder(source, step, closes);
         reasons++;
     }
@@ -282,13 +301,14 @@ static void explain_memory(const json_t *root)
     size_t i;
     json_t *step;
     json_array_foreach(json_object_get(root, "steps"), i, step) {
+        char watermark[40], since[40];
         const char *id = text_of(step, "id", "?");
         if (strncmp(id, "dedup-", 6) != 0 || !text_of(step, "evict", NULL))
             continue;
         printf("step %s (%s) holds nothing back: the first row of a key comes out at once. A key is forgotten, and a "
                "row late, by its watermark, which is %s by source %s since %s.\n",
-               text_of(step, "name", "?"), id, text_of(step, "evict", "?"), text_of(step, "source", "?"),
-               text_of(step, "since", "?"));
+               text_of(step, "name", "?"), id, when(step, "evict", "?", watermark), text_of(step, "source", "?"),
+               when(step, "since", "?", since));
     }
 }
 

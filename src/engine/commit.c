@@ -177,7 +177,7 @@ static void record_steps(struct engine *e, struct arena *a, struct journal_recor
             continue;
         struct step_time *x = &steps[r->nsteps];
         *x = (struct step_time){.watermark = open.time.evict_us, .evict = open.time.late_us, .since = r->now_us,
-                                .lag = node->lag, .waits = node->final,
+                                .lag = node->lag, .waits = open.waits,
                                 .closes = open.closes == INT64_MAX ? INT64_MIN : open.closes};
         snprintf(x->step, sizeof x->step, "%s", node->id);
         snprintf(x->name, sizeof x->name, "%s", node->name);

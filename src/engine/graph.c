@@ -450,6 +450,12 @@ bool graph_goes_by_time(const struct graph *g)
     return false;
 }
 
+/* Does anything come out when event time closes what the step keeps? Pairs of a join do not wait for it. */
+static bool waits(const struct plan_node *p)
+{
+    return p->final && (p->kind != NODE_JOIN || (p->join.kind != JOIN_INNER && p->join.kind != JOIN_SEMI));
+}
+
 struct open {
     int64_t closes;
     struct op_time time;   /* by which it does */
@@ -472,7 +478,7 @@ bool graph_has_due(const struct graph *g)
 {
     for (uint32_t i = 0; i < g->nnodes; i++) {
         const struct node *n = &g->nodes[i];
-        if (!n->op || !n->op->ops->closes || !goes_by_time(n->plan) || (n->plan->kind == NODE_JOIN && !n->plan->final))
+        if (!n->op || !n->op->ops->closes || !goes_by_time(n->plan) || (n->plan->kind == NODE_JOIN && !waits(n->plan)))
             continue;
         struct open o = open_of(g, n);
         if (o.time.evict_us != INT64_MIN && o.closes != INT64_MAX && o.closes <= o.time.evict_us)
@@ -621,7 +627,7 @@ bool graph_opens(const struct graph *g, const struct plan_node *step, struct gra
     struct open o = open_of(g, n);
     if (o.by->slowest == UINT32_MAX)
         return false;
-    *ret = (struct graph_open){o.closes, o.time, o.by->slowest};
+    *ret = (struct graph_open){o.closes, o.time, o.by->slowest, waits(step)};
     return true;
 }
 

@@ -80,6 +80,7 @@ struct graph_open {
     int64_t closes;      /* the event time at which the earliest closes; INT64_MAX: nothing is, or nothing waits */
     struct op_time time; /* by which it does, in the epoch that was begun last */
     uint32_t table;      /* of the source that is furthest behind */
+    bool waits;          /* what the step gives comes out only then */
 };
 /* false: the step does not go by event time. */
 bool graph_opens(const struct graph *g, const struct plan_node *step, struct graph_open *ret);

@@ -23,6 +23,7 @@ struct publishing {
     struct os_thread thread;
     bool started;
     bool replaced; /* while opening: what the target holds is of no interest */
+    bool blank;    /* while opening: it holds nothing, and the state has all of its rows */
     /* Below: under the publisher's lock. */
     struct sink_state now, logged;
     char *info; /* the ledger as of logged.target, as JSON */
@@ -259,6 +260,7 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
             return error_prefix(err, "sink \"%s\"", s->table->name);
     }
     s->replaced = is_replaced(s, m, &found);
+    s->blank = found.applied < 0 && can_resync(s) && m->epoch > 0;
     TRY(check_position(s, &found, m, err));
     /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set
      * ended, so
@@ -273,8 +275,8 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
 
 static enum status resync_sink(struct publishing *s, const struct manifest *m, struct error *err)
 {
-    bool replace = s->replaced && s->sink->ops->resync;
-    if (!is_resynced(s, m) || (!replace && !s->now.renew))
+    bool replace = (s->replaced || s->blank) && s->sink->ops->resync;
+    if (!replace && !(is_resynced(s, m) && s->now.renew))
         return OK;
     const struct publish_config *c = &s->owner->config;
     struct sink_result ignored = {.version = -1};
@@ -286,8 +288,9 @@ static enum status resync_sink(struct publishing *s, const struct manifest *m, s
     (from_outbox ? standing_rows_free : recalled_rows_free)(rows);
     if (status != OK)
         return error_prefix(err, "sink \"%s\"", s->table->name);
-    log_info("sink \"%s\" was written %sas of epoch %lld", s->table->name, replace ? "anew " : "",
-             (long long)m->epoch);
+    if (!s->blank)
+        log_info("sink \"%s\" was written %sas of epoch %lld", s->table->name, replace ? "anew " : "",
+                 (long long)m->epoch);
     s->now.renew = RENEW_NOT;
     s->now.applied = s->now.confirmed = m->epoch;
     s->now.target = MAX(s->now.target, m->epoch);

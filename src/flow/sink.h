@@ -57,7 +57,8 @@ struct sink_result {
 struct sink;
 struct sink_ops {
     enum status (*apply)(struct sink *s, struct change_set *changes, struct sink_result *ret, struct error *err);
-    /* Make the target equal exactly the given rows (all +1), as of epoch `to`: `--resync`. NULL: not supported. */
+    /* Make the target equal exactly the given rows (all +1), as of epoch `to`: `--resync`, and at each start where the
+     * target keeps no record of what it was given. NULL: not supported. */
     enum status (*resync)(struct sink *s, struct change_set *all_rows, struct error *err);
     void (*free)(struct sink *s);
 };

@@ -183,6 +183,13 @@ static enum status complete_apply(struct sink *base, struct change_set *changes,
     return OK;
 }
 
+/* What a process before this one has shown: the table begins with it. */
+static enum status complete_resync(struct sink *base, struct change_set *all_rows, struct error *err)
+{
+    struct sink_result ignored;
+    return complete_apply(base, all_rows, &ignored, err);
+}
+
 static void complete_free(struct sink *base)
 {
     struct console_sink *s = (struct console_sink *)base;
@@ -215,7 +222,8 @@ static enum status read_truncate(const struct options *o, uint32_t *ret, struct 
 static enum status complete_open(const struct sink_config *config, const struct options *o, struct sink **ret,
                                  struct error *err)
 {
-    static const struct sink_ops ops = {.apply = complete_apply, .free = complete_free};
+    static const struct sink_ops ops = {
+        .apply = complete_apply, .resync = complete_resync, .free = complete_free};
     uint32_t truncate = 0;
     TRY(read_truncate(o, &truncate, err));
     struct console_sink *s = mem_zalloc(sizeof *s);

@@ -1,5 +1,5 @@
 /* A whole table in memory, as texts, to be shown again after each change: rows in the order of their keys. It knows
- * what it was given since it was made, no more.
+ * what it was given since it was made, no more; at a start that is what the state has of it.
  *
  *     TRY(console_table_apply(t, changes, cancelled, &result, err));
  *     console_table_print(t, 20, 0, &out);     // head, at most 20 rows, "(20 of 153 rows)"

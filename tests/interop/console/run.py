@@ -176,8 +176,22 @@ def on_a_terminal(folder: Path) -> None:
         assert text.count(b"\033[J") > 2, "it was never drawn again"
 
 
+def a_later_run_begins_with_the_whole_table(folder: Path) -> None:
+    totals, customers = prepare(folder)
+    path = folder / "p.sql"
+    path.write_text(path.read_text().replace("events.ndjson'", "events.ndjson', follow 'true'"))
+    suite.command(command(folder))
+    shown = {name: (rows, end) for _, name, rows, end in tables_in(suite.command(command(folder)).stdout)}
+    assert shown["totals"][0] == totals, "nothing came, and the table is what it was"
+    assert shown["customers"] == (customers[:7], f"(7 of {len(customers)} rows)"), shown["customers"]
+    with open(folder / "events.ndjson", "a") as events:
+        events.write('{"customer_id":"C000","category":"anew","amount":2.50}\n')
+    last = {name: rows for _, name, rows, _ in tables_in(suite.command(command(folder)).stdout)}
+    assert last["totals"] == [["anew", "1", "2.50"], *totals], last
+
+
 def main() -> None:
-    for case in (whole_tables_in_a_pipe, what_changed, refused, on_a_terminal):
+    for case in (whole_tables_in_a_pipe, a_later_run_begins_with_the_whole_table, what_changed, refused, on_a_terminal):
         suite.run(case)
     suite.end()
 
