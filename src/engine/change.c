@@ -120,11 +120,12 @@ static enum sink_fate fate_of_sink(struct change *c, const struct change_step *s
 {
     if (s->fate == STEP_KEPT)
         return SINK_KEPT;
-    if (s->now->nkey > 0 && in_state)
+    bool upserted = s->now->nkeys > 0;
+    if (upserted && in_state)
         return SINK_RENEWED;
     if (!find_sink(c->before, s->now->sink_name))
         return SINK_FILLED;
-    if (s->now->nkey > 0)
+    if (upserted)
         return SINK_REPLACED;
     if (!adopt)
         refuse(c,

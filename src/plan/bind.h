@@ -10,6 +10,7 @@
  *   bind_select.c   a query -> a relation
  *   bind_group.c    GROUP BY and aggregates
  *   bind_insert.c   INSERT and bare SELECT -> roots
+ *   keys.c          which columns tell the rows of a node apart
  *   logical.c       nodes: what is derived for each (key, mode, bounds), and sharing of equal ones
  */
 #pragma once
@@ -299,6 +300,24 @@ enum status bind_result(struct binder *b, const struct ast_statement *s);
 /* Sink nodes for all insertions. */
 enum status bind_sinks(struct binder *b, struct problems *problems);
 
+/* ---- keys.c: unique keys; while a node is made, its schema and what is special to its kind are set ---- */
+
+/* These columns tell its rows apart: kept unless a key that is known says so already. */
+void keys_add(struct binder *b, struct plan_node *n, const uint32_t *columns, uint32_t ncolumns);
+/* Do these columns tell its rows apart? */
+bool keys_within(const struct plan_node *n, const uint32_t *columns, uint32_t ncolumns);
+void keys_inherit(struct plan_node *n, const struct plan_node *input);
+/* The predicate holds for every row. */
+void keys_learn(struct binder *b, struct plan_node *n, const struct expr *predicate);
+/* A row may be there several times, with different values of this column. */
+void keys_widen(struct binder *b, struct plan_node *n, uint32_t column);
+void keys_project(struct binder *b, struct plan_node *n, const struct plan_node *input);
+/* n->ngroup columns, which are the input's first. */
+void keys_group(struct binder *b, struct plan_node *n, const struct plan_node *input);
+void keys_join(struct binder *b, struct plan_node *n, const struct plan_node *left, const struct plan_node *right);
+/* Column `rank` counts the rows of each partition; -1: each has one row. */
+void keys_rank(struct binder *b, struct plan_node *n, const uint32_t *partition, uint32_t npartition, int32_t rank);
+
 /* ---- logical.c, logical_*.c: nodes; equal ones are made once ---- */
 
 /* For makers of nodes: one with what follows from its inputs, to be completed and added. */
@@ -309,8 +328,6 @@ void node_inherit(struct binder *b, struct plan_node *n);
 /* The node's index; that of an equal one if there is one. */
 uint32_t node_add(struct binder *b, struct plan_node *n);
 struct schema node_schema(struct binder *b, uint32_t ncols);
-/* A copy. No known key is NULL; the empty key is not, so it has an address. */
-uint32_t *node_key(struct binder *b, const uint32_t *key, uint32_t n);
 
 uint32_t node_scan(struct binder *b, uint32_t table, int32_t location);
 uint32_t node_relation(struct binder *b, uint32_t relation, int32_t location);

@@ -147,31 +147,21 @@ static enum status assign_all(struct binder *b, const struct ast_statement *s, c
 
 /* ---- may these rows go there? ---- */
 
-/* Does a column of the sink's key hold input column `c`? */
-static bool key_holds_column(const struct plan_table *t, const struct assigned *a, int32_t c)
-{
-    for (uint32_t i = 0; i < t->nkey; i++)
-        if (c >= 0 && a->holds[t->key[i]] == c)
-            return true;
-    return false;
-}
-
-/* ...or what tells it: a window's end its start, and mostly the other way round. */
-static bool key_holds(const struct plan_table *t, const struct assigned *a, const struct plan_node *input, uint32_t c)
-{
-    if (key_holds_column(t, a, (int32_t)c))
-        return true;
-    if ((int32_t)c == input->window_start)
-        return key_holds_column(t, a, input->window_end);
-    return (int32_t)c == input->window_end && input->start_tells_end && key_holds_column(t, a, input->window_start);
-}
-
 static const char *column_list(struct binder *b, const struct schema *schema, const uint32_t *columns, uint32_t n)
 {
     AUTO(buf) out = BUF(KIB(4));
     for (uint32_t i = 0; i < n; i++)
         buf_printf(&out, "%s%s", i ? ", " : "", schema->names[columns[i]]);
     return arena_strndup(b->arena, out.data ? out.data : "", out.len);
+}
+
+static const char *key_lists(struct binder *b, const struct plan_node *n)
+{
+    const char *all = "";
+    for (uint32_t k = 0; k < n->nkeys; k++)
+        all = arena_printf(b->arena, "%s%s(%s)", all, k ? " or " : "",
+                           column_list(b, &n->schema, n->keys[k].columns, n->keys[k].n));
+    return all;
 }
 
 static enum status check_upsert(struct binder *b, const struct plan_table *t, const struct assigned *assigned,
@@ -184,18 +174,20 @@ static enum status check_upsert(struct binder *b, const struct plan_table *t, co
         if (expr_uses_now(rows->cols[t->key[i]].expr))
             return bind_error(b, expr_now_location(rows->cols[t->key[i]].expr),
                               "now() cannot be part of the primary key of \"%s\"", t->name);
-    if (!input->key) {
+    if (!input->nkeys) {
         (void)bind_refuse(b, location, "upserting rows without a known unique key into \"%s\" (%s)", t->name, key);
         return error_hint(b->err, "make them unique with GROUP BY %s; DISTINCT ON forgets a key when the watermark has "
                                   "passed it", key);
     }
-    for (uint32_t i = 0; i < input->nkey; i++)
-        if (!key_holds(t, assigned, input, input->key[i])) {
-            (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key "
-                                           "(%s)", key, t->name,
-                              column_list(b, &input->schema, input->key, input->nkey));
-            return error_hint(b->err, "several rows could have one key: GROUP BY the primary key's columns");
-        }
+    uint32_t *held = arena_array(b->arena, t->nkey, sizeof *held), n = 0;
+    for (uint32_t i = 0; i < t->nkey; i++)
+        if (assigned->holds[t->key[i]] >= 0)
+            held[n++] = (uint32_t)assigned->holds[t->key[i]];
+    if (!keys_within(input, held, n)) {
+        (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key %s", key,
+                          t->name, key_lists(b, input));
+        return error_hint(b->err, "several rows could have one key: GROUP BY the primary key's columns");
+    }
     return OK;
 }
 
@@ -217,8 +209,9 @@ static enum status check_append(struct binder *b, const struct plan_table *t, st
     if (input->bounded) /* appended once they have stopped changing */
         return node_sort(b, rows->node, NULL, 0, -1, 0, location, &rows->node);
     (void)bind_error(b, location, "the rows inserted into \"%s\" change later, but it has no PRIMARY KEY", t->name);
+    const struct plan_key *known = input->nkeys && input->keys[0].n ? &input->keys[0] : NULL;
     return error_hint(b->err, "add PRIMARY KEY (%s): rows are then upserted",
-                      input->key && input->nkey ? column_list(b, &input->schema, input->key, input->nkey) : "...");
+                      known ? column_list(b, &input->schema, known->columns, known->n) : "...");
 }
 
 static enum status check_rejected(struct binder *b, const struct plan_table *t, const struct relation *rows,

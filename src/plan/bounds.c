@@ -154,7 +154,7 @@ static void report_aggregate(const struct plan *p, const struct plan_node *n, st
     uint64_t most = group_domain(p, n), bytes = group_bytes(n);
     step_name(n, out);
     buf_printf(out, "%s ", n->naggregates ? "GROUP BY" : "DISTINCT");
-    column_names(n, n->key, n->nkey, out);
+    column_names(n, n->keys[0].columns, n->keys[0].n, out);
     if (n->bounded)
         buf_printf(out, ": bounded by its input, which ends; about %" PRIu64 " bytes a group\n", bytes);
     else if (n->closes >= 0)
@@ -233,6 +233,23 @@ static void report_join(const struct plan *p, const struct plan_node *n, struct 
     }
 }
 
+/* How its rows come, and what tells them apart. */
+static void report_rows(const struct plan_node *n, struct buf *out)
+{
+    static const char *const modes[] = {
+        [MODE_APPEND] = "only added", [MODE_FINAL] = "added once they are final", [MODE_UPDATING] = "changed later"};
+    buf_printf(out, "    its rows are %s", modes[n->mode]);
+    if (n->nkeys == 0)
+        buf_puts(out, "; no unique key is known");
+    else if (n->keys[0].n == 0)
+        buf_puts(out, "; there is one at most");
+    for (uint32_t k = 0; k < n->nkeys && n->keys[k].n; k++) {
+        buf_puts(out, k ? " or " : "; unique by ");
+        column_names(n, n->keys[k].columns, n->keys[k].n, out);
+    }
+    buf_putc(out, '\n');
+}
+
 void plan_check_report(const struct plan *p, struct buf *out)
 {
     for (uint32_t i = 0; i < p->nnodes; i++) {
@@ -249,5 +266,7 @@ void plan_check_report(const struct plan *p, struct buf *out)
             report_session(n, out);
         else if (n->kind == NODE_JOIN)
             report_join(p, n, out);
+        if (n->stateful)
+            report_rows(n, out);
     }
 }

@@ -90,16 +90,22 @@ static void explain_calls(struct explain *x, const struct plan_node *n, uint32_t
     }
 }
 
+/* All groups: its first key. */
+static void explain_groups(struct explain *x, const struct plan_node *n)
+{
+    columns(x->out, &n->schema, n->keys[0].columns, n->keys[0].n);
+}
+
 static void explain_aggregate(struct explain *x, const struct plan_node *n, unsigned depth)
 {
     if (n->naggregates == 0) {
         buf_puts(x->out, "distinct rows, as an aggregate without aggregates, by ");
-        columns(x->out, &n->schema, n->key, n->nkey);
+        explain_groups(x, n);
         return;
     }
     buf_puts(x->out, n->ngroup ? "aggregate by " : "aggregate into one row");
     if (n->ngroup)
-        columns(x->out, &n->schema, n->key, n->nkey);
+        explain_groups(x, n);
     explain_calls(x, n, n->ngroup, depth);
 }
 
@@ -295,11 +301,11 @@ static void explain_properties(struct explain *x, const struct plan_node *n, uns
     buf_putc(x->out, '\n');
     indent(x->out, depth + 2);
     buf_printf(x->out, "-> %s%s", mode_names[n->mode], n->bounded ? ", ends" : "");
-    if (n->key && n->nkey) {
-        buf_puts(x->out, ", unique ");
-        columns(x->out, &n->schema, n->key, n->nkey);
-    } else if (n->key) {
+    if (n->nkeys && n->keys[0].n == 0)
         buf_puts(x->out, ", one row");
+    for (uint32_t k = 0; k < n->nkeys && n->keys[k].n; k++) {
+        buf_puts(x->out, k ? " or " : ", unique ");
+        columns(x->out, &n->schema, n->keys[k].columns, n->keys[k].n);
     }
     if (n->final)
         buf_puts(x->out, ", once");

@@ -269,14 +269,6 @@ static struct schema schema_of_exprs(struct binder *b, struct expr *const *exprs
     return schema;
 }
 
-uint32_t *node_key(struct binder *b, const uint32_t *key, uint32_t n)
-{
-    uint32_t *copy = arena_array(b->arena, MAX(n, 1), sizeof *copy);
-    if (n)
-        memcpy(copy, key, n * sizeof *copy);
-    return copy;
-}
-
 static struct plan_time *one_time(struct binder *b, uint32_t column, int64_t lag)
 {
     return arena_dup(b->arena, &(struct plan_time){column, lag}, sizeof(struct plan_time));
@@ -332,7 +324,7 @@ enum status node_values(struct binder *b, struct expr ***rows, uint32_t nrows, c
     n->schema = *schema;
     n->after_state = true;
     if (nrows == 1)
-        n->key = node_key(b, NULL, 0);
+        keys_add(b, n, NULL, 0);
     *ret = node_add(b, n);
     return OK;
 }
@@ -346,8 +338,7 @@ void node_inherit(struct binder *b, struct plan_node *n)
     n->window_start = input->window_start;
     n->window_end = input->window_end;
     n->start_tells_end = input->start_tells_end;
-    n->key = input->key;
-    n->nkey = input->nkey;
+    keys_inherit(n, input);
 }
 
 enum status node_filter(struct binder *b, uint32_t input, struct expr *predicate, int32_t location, uint32_t *ret)
@@ -360,6 +351,7 @@ enum status node_filter(struct binder *b, uint32_t input, struct expr *predicate
     }
     struct plan_node *n = node_new(b, NODE_FILTER, &input, 1, location);
     node_inherit(b, n);
+    keys_learn(b, n, predicate);
     n->predicate = predicate;
     *ret = node_add(b, n);
     return OK;
@@ -372,26 +364,6 @@ static int32_t projected(struct expr *const *exprs, uint32_t n, uint32_t c)
         if (exprs[i]->kind == EXPR_COLUMN && exprs[i]->column == c)
             return (int32_t)i;
     return -1;
-}
-
-static void project_key(struct binder *b, struct plan_node *n, const struct plan_node *input)
-{
-    if (!input->key)
-        return;
-    uint32_t *key = node_key(b, input->key, input->nkey);
-    for (uint32_t i = 0; i < input->nkey; i++) {
-        uint32_t c = input->key[i];
-        int32_t column = projected(n->exprs, n->schema.ncols, c);
-        if (column < 0 && (int32_t)c == input->window_start) /* the end tells the start, and mostly the other way */
-            column = n->window_end;
-        if (column < 0 && (int32_t)c == input->window_end && input->start_tells_end)
-            column = n->window_start;
-        if (column < 0)
-            return;
-        key[i] = (uint32_t)column;
-    }
-    n->key = key;
-    n->nkey = input->nkey;
 }
 
 static void project_times(struct binder *b, struct plan_node *n, const struct plan_node *input)
@@ -433,7 +405,7 @@ enum status node_project(struct binder *b, uint32_t input, struct expr **exprs, 
     node->exprs = exprs;
     node->schema = schema_of_exprs(b, exprs, names, n);
     project_times(b, node, below);
-    project_key(b, node, below);
+    keys_project(b, node, below);
     *ret = node_add(b, node);
     return OK;
 }
@@ -518,15 +490,6 @@ static void group_times(struct binder *b, struct plan_node *n, const struct plan
     n->start_tells_end = below->start_tells_end;
 }
 
-/* All groups, but not the start of a window whose end is there. */
-static void group_key(struct binder *b, struct plan_node *n)
-{
-    n->key = arena_array(b->arena, MAX(n->ngroup, 1), sizeof *n->key);
-    for (uint32_t i = 0; i < n->ngroup; i++)
-        if ((int32_t)i != n->window_start || n->window_end < 0)
-            n->key[n->nkey++] = i;
-}
-
 enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, struct plan_aggregate *aggregates,
                            uint32_t naggregates, const char **names, int32_t location, uint32_t *ret)
 {
@@ -544,7 +507,7 @@ enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, st
         n->schema.types[i] = call ? call->function->result(arg) : below->schema.types[i];
     }
     group_times(b, n, below);
-    group_key(b, n);
+    keys_group(b, n, below);
     n->stateful = true;
     /* A group that is only there, without a value, never changes again while rows only come. */
     n->mode = naggregates == 0 && ngroup > 0 && below->mode == MODE_APPEND ? MODE_APPEND : MODE_UPDATING;
@@ -633,8 +596,8 @@ uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr
     n->table = table;
     n->exprs = exprs;
     n->schema = t->schema;
-    n->key = t->nkey ? t->key : NULL;
-    n->nkey = t->nkey;
+    if (t->nkey)
+        keys_add(b, n, t->key, t->nkey);
     n->now_columns = clock_columns(b, exprs, t->schema.ncols);
     return node_add(b, n);
 }

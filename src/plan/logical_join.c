@@ -16,46 +16,6 @@ static struct schema both_schemas(struct binder *b, const struct plan_node *left
     return schema;
 }
 
-static bool contains_all(const uint32_t *set, uint32_t nset, const uint32_t *items, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < nset && !found; k++)
-            found = set[k] == items[i];
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
-/* At most one row of the side has a given join key. */
-static bool is_unique(const struct plan_join *j, const struct plan_node *input, int side)
-{
-    return input->key && contains_all(j->key[side], j->nkey, input->key, input->nkey);
-}
-
-static void join_key(struct binder *b, struct plan_node *n, const struct plan_node *left, const struct plan_node *right)
-{
-    const struct plan_join *j = &n->join;
-    bool left_only = j->kind == JOIN_SEMI || j->kind == JOIN_ANTI;
-    bool left_stays = left_only || j->kind == JOIN_INNER || j->kind == JOIN_LEFT;
-    bool right_stays = j->kind == JOIN_INNER || j->kind == JOIN_RIGHT;
-    if (left->key && (left_only || (left_stays && is_unique(j, right, 1)))) {
-        n->key = left->key;
-        n->nkey = left->nkey;
-        return;
-    }
-    if (left_only || !left->key || !right->key)
-        return;
-    uint32_t skip = right_stays && is_unique(j, left, 0) ? left->nkey : 0;
-    n->nkey = left->nkey + right->nkey - skip;
-    n->key = arena_array(b->arena, MAX(n->nkey, 1), sizeof *n->key);
-    for (uint32_t i = skip; i < left->nkey; i++)
-        n->key[i - skip] = left->key[i];
-    for (uint32_t i = 0; i < right->nkey; i++)
-        n->key[left->nkey - skip + i] = left->schema.ncols + right->key[i];
-}
-
 /* A row that waits for its match is behind by as long as it waits. */
 static void side_times(struct plan_node *n, const struct plan_node *input, uint32_t offset,
                        const struct plan_time *tells, bool waits)
@@ -123,7 +83,7 @@ uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan
     n->schema = left_only ? left->schema : both_schemas(b, left, right);
     n->mode = join_mode(n);
     n->stateful = true;
-    join_key(b, n, left, right);
+    keys_join(b, n, left, right);
     join_times(b, n, left, right, tells);
     return node_add(b, n);
 }
@@ -179,8 +139,11 @@ enum status node_over(struct binder *b, uint32_t input, const struct plan_over *
     n->nsort = nsort;
     partition_times(n, over->partition, over->npartition);
     keep_partition_time(b, n);
-    for (uint32_t i = 0; i < over->ncalls; i++)
+    for (uint32_t i = 0; i < over->ncalls; i++) {
         add_column(b, n, names[i], over_type(&over->calls[i], &below));
+        if (over->calls[i].kind == OVER_ROW_NUMBER)
+            keys_rank(b, n, over->partition, over->npartition, (int32_t)below.ncols + (int32_t)i);
+    }
     n->stateful = true;
     n->mode = MODE_UPDATING;
     *ret = node_add(b, n);
@@ -199,12 +162,8 @@ enum status node_topn(struct binder *b, uint32_t input, const struct plan_topn *
     keep_partition_time(b, n);
     uint32_t rank = n->schema.ncols;
     add_column(b, n, rank_name, TYPE(TYPE_INT8));
-    if (topn->kind == OVER_ROW_NUMBER && (topn->limit == 1 || !n->key)) {
-        n->nkey = topn->npartition + (topn->limit > 1);
-        n->key = arena_array(b->arena, MAX(n->nkey, 1), sizeof *n->key);
-        for (uint32_t i = 0; i < n->nkey; i++)
-            n->key[i] = i < topn->npartition ? topn->partition[i] : rank;
-    }
+    if (topn->kind == OVER_ROW_NUMBER)
+        keys_rank(b, n, topn->partition, topn->npartition, topn->limit > 1 ? (int32_t)rank : -1);
     n->stateful = true;
     n->mode = MODE_UPDATING;
     *ret = node_add(b, n);

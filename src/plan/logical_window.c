@@ -41,12 +41,8 @@ enum status node_window(struct binder *b, uint32_t input, const struct plan_wind
     n->window_start = (int32_t)start;
     n->window_end = (int32_t)start + 1;
     n->start_tells_end = window->kind != WINDOW_CUMULATE;
-    if (n->key && window->kind != WINDOW_TUMBLE) { /* a row is in several windows */
-        uint32_t *key = node_key(b, n->key, n->nkey);
-        n->key = arena_array(b->arena, n->nkey + 1, sizeof *key);
-        memcpy(n->key, key, n->nkey * sizeof *key);
-        n->key[n->nkey++] = start + 1;
-    }
+    if (window->kind != WINDOW_TUMBLE) /* a row is in several windows */
+        keys_widen(b, n, start + 1);
     *ret = node_add(b, n);
     return OK;
 }
@@ -85,10 +81,7 @@ enum status node_session(struct binder *b, uint32_t input, const struct plan_win
     n->lag = MAX(plan_lag(below, (int32_t)nkey), 0);
     n->times = arena_dup(b->arena, &(struct plan_time){nkey + 1, n->lag}, sizeof *n->times);
     n->ntimes = 1;
-    n->key = arena_array(b->arena, nkey + 1, sizeof *n->key);
-    for (uint32_t i = 0; i <= nkey; i++)
-        n->key[i] = i < nkey ? i : nkey + 1;
-    n->nkey = nkey + 1;
+    keys_rank(b, n, n->window.key, nkey, n->window_end);
     n->stateful = true;
     n->mode = MODE_UPDATING;
     *ret = node_add(b, n);

@@ -215,6 +215,11 @@ struct plan_sort_key {
     bool descending, nulls_first;
 };
 
+/* Columns that make a row unique; n 0: there is at most one row. */
+struct plan_key {
+    uint32_t *columns, n;
+};
+
 struct plan_node {
     enum node_kind kind;
     char id[24];           /* "dedup-3f9a...": structural fingerprint of the step and all below it; names state */
@@ -225,7 +230,9 @@ struct plan_node {
     uint32_t *inputs, ninputs; /* indexes of nodes before this one */
     struct schema schema;  /* output */
     enum node_mode mode;
-    uint32_t *key, nkey;   /* columns that make a row unique; NULL: none known; nkey 0, key not NULL: at most one row */
+    struct plan_key *keys; uint32_t nkeys; /* each makes a row unique; none known: nkeys 0. Of a SINK: its primary key */
+    uint32_t *same, nsame; /* plan/keys.c: output columns that hold equal values have equal numbers; past nsame, their
+                            * own */
     struct plan_time *times; uint32_t ntimes; /* output columns that carry event time; the first is used */
     int32_t window_start, window_end; /* output columns that are the bounds of a window, -1: none */
     bool start_tells_end;  /* one start (and session key) has one end; an end always has one start */
