@@ -239,6 +239,12 @@ struct row_ref {
 
 struct net { /* what is known of a key; zero = nothing yet */
     struct row_ref before, after;
+    struct open_row { /* of a mixed one: rows that nothing has taken back yet, or that took back nothing yet */
+        struct row_ref row;
+        int64_t weight;
+        struct open_row *next;
+    } *open;
+    bool mixed; /* its rows did not come in the order in which they replace each other */
 };
 
 struct netting {
@@ -273,17 +279,59 @@ static void decode_all(struct netting *n)
     }
 }
 
-/* A key has at most one live row (the planner saw to that), so its rows of an epoch are: maybe an old one leaving,
- * then new ones
- * replacing each other. */
-static void note_row(struct net *net, struct row_ref row, int64_t weight)
+static bool same_row(struct netting *n, struct row_ref a, struct row_ref b)
 {
-    if (weight > 0)
+    buf_clear(&n->x);
+    buf_clear(&n->y);
+    rowkey_put(&n->x, a.batch->cols, n->k->compared, n->k->ncompared, a.row);
+    rowkey_put(&n->y, b.batch->cols, n->k->compared, n->k->ncompared, b.row);
+    return slice_equal(buf_slice(&n->x), buf_slice(&n->y));
+}
+
+/* A key has at most one live row (the planner saw to that), so its rows of an epoch are mostly: maybe an old one
+ * leaving, then new ones replacing each other. Where a key's rows are made by several groups or partitions, which hand
+ * out theirs one after the other, the new one may come before the old one leaves: that is sorted out in a second pass.
+ */
+static void note_row(struct netting *n, struct net *net, struct row_ref row, int64_t weight)
+{
+    if (weight > 0) {
+        net->mixed |= net->after.batch != NULL;
         net->after = row;
-    else if (net->after.batch)
+    } else if (net->after.batch) {
+        net->mixed |= !same_row(n, net->after, row);
         net->after = (struct row_ref){0};
-    else if (!net->before.batch)
+    } else {
+        net->mixed |= net->before.batch != NULL;
         net->before = row;
+    }
+}
+
+/* What takes back what, whatever their order. */
+static void match_row(struct netting *n, struct net *net, struct row_ref row, int64_t weight)
+{
+    for (struct open_row **at = &net->open; *at; at = &(*at)->next)
+        if (((*at)->weight > 0) != (weight > 0) && same_row(n, (*at)->row, row)) {
+            *at = (*at)->next;
+            return;
+        }
+    struct open_row *o = arena_zalloc(n->arena, sizeof *o);
+    *o = (struct open_row){row, weight, net->open};
+    net->open = o;
+}
+
+static void settle_mixed(struct netting *n)
+{
+    for (uint32_t i = 0; i < n->nbatches; i++)
+        for (uint32_t r = 0; r < batch_live(n->batches[i]); r++) {
+            struct net *net = n->nets[i][r];
+            uint32_t row = batch_row(n->batches[i], r);
+            if (!net->mixed)
+                continue;
+            match_row(n, net, (struct row_ref){n->batches[i], row}, batch_weight(n->batches[i], row));
+            net->before = net->after = (struct row_ref){0};
+            for (const struct open_row *o = net->open; o; o = o->next)
+                *(o->weight > 0 ? &net->after : &net->before) = o->row;
+        }
 }
 
 static void note_all(struct netting *n)
@@ -300,18 +348,9 @@ static void note_all(struct netting *n)
             struct keyed_entry *e =
                 keyed_get(n->keys, hash64(n->x.data, n->x.len, 0), n->x.data, n->x.len, &fresh);
             n->nets[i][r] = keyed_value(e);
-            note_row(n->nets[i][r], (struct row_ref){b, row}, batch_weight(b, row));
+            note_row(n, n->nets[i][r], (struct row_ref){b, row}, batch_weight(b, row));
         }
     }
-}
-
-static bool unchanged(struct netting *n, const struct net *net)
-{
-    buf_clear(&n->x);
-    buf_clear(&n->y);
-    rowkey_put(&n->x, net->before.batch->cols, n->k->compared, n->k->ncompared, net->before.row);
-    rowkey_put(&n->y, net->after.batch->cols, n->k->compared, n->k->ncompared, net->after.row);
-    return slice_equal(buf_slice(&n->x), buf_slice(&n->y));
 }
 
 /* What a row contributes to the payload: +1, -1, or 0: nothing. */
@@ -322,7 +361,7 @@ static int64_t verdict(struct netting *n, const struct net *net, struct batch *b
             n->counts->inserted++;
             return 1;
         }
-        if (unchanged(n, net)) {
+        if (same_row(n, net->before, net->after)) {
             n->counts->unchanged++;
             return 0;
         }
@@ -366,6 +405,7 @@ static void net_epoch(struct collect *k, struct buf *ret, struct collect_counts 
     n.x = n.y = (struct buf)BUF(MIB(64));
     decode_all(&n);
     note_all(&n);
+    settle_mixed(&n);
     for (uint32_t i = 0; i < n.nbatches; i++)
         put_net(&n, i, ret);
     keyed_free(n.keys);

@@ -234,3 +234,50 @@ SELECT id FROM a WHERE j NOT IN (SELECT (v / 4.0)::numeric(38,37) FROM b WHERE v
 
 -- case intervals are chosen as they were written: k int, a text, b text, c text
 SELECT k, arg_min(/*x*/e/*y*/, id/*z*/)::text, arg_max(/*x*/e/*y*/, ts/*z*/)::text, arg_max(/*x*/o/*y*/, id/*z*/)::text FROM (SELECT k, id, ts, v * interval '1 mon' AS e, to_jsonb(n) AS o FROM a WHERE v IS NOT NULL) q GROUP BY k;
+
+-- case keyed by rank over groups: j int, r bigint, k int, n bigint, PRIMARY KEY (j, r)
+SELECT j, r, k, n FROM (SELECT j, k, n, row_number() OVER (PARTITION BY j ORDER BY n DESC, k) AS r
+    FROM (SELECT j, coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY j, coalesce(k, -1)) g) x WHERE r <= 3;
+
+-- case keyed by group over rank: j int, r bigint, k int, n bigint, PRIMARY KEY (j, k)
+SELECT j, r, k, n FROM (SELECT j, k, n, row_number() OVER (PARTITION BY j ORDER BY n DESC, k) AS r
+    FROM (SELECT j, coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY j, coalesce(k, -1)) g) x WHERE r <= 3;
+
+-- case keyed by partition of the second: j int, k int, n bigint, PRIMARY KEY (j)
+SELECT j, k, n FROM (SELECT j, k, n, row_number() OVER (PARTITION BY j ORDER BY n DESC, k) AS r
+    FROM (SELECT j, coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY j, coalesce(k, -1)) g) x WHERE r = 2;
+
+-- case keyed by number of all: j int, r bigint, k int, n bigint, PRIMARY KEY (j, r)
+SELECT j, row_number() OVER (PARTITION BY j ORDER BY n DESC, k), k, n
+FROM (SELECT j, coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY j, coalesce(k, -1)) g;
+
+-- case keyed by rank within windows: we timestamptz, r bigint, k int, n bigint, PRIMARY KEY (we, r)
+SELECT window_end, r, k, n FROM (SELECT window_end, k, n, row_number() OVER (PARTITION BY window_end ORDER BY n DESC, k) AS r
+    FROM (SELECT window_end, coalesce(k, -1) AS k, count(*) AS n FROM tumble(a, ts, interval '10 s')
+          GROUP BY window_end, coalesce(k, -1)) g) x WHERE r <= 2;
+
+-- case keyed by the column of the other side: k int, x bigint, y bigint, PRIMARY KEY (k)
+SELECT y.k, x.n, y.n FROM (SELECT k, count(*) AS n FROM a GROUP BY k) x JOIN (SELECT k, count(*) AS n FROM b GROUP BY k) y
+    ON x.k = y.k;
+
+-- case keyed by a chain of joins: k int, x bigint, y bigint, z bigint, PRIMARY KEY (k)
+SELECT z.k, x.n, y.n, z.n FROM (SELECT k, count(*) AS n FROM a GROUP BY k) x
+    JOIN (SELECT v, count(*) AS n FROM b GROUP BY v) y ON x.k = y.v
+    JOIN (SELECT k, sum(j) AS n FROM b GROUP BY k) z ON y.v = z.k;
+
+-- case keyed by groups whose own key is less: k int, n bigint, m bigint, PRIMARY KEY (k)
+SELECT k, n, count(*) FROM (SELECT coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY coalesce(k, -1)) g GROUP BY k, n;
+
+-- case keyed without what is constant: k int, n bigint, PRIMARY KEY (k)
+SELECT k, n FROM (SELECT coalesce(k, -1) AS k, j, count(*) AS n FROM a GROUP BY coalesce(k, -1), j) g WHERE j = 1 AND n > 2;
+
+-- case keyed by one of two equal columns: v int, n bigint, PRIMARY KEY (v)
+SELECT v, n FROM (SELECT k, v, count(*) AS n FROM a WHERE v >= 0 GROUP BY k, v) g WHERE k = v;
+
+-- case keyed by the many of many to one: k int, j int, n bigint, m bigint, PRIMARY KEY (k, j)
+SELECT x.k, y.j, x.n, y.n FROM (SELECT j, coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY j, coalesce(k, -1)) x
+    JOIN (SELECT j, count(*) AS n FROM b GROUP BY j) y ON x.j = y.j;
+
+-- case keyed by both sides: k int, j int, n bigint, m bigint, PRIMARY KEY (k, j)
+SELECT x.k, y.j, x.n, y.n FROM (SELECT coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY coalesce(k, -1)) x
+    JOIN (SELECT j, sum(v) AS n FROM b GROUP BY j) y ON x.n < y.n;

@@ -6,7 +6,7 @@ answer.
     tests/streams/run.py            all of cases.sql
     tests/streams/run.py WORD...    those whose name has one of the words
 
-cases.sql has a block per case: `-- case NAME: columns of the result`, then the query. Windows in FROM are given to
+cases.sql has a block per case: `-- case NAME: columns of the result[, PRIMARY KEY (...)]`, then the query. Windows in FROM are given to
 PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute (BOURN_LONG=1: an
 hour).
 """
@@ -120,6 +120,7 @@ def run_bourn(folder: Path, sql: str, workers: int, stops: list[float]) -> list[
 
 
 def answer(postgres: Postgres, columns: str, query: str) -> list[tuple]:
+    columns = columns.split(", PRIMARY KEY")[0]
     types = [re.sub(r"^\w+ ", "", column.strip()) for column in re.split(r",(?![^(]*\))", columns)]
     names = ", ".join(f"c{i}" for i in range(len(types)))
     casts = ", ".join(f"(c{i}::{t})::text" for i, t in enumerate(types))

@@ -42,3 +42,12 @@ INSERT INTO one_row SELECT 1, max(n) FROM (SELECT name, count(*) AS n FROM finit
 INSERT INTO one_row SELECT 1, max(n) FROM (SELECT user_id, count(*) AS n FROM payments GROUP BY user_id) q;
 -- case: several values of each group are kept
 INSERT INTO one_row SELECT 1, count(DISTINCT user_id) + sum(DISTINCT amount) FILTER (WHERE amount > 1) FROM payments;
+-- case: keys: of the groups, of the input within them, of a partition with its number; through equality and constants
+CREATE FOREIGN TABLE by_channel (channel text PRIMARY KEY, n bigint) SERVER lake;
+CREATE FOREIGN TABLE numbered (channel text, r bigint, user_id text, PRIMARY KEY (channel, r)) SERVER lake;
+CREATE VIEW users AS SELECT user_id, channel, count(*) AS n FROM payments GROUP BY user_id, channel;
+CREATE VIEW channels AS SELECT channel AS c, max(amount) AS n FROM payments GROUP BY channel;
+INSERT INTO by_channel SELECT x.channel, c.n::bigint FROM users x JOIN channels c ON x.channel = c.c AND x.user_id = 'a';
+INSERT INTO numbered SELECT channel, r, user_id FROM (
+    SELECT channel, user_id, n, row_number() OVER (PARTITION BY channel ORDER BY n DESC, user_id) AS r FROM users) x
+WHERE r <= 3;
