@@ -184,8 +184,8 @@ static enum status check_upsert(struct binder *b, const struct plan_table *t, co
         if (assigned->holds[t->key[i]] >= 0)
             held[n++] = (uint32_t)assigned->holds[t->key[i]];
     if (!keys_within(input, held, n)) {
-        (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key %s", key,
-                          t->name, key_lists(b, input));
+        (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key %s",
+                          key, t->name, key_lists(b, input));
         return error_hint(b->err, "several rows could have one key: GROUP BY the primary key's columns");
     }
     return OK;

@@ -1,5 +1,5 @@
-/* What tells the rows of a node apart: a small set of unique keys, and which columns always hold the same value, so that
- * one may stand for another. None of it is part of a step's fingerprint: it follows from the steps.
+/* What tells the rows of a node apart: a small set of unique keys, and which columns always hold the same value, so
+ * that one may stand for another. None of it is part of a step's fingerprint: it follows from the steps.
  *
  *   scan, union            none
  *   filter                 the input's; a = b and a = constant in the predicate are learned
@@ -117,7 +117,7 @@ void keys_add(struct binder *b, struct plan_node *n, const uint32_t *columns, ui
 {
     if (n->nkeys == KEYS_MAX || keys_within(n, columns, ncolumns))
         return;
-    struct plan_key *keys = arena_array(b->arena, n->nkeys + 1, sizeof *keys); /* the old ones may be the input's, too */
+    struct plan_key *keys = arena_array(b->arena, n->nkeys + 1, sizeof *keys); /* the old may be the input's, too */
     if (n->nkeys)
         memcpy(keys, n->keys, n->nkeys * sizeof *keys);
     keys[n->nkeys].columns = arena_array(b->arena, MAX(ncolumns, 1), sizeof *columns);

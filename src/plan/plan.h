@@ -230,7 +230,7 @@ struct plan_node {
     uint32_t *inputs, ninputs; /* indexes of nodes before this one */
     struct schema schema;  /* output */
     enum node_mode mode;
-    struct plan_key *keys; uint32_t nkeys; /* each makes a row unique; none known: nkeys 0. Of a SINK: its primary key */
+    struct plan_key *keys; uint32_t nkeys; /* each makes a row unique; 0: none is known. Of a SINK: its primary key */
     uint32_t *same, nsame; /* plan/keys.c: output columns that hold equal values have equal numbers; past nsame, their
                             * own */
     struct plan_time *times; uint32_t ntimes; /* output columns that carry event time; the first is used */
