@@ -7,8 +7,8 @@ answer.
     tests/streams/run.py WORD...    those whose name has one of the words
 
 cases.sql has a block per case: `-- case NAME: columns of the result[, PRIMARY KEY (...)]`, then the query. Windows in
-FROM are given to PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute (BOURN_LONG=1: an
-hour).
+FROM are given to PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute
+(BOURN_LONG=1: an hour).
 """
 from __future__ import annotations
 
