@@ -96,6 +96,18 @@ class Relations(Expressions):
         chosen, types, times = self.output(scope)
         return Relation(f"SELECT {chosen} FROM {text}{self.where(scope, 0.8)}", types, [part] if part else [], times)
 
+    def failing(self, depth: int) -> Relation:
+        """Rows whose division fails are not there; in PostgreSQL the comment at the end is the WHERE that leaves them
+        out. It stands last of all: what nobody reads is not computed."""
+        while True:
+            made = self.relation(depth)
+            text, scope, _ = self.from_item(made)
+            whole, by = self.column(scope, self.rnd.choice(["int", "bigint", "num"])), self.column(scope, "int")
+            if whole and by:
+                chosen = [*scope, (f"({whole} % 1000 / ({by} % 3))::numeric(38,6)", "num")]
+                return Relation(f"SELECT {self.listed(chosen)} FROM {text} "
+                                f"/*where {by} % 3 <> 0 OR {whole} IS NULL*/", [of for _, of in chosen], [made])
+
     def distinct(self, depth: int) -> Relation:
         made = self.select(depth)
         if not set(made.types).isdisjoint(NO_KEY):

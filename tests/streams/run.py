@@ -328,7 +328,7 @@ def rows_of(path: Path) -> list[tuple]:
     return [tuple(text(cell) for cell in json.loads(line, parse_float=str, parse_int=str).values()) for line in lines]
 
 
-def wrong(folder: Path, queries: list[Asked], cut: tuple, workers: tuple = ()) -> list[str]:
+def wrong(folder: Path, queries: list[Asked], cut: tuple, workers: tuple = (), spill: bool = False) -> list[str]:
     """What is wrong with bourn's answer to each, or how it is another with so many workers; "" where nothing is."""
     rows, few, stops = cut
     folder = folder / f"{time.monotonic_ns()}"
@@ -338,6 +338,8 @@ def wrong(folder: Path, queries: list[Asked], cut: tuple, workers: tuple = ()) -
         place = folder / f"{many}"
         results = [place / f"r{i}.ndjson" for i in range(len(queries))]
         sql = f"SET bourn.epoch_rows = {rows};\n" + ("SET bourn.epoch_interval = '1 h';\n" if workers else "")
+        if spill:
+            sql += f"SET bourn.spill = '{folder / f'pages-{many}'}';\nSET bourn.state_memory = '1 MiB';\n"
         sql += tables(folder.parent, random_queries.DECLARED) + "".join(
             result_of(made.shown(), made.columns(), path, path.stem) for (made, _), path in zip(queries, results))
         try:
@@ -373,7 +375,8 @@ def random_batch(postgres: Postgres, folder: Path) -> tuple[int, int]:
     queries = [one for one in made if one]
     cut = rnd.choice(RANDOM_CUTS)
     workers = tuple({1, 2, 8} - {cut[1]}) if rnd.random() < 0.3 else ()
-    for (one, _), said in zip(queries, wrong(folder, queries, cut, workers) if queries else []):
+    spill = rnd.random() < 0.2 and suite.command(["stat", "-fc", "%T", folder]).stdout.strip() != "tmpfs"
+    for (one, _), said in zip(queries, wrong(folder, queries, cut, workers, spill) if queries else []):
         if said:
             small = smallest(postgres, folder, one, cut)
             raise AssertionError(f"rows, workers, stops: {cut}, {workers}; queries {seed}\n{small.sql}\n{said}")
