@@ -42,7 +42,8 @@ void gather_put(struct gather *g, uint32_t worker, const struct gathered *head, 
     r->next = NULL;
     r->key_len = (uint32_t)key.len;
     r->row_len = (uint32_t)row.len;
-    memcpy(r->bytes, key.data, key.len);
+    if (key.len)
+        memcpy(r->bytes, key.data, key.len);
     if (row.len)
         memcpy(r->bytes + key.len, row.data, row.len);
     if (list->last)

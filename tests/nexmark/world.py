@@ -115,6 +115,8 @@ def compare(query: Query, ours: collections.Counter, theirs: collections.Counter
 def epochs_of(state: Path, source: str) -> dict[int, tuple[int, int]]:
     """Time in microseconds of each epoch that the log still has, and how many rows it read of the source."""
     found = {}
+    if not (state / "log").exists():  # killed before it had one
+        return found
     for path in slots(state / "log"):
         record = json.loads(path.read_text().split("\n", 1)[1])
         lines = record.get("ledger", {}).get("lines", [])
