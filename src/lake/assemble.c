@@ -211,3 +211,73 @@ enum status assemble_value(const struct parquet_node *n, struct leaf_cursor *cur
     *ret_null = !there;
     return OK;
 }
+
+/* ---- lists of scalars ---- */
+
+const struct parquet_node *assemble_element(const struct parquet_node *n)
+{
+    if (n->repetition == REPEATED)
+        return parquet_is_leaf(n) ? n : NULL;
+    if (n->annotation != ANNOTATION_LIST || n->nchildren != 1 || n->children[0]->repetition != REPEATED)
+        return NULL;
+    const struct parquet_node *r = n->children[0];
+    if (parquet_is_leaf(r))
+        return r;
+    return element_is_child(n, r) && parquet_is_leaf(r->children[0]) ? r->children[0] : NULL;
+}
+
+static void grow(struct column *c, uint32_t *cap, struct arena *a)
+{
+    uint32_t before = *cap;
+    *cap = before ? before * 2 : 64;
+    struct column more = column_make(a, c->type, *cap, true);
+    if (before) {
+        memcpy(more.data, c->data, before * type_width(c->type));
+        memcpy(more.valid, c->valid, BITMAP_WORDS(before) * sizeof *more.valid);
+    }
+    *c = more;
+}
+
+static enum status put_element(struct leaf_cursor *c, struct column *elements, uint32_t at, struct convert_target *t,
+                               struct error *err)
+{
+    size_t width = type_width(elements->type);
+    bool there = c->leaf->def[c->entry] == c->leaf->node->max_def;
+    if (there) {
+        TRY(convert_one(c->leaf, c->value, elements, at, t, err));
+        bit_set(elements->valid, at);
+    } else {
+        bit_clear(elements->valid, at);
+        memset((char *)elements->data + at * width, 0, width);
+    }
+    step(c);
+    return OK;
+}
+
+enum status assemble_list(const struct parquet_node *n, struct leaf_cursor *cursor, struct column *elements,
+                          uint32_t *cap, uint32_t *ret_n, bool *ret_null, struct convert_target *t, struct error *err)
+{
+    const struct parquet_node *r = n->repetition == REPEATED ? n : n->children[0];
+    uint32_t count = 0;
+    TRY(look(cursor, err));
+    uint8_t def = cursor->leaf->def[cursor->entry];
+    *ret_null = n->repetition == OPTIONAL && def < n->max_def;
+    *ret_n = 0;
+    if (def < r->max_def) {
+        step(cursor);
+        return OK;
+    }
+    for (bool again = true; again;) {
+        if (count == *cap)
+            grow(elements, cap, t->arena);
+        TRY(put_element(cursor, elements, count++, t, err));
+        again = cursor->entry < cursor->leaf->n || cursor->leaf->entries_left > 0;
+        if (again)
+            TRY(look(cursor, err));
+        again = again && cursor->leaf->rep[cursor->entry] == r->max_rep;
+        if (again && count > ASSEMBLE_MAX_VALUE / 4)
+            return error_set(err, ERR_LIMIT, "an array of column \"%s\" has too many elements", n->name);
+    }
+    *ret_n = count;
+    return OK;
+}

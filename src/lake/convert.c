@@ -318,8 +318,8 @@ static enum status uuid_value(const struct leaf_reader *l, uint32_t k, struct co
 
 /* ---- blocks ---- */
 
-static enum status convert_one(const struct leaf_reader *l, uint32_t k, struct column *c, uint32_t row,
-                               struct convert_target *t, struct error *err)
+enum status convert_one(const struct leaf_reader *l, uint32_t k, struct column *c, uint32_t row,
+                        struct convert_target *t, struct error *err)
 {
     int64_t i;
     int128 n;

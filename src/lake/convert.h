@@ -39,6 +39,9 @@ struct convert_target {
  * allocated over `rows` rows at the first NULL. ERR_STATE: a value does not fit the type; ERR_CORRUPT: it is none. */
 enum status convert_block(const struct leaf_reader *l, struct column *c, uint32_t row, uint32_t rows,
                           struct convert_target *t, struct error *err);
+/* Value k of the block into an element of a column of a type that convert_check has passed. */
+enum status convert_one(const struct leaf_reader *l, uint32_t k, struct column *c, uint32_t row,
+                        struct convert_target *t, struct error *err);
 /* Value k of the block as JSON. */
 enum status convert_json(const struct leaf_reader *l, uint32_t k, struct buf *out, struct error *err);
 /* The same as the text of a JSON object's key, without quotes. */

@@ -36,9 +36,9 @@ static enum status check_partition(const struct schema *s, const char *const *pa
             c++;
         if (c == s->ncols)
             return error_set(err, ERR_USAGE, "the partition column \"%s\" is no column of the table", partition[i]);
-        if (s->types[c].id == TYPE_JSONB || s->types[c].id == TYPE_BYTEA)
+        if (s->types[c].id == TYPE_JSONB || s->types[c].id == TYPE_BYTEA || s->types[c].id == TYPE_ARRAY)
             return error_set(err, ERR_USAGE,
-                             "a table cannot be partitioned by \"%s\": jsonb and bytea are not possible", partition[i]);
+                             "a table cannot be partitioned by \"%s\": jsonb, bytea and arrays are not possible", partition[i]);
     }
     return n < s->ncols ? OK : error_set(err, ERR_USAGE, "every column of the table is a partition column");
 }
@@ -46,7 +46,8 @@ static enum status check_partition(const struct schema *s, const char *const *pa
 static bool has_local_timestamp(const struct schema *s, uint32_t from)
 {
     for (uint32_t i = from; i < s->ncols; i++)
-        if (s->types[i].id == TYPE_TIMESTAMP)
+        if (s->types[i].id == TYPE_TIMESTAMP ||
+            (s->types[i].id == TYPE_ARRAY && s->types[i].element == TYPE_TIMESTAMP))
             return true;
     return false;
 }

@@ -43,6 +43,7 @@ static struct type type_of_word(const char *word)
     return TYPE(TYPE_UNKNOWN);
 }
 
+/* A type in one word, as columns are compared: a scalar's own, or array<long>. */
 static void put_word(struct buf *out, struct type t)
 {
     static const char *const words[TYPE_COUNT] = {
@@ -58,12 +59,24 @@ static void put_word(struct buf *out, struct type t)
         [TYPE_JSONB] = "string",
         [TYPE_TIMESTAMPTZ] = "timestamp",
     };
-    if (t.id == TYPE_NUMERIC)
+    if (t.id == TYPE_ARRAY) {
+        buf_puts(out, "array<");
+        put_word(out, type_element(t));
+        buf_putc(out, '>');
+    } else if (t.id == TYPE_NUMERIC)
         buf_printf(out, "decimal(%u,%u)", t.precision, t.scale);
     else {
         assert(words[t.id]);
         buf_puts(out, words[t.id]);
     }
+}
+
+static void put_type(struct buf *out, struct type t)
+{
+    bool array = t.id == TYPE_ARRAY;
+    buf_puts(out, array ? "{\"type\":\"array\",\"elementType\":\"" : "\"");
+    put_word(out, array ? type_element(t) : t);
+    buf_puts(out, array ? "\",\"containsNull\":true}" : "\"");
 }
 
 void delta_put_schema(struct buf *out, const char *old, const struct schema *s, uint32_t from)
@@ -79,9 +92,9 @@ void delta_put_schema(struct buf *out, const char *old, const struct schema *s, 
     for (uint32_t i = from; i < s->ncols; i++, separator = ",") {
         buf_printf(out, "%s{\"name\":", separator);
         buf_put_json(out, slice_of(s->names[i]));
-        buf_puts(out, ",\"type\":\"");
-        put_word(out, s->types[i]);
-        buf_printf(out, "\",\"nullable\":%s,\"metadata\":{}}", !s->nullable || s->nullable[i] ? "true" : "false");
+        buf_puts(out, ",\"type\":");
+        put_type(out, s->types[i]);
+        buf_printf(out, ",\"nullable\":%s,\"metadata\":{}}", !s->nullable || s->nullable[i] ? "true" : "false");
     }
     buf_puts(out, "]}");
 }
@@ -102,8 +115,11 @@ static struct type field_type(const struct json *type, struct arena *a, const ch
         *ret_word = arena_strdup(a, type->text);
         return type_of_word(type->text);
     }
-    const char *word = json_text(type, "type");
+    const char *word = json_text(type, "type"), *element = json_text(type, "elementType");
     *ret_word = arena_strdup(a, word ? word : "?");
+    if (word && element && strcmp(word, "array") == 0)
+        *ret_word = arena_printf(a, json_bool(type, "containsNull", true) ? "array<%s>" : "array<%s> without NULLs",
+                                 element);
     return TYPE(word ? TYPE_JSONB : TYPE_UNKNOWN);
 }
 

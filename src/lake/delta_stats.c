@@ -150,8 +150,12 @@ void delta_stats_json(const struct parquet_file *file, struct buf *out)
     buf_puts(out, "},\"maxValues\":{");
     put_bounds(file, n, true, out);
     buf_puts(out, "},\"nullCount\":{");
+    const char *separator = "";
     for (uint32_t i = 0; i < n; i++) {
-        buf_puts(out, i ? "," : "");
+        if (file->schema->types[i].id == TYPE_ARRAY) /* nobody counts its NULLs */
+            continue;
+        buf_puts(out, separator);
+        separator = ",";
         buf_put_json(out, slice_of(file->schema->names[i]));
         buf_printf(out, ":%llu", (unsigned long long)file->stats[i].nulls);
     }

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "column/array.h"
 #include "lake/assemble.h"
 #include "lake/parquet.h"
 
@@ -213,8 +214,10 @@ static enum status open_column(struct parquet_reader *r, struct read_column *c, 
     c->nested = is_nested(c->node);
     if (!c->nested)
         TRY(convert_check(c->node, type, err));
+    else if (type.id == TYPE_ARRAY && assemble_element(c->node))
+        TRY(convert_check(assemble_element(c->node), type_element(type), err));
     else if (type.id != TYPE_JSONB && type.id != TYPE_TEXT)
-        return error_set(err, ERR_STATE, "column \"%s\" is nested in the file and can only be read as jsonb or text",
+        return error_set(err, ERR_STATE, "column \"%s\" is nested in the file and can only be read as jsonb, text or, if it is a list of scalars, as an array",
                          name);
     uint32_t end = c->node->leaf;
     while (end < r->footer.nleaves) { /* leaves below the node are neighbours */
@@ -328,6 +331,31 @@ static enum status read_nested(struct read_column *c, struct column *out, uint32
     return OK;
 }
 
+static enum status read_arrays(struct read_column *c, struct column *out, uint32_t n, struct convert_target *t,
+                               struct error *err)
+{
+    AUTO(arena) strings = {0};
+    AUTO(buf) bytes = BUF(ARRAY_MAX_BYTES);
+    struct convert_target own = {.arena = &strings, .bytes_left = t->bytes_left};
+    for (uint32_t row = 0; row < n; row++) {
+        struct column elements = {.type = type_element(c->type)};
+        uint32_t count, cap = 0;
+        bool null;
+        TRY(assemble_list(c->node, c->cursors, &elements, &cap, &count, &null, &own, err));
+        buf_clear(&bytes);
+        array_put(&bytes, &elements, 0, count);
+        if (bytes.overflow || bytes.len > t->bytes_left)
+            return error_set(err, ERR_LIMIT, "column \"%s\": an array, or those of a batch, are too long", c->node->name);
+        t->bytes_left -= bytes.len;
+        if (null)
+            column_set_null(out, t->arena, n, row);
+        else
+            ((struct view *)out->data)[row] = view_copy(view_of(bytes.data, bytes.len), t->arena);
+        arena_reset(&strings);
+    }
+    return OK;
+}
+
 static void all_null(struct column *c, struct arena *a, uint32_t n)
 {
     c->valid = arena_zarray(a, BITMAP_WORDS(n), sizeof *c->valid);
@@ -350,6 +378,8 @@ static enum status next_batch(struct parquet_reader *r, struct arena *a, struct 
         struct read_column *c = &r->columns[i];
         if (!c->node)
             all_null(&b->cols[i], a, n);
+        else if (c->nested && c->type.id == TYPE_ARRAY)
+            TRY(read_arrays(c, &b->cols[i], n, &t, err));
         else if (c->nested)
             TRY(read_nested(c, &b->cols[i], n, &t, err));
         else

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "column/array.h"
 #include "lake/parquet_out.h"
 
 struct parquet_writer {
@@ -12,7 +13,9 @@ struct parquet_writer {
 
 bool parquet_can_store(struct type t)
 {
-    return t.id != TYPE_UNKNOWN && t.id != TYPE_INTERVAL && t.id != TYPE_ARRAY && t.id < TYPE_COUNT;
+    if (t.id == TYPE_ARRAY)
+        return t.element != TYPE_ARRAY && parquet_can_store(type_element(t));
+    return t.id != TYPE_UNKNOWN && t.id != TYPE_INTERVAL && t.id < TYPE_COUNT;
 }
 
 const char *parquet_codec_name(enum parquet_codec codec)
@@ -73,6 +76,26 @@ static enum leaf_kind type_node(struct type t, struct parquet_node *n)
     }
 }
 
+static struct parquet_node *only_child(struct parquet_node *n, const char *name, enum repetition repetition,
+                                       struct arena *a)
+{
+    struct parquet_node *child = arena_zalloc(a, sizeof *child);
+    child->name = name;
+    child->repetition = repetition;
+    n->nchildren = 1;
+    n->children = arena_dup(a, &child, sizeof(struct parquet_node *));
+    return child;
+}
+
+/* A list in three levels, as LogicalTypes.md has it; every column has one leaf. */
+static enum leaf_kind column_node(struct type t, struct parquet_node *n, struct arena *a)
+{
+    if (t.id != TYPE_ARRAY)
+        return type_node(t, n);
+    n->annotation = ANNOTATION_LIST;
+    return type_node(type_element(t), only_child(only_child(n, "list", REPEATED, a), "element", OPTIONAL, a));
+}
+
 static void copy_schema(const struct schema *from, struct arena *a, struct schema *to)
 {
     *to = (struct schema){.ncols = from->ncols};
@@ -108,7 +131,7 @@ struct parquet_writer *parquet_writer_new(const struct schema *schema, const str
         assert(parquet_can_store(schema->types[i]));
         n->name = w->schema.names[i];
         n->repetition = w->schema.nullable[i] ? OPTIONAL : REQUIRED;
-        kinds[i] = type_node(schema->types[i], n);
+        kinds[i] = column_node(schema->types[i], n, &a);
         numeric[i] = schema->types[i].id == TYPE_NUMERIC;
     }
     parquet_out_init(&w->out, a, root, kinds, numeric, &w->options);
@@ -240,6 +263,48 @@ static enum status add_rows(struct parquet_writer *w, uint32_t column, const str
     return OK;
 }
 
+/* One array: an entry that says there is none, or that it is empty, or one for each element. */
+static void add_array(struct leaf *l, struct leaf_tools *t, const struct column *elements, uint32_t n, bool null,
+                      struct gathered *g)
+{
+    uint8_t rep[BATCH_ROWS];
+    uint32_t rows[BATCH_ROWS];
+    const uint8_t element = l->node->max_def, none = (uint8_t)(element - 2 - null);
+    if (n == 0)
+        leaf_put(l, t, &none, &(uint8_t){0}, 1, NULL, 0);
+    for (uint32_t from = 0; from < n; from += g->n) {
+        uint32_t take = MIN(MIN(n - from, leaf_room(l)), (uint32_t)BATCH_ROWS);
+        memset(rep, l->node->max_rep, take);
+        rep[0] = from ? l->node->max_rep : 0;
+        for (uint32_t k = 0; k < take; k++)
+            rows[k] = from + k;
+        gather(elements, rows, take, g);
+        for (uint32_t k = 0; k < take; k++)
+            g->def[k] = g->has_def ? (uint8_t)(element - 1 + g->def[k]) : element;
+        leaf_put(l, t, g->def, rep, take, &g->values, g->nvalues);
+    }
+    leaf_end_row(l, t);
+}
+
+static enum status add_arrays(struct parquet_writer *w, uint32_t column, const struct column *c, const uint32_t *rows,
+                              uint32_t n, struct gathered *g, struct error *err)
+{
+    AUTO(arena) scratch = {0};
+    for (uint32_t k = 0; k < n; k++) {
+        bool null = column_is_null(c, rows[k]);
+        uint32_t count = 0;
+        struct column elements = {0};
+        if (null && !w->schema.nullable[column])
+            return error_set(err, ERR_STATE, "column \"%s\" is NOT NULL in the file but has a NULL",
+                             w->schema.names[column]);
+        if (!null)
+            elements = array_open(view_slice(column_view(c, rows[k])), c->type, &scratch, &count);
+        add_array(&w->out.leaves[column], &w->out.tools, &elements, count, null, g);
+        arena_reset(&scratch);
+    }
+    return OK;
+}
+
 enum status parquet_writer_add(struct parquet_writer *w, const struct batch *b, struct error *err)
 {
     assert(b->ncols == w->schema.ncols);
@@ -252,7 +317,8 @@ enum status parquet_writer_add(struct parquet_writer *w, const struct batch *b, 
             rows[k] = batch_row(b, from + k);
         for (uint32_t c = 0; c < b->ncols && status == OK; c++) {
             assert(type_equal(b->cols[c].type, w->schema.types[c]));
-            status = add_rows(w, c, &b->cols[c], rows, n, g, err);
+            status = b->cols[c].type.id == TYPE_ARRAY ? add_arrays(w, c, &b->cols[c], rows, n, g, err)
+                                                      : add_rows(w, c, &b->cols[c], rows, n, g, err);
         }
         w->out.group_rows += n;
         if (status == OK && (w->out.group_rows >= w->options.row_group_rows ||
@@ -270,7 +336,9 @@ enum status parquet_writer_finish(struct parquet_writer *w, struct parquet_file 
     w->stats = mem_array(w->schema.ncols, sizeof *w->stats);
     w->texts = mem_array(w->schema.ncols, sizeof *w->texts);
     for (uint32_t i = 0; i < w->schema.ncols; i++)
-        w->stats[i] = leaf_stats(&w->out.leaves[i], &w->out.leaves[i].file, w->texts[i]);
+        w->stats[i] = w->schema.types[i].id == TYPE_ARRAY /* what is known is of its elements */
+                          ? (struct parquet_stats){0}
+                          : leaf_stats(&w->out.leaves[i], &w->out.leaves[i].file, w->texts[i]);
     *ret = (struct parquet_file){.parts = w->out.parts,
                                  .nparts = w->out.nparts,
                                  .bytes = w->out.offset,
