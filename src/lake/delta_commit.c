@@ -38,7 +38,8 @@ static enum status check_partition(const struct schema *s, const char *const *pa
             return error_set(err, ERR_USAGE, "the partition column \"%s\" is no column of the table", partition[i]);
         if (s->types[c].id == TYPE_JSONB || s->types[c].id == TYPE_BYTEA || s->types[c].id == TYPE_ARRAY)
             return error_set(err, ERR_USAGE,
-                             "a table cannot be partitioned by \"%s\": jsonb, bytea and arrays are not possible", partition[i]);
+                             "a table cannot be partitioned by \"%s\": jsonb, bytea and arrays are not possible",
+                             partition[i]);
     }
     return n < s->ncols ? OK : error_set(err, ERR_USAGE, "every column of the table is a partition column");
 }

@@ -6,6 +6,7 @@
  *   bytea BYTE_ARRAY | uuid BYTE_ARRAY STRING of 36 characters (Delta has no uuid)
  *   numeric(p,s): p <= 9 INT32, p <= 18 INT64, else FIXED_LEN_BYTE_ARRAY of Spark's length; all DECIMAL(p,s)
  *   timestamp INT64 TIMESTAMP(us, local) | timestamptz INT64 TIMESTAMP(us, UTC) | interval: not storable
+ *   array: a LIST in three levels (list.element), its elements nullable, without bounds of its own
  *
  * A writer:
  *

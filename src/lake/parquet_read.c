@@ -217,7 +217,9 @@ static enum status open_column(struct parquet_reader *r, struct read_column *c, 
     else if (type.id == TYPE_ARRAY && assemble_element(c->node))
         TRY(convert_check(assemble_element(c->node), type_element(type), err));
     else if (type.id != TYPE_JSONB && type.id != TYPE_TEXT)
-        return error_set(err, ERR_STATE, "column \"%s\" is nested in the file and can only be read as jsonb, text or, if it is a list of scalars, as an array",
+        return error_set(err, ERR_STATE,
+                         "column \"%s\" is nested in the file and can only be read as jsonb, text or, if it is a list "
+                         "of scalars, as an array",
                          name);
     uint32_t end = c->node->leaf;
     while (end < r->footer.nleaves) { /* leaves below the node are neighbours */
@@ -345,7 +347,8 @@ static enum status read_arrays(struct read_column *c, struct column *out, uint32
         buf_clear(&bytes);
         array_put(&bytes, &elements, 0, count);
         if (bytes.overflow || bytes.len > t->bytes_left)
-            return error_set(err, ERR_LIMIT, "column \"%s\": an array, or those of a batch, are too long", c->node->name);
+            return error_set(err, ERR_LIMIT, "column \"%s\": an array, or those of a batch, are too long",
+                             c->node->name);
         t->bytes_left -= bytes.len;
         if (null)
             column_set_null(out, t->arena, n, row);

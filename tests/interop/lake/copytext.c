@@ -18,12 +18,18 @@ static enum status parse_type(struct slice text, struct type *ret, struct error 
     char name[64];
     int mods[2], n = 0;
     snprintf(name, sizeof name, "%.*s", (int)text.len, text.data);
+    size_t len = strlen(name);
+    bool array = len > 2 && strcmp(name + len - 2, "[]") == 0;
+    name[array ? len - 2 : len] = 0;
     char *open = strchr(name, '(');
     if (open) {
         *open = 0;
         n = sscanf(open + 1, "%d,%d", &mods[0], &mods[1]);
     }
-    return type_parse(name, mods, n, ret, err);
+    TRY(type_parse(name, mods, n, ret, err));
+    if (array)
+        *ret = type_array(*ret);
+    return OK;
 }
 
 enum status copytext_schema(struct slice line, struct arena *a, struct schema *ret, struct error *err)

@@ -355,15 +355,26 @@ static enum status append(struct store *store, int argc, char **argv, struct err
     return status;
 }
 
+/* TABLE [version=N | us=N] [columns=COLUMN:TYPE;...]: all columns, or those. */
 static enum status read_table(struct store *store, int argc, char **argv, struct error *err)
 {
     AUTO(delta_table) *t = NULL;
+    AUTO(arena) own = {0};
     AUTO(buf) out = BUF(GIB(2));
+    const char *columns = argument(argc, argv, "columns");
+    struct schema want;
     TRY(open_table(store, argc, argv, &t, err));
-    copytext_print_schema(&t->metadata.schema, &out);
+    want = t->metadata.schema;
+    if (columns) {
+        char *line = arena_strdup(&own, columns);
+        for (char *p = line; (p = strchr(p, ';'));)
+            *p = '\t';
+        TRY(copytext_schema(slice_of(line), &own, &want, err));
+    }
+    copytext_print_schema(&want, &out);
     for (uint32_t i = 0; i < delta_file_count(t); i++) {
         AUTO(delta_reader) *r = NULL;
-        TRY(delta_reader_open(t, delta_file_at(t, i), NULL, &r, err));
+        TRY(delta_reader_open(t, delta_file_at(t, i), &want, &r, err));
         for (struct batch *b;;) {
             AUTO(arena) a = {0};
             TRY(delta_reader_next(r, &a, &b, err));

@@ -17,6 +17,8 @@ def escape(text: str) -> str:
 def print_value(value, kind: str) -> str:
     if value is None:
         return "\\N"
+    if kind.endswith("[]"):
+        return escape("{" + ",".join(print_element(element, kind[:-2]) for element in value) + "}")
     if kind == "boolean":
         return "t" if value else "f"
     if kind == "bytea":
@@ -32,6 +34,13 @@ def print_value(value, kind: str) -> str:
     if isinstance(value, datetime.date):
         return f"{value.year:04}-{value.month:02}-{value.day:02}"
     return escape(str(value))
+
+
+def print_element(value, kind: str) -> str:
+    if value is None:
+        return "NULL"
+    text = unescape(print_value(value, kind))
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def to_text(columns: list[tuple[str, str]], rows: list[tuple]) -> str:
@@ -64,10 +73,28 @@ def read_moment(text: str) -> datetime.datetime:
     return datetime.datetime(year, month, date, hour, minute, second, int(part.ljust(6, "0") or 0) if part else 0)
 
 
+def elements_of(text: str) -> list:
+    """Of an array's text, each as text or None."""
+    out, i = [], 1
+    while text[i] != "}":
+        quoted, element = text[i] == '"', ""
+        i += quoted
+        while text[i] != '"' if quoted else text[i] not in ",}":
+            i += quoted and text[i] == "\\"
+            element += text[i]
+            i += 1
+        i += quoted
+        out.append(None if element == "NULL" and not quoted else element)
+        i += text[i] == ","
+    return out
+
+
 def read_value(text: str, kind: str):
     if text == "\\N":
         return None
     text = unescape(text)
+    if kind.endswith("[]"):
+        return [element if element is None else read_value(escape(element), kind[:-2]) for element in elements_of(text)]
     if kind in ("integer", "bigint"):
         return int(text)
     if kind == "boolean":

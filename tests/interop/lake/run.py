@@ -123,6 +123,8 @@ def make_rows(n: int, random) -> list[tuple]:
 
 def arrow_rows(table: pa.Table) -> list[tuple]:
     def plain(value):
+        if isinstance(value, list):
+            return list(map(plain, value))
         if isinstance(value, datetime.datetime) and value.tzinfo:
             return value.astimezone(UTC)
         return value
@@ -322,6 +324,61 @@ def every_type_in_a_delta_table(folder: Path, suite: Suite) -> None:
         must_equal(read_table(folder, "t"), rows, "ourselves", ordered=False)
         check_stats(folder / "t")
         assert DeltaTable(str(folder / "t")).protocol().min_reader_version == (3 if columns is COLUMNS else 1)
+
+
+LISTS = [("id", "bigint"), ("b", "boolean[]"), ("i", "integer[]"), ("l", "bigint[]"), ("f", "double precision[]"),
+         ("n", "numeric(9,2)[]"), ("w", "numeric(30,4)[]"), ("t", "text[]"), ("y", "bytea[]"), ("d", "date[]"),
+         ("tz", "timestamptz[]")]
+LISTS_ASKED = "columns=" + ";".join(f"{name}:{kind}" for name, kind in LISTS)
+
+
+def make_lists(n: int, random) -> list[tuple]:
+    words = ["", "a", "NULL", "{,}", 'say "x"\\', "\u00e9" * 30, "tab\t"]
+    day = datetime.datetime(1970, 1, 1)
+
+    def some(element):
+        size = random.choice([None, 0, 1, 2, 30])
+        return size if size is None else [None if random.random() < 0.2 else element() for _ in range(size)]
+
+    def moment():
+        return day + datetime.timedelta(microseconds=random.randrange(-10**15, 10**17))
+
+    rows = [(i, some(lambda: random.random() < 0.5), some(lambda: random.randrange(-2**31, 2**31)),
+             some(lambda: random.randrange(-2**63, 2**63)), some(lambda: random.uniform(-1e10, 1e10)),
+             some(lambda: Decimal(random.randrange(-10**9 + 1, 10**9)).scaleb(-2)),
+             some(lambda: Decimal(random.randrange(-10**30 + 1, 10**30)).scaleb(-4)),
+             some(lambda: random.choice(words)), some(lambda: random.randbytes(random.randrange(20))),
+             some(lambda: moment().date()), some(lambda: moment().replace(tzinfo=UTC))) for i in range(n)]
+    long = list(range(70_000)) + [None]  # more than a page holds, in one row
+    return rows + [(n, None, [], long, None, [], None, ["ab"[i % 2] * (i % 3) for i in range(70_000)], [], None, [])]
+
+
+def arrays_are_lists(folder: Path, suite: Suite) -> None:
+    rows = make_lists(600, suite.random)
+    text = to_text(LISTS, rows[:200])
+    tool(folder, "append", "t", input=text)
+    tool(folder, "append", "t", "codec=snappy", input=to_text(LISTS, rows[200:]))
+    must_equal(delta_rows(folder / "t"), rows, "deltalake", ordered=False)
+    must_equal(read_table(folder, "t", LISTS_ASKED), rows, "ourselves", ordered=False)
+    files = [str(file) for file in (folder / "t").glob("*.parquet")]
+    wanted = ", ".join(name for name, kind in LISTS if kind != "timestamptz[]")
+    found = duckdb.sql(f"SELECT {wanted} FROM read_parquet({files})").fetchall()
+    must_equal(found, [row[:-1] for row in rows], "duckdb", ordered=False)
+    table = DeltaTable(str(folder / "t")).to_pyarrow_table()
+    for log in (folder / "t/_delta_log").glob("*.json"):
+        for line in log.read_text().splitlines():
+            stats = json.loads(json.loads(line).get("add", {}).get("stats", "{}"))
+            assert all(list(stats.get(kind, {"id": 0})) == ["id"] for kind in ("minValues", "maxValues", "nullCount"))
+    write_deltalake(folder / "theirs", table)
+    must_equal(read_table(folder, "theirs", LISTS_ASKED), rows, "lists of deltalake", ordered=False)
+    asked = [f"{name}:{kind}" for name, kind in LISTS]
+    for compliant, version in ((True, "1.0"), (False, "2.0")):
+        pq.write_table(table, folder / "f.parquet", use_compliant_nested_type=compliant, data_page_version=version,
+                       row_group_size=170, data_page_size=2000)
+        must_equal(from_text(tool(folder, "read-parquet", "f.parquet", *asked))[1], rows, "pyarrow", ordered=False)
+    must_refuse(lambda: tool(folder, "read", "t", "columns=t:bigint[]"), "cannot be read as bigint")
+    must_refuse(lambda: tool(folder, "append", "t", input=to_text([*LISTS[:-1], ("tz", "text[]")], [])), '"tz"')
+    must_refuse(lambda: tool(folder, "append", "p", "partition=b", input=text), "partitioned")
 
 
 def check_stats(path: Path) -> None:
@@ -583,6 +640,8 @@ def spark_reads_and_writes(folder: Path, suite: Suite) -> None:
     many = [(i, PARTITIONS[i % 6], f"v{i}") for i in range(600)]
     parted = [("id", "bigint"), ("p", "text"), ("t", "text")]
     tool(folder, "append", "parted", "partition=p", input=to_text(parted, many))
+    lists = make_lists(600, suite.random)
+    tool(folder, "append", "lists", input=to_text(LISTS, lists))
     report = folder / "report.json"
     done = subprocess.run([sys.executable, str(Path(__file__).with_name("spark_side.py")), str(folder), str(report),
                            *map(str, downloads.jars("spark"))], capture_output=True, text=True, timeout=850,
@@ -594,6 +653,10 @@ def spark_reads_and_writes(folder: Path, suite: Suite) -> None:
         expected = [tuple(row) for row in found[name]]
         rows = [tuple(map(as_spark_says, row)) for row in read_table(folder, name)]
         must_equal(rows, expected, f"Spark's {name}", ordered=False)
+    must_equal([tuple(row) for row in found["lists"]], [tuple(map(as_spark_says, row)) for row in lists],
+               "Spark reads our arrays", ordered=False)
+    must_equal(read_table(folder, "lists of spark", LISTS_ASKED), [row for row in lists if row[0] < 400],
+               "Spark's arrays", ordered=False)
     assert len(list((folder / "dv").glob("deletion_vector_*.bin"))) > 0, "Spark wrote no deletion vector"
     assert list((folder / "v2/_delta_log/_sidecars").glob("*.parquet")), "Spark wrote no sidecar"
     tool(folder, "append", "v2", input=to_text([("id", "bigint"), ("t", "text")], [(-5, "ours")]))
@@ -601,6 +664,10 @@ def spark_reads_and_writes(folder: Path, suite: Suite) -> None:
 
 
 def as_spark_says(value):
+    if isinstance(value, list):
+        return [as_spark_says(element) for element in value]
+    if isinstance(value, bytes):
+        return str(bytearray(value))
     if isinstance(value, datetime.datetime):
         return value.replace(tzinfo=None).isoformat()
     if isinstance(value, datetime.date):
@@ -621,7 +688,8 @@ def check_spark_report(found: dict, ours: list[tuple], many: list[tuple]) -> Non
 
 
 CASES = [our_parquet_is_read_by_others, long_strings_and_many_pages, parquet_of_pyarrow_is_read, other_types_of_pyarrow,
-         parquet_of_duckdb_is_read, broken_parquet_is_refused, every_type_in_a_delta_table, partitions_and_checkpoints,
+         parquet_of_duckdb_is_read, broken_parquet_is_refused, every_type_in_a_delta_table, arrays_are_lists,
+         partitions_and_checkpoints,
          compaction_is_understood, tables_of_deltalake_are_read, bounds_hold_the_values, parsed_statistics_serve_too,
          many_writers_lose_nothing,
          tables_we_cannot_honour_are_refused, spark_reads_and_writes]

@@ -29,6 +29,10 @@ def plain(value):
         value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+def plain_list(value):
+    return [plain(element) for element in value] if isinstance(value, list) else plain(value)
+
+
 def rows(frame) -> list:
     return [[plain(value) for value in row] for row in frame.collect()]
 
@@ -84,6 +88,11 @@ spark.sql("SELECT id, CAST(id AS BYTE) AS i8, CAST(id AS SHORT) AS i16, CAST(id 
           "DATE '2026-01-01' + CAST(id % 3 AS INT) AS day, CAST(id % 2 AS DECIMAL(5,2)) AS p FROM range(50)") \
     .write.format("delta").partitionBy("day", "p").save(folder + "/shape")
 found["shape"] = rows(spark.read.format("delta").load(folder + "/shape"))
+
+# arrays, ours and its own
+lists = spark.read.format("delta").load(folder + "/lists")
+found["lists"] = [[plain_list(value) for value in row] for row in lists.collect()]
+lists.where("id < 400").write.format("delta").save(folder + "/lists of spark")
 
 with open(report, "w") as file:
     json.dump(found, file)
