@@ -86,6 +86,49 @@ def mutations_fail(folder: Path) -> None:
         assert any(noticed in line for line in failed), f"{name}:\n{done.stdout}"
 
 
+ARRAYS = """
+CREATE FOREIGN TABLE orders (
+    id text, at timestamptz OPTIONS (watermark '1 minute'), tags text[], prices numeric(8,2)[],
+    CONSTRAINT "A1" CHECK (cardinality(prices) > 0)
+) SERVER anything OPTIONS (topic 'orders');
+CREATE FOREIGN TABLE baskets (tags text[] PRIMARY KEY, orders bigint, ids text[], first numeric(8,2)) SERVER lake;
+CREATE FOREIGN TABLE sizes (n bigint PRIMARY KEY, tags jsonb, cheap boolean) SERVER lake;
+CREATE FOREIGN TABLE once (id text, tags text[]) SERVER lake;
+INSERT INTO baskets
+SELECT tags, count(*), array_agg(id ORDER BY id DESC), max(prices[1]) FROM orders WHERE tags IS NOT NULL GROUP BY tags;
+INSERT INTO sizes
+SELECT b.orders, jsonb_agg(b.tags), bool_or(1 > ANY (b.prices))
+FROM (SELECT tags, count(*) AS orders, array_agg(prices[1]) AS prices FROM orders GROUP BY tags) AS b GROUP BY b.orders;
+INSERT INTO once SELECT DISTINCT ON (tags) id, tags FROM orders;
+"""
+ARRAYS_TEST = """
+SET test.name = 'arrays are keys, state and values';
+INSERT INTO orders VALUES
+    ('a', '2026-01-01 00:00:00Z', '{new,"a long tag, quoted",NULL}', '{1.50,NULL}'),
+    ('b', '2026-01-01 00:00:01Z', '{}', '{0.25}');
+CHECKPOINT;
+INSERT INTO orders VALUES
+    ('c', '2026-01-01 00:00:02Z', '{new,"a long tag, quoted",NULL}', '{2.50}'),
+    ('d', '2026-01-01 00:00:03Z', '{}', '{}'),
+    ('e', '2026-01-01 00:00:04Z', NULL, '{7}');
+CHECKPOINT;
+INSERT INTO orders VALUES ('f', '2026-01-01 00:00:05Z', '{}', '{3,4}');
+SELECT * FROM baskets;
+VALUES ('{new,"a long tag, quoted",NULL}', 2, '{c,a}', 2.50), ('{}', 2, '{f,b}', 3);
+SELECT * FROM sizes;
+VALUES (1, '[null]', false), (2, '[["new", "a long tag, quoted", null], []]', true);
+SELECT * FROM once;
+VALUES ('a', '{new,"a long tag, quoted",NULL}'), ('b', '{}'), ('e', NULL);
+SELECT "offset", rules FROM bourn.rejected;
+VALUES (3, 'A1');
+"""
+
+
+def arrays_survive(folder: Path) -> None:
+    write(folder, ARRAYS_TEST, ARRAYS)
+    assert bourn_test("p.test.sql", cwd=folder).stdout.endswith("1 passed, 0 failed\n")
+
+
 # ---- what it says ----
 
 GIVEN = "INSERT INTO clicks VALUES ('a', '2026-01-01 00:00:00Z', 2), ('b', '2026-01-01 00:00:00Z', NULL);\n"
@@ -234,7 +277,7 @@ def nothing_is_left_behind(folder: Path) -> None:
     assert not list((folder / "tmp").iterdir())
 
 
-for case in (the_examples_pass, mutations_fail, a_difference_is_readable, json_says_the_same,
+for case in (the_examples_pass, mutations_fail, arrays_survive, a_difference_is_readable, json_says_the_same,
              order_counts_where_it_is_asked_for, mistakes_have_a_place_and_a_hint,
              a_broken_pipeline_is_told_at_its_place, nothing_to_test, in_a_pipeline_its_statements_are_refused,
              other_cuts_are_tried, the_clock_is_the_tests, reference_data_is_given,
