@@ -2,7 +2,8 @@
 
 Flink runs every query twice in one JVM; counted is the second job alone, without the start of anything, with its
 result thrown away, state on the heap and no checkpoints. bourn is counted whole: process start, durable epochs, results
-written. Q=5 or Q="5 7" limits it to some queries.
+written. Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn reads the events from a Kafka on the same
+cores as well. What bourn's steps hold is asked of a run that is not timed.
 """
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from . import inputs
@@ -19,6 +21,7 @@ from .throughput import fresh
 
 from harness.children import die_with_parent  # noqa: E402
 from harness.downloads import jars  # noqa: E402
+from servers.kafka import Kafka  # noqa: E402
 
 EXAMPLE, FLINK = TOP / "examples/nexmark", TOP / "bench/flink"
 WORKERS, WARM = 2, 100_000
@@ -90,11 +93,48 @@ def bourn(folder: Path, query: str) -> dict:
     if checked.returncode:
         return {"bourn_error": checked.stderr.splitlines()[0].split("error: ")[-1]}
     took = run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, *files], folder, **env)
-    return {"bourn_per_core": rows() / took.seconds / WORKERS, "memory_mb": took.memory / 1e6, "others": took.others}
+    return {"bourn_per_core": rows() / took.seconds / WORKERS, "bourn_us_per_event": took.processor / rows() * 1e6,
+            "memory_mb": took.memory / 1e6, "others": took.others, **state(folder, files)}
+
+
+def state(folder: Path, files: list) -> dict:
+    """What the steps hold when it is most: bytes and keys, asked of another run while it goes on."""
+    most = {"bytes": 0, "keys": 0}
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        env = environment(Path(own), EVENTS=str(events(rows())), OUT=f"{own}/rows.ndjson")
+        words = [str(word) for word in (BOURN, "run", "--quiet", "--until-caught-up", *files)]
+        with subprocess.Popen(words, cwd=own, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              preexec_fn=die_with_parent) as running:
+            while running.poll() is None:
+                asked = subprocess.run([str(BOURN), "status", "--json"], env=env, capture_output=True, text=True)
+                steps = json.loads(asked.stdout)["steps"] if asked.returncode == 0 else []
+                held = {name: sum(step[name] for step in steps) for name in most}
+                most = max(most, held, key=lambda each: each["bytes"])
+                time.sleep(0.05)
+        if running.returncode:
+            raise SystemExit(f"{' '.join(words)} ended with {running.returncode}")
+    return {"state_mb": most["bytes"] / 1e6, "state_bytes_per_key": most["bytes"] / most["keys"]} \
+        if most["keys"] else {}
+
+
+def from_kafka(folder: Path, query: str) -> dict:
+    """The same events from a topic of two partitions; the broker works on the same cores."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        own = Path(name)
+        with Kafka(own, memory="1g") as kafka:
+            kafka.create_topic("nexmark", WORKERS)
+            run([BOURN, "generate", "--generator", "nexmark", "--rows", rows(), "--rate", 0, "--to",
+                 f"kafka:{kafka.plain}/nexmark"], own)
+            took = run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, EXAMPLE / "kafka.sql",
+                        EXAMPLE / f"{query}.sql"], own, beside=[kafka.server.process.pid], KAFKA=kafka.plain,
+                       OUT=str(own / "rows.ndjson"))
+    return {"kafka_per_core": rows() / took.seconds / WORKERS, "kafka_us_per_event": took.processor / rows() * 1e6}
 
 
 def figures(folder: Path, results: Results, query: str) -> None:
     values = bourn(folder, query)
+    if os.environ.get("NEXMARK_KAFKA") and "bourn_per_core" in values:
+        values |= from_kafka(folder, query)
     machine = Machine()
     theirs = flink(folder, compile_driver(folder), query)
     others = max(machine.others(), values.pop("others", 0))

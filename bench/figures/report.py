@@ -5,7 +5,8 @@ import math
 
 TITLES = {
     "throughput": "Files", "kafka": "Kafka", "small": "Small things", "spark": "Beside PySpark and Delta Lake",
-    "latency": "Latency", "nexmark": "Nexmark",
+    "latency": "Latency", "keys": "Keys",
+    "nexmark": "Nexmark",
 }
 AIMS = {
     "bourn, one core": "2 M, then 4 M",
@@ -38,6 +39,8 @@ def notes(line: dict) -> list[str]:
         said.append(f"{line['of_bourn_on_one_core']:.2f} x bourn on one core")
     if "bourn_is_times_as_fast" in line:
         said.append(f"**bourn is {line['bourn_is_times_as_fast']:.1f} x as fast**")
+    if "ns_a_row_and_result" in line:
+        said.append(f"{line['results'] / 1e6:.1f} M results, {line['ns_a_row_and_result']:.0f} ns a row and result")
     if "tables" in line:
         said.append(f"tables {line['tables']}")
     if "memory_mb" in line and line["what"].startswith("bourn"):
@@ -57,7 +60,9 @@ def nexmark_row(line: dict) -> str:
     theirs = speed(line["flink_per_core"]) if "flink_per_core" in line else line.get("flink_error", "")
     ratio = f"{line['ratio']:.1f} x" if "ratio" in line else ""
     memory = f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else ""
-    return f"| {line['what']} | {ours} | {theirs} | {ratio} | {memory} |\n"
+    a_key = f"{line['state_bytes_per_key']:.0f} B" if "state_bytes_per_key" in line else ""
+    kafka = speed(line["kafka_per_core"]) if "kafka_per_core" in line else ""
+    return f"| {line['what']} | {ours} | {kafka} | {theirs} | {ratio} | {memory} | {a_key} |\n"
 
 
 def mean_row(lines: list[dict]) -> str:
@@ -65,12 +70,13 @@ def mean_row(lines: list[dict]) -> str:
     if not ratios:
         return ""
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-    return f"| geometric mean of {len(ratios)} | | | {mean:.1f} x | |\n"
+    return f"| geometric mean of {len(ratios)} | | | | {mean:.1f} x | | |\n"
 
 
 def heading(bench: str) -> str:
     if bench == "nexmark":
-        return "| query | bourn, a core | Flink, a core | bourn is faster | bourn's memory |\n|---|---|---|---|---|\n"
+        return ("| query | bourn, a core | from Kafka | Flink, a core | bourn is faster | its memory | state a key |\n"
+                "|---|---|---|---|---|---|---|\n")
     return "| what | figure | aim |\n|---|---|---|\n"
 
 

@@ -17,7 +17,8 @@ TABLES = ("net_flow", "user_metrics", "channel_distribution")
 
 
 def bench(folder: Path, *words: str, check: int = 0):
-    env = {**os.environ, "BOURN": str(BOURN), "EVENTS_M": "0.02", "BENCH_ROUNDS": "1",
+    env = {**os.environ, "BOURN": str(BOURN), "EVENTS_M": "0.02", "KEYS_EVENTS_M": "0.01",
+           "BENCH_ROUNDS": "1",
            "BENCH_RESULTS": str(folder / "results"), "BENCH_INPUTS": str(folder / "inputs")}
     return suite.command([sys.executable, TOP / "bench/run", *words], env=env, check=check, limit=100)
 
@@ -39,6 +40,17 @@ def results_are_right_and_kept(folder: Path) -> None:
     answer.write_text(json.dumps(expected))
     done = bench(folder, "--again", "throughput", check=1)
     assert "not what the oracle computes" in done.stderr and "user_metrics" in done.stderr, done.stderr
+
+
+def half_of_the_rows_in_one_key_changes_no_result(folder: Path) -> None:
+    """One worker and two give the same rows, of aggregates those computed by hand; windows have each row as often as
+    they overlap: the benchmark itself looks."""
+    bench(folder, "keys")
+    path, = (folder / "results").iterdir()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sum("half in one key" in line.get("what", "") for line in lines) == 8, lines
+    overlaps = [line["results"] for line in lines if "results" in line]
+    assert len(overlaps) == 4 and overlaps == sorted(overlaps) and overlaps[3] > 100 * overlaps[0], overlaps
 
 
 def rewritten_events_mean_the_same(folder: Path) -> None:
@@ -69,6 +81,7 @@ def names_are_known(folder: Path) -> None:
 
 
 suite.run(results_are_right_and_kept, limit=200)
+suite.run(half_of_the_rows_in_one_key_changes_no_result, limit=200)
 suite.run(rewritten_events_mean_the_same)
 suite.run(only_quiet_figures_are_published)
 suite.run(names_are_known)
