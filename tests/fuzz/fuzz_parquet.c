@@ -5,8 +5,10 @@ enum { MAX_BATCHES = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* As the file's types (`plain`), or everything that can be as jsonb, numeric, bytea. */
-static void read_as(struct slice bytes, bool plain)
+/* As the file's types, or everything that can be as jsonb, numeric, bytea; or nested columns alone, as arrays. */
+enum reading { PLAIN, OTHER, ARRAYS_OF_TEXT, ARRAYS_OF_INT8 };
+
+static void read_as(struct slice bytes, enum reading how)
 {
     struct error err;
     AUTO(arena) a = {0};
@@ -19,9 +21,11 @@ static void read_as(struct slice bytes, bool plain)
     want.types = arena_array(&a, schema->ncols + 1, sizeof *want.types);
     for (uint32_t i = 0; i < schema->ncols && want.ncols < 50; i++) {
         struct type t = schema->types[i];
-        if (t.id == TYPE_UNKNOWN)
+        if (t.id == TYPE_UNKNOWN || (how > OTHER && t.id != TYPE_JSONB))
             continue;
-        if (!plain)
+        if (how > OTHER)
+            t = type_array(TYPE(how == ARRAYS_OF_TEXT ? TYPE_TEXT : TYPE_INT8));
+        if (how == OTHER)
             t = t.id == TYPE_TEXT ? TYPE(TYPE_UUID) : t.id == TYPE_INT8 ? type_numeric(30, 5) : t;
         want.names[want.ncols] = schema->names[i];
         want.types[want.ncols++] = t;
@@ -44,7 +48,7 @@ static void read_as(struct slice bytes, bool plain)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice bytes = {(const char *)data, size};
-    read_as(bytes, true);
-    read_as(bytes, false);
+    for (enum reading how = PLAIN; how <= ARRAYS_OF_INT8; how++)
+        read_as(bytes, how);
     return 0;
 }

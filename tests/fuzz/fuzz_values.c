@@ -11,7 +11,8 @@ static struct type type_of(uint8_t choice)
     static const struct type types[] = {
         {TYPE_BOOL}, {TYPE_INT4}, {TYPE_INT8}, {TYPE_FLOAT8}, {TYPE_NUMERIC, 12, 2}, {TYPE_NUMERIC, 38, 10},
         {TYPE_TEXT}, {TYPE_BYTEA}, {TYPE_UUID}, {TYPE_DATE}, {TYPE_TIMESTAMP}, {TYPE_TIMESTAMPTZ}, {TYPE_INTERVAL},
-        {TYPE_JSONB},
+        {TYPE_JSONB}, {TYPE_ARRAY, .element = TYPE_TEXT}, {TYPE_ARRAY, .element = TYPE_BOOL},
+        {TYPE_ARRAY, 12, 2, TYPE_NUMERIC}, {TYPE_ARRAY, .element = TYPE_INTERVAL}, {TYPE_ARRAY, .element = TYPE_BYTEA},
     };
     return types[choice % ARRAY_LEN(types)];
 }
