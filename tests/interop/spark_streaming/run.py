@@ -25,7 +25,7 @@ from harness.downloads import venv  # noqa: E402
 
 suite = Suite("interop/spark_streaming")
 BOURN = program()
-BATCHES = 40 if LONG else 14
+BATCHES = 40 if LONG else 12
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
 MEET = "a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + interval '4 s'"
