@@ -13,6 +13,7 @@
 #include "engine/functions.h"
 #include "engine/private.h"
 #include "link/local.h"
+#include "state/pieces.h"
 
 static char *path_in(struct arena *a, const char *folder, const char *name)
 {
@@ -105,6 +106,18 @@ static enum status adopt_plan(struct engine *e, struct error *err)
 
 /* ---- state ---- */
 
+struct loading {
+    struct graph *graph;
+    const struct section *section;
+    const struct op_time *times;
+};
+
+static enum status load_piece(void *arg, struct slice payload, struct error *err)
+{
+    const struct loading *l = arg;
+    return graph_load(l->graph, l->section, payload, l->times, err);
+}
+
 static enum status load_segment(struct engine *e, const struct segment_ref *ref, const struct op_time *times,
                                 struct error *err)
 {
@@ -113,16 +126,11 @@ static enum status load_segment(struct engine *e, const struct segment_ref *ref,
     uint32_t n;
     const struct section *sections = segment_sections(segment, &n);
     enum status s = OK;
-    struct buf payload = BUF(GIB(64));
     for (uint32_t i = 0; s == OK && i < n; i++) {
-        if (sections[i].kind == SECTION_OUTBOX)
-            continue;
-        buf_clear(&payload);
-        s = segment_read(segment, &sections[i], &payload, err);
-        if (s == OK)
-            s = graph_load(e->graph, &sections[i], buf_slice(&payload), times, err);
+        struct loading loading = {e->graph, &sections[i], times};
+        if (sections[i].kind != SECTION_OUTBOX)
+            s = section_pieces(segment, &sections[i], load_piece, &loading, err);
     }
-    buf_release(&payload);
     segment_close(segment);
     return s;
 }

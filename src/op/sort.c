@@ -25,6 +25,7 @@ struct sort {
     struct buf *scratch; /* per worker: one row's key */
     uint32_t nworkers;
     int64_t arrivals; /* of all rows so far; only without an order, where one worker pushes */
+    bool loaded;      /* rows were loaded that are not counted there */
     /* the end */
     struct arena arena;
     struct keyed_entry **sorted;
@@ -36,11 +37,25 @@ struct sort {
 
 /* ---- gathering ---- */
 
+static void note_arrival(void *arg, struct keyed_entry *e)
+{
+    struct sort *s = arg;
+    s->arrivals = MAX(s->arrivals, ((const struct held *)keyed_value(e))->arrival + 1);
+}
+
+static void count_arrivals(struct sort *s)
+{
+    for (unsigned shard = 0; s->loaded && shard < SHARDS; shard++)
+        keyed_each(s->rows, shard, note_arrival, s);
+    s->loaded = false;
+}
+
 static void sort_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     struct sort *s = (struct sort *)op;
     struct buf *key = &s->scratch[c->worker];
+    count_arrivals(s);
     for (uint32_t i = 0; i < batch_live(in); i++) {
         uint32_t row = batch_row(in, i), length;
         buf_clear(key);
@@ -185,21 +200,13 @@ static void sort_save(struct operator *op, struct segment_writer *w)
     buf_release(&payload);
 }
 
-static void note_arrival(void *arg, struct keyed_entry *e)
-{
-    struct sort *s = arg;
-    s->arrivals = MAX(s->arrivals, ((const struct held *)keyed_value(e))->arrival + 1);
-}
-
 static enum status sort_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
                              struct error *err)
 {
     (void)evict_us;
     struct sort *s = (struct sort *)op;
-    TRY(keyed_load(s->rows, version, payload, err));
-    for (unsigned shard = 0; s->node->nsort == 0 && shard < SHARDS; shard++)
-        keyed_each(s->rows, shard, note_arrival, s);
-    return OK;
+    s->loaded = s->node->nsort == 0;
+    return keyed_load(s->rows, version, payload, err);
 }
 
 static uint64_t sort_keys(const struct operator *op) { return keyed_count(((const struct sort *)op)->rows); }
