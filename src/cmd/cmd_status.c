@@ -152,6 +152,10 @@ static void print_status(const json_t *root)
     print_sources(json_object_get(root, "sources"));
     json_array_foreach(json_object_get(root, "steps"), i, item)
         print_step(item);
+    if ((item = json_object_get(root, "spill")))
+        printf("state takes %lld bytes of disk in %s; of these, %lld are in memory, of %lld allowed\n",
+               number_of(item, "disk"), text_of(item, "folder", "?"), number_of(item, "memory"),
+               number_of(item, "limit"));
     json_array_foreach(json_object_get(root, "sinks"), i, item) {
         printf("sink %s: published up to epoch %lld of %lld%s\n", text_of(item, "name", "?"),
                number_of(item, "confirmed"), number_of(root, "epoch"),

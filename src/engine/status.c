@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/heap.h"
 #include "base/os.h"
 #include "column/civil.h"
 #include "engine/private.h"
@@ -203,6 +204,19 @@ static void put_logged_sinks(const struct manifest *m, struct buf *out)
     }
 }
 
+/* Where state may lie on disk: how much of it does, how much of that is in memory, and how much may be. */
+static void put_spill(struct engine *e, struct buf *out)
+{
+    struct heap_status s;
+    heap_status(&s);
+    if (!e->spills)
+        return;
+    buf_puts(out, "\"spill\":{");
+    put_text(out, "folder", e->settings.spill);
+    buf_printf(out, ",\"disk\":%llu,\"memory\":%llu,\"limit\":%llu},", (unsigned long long)s.disk,
+               (unsigned long long)s.memory, (unsigned long long)s.limit);
+}
+
 void status_json(struct engine *e, const struct manifest *m, struct buf *out)
 {
     buf_putc(out, '{');
@@ -214,6 +228,7 @@ void status_json(struct engine *e, const struct manifest *m, struct buf *out)
         buf_printf(out, "\"in_flight\":%llu,", (unsigned long long)e->inputs.in_flight);
         put_text(out, "state", e->config.state);
         buf_putc(out, ',');
+        put_spill(e, out);
     }
     put_text(out, "uuid", m->uuid);
     buf_printf(out, ",\"epoch\":%lld,", (long long)m->epoch);

@@ -250,6 +250,13 @@ static void report_rows(const struct plan_node *n, struct buf *out)
     buf_putc(out, '\n');
 }
 
+static void report_spill(const struct plan *p, struct buf *out)
+{
+    for (uint32_t i = 0; i < p->nsettings; i++)
+        if (!strcmp(p->settings[i].name, "spill") && p->settings[i].value[0])
+            buf_printf(out, "state past bourn.state_memory lies on disk, in %s\n", p->settings[i].value);
+}
+
 void plan_check_report(const struct plan *p, struct buf *out)
 {
     for (uint32_t i = 0; i < p->nnodes; i++) {
@@ -269,4 +276,5 @@ void plan_check_report(const struct plan *p, struct buf *out)
         if (n->stateful)
             report_rows(n, out);
     }
+    report_spill(p, out);
 }
