@@ -205,8 +205,8 @@ static void change_rocks(void *arg, const struct key *keys)
     }
 }
 
-/* Of the memory an eighth for two tables of writes, the rest for blocks, filters and indexes; reads past the page cache,
- * which is not part of it. */
+/* Of the memory an eighth for two tables of writes, the rest for blocks, filters and indexes; reads past the page
+ * cache, which is not part of it. */
 static void run_rocks(const char *folder, uint64_t memory, uint64_t keys, int64_t seconds)
 {
     char path[4096], *error = NULL;

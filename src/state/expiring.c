@@ -335,6 +335,7 @@ static void rebuild(struct shard *h, uint32_t nlines, int64_t base_us, int64_t e
     take_census(h, &census);
     if (old.nlines)
         pages_release(h->history->pages, old.lines, memory_size(old.nlines));
+    heap_tend();
 }
 
 static uint32_t count_live(const struct shard *h, int64_t expired_us)
