@@ -130,7 +130,7 @@ def answer(postgres: Postgres, columns: str, query: str) -> list[tuple]:
 
 def text(cell) -> str | None:
     """One spelling for PostgreSQL's and JSON's."""
-    if isinstance(cell, str) and re.fullmatch(r"\d{4}-\d\d-\d\d[ T][\d:.]+(Z|\+00)?", cell):
+    if isinstance(cell, str) and re.fullmatch(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00)?", cell):
         return datetime.datetime.fromisoformat(re.sub(r"\+00$", "+00:00", cell.replace("Z", "+00:00"))).isoformat()
     return str(cell).lower() if isinstance(cell, bool) else cell
 
