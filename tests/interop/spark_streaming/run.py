@@ -113,6 +113,8 @@ def events() -> list[list[dict]]:
         rows += [dict(rnd.choice(sent), id=-1 - batch) for _ in range(2) if sent]
         sent += rows
         batches.append(rows)
+    # Behind all bounds, so that in the end no row waits in one and not in the other.
+    batches.append([dict(sent[0], id=len(sent), ts=BASE + datetime.timedelta(hours=1))])
     return batches
 
 
