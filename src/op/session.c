@@ -11,7 +11,7 @@
  *
  * A row is late when the watermark has passed its own end, that of the session it would be alone, as in Spark: so it is
  * late where it would make a session that is closed already, and never where its session is open. One that comes when
- * sessions it would have tied together are closed makes another beside them (decision 0012).
+ * sessions it would have tied together are closed makes another beside them (decision 0013).
  *
  * State: an entry a session. Key: the session's key (rowkey), then its start as 8 bytes, big-endian, the sign flipped.
  * The hash has the top byte of the key's hash, so that all sessions of a key are in one shard. Value: start, end, 8
