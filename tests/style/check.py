@@ -52,7 +52,8 @@ ROOMS = {
 SEAM_CALLS = """
     open openat creat fopen fdopen freopen tmpfile mkstemp mkdtemp read pread readv write pwrite writev
     fsync fdatasync sync rename renameat link linkat symlink unlink unlinkat remove mkdir mkdirat rmdir opendir readdir
-    scandir stat lstat fstat access truncate ftruncate fallocate mmap munmap msync flock lockf statvfs chdir
+    scandir stat lstat fstat access truncate ftruncate fallocate posix_fallocate sync_file_range posix_fadvise
+    flock lockf mmap munmap msync madvise mincore statvfs chdir
     socket bind listen accept accept4 connect poll ppoll select epoll_wait getaddrinfo
     time gettimeofday clock_gettime clock nanosleep clock_nanosleep usleep sleep timer_create
     rand srand random srandom rand_r drand48 getrandom getentropy arc4random
