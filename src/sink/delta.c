@@ -458,7 +458,7 @@ static enum status look_first(struct delta_sink *s, bool resync, int64_t *ret_ap
 /* Where there is no table yet nothing says that one can be made: better known now than with the first commit. */
 static enum status try_to_write(struct delta_sink *s, struct error *err)
 {
-    const char *name = arena_printf(&s->memory, "%s/_delta_log/.bourn", s->root);
+    const char *name = arena_printf(&s->memory, "%s%s.bourn", s->root, *s->root ? "/" : "");
     if (s->table->version >= 0)
         return OK;
     if (store_put(s->store, name, slice_of("can it be written?\n"), err) != OK)

@@ -92,7 +92,7 @@ def a_second_signal_ends_at_once(folder: Path) -> None:
     words = ["run", "--quiet", *LIVE, "console.sql"]
     for signals in (1, 2):
         live = start(folder, *words, RATE="20000")
-        until(lambda: epoch_of(folder) > 2 and (folder / "lake/rejected/_delta_log").is_dir())
+        until(lambda: epoch_of(folder) > 2 and list(folder.glob("lake/rejected/_delta_log/*.json")))
         time.sleep(0.5)
         begin = time.monotonic()
         live.send_signal(signal.SIGINT)
@@ -234,7 +234,7 @@ def verify_beside_a_live_run(folder: Path) -> None:
     fast = folder / "fast.sql"
     fast.write_text("SET bourn.commit_interval = '100 ms';")
     live = start(folder, "run", "--quiet", fast, *LIVE, RATE="5000")
-    until(lambda: (folder / "lake/rejected/_delta_log").is_dir())
+    until(lambda: list(folder.glob("lake/rejected/_delta_log/*.json")))
     for _ in range(5):
         said = bourn(folder, "verify", *LIVE, "--evidence", EXAMPLE / "evidence.sql").stdout
         assert "0 failed" in said, said
