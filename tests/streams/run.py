@@ -395,7 +395,7 @@ def check_random(postgres: Postgres, folder: Path, seconds: float) -> None:
         checked, skipped, batches = checked + more, skipped + without, batches + 1
     postgres.run("ALTER ROLE postgres RESET statement_timeout")
     print(f"# {checked} queries; no answer to {skipped} more: {dict(refusals.most_common())}")
-    assert checked > 8 * skipped, "the queries are of no use"
+    assert checked > 3 * skipped, "the queries are of no use"
 
 
 # ---- what is published after every epoch ----

@@ -127,7 +127,9 @@ def a_changed_pipeline_reads_its_topic_again(folder: Path, kafka: Kafka) -> None
     for table in TABLES:
         assert pipeline.rows(table) == fresh.rows(table), table
     # What retention has removed cannot be read again, and the state is as it was.
-    assert kafka.admin().delete_records("changes", 2, 70) == 70
+    ends = kafka.admin().end_offsets("changes", 4)
+    fullest = ends.index(max(ends))  # a producer may leave others almost empty
+    assert kafka.admin().delete_records("changes", fullest, 70) == 70
     for setting in ("error", "earliest"):
         path = folder / f"{setting}.sql"
         path.write_text(Path(changed(200)).read_text().replace(") SERVER events;",
