@@ -103,8 +103,8 @@ static const char *const pieces[] = {
 static size_t make_message(uint64_t *seed, char *to)
 {
     static const char *const usual[] = {
-        "{\"type\":2,\"person\":null,\"bid\":{\"a\":1,\"price\":2.50,\"url\":\"abcdefghijklmnop\","
-        "\"at\":\"2026-01-02T03:04:05.006Z\"}}",
+        ("{\"type\":2,\"person\":null,\"bid\":{\"a\":1,\"price\":2.50,\"url\":\"abcdefghijklmnop\","
+        "\"at\":\"2026-01-02T03:04:05.006Z\"}}"),
         "{\"type\":0,\"person\":{\"n\":5,\"url\":\"short\"},\"bid\":null}",
         "{\"person\":{\"url\":\"u\",\"n\":5},\"type\":0}",
         "{\"bid\":{\"a\":-3},\"type\":9}",
