@@ -443,6 +443,15 @@ static enum outcome step_arithmetic(struct run *r, const struct jsonpath_node *n
     return give_number(r, n, z.value, z.scale, to);
 }
 
+/* A number without a digit but 0: it has no sign. */
+static bool is_zero(struct slice number)
+{
+    for (size_t i = 0; i < number.len; i++)
+        if (number.data[i] != '0' && number.data[i] != '.')
+            return false;
+    return true;
+}
+
 static enum outcome step_sign(struct run *r, const struct jsonpath_node *n, struct slice item, struct items *to)
 {
     struct items found = {0};
@@ -457,7 +466,7 @@ static enum outcome step_sign(struct run *r, const struct jsonpath_node *n, stru
             return fail(r, "2203B", "operand of unary jsonpath operator %s is not a numeric value", sign_of(n->kind));
         if (n->kind == PATH_MINUS && one.data[0] == '-')
             one = (struct slice){one.data + 1, one.len - 1};
-        else if (n->kind == PATH_MINUS && strspn(one.data, "0.") < one.len) {
+        else if (n->kind == PATH_MINUS && !is_zero(one)) {
             char *negative = arena_alloc(r->a, one.len + 1);
             negative[0] = '-';
             memcpy(negative + 1, one.data, one.len);

@@ -125,7 +125,8 @@ static enum status encode_all(struct file_sink *s, struct change_set *changes, i
         }
         if (e->bytes.overflow)
             return error_set(err, ERR_LIMIT, "file %s: a batch of rows is more than 1 GiB", s->path);
-        e->version.crc = crc32c(e->version.crc, e->bytes.data + done, e->bytes.len - done);
+        if (e->bytes.len > done)
+            e->version.crc = crc32c(e->version.crc, e->bytes.data + done, e->bytes.len - done);
         e->version.length += e->bytes.len - done;
         e->whole &= e->bytes.len <= KEPT_BYTES;
         if (!e->whole)
