@@ -149,8 +149,10 @@ class Kafka:
             admin.close()
 
     def write(self, topic: str, lines: Iterable[str] | Path, *options: str) -> None:
-        """Payloads, one a line, over all partitions. A path is read by the producer itself: the fast way."""
-        words = [str(kafka_tool()), "write", topic, "120", f"bootstrap.servers={self.plain}", *options]
+        """Payloads, one a line, each to a partition of its own choice: librdkafka's habit of staying with one for a
+        while would leave some without any. A path is read by the producer itself: the fast way."""
+        words = [str(kafka_tool()), "write", topic, "120", f"bootstrap.servers={self.plain}",
+                 "sticky.partitioning.linger.ms=0", *options]
         if isinstance(lines, Path):
             with open(lines, "rb") as file:
                 done = subprocess.run(words, stdin=file, capture_output=True, text=True, preexec_fn=die_with_parent)
