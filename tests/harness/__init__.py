@@ -12,6 +12,7 @@ contains one of the words.
 """
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import json
@@ -59,6 +60,8 @@ class Suite:
         self.folder = Path(os.environ.get("BOURN_TEST_FOLDER") or tempfile.mkdtemp(prefix=prefix))
         self.folder.chmod(0o755)  # servers run as another user when we are root
         self.count = self.failures = 0
+        self.status: int | None = None  # of a suite that has come to its end
+        atexit.register(self._leave)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         print(f"# {name}: seed {self.seed}, folder {self.folder}", flush=True)
 
@@ -118,7 +121,17 @@ class Suite:
         print(f"1..{self.count}", flush=True)
         if self.made_folder and not self.failures:
             shutil.rmtree(self.folder, ignore_errors=True)
-        sys.exit(1 if self.failures else 0)
+        self.status = 1 if self.failures else 0
+        sys.exit(self.status)
+
+    def _leave(self) -> None:
+        """After everything else that is done at exit: without the destructors of libraries, of which pyarrow's abort the
+        process now and then because a thread of theirs still runs."""
+        failed_later = hasattr(sys, "last_type")  # while servers were stopped
+        if self.status is not None and not failed_later:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.status)
 
 
 def print_failure(failure: BaseException) -> None:
