@@ -30,3 +30,9 @@ static inline uint64_t hash_mix(uint64_t x)
 
 enum { SHARDS = 256 }; /* logical shards of all keyed state; fixed for ever (docs/decisions) */
 static inline unsigned shard_of(uint64_t key_hash) { return (unsigned)(key_hash >> 56); }
+/* A hash of `bytes` in the shard of another hash, so that all that belongs to one key is in one shard. */
+static inline uint64_t hash_in_shard_of(uint64_t key_hash, struct slice bytes)
+{
+    const uint64_t shard = UINT64_C(0xff) << 56;
+    return (key_hash & shard) | (hash64(bytes.data, bytes.len, 0) & ~shard);
+}

@@ -1,6 +1,6 @@
-/* NDJSON without a schema: the columns are the keys of the first thousand lines, in order of appearance. A column
- * that held
- * nothing but strings so far is text; any other keeps its values as the JSON they are, so that no digit is lost. */
+/* NDJSON without a schema: the columns are the keys of the first thousand lines, in order of appearance. A column that
+ * held nothing but strings so far is text; any other keeps its values as the JSON they are, so that no digit is
+ * lost. */
 #include <stdlib.h>
 #include <unistd.h>
 

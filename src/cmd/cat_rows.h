@@ -4,8 +4,7 @@
 #include "column/batch.h"
 
 /* What to show: column names separated by commas (NULL: all), and of a Delta table which version (-1: the newest) or
- * time
- * (NULL: now). */
+ * time (NULL: now). */
 struct cat_choice {
     const char *columns;
     int64_t version;

@@ -1,7 +1,6 @@
 /* The control socket of a running process: "control" in the state folder, mode 0600. A client connects and reads one
- * JSON object (engine/status.h) until the end. The answer is made by the engine's own thread between two epochs, so
- * it is
- * consistent and costs nothing while nobody asks.
+ * JSON object (engine/status.h) until the end. The answer is made by the engine's own thread between two epochs, so it
+ * is consistent and costs nothing while nobody asks.
  */
 #pragma once
 

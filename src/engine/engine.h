@@ -1,6 +1,5 @@
-/* The engine: a pipeline as a running thing. This is the public face; everything above (cmd/, serve/) sees nothing
- * else of
- * engine/.
+/* The engine: a pipeline as a running thing. This is the public face; everything above (cmd/, serve/) sees nothing else
+ * of engine/.
  *
  *     struct engine *e;
  *     TRY(engine_open(&config, &e, err));      // plan, lock, recovery, sources, sinks
@@ -74,8 +73,8 @@ void engine_stop(struct engine *e);
 
 /* Instead of engine_run, for whoever holds the clock (`bourn test`): one epoch of all that the sources have now, also
  * if that is nothing, at the time now_us (0: the clock's); another where others waited for an input that ended in it;
- * sources that have all ended end the run's input. Nothing is
- * published before engine_publish, which waits until every sink has everything. */
+ * sources that have all ended end the run's input. Nothing is published before engine_publish, which waits until every
+ * sink has everything. */
 enum status engine_step(struct engine *e, int64_t now_us, struct error *err);
 enum status engine_publish(struct engine *e, struct error *err);
 /* Event time of all sources with a watermark is now this, without a row: rows older than that are late from the second

@@ -1,10 +1,8 @@
 /* The graph: a plan's nodes as running operators, and the order in which they are driven. No I/O happens here; what
- * goes in
- * are source batches, what comes out are outbox payloads, state changes and counts.
+ * goes in are source batches, what comes out are outbox payloads, state changes and counts.
  *
  * An epoch is any number of rounds, then graph_end_epoch. A round is up to graph_slots(g) source batches in the order
- * of
- * ordinals; its slots are worked on in parallel, and the workers meet where a step needs all rows of a key.
+ * of ordinals; its slots are worked on in parallel, and the workers meet where a step needs all rows of a key.
  */
 #pragma once
 

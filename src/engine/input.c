@@ -541,8 +541,7 @@ bool inputs_time_waits(const struct inputs *all)
 }
 
 /* Idle: nothing to read for the timeout, and we are at the end as far as is known. A decision that goes into the log,
- * as
- * does where "latest" was: asked again after a restart it would be elsewhere. */
+ * as does where "latest" was: asked again after a restart it would be elsewhere. */
 static bool update_idleness(struct input *in, int64_t mono_us)
 {
     bool changed = in->begun;
@@ -562,8 +561,7 @@ static bool update_idleness(struct input *in, int64_t mono_us)
 }
 
 /* min over the splits that are not idle; one that has shown no event time yet holds it. When all are idle it stays;
- * when all
- * have truly ended it is the end of time. */
+ * when all have truly ended it is the end of time. */
 static int64_t watermark_of(const struct input *in)
 {
     int64_t low = INT64_MAX;

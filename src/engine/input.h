@@ -1,8 +1,7 @@
 /* Inputs: the sources of a run, their splits, positions and event time. Used by the engine's thread only.
  *
  * An epoch visits every split once, in the order of (source, split), so that "the first" by ordinal is also the first
- * that
- * is seen (semantics 12), and no batch has to wait for another split's.
+ * that is seen (semantics 12), and no batch has to wait for another split's.
  */
 #pragma once
 

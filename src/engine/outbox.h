@@ -1,10 +1,9 @@
 /* Reading the outbox: the net changes of one sink over a range of epochs, as a change set. Segments are read one at a
- * time;
- * nothing is kept in memory between epochs, so what waits for a sink costs disk only, and recovery reads the same way.
+ * time; nothing is kept in memory between epochs, so what waits for a sink costs disk only, and recovery reads the same
+ * way.
  *
- * An append sink gets its epochs oldest first. An upsert sink gets one row a key: segments are read newest first, and
- * a key
- * that was seen already is skipped.
+ * An append sink gets its epochs oldest first. An upsert sink gets one row a key: segments are read newest first, and a
+ * key that was seen already is skipped.
  */
 #pragma once
 

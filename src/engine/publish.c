@@ -262,9 +262,8 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     s->replaced = is_replaced(s, m, &found);
     s->blank = found.applied < 0 && can_resync(s) && m->epoch > 0;
     TRY(check_position(s, &found, m, err));
-    /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set
-     * ended, so
-     * that no later range overlaps one that is there. */
+    /* What it applied before a crash kept us from logging the confirmation. Its own word ends where a change set ended,
+     * so that no later range overlaps one that is there. */
     if (found.applied > s->now.confirmed)
         s->now.confirmed = s->now.applied = found.applied;
     s->now.target = MAX(s->now.target, s->now.confirmed);

@@ -1,7 +1,6 @@
 /* Publishing: every sink has a thread that applies change sets from the outbox, one at a time (semantics 3, 4, 6). A
- * failing
- * sink tries again alone while the others and the main loop go on. Functions here are the engine thread's, except what
- * a sink's own thread does inside.
+ * failing sink tries again alone while the others and the main loop go on. Functions here are the engine thread's,
+ * except what a sink's own thread does inside.
  */
 #pragma once
 
@@ -41,9 +40,8 @@ enum status publisher_try(const struct publish_config *config, const struct mani
 /* Stops the threads; one that does not stop within a second is left behind, and the process must end. */
 void publisher_free(struct publisher *p);
 
-/* An epoch was logged. Sinks whose interval is due (or all: `everything`) are to publish up to it. Fills the
- * decisions and
- * confirmations that the *next* record must carry. */
+/* An epoch was logged. Sinks whose interval is due (or all: `everything`) are to publish up to it. Fills the decisions
+ * and confirmations that the *next* record must carry. */
 void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool everything);
 /* Hand the work that is decided and logged to the threads. */
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us);

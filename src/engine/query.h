@@ -14,8 +14,7 @@ struct query_relations {
 };
 
 /* Run every SELECT of the text; results come statement by statement index, batch by batch (maybe none). An expression
- * that
- * fails ends the query, as in PostgreSQL. */
+ * that fails ends the query, as in PostgreSQL. */
 struct query_result {
     uint32_t statement; /* 0.. in the order of the text */
     const struct schema *schema;

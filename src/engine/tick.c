@@ -142,9 +142,8 @@ static enum status finish(struct engine *e, const struct pass *pass, bool ended,
     return engine_commit(e, pass->epoch, pass->now_us, ended, err);
 }
 
-/* A backlog on a slow disk must not spend its time on fsync: the interval grows with what a commit costs. A stream
- * that is
- * drained does not notice, because its epochs end when there is nothing left to read. */
+/* A backlog on a slow disk must not spend its time on fsync: the interval grows with what a commit costs. A stream that
+ * is drained does not notice, because its epochs end when there is nothing left to read. */
 static int64_t epoch_length(const struct engine *e)
 {
     return MAX(e->settings.epoch_interval_us, MIN(COMMIT_SHARE * e->commit_us, (int64_t)LONGEST_EPOCH));

@@ -5,8 +5,8 @@
  * SHA-256 of the one before it, its own CRCs, a nonce and the writer's term.
  *
  * Records hold edits; at least every JOURNAL_FULL_EVERY-th record, and the first of each term, is full: it stands for
- * everything before it, so
- * that older slots can be truncated (strictly ascending) and recovery reads a bounded number of slots.
+ * everything before it, so that older slots can be truncated (strictly ascending) and recovery reads a bounded number
+ * of slots.
  */
 #pragma once
 
@@ -161,26 +161,21 @@ enum status journal_read(struct store *store, struct manifest *ret, struct error
 enum status journal_verify(struct store *store,
                            enum status (*visit)(void *arg, uint64_t slot, struct slice json, struct error *err),
                            void *arg, struct error *err);
-/* Take over: recover the manifest (or start a new one: uuid and seed are minted), then win the next slot with an
- * "open" record of a
- * new term. From then on any other writer is fenced. Segments that no record names and that belong to older terms are
- * removed. */
+/* Take over: recover the manifest (or start a new one: uuid and seed are minted), then win the next slot with an "open"
+ * record of a new term. From then on any other writer is fenced. Segments that no record names and that belong to older
+ * terms are removed. */
 enum status journal_open(struct store *store, struct journal **ret, struct error *err);
 const struct manifest *journal_manifest(const struct journal *j);
 /* Append a record: durable and committed when OK. Its ledger is balanced and its progress checked first (ERR_VERIFY,
- * nothing was
- * written). ERR_FENCED: somebody else won the slot, or N-1 is gone: stop at once. After any other error too the
- * journal takes no
- * more records, and only recovery can tell whether this one was committed.
+ * nothing was written). ERR_FENCED: somebody else won the slot, or N-1 is gone: stop at once. After any other error too
+ * the journal takes no more records, and only recovery can tell whether this one was committed.
  *
  * Kind "epoch" or "end": epoch is the manifest's plus one; other kinds: the manifest's. Nothing goes back: not
- * positions,
- * watermarks, confirmations, nor now_us.
+ * positions, watermarks, confirmations, nor now_us.
  *
- * Updates the manifest; outbox segments at or below every sink's `confirmed` lose has_outbox, and segments with
- * neither flag and
- * slots below the full record before the last are deleted afterwards (never before), a few with every append. Every
- * sink means those that a
- * record has named: the record that adds the first outbox must name all sinks, also those at epoch 0. */
+ * Updates the manifest; outbox segments at or below every sink's `confirmed` lose has_outbox, and segments with neither
+ * flag and slots below the full record before the last are deleted afterwards (never before), a few with every append.
+ * Every sink means those that a record has named: the record that adds the first outbox must name all sinks, also those
+ * at epoch 0. */
 enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err);
 void journal_close(struct journal *j);

@@ -5,8 +5,7 @@
 #include "epoch/journal.h"
 
 /* May `r` follow `m`? ERR_VERIFY names what would go back (an epoch, a position, a watermark, a confirmation), or
- * refers to
- * what is not there. */
+ * refers to what is not there. */
 enum status manifest_check(const struct manifest *m, const struct journal_record *r, struct error *err);
 /* Make the record's changes, which manifest_check has passed. Outboxes that every sink named so far has confirmed are
  * needed no more. */

@@ -40,6 +40,11 @@ static void kernel_cat(struct call *c)
     }
 }
 
+static void add_one(struct elements *e, const struct lanes *arg, uint32_t row)
+{
+    elements_add(e, &arg->col, row & arg->mask);
+}
+
 static void kernel_append(struct call *c)
 {
     AUTO(arena) scratch = {0};
@@ -48,7 +53,7 @@ static void kernel_append(struct call *c)
         struct elements e = elements_of(type_element(c->out->col.type), &scratch);
         struct column x = arg_array(c, 0, r, &scratch, &n);
         add_all(&e, &x, n);
-        elements_add(&e, &c->args[1].col, r & c->args[1].mask);
+        add_one(&e, &c->args[1], r);
         give_unless(&e, c, r, false);
     }
 }
@@ -60,7 +65,7 @@ static void kernel_prepend(struct call *c)
     CALL_ROWS(c, r) {
         struct elements e = elements_of(type_element(c->out->col.type), &scratch);
         struct column x = arg_array(c, 1, r, &scratch, &n);
-        elements_add(&e, &c->args[0].col, r & c->args[0].mask);
+        add_one(&e, &c->args[0], r);
         add_all(&e, &x, n);
         give_unless(&e, c, r, false);
     }
@@ -75,7 +80,8 @@ static enum status bind_prepend(struct binding *b, struct error *err)
 
 /* ---- changing ---- */
 
-static void kernel_remove(struct call *c)
+/* The array, with another value in the place of each element that is the second argument; NULL: with none. */
+static void exchange(struct call *c, const struct lanes *with)
 {
     AUTO(arena) scratch = {0};
     uint32_t n;
@@ -85,25 +91,14 @@ static void kernel_remove(struct call *c)
         for (uint32_t i = 0; i < n; i++)
             if (!is_same(c, &x, i, 1, r))
                 elements_add(&e, &x, i);
+            else if (with)
+                add_one(&e, with, r);
         give_unless(&e, c, r, arg_is_null(c, 0, r));
     }
 }
 
-static void kernel_replace(struct call *c)
-{
-    AUTO(arena) scratch = {0};
-    uint32_t n;
-    CALL_ROWS(c, r) {
-        struct elements e = elements_of(type_element(c->out->col.type), &scratch);
-        struct column x = arg_array(c, 0, r, &scratch, &n);
-        for (uint32_t i = 0; i < n; i++)
-            if (is_same(c, &x, i, 1, r))
-                elements_add(&e, &c->args[2].col, r & c->args[2].mask);
-            else
-                elements_add(&e, &x, i);
-        give_unless(&e, c, r, arg_is_null(c, 0, r));
-    }
-}
+static void kernel_remove(struct call *c) { exchange(c, NULL); }
+static void kernel_replace(struct call *c) { exchange(c, &c->args[2]); }
 
 /* ---- searching ---- */
 

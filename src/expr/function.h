@@ -1,7 +1,8 @@
 /* Functions: one row per overload, and what a kernel is called with.
  *
- * Adding one: write its kernel in the family's fn_*.c, add one row to the table at that file's end, record expected
- * rows (tests/sql/functions). Everything else (resolution, documentation, completeness checks) follows from the row.
+ * Adding one: write its kernel in its family's file (number.c, string.c, ...), add one row to the table at that file's
+ * end, record expected rows (tests/sql/functions). Everything else (resolution, documentation, completeness checks)
+ * follows from the row.
  *
  * A kernel computes the lanes of one call over a batch. Before a strict kernel runs, out->col.valid and out->bad are
  * already what the arguments make them and `active` is what is left to do; a kernel may write any lane's element (so

@@ -66,6 +66,26 @@ uint64_t accumulators_heap(const struct accumulators *a)
     return (uint64_t)__atomic_load_n(&a->heap, __ATOMIC_RELAXED);
 }
 
+/* ---- a table of them ---- */
+
+static void release_value(void *arg, void *value) { accumulators_release(arg, value); }
+
+struct keyed_codec accumulators_codec(struct accumulators *a, void (*pack)(void *arg, const void *value, struct buf *out),
+                                      bool (*unpack)(void *arg, struct reader *in, void *value))
+{
+    return (struct keyed_codec){.value_size = a->size, .pack = pack, .unpack = unpack,
+                                .release = a->owns_heap ? release_value : NULL, .arg = a};
+}
+
+enum status accumulators_load(struct accumulators *a, struct keyed *t, uint32_t version, struct slice payload,
+                              struct error *err)
+{
+    int64_t before = aggregate_memory();
+    enum status status = keyed_load(t, version, payload, err);
+    accumulators_count_heap(a, before);
+    return status;
+}
+
 /* ---- rows ---- */
 
 /* The rows of a batch that a FILTER lets through. */

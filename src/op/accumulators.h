@@ -5,6 +5,7 @@
 
 #include "flow/operator.h"
 #include "plan/plan.h"
+#include "state/keyed.h"
 
 struct accumulators {
     const struct plan_aggregate *calls;
@@ -42,6 +43,12 @@ void accumulators_update(const struct accumulators *a, const struct batch *b, st
 void accumulators_put(const struct accumulators *a, const struct operator *op, const struct plan_node *node,
                       const void *value, struct batch *b, uint32_t first, uint32_t row, int64_t weight,
                       struct rejections *rejections);
+/* Of a keyed table of values; pack and unpack are given `a`. */
+struct keyed_codec accumulators_codec(struct accumulators *a, void (*pack)(void *arg, const void *value, struct buf *out),
+                                      bool (*unpack)(void *arg, struct reader *in, void *value));
+/* keyed_load of such a table, what its values own counted. */
+enum status accumulators_load(struct accumulators *a, struct keyed *t, uint32_t version, struct slice payload,
+                              struct error *err);
 /* Behind whatever may have changed values; before: aggregate_memory() ahead of it, on the same thread. */
 void accumulators_count_heap(struct accumulators *a, int64_t before);
 uint64_t accumulators_heap(const struct accumulators *a);

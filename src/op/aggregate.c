@@ -1,10 +1,8 @@
 /* Aggregate: GROUP BY with accumulators, kept up to date.
  *
  * During an epoch every worker adds into a small table of its own; when the epoch ends these partials are merged into
- * the
- * 256 shards (semantics 24: one hot group does not end up on one core). A group that changed comes out as its old row
- * with
- * weight -1 and its new row with +1.
+ * the 256 shards (semantics 24: one hot group does not end up on one core). A group that changed comes out as its old
+ * row with weight -1 and its new row with +1.
  *
  * Groups by event time (the end of a window, mostly) are closed by the watermark: rows that come after that are late,
  * the group's state goes, and a `final` aggregate hands the group's row out only then, once (semantics 14, 27).
@@ -41,7 +39,6 @@ struct aggregate_op {
     const struct plan_node *node;
     struct arena arena;
     struct keyed *groups;
-    struct keyed_codec codec;
     struct accumulators accumulators;
     struct worker *workers;
     uint32_t nworkers;
@@ -62,7 +59,6 @@ static int64_t *row_count(const struct aggregate_op *g, struct keyed_entry *e)
 
 static void pack_group(void *arg, const void *value, struct buf *out) { accumulators_pack(arg, value, out); }
 static bool unpack_group(void *arg, struct reader *in, void *value) { return accumulators_unpack(arg, in, value); }
-static void release_group(void *arg, void *value) { accumulators_release(arg, value); }
 
 /* ---- gathering ---- */
 
@@ -284,12 +280,7 @@ static void aggregate_recall(struct operator *op, unsigned from, unsigned to)
 
 static void aggregate_save(struct operator *op, struct segment_writer *w)
 {
-    struct aggregate_op *g = (struct aggregate_op *)op;
-    struct buf payload = BUF(GIB(8));
-    keyed_save(g->groups, 0, SHARDS, &payload);
-    if (payload.len)
-        segment_add(w, SECTION_KEYED, op->id, AGGREGATE_VERSION, &payload);
-    buf_release(&payload);
+    keyed_save_section(((struct aggregate_op *)op)->groups, w);
 }
 
 static enum status aggregate_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
@@ -299,10 +290,7 @@ static enum status aggregate_load(struct operator *op, uint32_t version, struct 
     struct aggregate_op *g = (struct aggregate_op *)op;
     for (unsigned shard = 0; g->closing && shard < SHARDS; shard++)
         g->closing[shard].indexed = false;
-    int64_t before = aggregate_memory();
-    enum status status = keyed_load(g->groups, version, payload, err);
-    accumulators_count_heap(&g->accumulators, before);
-    return status;
+    return accumulators_load(&g->accumulators, g->groups, version, payload, err);
 }
 
 static uint64_t aggregate_keys(const struct operator *op)
@@ -385,9 +373,8 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
     g->op = (struct operator){&aggregate_ops, node->id, node->name};
     g->node = node;
     accumulators_init(&g->accumulators, node, input, 0, &g->arena);
-    g->codec = (struct keyed_codec){g->accumulators.size, pack_group, unpack_group,
-                                    g->accumulators.owns_heap ? release_group : NULL, &g->accumulators};
-    g->groups = keyed_new(node->id, AGGREGATE_VERSION, &g->codec);
+    struct keyed_codec codec = accumulators_codec(&g->accumulators, pack_group, unpack_group);
+    g->groups = keyed_new(node->id, AGGREGATE_VERSION, &codec);
     outcomes_init(&g->out, node->schema.types, node->schema.ncols);
     g->input_names = input->schema.names;
     if (node->closes >= 0) {
@@ -397,9 +384,8 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
     }
     g->nworkers = nworkers;
     g->workers = mem_zalloc(nworkers * sizeof *g->workers);
+    codec.passing = true;
     for (uint32_t w = 0; w < nworkers; w++) {
-        struct keyed_codec codec = g->codec;
-        codec.passing = true;
         g->workers[w].partials = keyed_new("partials", AGGREGATE_VERSION, &codec);
         g->workers[w].groups = groups_new(node->ngroup, g->workers[w].partials);
     }

@@ -2,8 +2,7 @@
  * (semantics 13).
  *
  * An id is the 128-bit hash, keyed by the state's seed, of the key columns' canonical bytes; 2^-128 per pair is below
- * every other source of
- * error (docs/decisions/0003). Late rows are refused first, so that they never claim a key.
+ * every other source of error (docs/decisions/0003). Late rows are refused first, so that they never claim a key.
  */
 #include <stdlib.h>
 

@@ -321,12 +321,7 @@ static struct batch *join_emit(struct operator *op, struct op_context *c)
 
 static void join_save(struct operator *op, struct segment_writer *w)
 {
-    struct join *j = (struct join *)op;
-    struct buf payload = BUF(GIB(8));
-    join_state_save(j->state, &payload);
-    if (payload.len)
-        segment_add(w, SECTION_KEYED, op->id, JOIN_STATE_VERSION, &payload);
-    buf_release(&payload);
+    join_state_save(((struct join *)op)->state, w);
 }
 
 static enum status join_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,

@@ -7,9 +7,7 @@
 
 #include "base/heap.h"
 
-#define TOP_BYTE (UINT64_C(0xff) << 56)
-
-enum { KEY_HEAD = 5, FIRST_SLOTS = 16 };
+enum { JOIN_STATE_VERSION = 1, KEY_HEAD = 5, FIRST_SLOTS = 16 };
 
 /* Join key -> the first of its rows: an open table; a slot's hash and key are those of the row it points to. */
 struct heads {
@@ -38,11 +36,6 @@ static struct slice join_key_of(struct slice key)
     return (struct slice){key.data + KEY_HEAD, len};
 }
 
-static uint64_t entry_hash(uint64_t key_hash, struct slice whole)
-{
-    return (key_hash & TOP_BYTE) | (hash64(whole.data, whole.len, 0) & ~TOP_BYTE);
-}
-
 /* Also of keys read back: they may lie about lengths. */
 static uint64_t hash_of_key(struct slice key)
 {
@@ -51,7 +44,7 @@ static uint64_t hash_of_key(struct slice key)
     struct slice join_key = join_key_of(key);
     if (join_key.len > key.len - KEY_HEAD)
         return 0;
-    return entry_hash(hash64(join_key.data, join_key.len, 0), key);
+    return hash_in_shard_of(hash64(join_key.data, join_key.len, 0), key);
 }
 
 static struct slice entry_join_key(const struct join_state *s, const struct keyed_entry *e)
@@ -241,7 +234,7 @@ static uint64_t make_key(struct join_state *s, unsigned side, uint64_t hash, str
     buf_put_slice(whole, row);
     assert(!whole->overflow); /* a row came through the in-flight budget */
     *ret = buf_slice(whole);
-    return entry_hash(hash, *ret);
+    return hash_in_shard_of(hash, *ret);
 }
 
 bool join_state_has(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row)
@@ -304,7 +297,7 @@ int64_t join_state_next(struct join_state *s, unsigned side)
 
 /* ---- keeping ---- */
 
-void join_state_save(struct join_state *s, struct buf *out) { keyed_save(s->rows, 0, SHARDS, out); }
+void join_state_save(struct join_state *s, struct segment_writer *w) { keyed_save_section(s->rows, w); }
 
 enum status join_state_load(struct join_state *s, uint32_t version, struct slice payload, struct error *err)
 {

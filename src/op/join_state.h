@@ -43,8 +43,7 @@ void join_state_expire(struct join_state *s, unsigned side, unsigned shard, int6
 /* The time at which the next row of a side goes; INT64_MAX: none does. */
 int64_t join_state_next(struct join_state *s, unsigned side);
 
-void join_state_save(struct join_state *s, struct buf *out);
+void join_state_save(struct join_state *s, struct segment_writer *w);
 enum status join_state_load(struct join_state *s, uint32_t version, struct slice payload, struct error *err);
 uint64_t join_state_count(const struct join_state *s);
 uint64_t join_state_bytes(const struct join_state *s);
-enum { JOIN_STATE_VERSION = 1 };

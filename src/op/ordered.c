@@ -12,9 +12,7 @@
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 
-#define TOP_BYTE (UINT64_C(0xff) << 56)
-
-enum { KEY_HEAD = 8, ORDINAL = 24, CHUNK_ROWS = 128, FIRST_ROWS = 2, FIRST_SLOTS = 16 };
+enum { ORDERED_VERSION = 1, KEY_HEAD = 8, ORDINAL = 24, CHUNK_ROWS = 128, FIRST_ROWS = 2, FIRST_SLOTS = 16 };
 
 struct part {
     struct ordered_partition **slots; /* an open table by hash */
@@ -35,11 +33,6 @@ struct ordered {
 
 /* ---- keys ---- */
 
-static uint64_t entry_hash(uint64_t partition_hash, struct slice whole)
-{
-    return (partition_hash & TOP_BYTE) | (hash64(whole.data, whole.len, 0) & ~TOP_BYTE);
-}
-
 /* false: these bytes are no key. */
 static bool split_key(struct slice key, struct slice *ret_partition, struct slice *ret_order)
 {
@@ -58,7 +51,7 @@ static bool split_key(struct slice key, struct slice *ret_partition, struct slic
 static uint64_t hash_of_key(struct slice key)
 {
     struct slice partition, order;
-    return split_key(key, &partition, &order) ? entry_hash(hash64(partition.data, partition.len, 0), key) : 0;
+    return split_key(key, &partition, &order) ? hash_in_shard_of(hash64(partition.data, partition.len, 0), key) : 0;
 }
 
 struct slice ordered_order(const struct ordered *o, const struct keyed_entry *e)
@@ -476,7 +469,7 @@ void ordered_add(struct ordered *o, struct ordered_partition *p, uint32_t sort_l
     assert(!whole->overflow); /* a row came through the in-flight budget */
     bool fresh;
     struct keyed_entry *e =
-        keyed_get(o->rows, entry_hash(p->hash, buf_slice(whole)), whole->data, whole->len, &fresh);
+        keyed_get(o->rows, hash_in_shard_of(p->hash, buf_slice(whole)), whole->data, whole->len, &fresh);
     if (fresh)
         insert_row(o, p, e);
     int64_t sum;
@@ -569,7 +562,7 @@ void ordered_touch_all(struct ordered *o, unsigned shard, void (*visit)(void *ar
 
 void ordered_charge(struct ordered *o, unsigned shard, int64_t bytes) { o->parts[shard].bytes += bytes; }
 
-void ordered_save(struct ordered *o, struct buf *out) { keyed_save(o->rows, 0, SHARDS, out); }
+void ordered_save(struct ordered *o, struct segment_writer *w) { keyed_save_section(o->rows, w); }
 
 enum status ordered_load(struct ordered *o, uint32_t version, struct slice payload, struct error *err)
 {

@@ -12,8 +12,6 @@
 #include "state/due.h"
 #include "state/keyed.h"
 
-enum { ORDERED_VERSION = 1 };
-
 struct ordered_row { /* the value of an entry */
     int64_t weight; /* how many times the row is there: not more than 0 only within an epoch, or when more was taken
                      * back than given */
@@ -130,7 +128,7 @@ void ordered_put_row(struct buf *order, const struct batch *b, uint32_t ncols, u
 
 /* Bytes that the owner keeps beside the rows of a shard. */
 void ordered_charge(struct ordered *o, unsigned shard, int64_t bytes);
-void ordered_save(struct ordered *o, struct buf *out);
+void ordered_save(struct ordered *o, struct segment_writer *w);
 enum status ordered_load(struct ordered *o, uint32_t version, struct slice payload, struct error *err);
 uint64_t ordered_count(const struct ordered *o);
 uint64_t ordered_bytes(const struct ordered *o);

@@ -25,10 +25,8 @@
 #include "op/partials.h"
 #include "state/due.h"
 
-#define TOP_BYTE (UINT64_C(0xff) << 56)
-
 /* ROWS: that a shard hands back at a time. A watermark that leaps closes more windows than fit into memory. */
-enum { PANES_VERSION = 1, START_BYTES = 8, ROWS = 8192 };
+enum { PANES_VERSION = 1, ROWS = 8192 };
 
 /* The panes of one group, in order. */
 struct row {
@@ -52,10 +50,8 @@ struct panes_op {
     const struct plan_node *node;
     const struct plan_window *window;
     const char *const *input_names;
-    uint32_t ninput;
     struct arena arena;
     struct accumulators accumulators;
-    struct keyed_codec codec, index_codec;
     struct keyed *panes;
     struct keyed *index; /* group -> struct row; in memory only */
     struct shard shards[SHARDS];
@@ -69,48 +65,19 @@ static void count_bytes(struct panes_op *o, int64_t bytes) { __atomic_fetch_add(
 
 /* ---- entries ---- */
 
-static uint64_t entry_hash(uint64_t key_hash, struct slice whole)
-{
-    return (key_hash & TOP_BYTE) | (hash64(whole.data, whole.len, 0) & ~TOP_BYTE);
-}
-
-static struct slice group_key(struct slice whole)
-{
-    return (struct slice){whole.data, whole.len >= START_BYTES ? whole.len - START_BYTES : 0};
-}
-
-/* Also of keys read back, which may be too short. */
-static uint64_t hash_of_key(struct slice whole)
-{
-    struct slice key = group_key(whole);
-    return entry_hash(hash64(key.data, key.len, 0), whole);
-}
-
-static struct keyed_entry *entry_of(struct span *s)
-{
-    return (struct keyed_entry *)((char *)s - offsetof(struct keyed_entry, bytes));
-}
-
 static void pack_pane(void *arg, const void *value, struct buf *out)
 {
-    const struct panes_op *o = arg;
     buf_put_u64(out, (uint64_t)((const struct span *)value)->start);
-    accumulators_pack(&o->accumulators, value, out);
+    accumulators_pack(arg, value, out);
 }
 
 static bool unpack_pane(void *arg, struct reader *in, void *value)
 {
-    const struct panes_op *o = arg;
     uint64_t start;
     if (!reader_u64(in, &start))
         return false;
     *(struct span *)value = (struct span){.start = (int64_t)start};
-    return accumulators_unpack(&o->accumulators, in, value);
-}
-
-static void release_pane(void *arg, void *value)
-{
-    accumulators_release(&((const struct panes_op *)arg)->accumulators, value);
+    return accumulators_unpack(arg, in, value);
 }
 
 /* ---- what is merged of a group's panes ---- */
@@ -220,7 +187,7 @@ static void leave(struct panes_op *o, struct row *r, uint32_t n)
     if (n == 0)
         return;
     for (uint32_t i = 0; i < n; i++)
-        keyed_remove(o->panes, entry_of(r->items[r->first + i]));
+        keyed_remove(o->panes, span_entry(r->items[r->first + i]));
     r->first += n;
     r->count -= n;
     bool used_up = n >= r->split;
@@ -280,7 +247,7 @@ static void check_late(struct panes_op *o, struct op_context *c, struct batch *b
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
         int64_t first = window_first_end(o->window, panes[row], INT64_MIN);
-        missed[row] = first == INT64_MAX ? INT64_MAX : first;
+        missed[row] = first;
         if (first == INT64_MAX) {
             bit_clear(keep, row);
             c->counts->filtered++; /* windows further apart than they are long */
@@ -374,7 +341,7 @@ static struct keyed_entry *group_of(struct panes_op *o, uint64_t hash, struct sl
 static void index_pane(void *arg, struct keyed_entry *e)
 {
     struct merging *m = arg;
-    struct slice key = group_key(keyed_key(m->o->panes, e));
+    struct slice key = span_key(keyed_key(m->o->panes, e));
     struct keyed_entry *group = group_of(m->o, hash64(key.data, key.len, 0), key);
     struct span *s = keyed_value(e);
     add_pane(m, group, place_of(keyed_value(group), s->start), s);
@@ -392,18 +359,7 @@ static void index_shard(struct merging *m)
 static struct span *make_pane(struct merging *m, uint64_t key_hash, struct slice key, int64_t start)
 {
     struct panes_op *o = m->o;
-    struct buf *whole = &o->shards[m->shard].scratch;
-    char bytes[START_BYTES];
-    store_u64(bytes, __builtin_bswap64((uint64_t)start ^ (UINT64_C(1) << 63)));
-    buf_clear(whole);
-    buf_put_slice(whole, key);
-    buf_put(whole, bytes, sizeof bytes);
-    assert(!whole->overflow); /* the key came through the in-flight budget */
-    bool fresh;
-    struct keyed_entry *e =
-        keyed_get(o->panes, entry_hash(key_hash, buf_slice(whole)), whole->data, whole->len, &fresh);
-    assert(fresh);
-    struct span *s = keyed_value(e);
+    struct span *s = keyed_value(span_make(o->panes, key_hash, key, start, &o->shards[m->shard].scratch));
     s->start = start;
     return s;
 }
@@ -420,7 +376,7 @@ static void bring_in(struct merging *m, uint64_t hash, struct slice key, const s
         add_pane(m, group, at, make_pane(m, hash, key, from->start));
     struct span *into = r->items[r->first + at];
     accumulators_merge(&o->accumulators, into, from);
-    keyed_touch(o->panes, entry_of(into));
+    keyed_touch(o->panes, span_entry(into));
 }
 
 static void merge_partials(struct merging *m)
@@ -569,12 +525,7 @@ static struct batch *panes_emit(struct operator *op, struct op_context *c)
 
 static void panes_save(struct operator *op, struct segment_writer *w)
 {
-    struct panes_op *o = (struct panes_op *)op;
-    struct buf payload = BUF(GIB(8));
-    keyed_save(o->panes, 0, SHARDS, &payload);
-    if (payload.len)
-        segment_add(w, SECTION_KEYED, op->id, PANES_VERSION, &payload);
-    buf_release(&payload);
+    keyed_save_section(((struct panes_op *)op)->panes, w);
 }
 
 static enum status panes_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
@@ -584,10 +535,7 @@ static enum status panes_load(struct operator *op, uint32_t version, struct slic
     struct panes_op *o = (struct panes_op *)op;
     for (unsigned shard = 0; shard < SHARDS; shard++)
         o->shards[shard].indexed = false;
-    int64_t before = aggregate_memory();
-    enum status status = keyed_load(o->panes, version, payload, err);
-    accumulators_count_heap(&o->accumulators, before);
-    return status;
+    return accumulators_load(&o->accumulators, o->panes, version, payload, err);
 }
 
 static uint64_t panes_keys(const struct operator *op) { return keyed_count(((const struct panes_op *)op)->panes); }
@@ -656,13 +604,11 @@ struct operator *panes_new(const struct plan_node *node, const struct plan_node 
         if ((int32_t)i != node->window_start && (int32_t)i != node->window_end)
             o->key[o->nkey++] = i;
     accumulators_init(&o->accumulators, node, input, sizeof(struct span), &o->arena);
-    o->codec = (struct keyed_codec){.value_size = o->accumulators.size, .pack = pack_pane, .unpack = unpack_pane,
-                                    .arg = o, .hash = hash_of_key,
-                                    .release = o->accumulators.owns_heap ? release_pane : NULL};
-    o->panes = keyed_new(node->id, PANES_VERSION, &o->codec);
-    o->index_codec =
-        (struct keyed_codec){.value_size = (sizeof(struct row) + 7) & ~7u, .release = release_row, .arg = o};
-    o->index = keyed_new("groups", PANES_VERSION, &o->index_codec);
+    struct keyed_codec codec = accumulators_codec(&o->accumulators, pack_pane, unpack_pane);
+    codec.hash = span_hash;
+    o->panes = keyed_new(node->id, PANES_VERSION, &codec);
+    o->index = keyed_new("groups", PANES_VERSION,
+                         &(struct keyed_codec){.value_size = sizeof(struct row), .release = release_row, .arg = o});
     outcomes_init(&o->out, node->schema.types, node->schema.ncols);
     for (unsigned s = 0; s < SHARDS; s++) {
         o->shards[s].indexed = true;

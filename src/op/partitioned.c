@@ -108,11 +108,7 @@ static void partitioned_recall(struct operator *op, unsigned from, unsigned to)
 
 static void partitioned_save(struct operator *op, struct segment_writer *w)
 {
-    struct buf payload = BUF(GIB(8));
-    ordered_save(((struct partitioned *)op)->rows, &payload);
-    if (payload.len)
-        segment_add(w, SECTION_KEYED, op->id, ORDERED_VERSION, &payload);
-    buf_release(&payload);
+    ordered_save(((struct partitioned *)op)->rows, w);
 }
 
 static enum status partitioned_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,

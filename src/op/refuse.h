@@ -5,9 +5,8 @@
 #include "flow/operator.h"
 
 /* One rejection per row that has errors. Rows with an origin keep their place and bytes; rows past the first stateful
- * step
- * are named by their values, and only those of weight > 0 (a retraction of a row that was refused before says nothing
- * new). Answers how many rows had errors. */
+ * step are named by their values, and only those of weight > 0 (a retraction of a row that was refused before says
+ * nothing new). Answers how many rows had errors. */
 uint64_t refuse_errors(struct op_context *c, const struct batch *b, const struct row_errors *errors, const char *step,
                        const char *const *names);
 /* Clear the bits of rows that have errors. */

@@ -27,9 +27,7 @@
 #include "state/due.h"
 #include "state/keyed.h"
 
-#define TOP_BYTE (UINT64_C(0xff) << 56)
-
-enum { SESSION_VERSION = 2, START_BYTES = 8, FIRST_SEEN = KEYED_USER };
+enum { SESSION_VERSION = 2, FIRST_SEEN = KEYED_USER };
 
 struct shard {
     struct due due;
@@ -44,7 +42,6 @@ struct session_op {
     struct arena arena;
     const char *null_rule;
     struct accumulators accumulators;
-    struct keyed_codec codec;
     struct keyed *sessions;
     struct keyed *index; /* session key -> struct spans of entries' values; in memory only */
     struct shard shards[SHARDS];
@@ -54,51 +51,23 @@ struct session_op {
 
 /* ---- entries ---- */
 
-static uint64_t entry_hash(uint64_t key_hash, struct slice whole)
-{
-    return (key_hash & TOP_BYTE) | (hash64(whole.data, whole.len, 0) & ~TOP_BYTE);
-}
-
-static struct slice session_key(struct slice whole)
-{
-    return (struct slice){whole.data, whole.len >= START_BYTES ? whole.len - START_BYTES : 0};
-}
-
-/* Also of keys read back, which may be too short. */
-static uint64_t hash_of_key(struct slice whole)
-{
-    struct slice key = session_key(whole);
-    return entry_hash(hash64(key.data, key.len, 0), whole);
-}
-
 static struct span *span_of(struct keyed_entry *e) { return keyed_value(e); }
-static struct keyed_entry *entry_of(struct span *s)
-{
-    return (struct keyed_entry *)((char *)s - offsetof(struct keyed_entry, bytes));
-}
 
 static void pack_session(void *arg, const void *value, struct buf *out)
 {
-    const struct session_op *o = arg;
     const struct span *s = value;
     buf_put_u64(out, (uint64_t)s->start);
     buf_put_u64(out, (uint64_t)s->end);
-    accumulators_pack(&o->accumulators, value, out);
+    accumulators_pack(arg, value, out);
 }
 
 static bool unpack_session(void *arg, struct reader *in, void *value)
 {
-    const struct session_op *o = arg;
     uint64_t start, end;
     if (!reader_u64(in, &start) || !reader_u64(in, &end))
         return false;
     *(struct span *)value = (struct span){.start = (int64_t)start, .end = (int64_t)end};
-    return accumulators_unpack(&o->accumulators, in, value);
-}
-
-static void release_session(void *arg, void *value)
-{
-    accumulators_release(&((const struct session_op *)arg)->accumulators, value);
+    return accumulators_unpack(arg, in, value);
 }
 
 static void release_index(void *arg, void *value)
@@ -164,7 +133,7 @@ static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
     struct session_op *o = m->o;
     uint32_t row, nkey = o->node->window.nkey;
     struct batch *b = outcome_row(&o->out, m->shard, weight, &row);
-    struct reader key = reader_of(session_key(keyed_key(o->sessions, e)));
+    struct reader key = reader_of(span_key(keyed_key(o->sessions, e)));
     for (uint32_t c = 0; c < nkey; c++) {
         bool ok = rowkey_get(&key, &b->cols[c], row, b->arena);
         assert(ok);
@@ -205,7 +174,7 @@ static void note_end(struct session_op *o, struct keyed_entry *e)
 static void index_session(void *arg, struct keyed_entry *e)
 {
     struct session_op *o = arg;
-    struct slice key = session_key(keyed_key(o->sessions, e));
+    struct slice key = span_key(keyed_key(o->sessions, e));
     struct spans *spans = spans_of(o, hash64(key.data, key.len, 0), key);
     struct span *s = span_of(e);
     struct meeting place = spans_meet(spans, s->start, s->end, true);
@@ -227,17 +196,7 @@ static void index_shard(struct session_op *o, unsigned shard)
 static struct keyed_entry *make_session(struct merging *m, uint64_t key_hash, struct slice key, int64_t start)
 {
     struct session_op *o = m->o;
-    struct buf *whole = &o->shards[m->shard].scratch;
-    char bytes[START_BYTES];
-    store_u64(bytes, __builtin_bswap64((uint64_t)start ^ (UINT64_C(1) << 63)));
-    buf_clear(whole);
-    buf_put_slice(whole, key);
-    buf_put(whole, bytes, sizeof bytes);
-    assert(!whole->overflow); /* the key came through the in-flight budget */
-    bool fresh;
-    struct keyed_entry *e =
-        keyed_get(o->sessions, entry_hash(key_hash, buf_slice(whole)), whole->data, whole->len, &fresh);
-    assert(fresh); /* no two sessions of a key have one start */
+    struct keyed_entry *e = span_make(o->sessions, key_hash, key, start, &o->shards[m->shard].scratch);
     e->flags |= FIRST_SEEN;
     keyed_touch(o->sessions, e);
     return e;
@@ -246,10 +205,10 @@ static struct keyed_entry *make_session(struct merging *m, uint64_t key_hash, st
 static void absorb(struct merging *m, struct keyed_entry *into, struct span *other)
 {
     struct session_op *o = m->o;
-    take_back(m, entry_of(other));
+    take_back(m, span_entry(other));
     due_remove(&o->shards[m->shard].due, other->due);
     accumulators_merge(&o->accumulators, span_of(into), other);
-    keyed_remove(o->sessions, entry_of(other));
+    keyed_remove(o->sessions, span_entry(other));
 }
 
 /* A worker's session meets those of the shard: what comes of it has the least start and the last end. */
@@ -263,7 +222,7 @@ static void bring_in(struct merging *m, uint64_t hash, struct slice key, struct 
     struct keyed_entry *into;
     bool grows = first && first->start == start;
     if (grows) {
-        into = entry_of(first);
+        into = span_entry(first);
         take_back(m, into);
         due_remove(&o->shards[m->shard].due, first->due);
     } else {
@@ -315,7 +274,7 @@ static void close_sessions(struct merging *m, int64_t evict_us)
     for (struct keyed_entry *e; (e = due_take(&o->shards[m->shard].due, evict_us, &time));) {
         if (o->node->final)
             put_row(m, e, +1);
-        struct slice key = session_key(keyed_key(o->sessions, e));
+        struct slice key = span_key(keyed_key(o->sessions, e));
         struct keyed_entry *of_key = keyed_find(o->index, hash64(key.data, key.len, 0), key.data, key.len);
         struct spans *spans = keyed_value(of_key);
         spans_remove(spans, spans_meet(spans, span_of(e)->start, span_of(e)->end, true));
@@ -358,12 +317,7 @@ static struct batch *session_emit(struct operator *op, struct op_context *c)
 
 static void session_save(struct operator *op, struct segment_writer *w)
 {
-    struct session_op *o = (struct session_op *)op;
-    struct buf payload = BUF(GIB(8));
-    keyed_save(o->sessions, 0, SHARDS, &payload);
-    if (payload.len)
-        segment_add(w, SECTION_KEYED, op->id, SESSION_VERSION, &payload);
-    buf_release(&payload);
+    keyed_save_section(((struct session_op *)op)->sessions, w);
 }
 
 static enum status session_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,
@@ -373,10 +327,7 @@ static enum status session_load(struct operator *op, uint32_t version, struct sl
     struct session_op *o = (struct session_op *)op;
     for (unsigned shard = 0; shard < SHARDS; shard++)
         o->shards[shard].indexed = false;
-    int64_t before = aggregate_memory();
-    enum status status = keyed_load(o->sessions, version, payload, err);
-    accumulators_count_heap(&o->accumulators, before);
-    return status;
+    return accumulators_load(&o->accumulators, o->sessions, version, payload, err);
 }
 
 static uint64_t session_keys(const struct operator *op)
@@ -455,10 +406,9 @@ struct operator *session_new(const struct plan_node *node, const struct plan_nod
     o->input_names = input->schema.names;
     o->null_rule = arena_printf(&o->arena, "null:%s", input->schema.names[node->window.column]);
     accumulators_init(&o->accumulators, node, input, sizeof(struct span), &o->arena);
-    o->codec = (struct keyed_codec){.value_size = o->accumulators.size, .pack = pack_session,
-                                    .unpack = unpack_session, .arg = o, .hash = hash_of_key,
-                                    .release = o->accumulators.owns_heap ? release_session : NULL};
-    o->sessions = keyed_new(node->id, SESSION_VERSION, &o->codec);
+    struct keyed_codec codec = accumulators_codec(&o->accumulators, pack_session, unpack_session);
+    codec.hash = span_hash;
+    o->sessions = keyed_new(node->id, SESSION_VERSION, &codec);
     o->index = keyed_new("sessions by key", SESSION_VERSION,
                          &(struct keyed_codec){.value_size = sizeof(struct spans), .release = release_index});
     outcomes_init(&o->out, node->schema.types, node->schema.ncols);

@@ -192,12 +192,7 @@ static struct batch *sort_emit(struct operator *op, struct op_context *c)
 
 static void sort_save(struct operator *op, struct segment_writer *w)
 {
-    struct sort *s = (struct sort *)op;
-    struct buf payload = BUF(GIB(8));
-    keyed_save(s->rows, 0, SHARDS, &payload);
-    if (payload.len)
-        segment_add(w, SECTION_KEYED, op->id, SORT_VERSION, &payload);
-    buf_release(&payload);
+    keyed_save_section(((struct sort *)op)->rows, w);
 }
 
 static enum status sort_load(struct operator *op, uint32_t version, struct slice payload, int64_t evict_us,

@@ -60,3 +60,34 @@ void spans_release(struct spans *s)
         heap_free(s->many);
     *s = (struct spans){0};
 }
+
+/* ---- as entries ---- */
+
+enum { START_BYTES = 8 };
+
+struct keyed_entry *span_make(struct keyed *t, uint64_t key_hash, struct slice key, int64_t start,
+                              struct buf *scratch)
+{
+    char bytes[START_BYTES];
+    store_u64(bytes, __builtin_bswap64((uint64_t)start ^ (UINT64_C(1) << 63)));
+    buf_clear(scratch);
+    buf_put_slice(scratch, key);
+    buf_put(scratch, bytes, sizeof bytes);
+    assert(!scratch->overflow); /* the key came through the in-flight budget */
+    struct slice whole = buf_slice(scratch);
+    bool fresh;
+    struct keyed_entry *e = keyed_get(t, hash_in_shard_of(key_hash, whole), whole.data, whole.len, &fresh);
+    assert(fresh);
+    return e;
+}
+
+struct slice span_key(struct slice whole)
+{
+    return (struct slice){whole.data, whole.len >= START_BYTES ? whole.len - START_BYTES : 0};
+}
+
+uint64_t span_hash(struct slice whole)
+{
+    struct slice key = span_key(whole);
+    return hash_in_shard_of(hash64(key.data, key.len, 0), whole);
+}

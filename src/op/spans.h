@@ -1,9 +1,10 @@
 /* Spans of time [start, end) that do not overlap, in order: the sessions of one key, which do not touch either, or its
- * panes, which may. The spans themselves belong to somebody else.
+ * panes, which may. The spans themselves belong to somebody else: those that are state to a keyed table, as the heads
+ * of its values.
  */
 #pragma once
 
-#include "base/base.h"
+#include "state/keyed.h"
 
 /* The head of what is kept for a session; its aggregates lie behind it. */
 struct span {
@@ -36,3 +37,18 @@ struct meeting spans_meet(struct spans *s, int64_t start, int64_t end, bool touc
 void spans_replace(struct spans *s, struct meeting met, struct span *with);
 void spans_remove(struct spans *s, struct meeting met);
 void spans_release(struct spans *s);
+
+/* ---- as entries of a keyed table ---- */
+
+/* The entry of a span that is not there yet, in the shard of key_hash = hash64(key). Its key: `key`, then the start as 8
+ * bytes, big-endian, the sign flipped. scratch: what that is put together in. */
+struct keyed_entry *span_make(struct keyed *t, uint64_t key_hash, struct slice key, int64_t start,
+                              struct buf *scratch);
+/* The `key` of such an entry's key; nothing, if that is too short to be one. */
+struct slice span_key(struct slice whole);
+/* For keyed_codec.hash. */
+uint64_t span_hash(struct slice whole);
+static inline struct keyed_entry *span_entry(struct span *s)
+{
+    return (struct keyed_entry *)((char *)s - offsetof(struct keyed_entry, bytes));
+}

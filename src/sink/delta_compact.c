@@ -1,10 +1,8 @@
 /* Files are merged by tiers, so that a row is rewritten once a tier and not once a merge: tier 0 is below TIER_BYTES,
- * each
- * next one TIER_FACTOR times larger, the last ends at a quarter of the target size. A tier of a partition that has
+ * each next one TIER_FACTOR times larger, the last ends at a quarter of the target size. A tier of a partition that has
  * compact_files or more of them is merged, about the target size at most; one merge an apply. A table that another
- * program
- * compacts is left to it: not every one of them (delta-rs 1.6) notices that its files were merged by somebody else
- * meanwhile, and rows would be in the table twice. */
+ * program compacts is left to it: not every one of them (delta-rs 1.6) notices that its files were merged by somebody
+ * else meanwhile, and rows would be in the table twice. */
 #include <stdlib.h>
 
 #include "sink/delta_sink.h"

@@ -1,9 +1,7 @@
 /* A VACUUM with no retention deletes whatever its snapshot does not name: also a data file that was put, but not yet
- * committed, when it looked; it may do so after our commit has named the file. Such a VACUUM is a mistake, but not
- * one that
- * may cost rows in silence. So the files of the last commits are looked after until the next ones are made: what has
- * gone
- * is put again from memory, and where it was too large to keep, the sink stops. */
+ * committed, when it looked; it may do so after our commit has named the file. Such a VACUUM is a mistake, but not one
+ * that may cost rows in silence. So the files of the last commits are looked after until the next ones are made: what
+ * has gone is put again from memory, and where it was too large to keep, the sink stops. */
 #include <stdlib.h>
 
 #include "sink/delta_sink.h"

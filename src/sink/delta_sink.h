@@ -81,8 +81,7 @@ static inline enum status delta_sink_go_on(const struct delta_sink *s, struct er
 /* The identity of another state under which the table was last written by a sink of our name, or NULL. */
 const char *delta_other_owner(const struct delta_sink *s);
 /* Did commits (from, to] of others undo what we have published? ERR_STATE then, saying which. Notes whether others
- * compact
- * the table. */
+ * compact the table. */
 enum status delta_check_others(struct delta_sink *s, int64_t from, int64_t to, struct error *err);
 /* The same for the time when we were not running: back from the snapshot to our own last commit. */
 enum status delta_check_absence(struct delta_sink *s, struct error *err);

@@ -20,8 +20,7 @@
 #include "sink/delta_sink.h"
 
 /* Files above KEYS_FIRST are asked for their key columns before all columns are read. Rows of files that are read are
- * kept
- * for the rewrite up to KEEP_BYTES of encoded files. JOIN_BYTES: always small enough to take new keys. */
+ * kept for the rewrite up to KEEP_BYTES of encoded files. JOIN_BYTES: always small enough to take new keys. */
 static const uint64_t KEYS_FIRST = MIB(4), KEEP_BYTES = MIB(8), JOIN_BYTES = MIB(1);
 
 /* What is to be done with one file of the snapshot. */

@@ -1,10 +1,8 @@
 /* A Delta table as a bounded source: the rows of one version, typed, in one split.
  *
  * A position is version << 40 | ordinal: the ordinal counts live rows, files taken in bytewise order of their paths.
- * Both
- * follow from the version alone, so a run that is resumed goes on in the version it began with, whatever has been
- * committed
- * since; as long as the files of that version have not been vacuumed. */
+ * Both follow from the version alone, so a run that is resumed goes on in the version it began with, whatever has been
+ * committed since; as long as the files of that version have not been vacuumed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>

@@ -8,10 +8,9 @@
  *     varint    bytes of the value     (puts only)
  *     ...       value, as the owner's pack wrote it
  *
- * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all
- * that a
- * user-space address has on x86-64 and AArch64. A miss is decided without a look at any entry, and a hit looks at one.
- * Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
+ * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all that
+ * a user-space address has on x86-64 and AArch64. A miss is decided without a look at any entry, and a hit looks at
+ * one. Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
  */
 #include "state/keyed.h"
 
@@ -574,6 +573,11 @@ void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out)
         }
         s->ndirty = 0;
     }
+}
+
+void keyed_save_section(struct keyed *t, struct segment_writer *w)
+{
+    keyed_save(t, 0, SHARDS, segment_section(w, SECTION_KEYED, t->name, t->version));
 }
 
 static enum status odd(const struct keyed *t, const char *what, struct error *err)

@@ -66,8 +66,7 @@ void keyed_remove(struct keyed *t, struct keyed_entry *e);
 /* Forget every entry, without tombstones, keeping memory for the next round: for tables that are no state. */
 void keyed_clear(struct keyed *t);
 /* Live entries touched since the last keyed_save, of one shard, in key order (so that what is emitted does not depend
- * on
- * arrival); valid until the shard changes: keyed_remove of the entries given leaves the array alone. */
+ * on arrival); valid until the shard changes: keyed_remove of the entries given leaves the array alone. */
 struct keyed_entry *const *keyed_dirty(struct keyed *t, unsigned shard, uint32_t *ret_count);
 /* Visit every live entry of a shard in unspecified order. A visit may touch or remove the entry it is given, no
  * other. */
@@ -80,6 +79,8 @@ uint64_t keyed_bytes(const struct keyed *t);
  * clean.
  * Parts of ascending shard ranges concatenate to one valid payload. Nothing changed: nothing is appended. */
 void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out);
+/* All that changed, as a section of the table's name and version; nothing changed: none. */
+void keyed_save_section(struct keyed *t, struct segment_writer *w);
 /* Apply a section's payload (oldest segment first). ERR_CORRUPT on anything odd, then the table is good only for
  * keyed_free; a version we do not know is ERR_STATE. */
 enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, struct error *err);

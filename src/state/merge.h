@@ -1,13 +1,11 @@
 /* Merging: many small segments become one larger, in a background thread, without a look at live memory (semantics 25).
  * Size-tiered: MERGE_FANOUT neighbouring segments of one level become one of the next. Keyed sections are merged by
- * key,
- * newest wins, tombstones are dropped when nothing older is left; set sections are concatenated without what is
+ * key, newest wins, tombstones are dropped when nothing older is left; set sections are concatenated without what is
  * expired; outbox sections are never merged: a segment whose outbox is still needed stays for that.
  *
  * So a state has at most MERGE_FANOUT segments a level, and every change is written again once a level. Levels end at
  * MERGE_LEVEL_MAX: segments of the highest are merged with each other, so that however long a stream runs, the number
- * of
- * segments is bounded, and what is deleted or expired leaves the disk.
+ * of segments is bounded, and what is deleted or expired leaves the disk.
  */
 #pragma once
 

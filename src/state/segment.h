@@ -1,10 +1,7 @@
 /* Segments: the immutable files that hold state changes and outboxes. One epoch writes one segment; merging writes
- * larger ones.
- * A segment is a row of sections, then a directory of them, then a trailer; every section has its own CRC and nothing
- * is
- * believed before it was checked. Format: top of segment.c. Names: "seg/<from>-<to>-<term>-<random>" (20 digits each,
- * then
- * 16 hex digits).
+ * larger ones. A segment is a row of sections, then a directory of them, then a trailer; every section has its own CRC
+ * and nothing is believed before it was checked. Format: top of segment.c. Names: "seg/<from>-<to>-<term>-<random>" (20
+ * digits each, then 16 hex digits).
  */
 #pragma once
 
