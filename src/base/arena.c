@@ -65,6 +65,18 @@ void *arena_dup(struct arena *a, const void *p, size_t len)
     return copy;
 }
 
+void *arena_grow(struct arena *a, void *items, uint32_t count, uint32_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    assert(*cap <= UINT32_MAX / 2);
+    *cap = *cap ? 2 * *cap : 16;
+    void *grown = arena_array(a, *cap, size);
+    if (count)
+        memcpy(grown, items, count * size);
+    return grown;
+}
+
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args, again;

@@ -37,6 +37,8 @@ void *arena_zarray(struct arena *a, size_t count, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t len);
 void *arena_dup(struct arena *a, const void *p, size_t len);
+/* Room for one more item of an array that has `count`: the array, or a larger copy of it when all of *cap is used. */
+void *arena_grow(struct arena *a, void *items, uint32_t count, uint32_t *cap, size_t size);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Forget everything; keep one block so that a steady loop allocates nothing. */
 void arena_reset(struct arena *a);

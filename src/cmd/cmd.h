@@ -1,8 +1,8 @@
 /* The command line: a file per verb. Each verb gets its own argv (argv[0] is its name) and answers the exit code.
  *
- * Exit codes: 0 done; 1 a proof failed, or state would be lost (plan); 2 usage or environment; 3 the pipeline's
- * text; 4 a source or the input; 5 a sink;
- * 6 the state (locked, fenced, changed, corrupt); 7 a limit or a full disk; 8 authentication; 9 interrupted.
+ * Exit codes: 0 done; 1 a proof failed, or state would be lost (plan); 2 usage or environment; 3 the pipeline's text;
+ * 4 a source or the input; 5 a sink; 6 the state (locked, fenced, changed, corrupt); 7 a limit or a full disk;
+ * 8 authentication; 9 interrupted.
  */
 #pragma once
 

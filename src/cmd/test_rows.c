@@ -6,14 +6,7 @@
 
 void test_rows_add(struct test_rows *r, const char **cells)
 {
-    if (r->count == r->cap) {
-        uint32_t cap = r->cap ? 2 * r->cap : 16;
-        const char ***grown = arena_array(r->arena, cap, sizeof *grown);
-        if (r->count)
-            memcpy(grown, r->cells, r->count * sizeof *grown);
-        r->cells = grown;
-        r->cap = cap;
-    }
+    r->cells = arena_grow(r->arena, r->cells, r->count, &r->cap, sizeof *r->cells);
     r->cells[r->count++] = cells;
 }
 

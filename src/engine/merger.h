@@ -13,8 +13,7 @@ void merger_free(struct merger *m);
 void merger_poke(struct merger *m, const struct manifest *manifest);
 /* What a record says of segments: those of a finished merge are added (at most MERGE_RESULTS, to `added` behind
  * r->nadded), those whose state it holds now are dropped, and so are, unread, those of nothing but expired ids. The
- * names are the arena's. An error of the merge itself is reported once, as FAILED by
- * merger_check. */
+ * names are the arena's. An error of the merge itself is reported once, as FAILED by merger_check. */
 void merger_record(struct merger *m, const struct manifest *manifest, struct arena *a, struct journal_record *r,
                    struct segment_ref *added);
 /* The record was written: another merge may begin. */

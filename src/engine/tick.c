@@ -92,14 +92,15 @@ struct pass {
     uint64_t rows;
 };
 
-static enum status begin(struct engine *e, bool final, struct pass *ret)
+static struct pass begin(struct engine *e, bool final)
 {
     const struct manifest *m = journal_manifest(e->journal);
     const struct commit *c = &e->commit;
-    *ret = (struct pass){(c->open ? c->epoch : m->epoch) + 1, MAX(engine_now(e), c->open ? c->now_us : m->now_us), 0};
-    inputs_times(&e->inputs, ret->now_us, e->times);
-    graph_begin_epoch(e->graph, ret->epoch, ret->now_us, e->times, final);
-    return OK;
+    struct pass pass = {.epoch = (c->open ? c->epoch : m->epoch) + 1,
+                        .now_us = MAX(engine_now(e), c->open ? c->now_us : m->now_us)};
+    inputs_times(&e->inputs, pass.now_us, e->times);
+    graph_begin_epoch(e->graph, pass.epoch, pass.now_us, e->times, final);
+    return pass;
 }
 
 /* While reading: the epoch before gets its record as soon as its segments are there. */
@@ -171,9 +172,8 @@ static bool owes_an_epoch(struct engine *e)
  * is still to be evicted with. */
 static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
 {
-    struct pass pass;
     int64_t began = os_mono_us();
-    TRY(begin(e, false, &pass));
+    struct pass pass = begin(e, false);
     uint64_t bytes;
     TRY(read_epoch(e, began + epoch_length(e), &pass, &bytes, err));
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
@@ -196,10 +196,9 @@ static enum status end_of_input(struct engine *e, struct error *err)
 {
     if (journal_manifest(e->journal)->ended)
         return OK;
-    struct pass pass;
     inputs_update_idleness(&e->inputs, os_mono_us());
     inputs_end(&e->inputs, engine_now(e)); /* the watermark is at the end of time before this last epoch begins */
-    TRY(begin(e, true, &pass));
+    struct pass pass = begin(e, true);
     return finish(e, &pass, true, err);
 }
 
@@ -317,9 +316,8 @@ enum status engine_run(struct engine *e, struct error *err)
 static enum status step(struct engine *e, struct error *err)
 {
     static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX, NULL, NULL};
-    struct pass pass;
+    struct pass pass = begin(e, false);
     uint64_t bytes;
-    TRY(begin(e, false, &pass));
     TRY(inputs_read(&e->inputs, e->graph, &none, &pass.rows, &bytes, err));
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);

@@ -1,8 +1,6 @@
 /* The journal: bourn's slotted log. One record per epoch; winning a slot is THE commit point and the fence (semantics
- * 2).
- * Format of a slot: top of journal.c. Slot n is the object "log/<n, 20 digits>", put whole, once. Each record carries
- * the
- * SHA-256 of the one before it, its own CRCs, a nonce and the writer's term.
+ * 2). Format of a slot: top of journal.c. Slot n is the object "log/<n, 20 digits>", put whole, once. Each record
+ * carries the SHA-256 of the one before it, its own CRCs, a nonce and the writer's term.
  *
  * Records hold edits; at least every JOURNAL_FULL_EVERY-th record, and the first of each term, is full: it stands for
  * everything before it, so that older slots can be truncated (strictly ascending) and recovery reads a bounded number

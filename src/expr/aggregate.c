@@ -61,8 +61,8 @@ int64_t aggregate_memory(void) { return *multiset_memory(); }
 
 /* ---- one argument ---- */
 
-/* How well the row takes an argument of this type: 0 not at all, then by a cast, by a cast to a
- * preferred type, as it is. */
+/* How well the row takes an argument of this type: 0 not at all, then by a cast, by a cast to a preferred type, as it
+ * is. */
 static unsigned fitness(const struct aggregate *g, uint8_t arg)
 {
     if ((unsigned)g->arg == ARG_ANY || g->arg == arg)

@@ -60,14 +60,7 @@ static enum outcome fail_hard(struct run *r, const char *sqlstate, const char *t
 
 static void add(struct run *r, struct items *to, struct slice item)
 {
-    if (to->n == to->cap) {
-        uint32_t cap = to->cap ? to->cap * 2 : 8;
-        struct slice *more = arena_array(r->a, cap, sizeof *more);
-        if (to->n)
-            memcpy(more, to->list, to->n * sizeof *more);
-        to->list = more;
-        to->cap = cap;
-    }
+    to->list = arena_grow(r->a, to->list, to->n, &to->cap, sizeof *to->list);
     to->list[to->n++] = item;
 }
 

@@ -50,14 +50,7 @@ struct program_state {
 
 static uint32_t add_reg(struct program *p, struct reg r)
 {
-    if (p->nregs == p->regs_cap) {
-        uint32_t cap = p->regs_cap ? p->regs_cap * 2 : 16;
-        struct reg *regs = arena_array(p->arena, cap, sizeof *regs);
-        if (p->nregs)
-            memcpy(regs, p->regs, p->nregs * sizeof *regs);
-        p->regs = regs;
-        p->regs_cap = cap;
-    }
+    p->regs = arena_grow(p->arena, p->regs, p->nregs, &p->regs_cap, sizeof *p->regs);
     p->regs[p->nregs] = r;
     return p->nregs++;
 }
@@ -65,14 +58,7 @@ static uint32_t add_reg(struct program *p, struct reg r)
 static uint32_t add_step(struct program *p, const struct function *f, const void *extra, const struct expr *e,
                          struct type type, const uint32_t *args, uint32_t nargs)
 {
-    if (p->nsteps == p->steps_cap) {
-        uint32_t cap = p->steps_cap ? p->steps_cap * 2 : 16;
-        struct step *steps = arena_array(p->arena, cap, sizeof *steps);
-        if (p->nsteps)
-            memcpy(steps, p->steps, p->nsteps * sizeof *steps);
-        p->steps = steps;
-        p->steps_cap = cap;
-    }
+    p->steps = arena_grow(p->arena, p->steps, p->nsteps, &p->steps_cap, sizeof *p->steps);
     uint32_t out = add_reg(p, (struct reg){.from = FROM_STEP, .expr = e, .type = type});
     p->steps[p->nsteps++] = (struct step){.function = f, .extra = extra, .out = out, .nargs = nargs,
                                           .args = arena_dup(p->arena, args, nargs * sizeof *args)};

@@ -166,7 +166,7 @@ static bool reject(struct json_target *t, const char *at, const char *start, con
 /* Top-level keys that have no name yet: kept to see whether one comes twice. */
 struct unknown_keys {
     struct slice *keys;
-    size_t count, cap;
+    uint32_t count, cap;
 };
 
 static int key_order(const void *pa, const void *pb)
@@ -195,14 +195,7 @@ static void unknown_add(struct json_decoder *d, struct unknown_keys *u, struct s
     json_name_add(d, key);
     if (d->nnames != before)
         return;
-    if (u->count == u->cap) {
-        size_t cap = u->cap ? 2 * u->cap : 16;
-        struct slice *more = arena_array(a, cap, sizeof *more);
-        if (u->count > 0)
-            memcpy(more, u->keys, u->count * sizeof *more);
-        u->keys = more;
-        u->cap = cap;
-    }
+    u->keys = arena_grow(a, u->keys, u->count, &u->cap, sizeof *u->keys);
     u->keys[u->count++] = key;
 }
 

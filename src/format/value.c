@@ -281,13 +281,7 @@ const char *value_excerpt(struct slice text, struct arena *a)
 
 void value_add_error(struct decoded *out, uint32_t *cap, struct field_error e, struct arena *a)
 {
-    if (out->nfields == *cap) {
-        *cap = *cap ? 2 * *cap : 64;
-        struct field_error *more = arena_array(a, *cap, sizeof *more);
-        if (out->nfields > 0)
-            memcpy(more, out->fields, out->nfields * sizeof *more);
-        out->fields = more;
-    }
+    out->fields = arena_grow(a, out->fields, out->nfields, cap, sizeof *out->fields);
     uint32_t i = out->nfields++;
     for (; i > 0 && out->fields[i - 1].row == e.row && out->fields[i - 1].column > e.column; i--)
         out->fields[i] = out->fields[i - 1];

@@ -179,13 +179,7 @@ static void note_file(struct delta_log *log, int64_t version, bool added, bool d
     struct delta_changes *c = log->changes;
     if (!c)
         return;
-    if (c->nfiles == c->capacity) {
-        c->capacity = MAX(16u, c->capacity * 2);
-        struct delta_change *bigger = arena_array(&c->arena, c->capacity, sizeof *bigger);
-        if (c->nfiles)
-            memcpy(bigger, c->files, c->nfiles * sizeof *bigger);
-        c->files = bigger;
-    }
+    c->files = arena_grow(&c->arena, c->files, c->nfiles, &c->capacity, sizeof *c->files);
     c->files[c->nfiles++] = (struct delta_change){version, added, data_change, arena_strdup(&c->arena, path)};
 }
 

@@ -43,9 +43,9 @@ enum status kafka_consumer_open(const struct kafka_option *options, size_t nopti
 /* Returns within 1 s, broker reachable or not. All batches must have been released. */
 void kafka_consumer_close(struct kafka_consumer *c);
 
-/* How many partitions the topic has: 0..*ret-1. AGAIN until the first answer. New ones are looked for every
- * 30 s. FAILED: no broker reachable, not authorised, no such topic; told once each time it changes and every 10 s,
- * AGAIN in between. */
+/* How many partitions the topic has: 0..*ret-1. AGAIN until the first answer. New ones are looked for every 30 s.
+ * FAILED: no broker reachable, not authorised, no such topic; told once each time it changes and every 10 s, AGAIN in
+ * between. */
 enum status kafka_consumer_partitions(struct kafka_consumer *c, uint32_t *ret, struct error *err);
 
 enum kafka_start {

@@ -70,7 +70,8 @@ uint64_t accumulators_heap(const struct accumulators *a)
 
 static void release_value(void *arg, void *value) { accumulators_release(arg, value); }
 
-struct keyed_codec accumulators_codec(struct accumulators *a, void (*pack)(void *arg, const void *value, struct buf *out),
+struct keyed_codec accumulators_codec(struct accumulators *a,
+                                      void (*pack)(void *arg, const void *value, struct buf *out),
                                       bool (*unpack)(void *arg, struct reader *in, void *value))
 {
     return (struct keyed_codec){.value_size = a->size, .pack = pack, .unpack = unpack,

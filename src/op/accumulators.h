@@ -44,7 +44,8 @@ void accumulators_put(const struct accumulators *a, const struct operator *op, c
                       const void *value, struct batch *b, uint32_t first, uint32_t row, int64_t weight,
                       struct rejections *rejections);
 /* Of a keyed table of values; pack and unpack are given `a`. */
-struct keyed_codec accumulators_codec(struct accumulators *a, void (*pack)(void *arg, const void *value, struct buf *out),
+struct keyed_codec accumulators_codec(struct accumulators *a,
+                                      void (*pack)(void *arg, const void *value, struct buf *out),
                                       bool (*unpack)(void *arg, struct reader *in, void *value));
 /* keyed_load of such a table, what its values own counted. */
 enum status accumulators_load(struct accumulators *a, struct keyed *t, uint32_t version, struct slice payload,

@@ -269,12 +269,7 @@ static void decode_all(struct netting *n)
         assert(s == OK); /* these bytes were written by this process a moment ago */
         if (!b)
             return;
-        if (n->nbatches == cap) {
-            cap = cap ? cap * 2 : 16;
-            struct batch **more = arena_array(n->arena, cap, sizeof *more);
-            memcpy(more, n->batches ? n->batches : more, n->nbatches * sizeof *more);
-            n->batches = more;
-        }
+        n->batches = arena_grow(n->arena, n->batches, n->nbatches, &cap, sizeof(struct batch *));
         n->batches[n->nbatches++] = b;
     }
 }

@@ -71,13 +71,7 @@ struct adding {
 
 static void tie(struct adding *t, struct span *into, struct span *from)
 {
-    if (t->ntied == t->tied_cap) {
-        struct tied *old = t->tied;
-        t->tied_cap = t->tied_cap ? 2 * t->tied_cap : 64;
-        t->tied = arena_array(t->arena, t->tied_cap, sizeof *t->tied);
-        if (old)
-            memcpy(t->tied, old, t->ntied * sizeof *old);
-    }
+    t->tied = arena_grow(t->arena, t->tied, t->ntied, &t->tied_cap, sizeof *t->tied);
     t->tied[t->ntied++] = (struct tied){into, from};
 }
 

@@ -40,7 +40,7 @@ void spans_release(struct spans *s);
 
 /* ---- as entries of a keyed table ---- */
 
-/* The entry of a span that is not there yet, in the shard of key_hash = hash64(key). Its key: `key`, then the start as 8
+/* The entry of a span that is not there yet, in the shard of key_hash = hash64(key). Its key: `key`, then the start, 8
  * bytes, big-endian, the sign flipped. scratch: what that is put together in. */
 struct keyed_entry *span_make(struct keyed *t, uint64_t key_hash, struct slice key, int64_t start,
                               struct buf *scratch);

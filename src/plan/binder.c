@@ -43,11 +43,5 @@ enum status bind_unknown(struct binder *b, int32_t location, const char *name, c
 
 void *binder_grow(struct binder *b, void *items, uint32_t count, uint32_t *cap, size_t size)
 {
-    if (count < *cap)
-        return items;
-    *cap = *cap ? 2 * *cap : 16;
-    void *grown = arena_array(b->arena, *cap, size);
-    if (count)
-        memcpy(grown, items, count * size);
-    return grown;
+    return arena_grow(b->arena, items, count, cap, size);
 }

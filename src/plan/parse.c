@@ -439,13 +439,7 @@ static void statement_failed(struct splitter *s, int32_t location, const struct 
 static void statement_add(struct splitter *s, struct ast_statement *statement)
 {
     struct ast_statements *out = s->out;
-    if (out->count == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : 16;
-        struct ast_statement **grown = arena_array(s->arena, s->cap, sizeof *grown);
-        if (out->count)
-            memcpy(grown, out->items, out->count * sizeof *grown);
-        out->items = grown;
-    }
+    out->items = arena_grow(s->arena, out->items, out->count, &s->cap, sizeof(struct ast_statement *));
     out->items[out->count++] = statement;
 }
 

@@ -47,14 +47,7 @@ void stage_init(struct stage *st, struct delta_sink *s)
 
 static struct delta_add *new_add(struct stage *st)
 {
-    if (st->nadds == st->cap) {
-        uint32_t cap = st->cap ? st->cap * 2 : 8;
-        struct delta_add *more = arena_array(&st->memory, cap, sizeof *more);
-        if (st->nadds)
-            memcpy(more, st->adds, st->nadds * sizeof *more);
-        st->adds = more;
-        st->cap = cap;
-    }
+    st->adds = arena_grow(&st->memory, st->adds, st->nadds, &st->cap, sizeof *st->adds);
     return &st->adds[st->nadds];
 }
 

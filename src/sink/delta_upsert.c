@@ -269,14 +269,7 @@ static void examine_batch(struct upsert_run *r, uint32_t plan, const struct batc
 
 static void keep_rows(struct upsert_run *r, struct file_plan *p, struct batch *b)
 {
-    if (p->nkept == p->kept_cap) {
-        uint32_t cap = p->kept_cap ? p->kept_cap * 2 : 4;
-        struct batch **more = arena_array(&r->memory, cap, sizeof(struct batch *));
-        if (p->nkept)
-            memcpy(more, p->kept, p->nkept * sizeof *more);
-        p->kept = more;
-        p->kept_cap = cap;
-    }
+    p->kept = arena_grow(&r->memory, p->kept, p->nkept, &p->kept_cap, sizeof(struct batch *));
     p->kept[p->nkept++] = b;
 }
 

@@ -44,19 +44,12 @@ static int by_key(const void *pa, const void *pb)
 /* A list of records that grows; its memory is in an arena. */
 struct records {
     struct record *items;
-    size_t count, cap;
+    uint32_t count, cap;
 };
 
 static void records_add(struct records *r, struct record item, struct arena *a)
 {
-    if (r->count == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 1024;
-        struct record *more = arena_array(a, cap, sizeof *more);
-        if (r->count > 0)
-            memcpy(more, r->items, r->count * sizeof *more);
-        r->items = more;
-        r->cap = cap;
-    }
+    r->items = arena_grow(a, r->items, r->count, &r->cap, sizeof *r->items);
     r->items[r->count++] = item;
 }
 
