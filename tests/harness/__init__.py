@@ -125,8 +125,8 @@ class Suite:
         sys.exit(self.status)
 
     def _leave(self) -> None:
-        """After everything else that is done at exit: without the destructors of libraries, of which pyarrow's abort the
-        process now and then because a thread of theirs still runs."""
+        """After everything else that is done at exit: without the destructors of libraries, of which pyarrow's abort
+        the process now and then because a thread of theirs still runs."""
         failed_later = hasattr(sys, "last_type")  # while servers were stopped
         if self.status is not None and not failed_later:
             sys.stdout.flush()
