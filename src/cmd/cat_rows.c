@@ -254,6 +254,8 @@ static enum status refuse_folder(const char *path, struct error *err)
         buf_printf(&search.list, " and %u more", search.found - LISTED_TABLES);
     if (search.found)
         (void)error_hint(err, "tables in it: %s", buf_cstr(&search.list));
+    else
+        (void)error_hint(err, "a table of bourn has one from the first rows on that are published to it");
     buf_release(&search.list);
     return FAILED;
 }

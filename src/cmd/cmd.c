@@ -127,11 +127,23 @@ int cmd_flags(int argc, char **argv, const struct cmd_flag *flags, size_t nflags
 
 /* ---- files ---- */
 
-static enum status refuse_compressed(const char *name, const struct buf *b, struct error *err)
+/* Editors may write a mark of what they write ahead of it. */
+static struct slice without_mark(const struct buf *b)
+{
+    size_t skip = b->len >= 3 && memcmp(b->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    return (struct slice){b->data + skip, b->len - skip};
+}
+
+static enum status refuse_other(const char *name, const struct buf *b, struct error *err)
 {
     const unsigned char *p = (const unsigned char *)b->data;
     bool gzip = b->len > 2 && p[0] == 0x1f && p[1] == 0x8b;
     bool zstd = b->len > 4 && load_u32(p) == 0xfd2fb528u;
+    bool utf16 = b->len >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff));
+    if (utf16) {
+        (void)error_set(err, ERR_USAGE, "%s is UTF-16: a pipeline is UTF-8 text", name);
+        return error_hint(err, "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8");
+    }
     if (!gzip && !zstd)
         return OK;
     (void)error_set(err, ERR_USAGE, "%s is compressed (%s): a pipeline is plain SQL text", name,
@@ -167,11 +179,12 @@ static enum status read_text(const char *name, struct arena *a, struct plan_text
     } else {
         TRY(slurp_stdin(&b, err));
     }
-    TRY(refuse_compressed(name, &b, err));
-    if (b.len == 0)
+    TRY(refuse_other(name, &b, err));
+    struct slice text = without_mark(&b);
+    if (text.len == 0)
         return error_set(err, ERR_USAGE, "%s is empty", strcmp(name, "-") ? name : "standard input");
     *ret = (struct plan_text){strcmp(name, "-") ? arena_strdup(a, name) : "stdin",
-                              {arena_dup(a, b.data, b.len), b.len}};
+                              {arena_dup(a, text.data, text.len), text.len}};
     return OK;
 }
 

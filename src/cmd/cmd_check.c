@@ -71,9 +71,12 @@ static bool wanted(const char *name, int n, char **names)
 
 int cmd_connectors(int argc, char **argv)
 {
-    int n = cmd_flags(argc, argv, NULL, 0), shown = 0;
+    int n = cmd_flags(argc, argv, NULL, 0);
     if (n < 0)
         return 2;
+    for (int i = 0; i < n; i++)
+        if (!builtin_source(argv[i]) && !builtin_sink(argv[i]) && !builtin_format(argv[i]))
+            return cmd_usage("connectors", "there is no connector or format \"%s\"", argv[i]);
     printf("read from:\n");
     for (size_t i = 0; builtin_source_at(i); i++) {
         const struct source_connector *c = builtin_source_at(i);
@@ -81,7 +84,6 @@ int cmd_connectors(int argc, char **argv)
             continue;
         printf("  %-12s %s\n", c->name, c->help);
         print_options(c->options);
-        shown++;
     }
     printf("write to:\n");
     for (size_t i = 0; builtin_sink_at(i); i++) {
@@ -91,16 +93,12 @@ int cmd_connectors(int argc, char **argv)
         printf("  %-12s %s; %s, %s\n", c->name, c->help, c->can_upsert ? "append and upsert" : "append",
                c->guarantee == SINK_EXACTLY_ONCE ? "exactly once" : "at least once");
         print_options(c->options);
-        shown++;
     }
     printf("formats:\n");
     for (size_t i = 0; builtin_format_at(i); i++)
         if (wanted(builtin_format_at(i)->name, n, argv)) {
             printf("  %-12s %s\n", builtin_format_at(i)->name, builtin_format_at(i)->help);
             print_options(builtin_format_at(i)->options);
-            shown++;
         }
-    if (shown)
-        return 0;
-    return cmd_usage("connectors", "there is no connector or format \"%s\"", argv[0]);
+    return 0;
 }

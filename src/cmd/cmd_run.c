@@ -1,4 +1,5 @@
-/* bourn run: runs a pipeline, with a live status line on a terminal and one plain line a second elsewhere. */
+/* bourn run: runs a pipeline, with a live status line on a terminal, one plain line a second elsewhere, and in the end
+ * one of the whole run. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -60,6 +61,8 @@ static void put_line(struct status_line *s, const struct engine_progress *p, str
     char a[16], b[16], c[16], time[40];
     buf_printf(out, "%s events/s, %s in, epoch %lld, ", cmd_count((uint64_t)s->rate, a), cmd_count(p->rows, b),
                (long long)p->epoch);
+    if (p->manifest->ended)
+        buf_puts(out, "the input has ended, ");
     if (p->watermark > INT64_MIN && p->watermark < INT64_MAX) {
         civil_print_iso(p->watermark, 0, time);
         buf_printf(out, "watermark %s, ", time);
@@ -90,10 +93,14 @@ static void on_progress(void *arg, const struct engine_progress *p)
     struct status_line *s = arg;
     if (s->last_us == 0)
         s->last_us = p->started_us;
+    if (p->last) { /* of the whole run */
+        s->last_us = p->started_us;
+        s->last_rows = 0;
+    }
     int64_t since = p->mono_us - s->last_us;
-    if (s->quiet || since < (s->terminal ? LINE_EVERY_TERMINAL : LINE_EVERY_PIPE))
+    if (s->quiet || (!p->last && since < (s->terminal ? LINE_EVERY_TERMINAL : LINE_EVERY_PIPE)))
         return;
-    s->rate = (double)(p->rows - s->last_rows) * 1e6 / (double)since;
+    s->rate = (double)(p->rows - s->last_rows) * 1e6 / (double)MAX(since, (int64_t)1);
     s->last_us = p->mono_us;
     s->last_rows = p->rows;
     draw(s, p);
@@ -146,6 +153,8 @@ static int run(const struct engine_config *config, struct status_line *line, boo
         engine_stop(running);
     enum status s = engine_run(running, &err);
     end_line(line);
+    if (s == FAILED && err.code == ERR_NO_SPACE && !err.hint[0])
+        (void)error_hint(&err, "make room there, and run it again: nothing is lost, and nothing is done twice");
     int code = s == OK ? 0 : cmd_fail(&err);
     if (s == OK && show)
         code = show_run(running);

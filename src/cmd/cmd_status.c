@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/os.h"
 #include "cmd/cmd.h"
 #include "column/civil.h"
 #include "engine/control.h"
@@ -10,15 +11,19 @@
 
 /* ---- asking ---- */
 
+static enum status no_state(const char *state, struct error *err)
+{
+    (void)error_set(err, ERR_STATE, "there is no state at %s", state);
+    return error_hint(err, "name the state folder of the run: --state or BOURN_STATE");
+}
+
 static enum status read_log(const char *state, struct buf *out, struct error *err)
 {
     struct store *store = store_local_new(state);
     bool exists = false;
     enum status s = journal_exists(store, &exists, err);
-    if (s == OK && !exists) {
-        (void)error_set(err, ERR_STATE, "there is no state at %s", state);
-        s = error_hint(err, "name the state folder of the run: --state or BOURN_STATE");
-    }
+    if (s == OK && !exists)
+        s = no_state(state, err);
     struct manifest m = {0};
     if (s == OK)
         s = journal_read(store, &m, err);
@@ -32,6 +37,10 @@ static enum status read_log(const char *state, struct buf *out, struct error *er
 /* A running process answers itself; without one the log does. */
 static enum status ask(const char *state, struct buf *out, struct error *err)
 {
+    struct os_stat st;
+    TRY(os_stat(state, &st, err));
+    if (st.kind != OS_FOLDER)
+        return no_state(state, err);
     enum status s = control_ask(state, out, err);
     if (s != FAILED || err->code != ERR_NOT_FOUND)
         return s;

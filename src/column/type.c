@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/options.h"
+
 size_t type_width(struct type t)
 {
     static const uint8_t widths[TYPE_COUNT] = {
@@ -119,7 +121,12 @@ enum status type_parse(const char *name, const int *mods, int nmods, struct type
         (void)error_set(err, ERR_UNSUPPORTED, "%s(%d) is not supported", name, mods[0]);
         return error_hint(err, "use text, and CHECK (length(...) <= %d) to keep the limit as a rule", mods[0]);
     }
-    (void)error_set(err, ERR_SQL, "type \"%s\" does not exist", name);
+    const char *names[ARRAY_LEN(types)];
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        names[i] = types[i].name;
+    const char *near = nearest_name(name, names, ARRAY_LEN(names));
+    (void)error_set(err, ERR_SQL, "type \"%s\" does not exist%s%s%s", name, near ? "; did you mean \"" : "",
+                    near ? near : "", near ? "\"?" : "");
     for (size_t i = 0; i < ARRAY_LEN(neighbours); i++)
         if (strcmp(name, neighbours[i].name) == 0) {
             (void)error_set(err, ERR_UNSUPPORTED, "type \"%s\" is not supported", name);

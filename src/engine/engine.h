@@ -49,11 +49,6 @@ struct engine_config {
     void *progress_arg;
 };
 
-struct engine_rule {
-    const char *source, *rule;
-    uint64_t count;
-};
-
 /* What is going on. Valid during the callback. */
 struct engine_progress {
     int64_t epoch, now_us, mono_us, started_us; /* started_us: monotonic */
@@ -61,10 +56,10 @@ struct engine_progress {
     uint64_t accepted, rejected; /* since the state began, finished epochs only */
     uint64_t late, duplicate;
     int64_t watermark;           /* least of all sources; INT64_MIN: none yet */
-    int64_t lag;                 /* rows known to wait */
     uint64_t state_keys, state_bytes;
     const struct manifest *manifest; /* rules: manifest->total.rules */
     const char *trouble;         /* a source or sink that is trying again, or NULL */
+    bool last;                   /* the run is over */
 };
 
 enum status engine_open(const struct engine_config *config, struct engine **ret, struct error *err);

@@ -672,14 +672,6 @@ int64_t input_lag(const struct input *in)
     return lag;
 }
 
-int64_t inputs_lag(const struct inputs *all)
-{
-    int64_t lag = 0;
-    for (uint32_t i = 0; i < all->count; i++)
-        lag += input_lag(&all->items[i]);
-    return lag;
-}
-
 /* ---- the log ---- */
 
 static void copy_name(char *to, size_t size, const char *from)

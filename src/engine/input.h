@@ -123,6 +123,5 @@ struct source_time input_time(const struct input *in);
 void inputs_record(struct inputs *in, struct arena *a, struct journal_record *record);
 /* The record is in the log: sources may acknowledge. */
 void inputs_recorded(struct inputs *in, const struct journal_record *record);
-/* Rows between positions and ends, as far as is known: of one source, of all. */
+/* Rows between positions and ends, as far as is known. */
 int64_t input_lag(const struct input *in);
-int64_t inputs_lag(const struct inputs *in);

@@ -41,10 +41,10 @@ static const char *current_trouble(struct engine *e, struct publish_status *scra
     return NULL;
 }
 
-static void report(struct engine *e, bool now)
+static void report(struct engine *e, bool last)
 {
     int64_t mono = os_mono_us();
-    if (!e->config.progress || (!now && mono - e->last_progress_us < PROGRESS_EVERY))
+    if (!e->config.progress || (!last && mono - e->last_progress_us < PROGRESS_EVERY))
         return;
     e->last_progress_us = mono;
     const struct manifest *m = journal_manifest(e->journal);
@@ -56,9 +56,9 @@ static void report(struct engine *e, bool now)
                                 .rows = e->rows,
                                 .bytes = e->bytes,
                                 .watermark = least_watermark(&e->inputs),
-                                .lag = inputs_lag(&e->inputs),
                                 .manifest = m,
-                                .trouble = current_trouble(e, &scratch)};
+                                .trouble = current_trouble(e, &scratch),
+                                .last = last};
     for (uint32_t i = 0; i < m->total.nlines; i++) {
         const struct ledger_line *l = &m->total.lines[i];
         if (l->kind == LEDGER_SOURCE) {

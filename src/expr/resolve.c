@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/options.h"
 #include "column/array.h"
 #include "column/decimal.h"
+#include "expr/aggregate.h"
 #include "expr/function.h"
 
 enum { MOST_CANDIDATES = 64, MOST_LISTED = 1000 };
@@ -184,26 +186,6 @@ static void describe(const char *name, struct expr *const *args, uint32_t nargs,
         buf_putc(out, ')');
 }
 
-static size_t edit_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 40 };
-    size_t n = strlen(a), m = strlen(b), row[LONGEST + 1];
-    if (n > LONGEST || m > LONGEST)
-        return LONGEST;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j];
-            row[j] = MIN(MIN(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 /* Functions left out on purpose: an epoch that is replayed must give the same rows. */
 static bool is_unrepeatable(const char *name)
 {
@@ -215,31 +197,45 @@ static bool is_unrepeatable(const char *name)
     return false;
 }
 
+/* The function or aggregate whose name is nearest; NULL: none is near. */
+static const char *nearest_function(const char *name)
+{
+    AUTO(arena) scratch = {0};
+    const char **names = NULL;
+    uint32_t n = 0, cap = 0;
+    const struct function *f;
+    const struct aggregate *g;
+    for (size_t i = 0; (f = function_at(i)); i++) {
+        names = arena_grow(&scratch, names, n, &cap, sizeof *names);
+        names[n] = f->name;
+        n += !is_operator(f->name);
+    }
+    for (size_t i = 0; (g = aggregate_at(i)); i++) {
+        names = arena_grow(&scratch, names, n, &cap, sizeof *names);
+        names[n++] = g->name;
+    }
+    return nearest_name(name, names, n);
+}
+
 /* What the name was meant to be, or which arguments it would take. */
 static void hint_function(const char *name, struct error *err)
 {
     const struct function *f;
-    const char *nearest = NULL;
-    size_t best = MAX(strlen(name) / 3, (size_t)1) + 1;
+    const char *nearest;
     AUTO(buf) known = BUF(200);
     for (size_t i = 0; (f = function_at(i)); i++) {
-        if (strcmp(f->name, name) == 0) {
-            buf_puts(&known, known.len ? "; (" : "it takes (");
-            for (uint32_t k = 0; k < f->nargs; k++)
-                buf_printf(&known, "%s%s", k ? ", " : "", function_arg_name(f->args[k]));
-            buf_puts(&known, f->flags & FN_VARIADIC ? ", ...)" : ")");
-        }
-        size_t distance = is_operator(f->name) ? best : edit_distance(name, f->name);
-        if (distance < best) {
-            best = distance;
-            nearest = f->name;
-        }
+        if (strcmp(f->name, name) != 0)
+            continue;
+        buf_puts(&known, known.len ? "; (" : "it takes (");
+        for (uint32_t k = 0; k < f->nargs; k++)
+            buf_printf(&known, "%s%s", k ? ", " : "", function_arg_name(f->args[k]));
+        buf_puts(&known, f->flags & FN_VARIADIC ? ", ...)" : ")");
     }
     if (is_unrepeatable(name))
         (void)error_hint(err, "a repeated epoch must give the same rows: use now(), or a key that the event carries");
     else if (known.len)
         (void)error_hint(err, "%s", buf_cstr(&known));
-    else if (nearest && !is_operator(name))
+    else if (!is_operator(name) && (nearest = nearest_function(name)))
         (void)error_hint(err, "did you mean \"%s\"?", nearest);
     else
         (void)error_hint(err, "docs/sql.md lists the functions");

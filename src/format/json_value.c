@@ -229,12 +229,21 @@ static bool read_member(struct json_decoder *d, struct json_target *t, struct js
     return true;
 }
 
+static const char *why_no_object(const struct json_reader *r)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* it cannot be seen in what is quoted of the message */
+    if (r->p == r->end)
+        return "empty message";
+    return r->end - r->p >= 3 && memcmp(r->p, mark, 3) == 0 ? "a byte order mark before the object"
+                                                            : "an object expected";
+}
+
 bool json_read_message(struct json_decoder *d, struct json_target *t, struct slice message)
 {
     struct json_reader r = {message.data, message.data, message.data + message.len, NULL};
     struct unknown_keys unknown = {0};
     if (!json_expect(&r, '{', ""))
-        return reject(t, r.p, r.start, r.p == r.end ? "empty message" : "an object expected");
+        return reject(t, r.p, r.start, why_no_object(&r));
     json_skip_space(&r);
     bool more = r.p == r.end || *r.p != '}';
     while (more) {

@@ -138,6 +138,20 @@ static enum status bind_args(struct binder *b, const struct scope *scope, const 
     return OK;
 }
 
+/* What only an aggregate takes, given to something else. */
+static enum status no_aggregate(struct binder *b, const struct ast_expr *e)
+{
+    const char **names = NULL;
+    uint32_t n = 0, cap = 0;
+    const struct aggregate *a;
+    for (size_t i = 0; (a = aggregate_at(i)); i++) {
+        names = binder_grow(b, names, n, &cap, sizeof *names);
+        names[n++] = a->name;
+    }
+    return bind_unknown(b, e->location, e->name, names, n,
+                        "%s() is no aggregate: DISTINCT, ORDER BY, * and FILTER do not go with it", e->name);
+}
+
 static enum status bind_call(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                              struct expr **ret)
 {
@@ -148,8 +162,7 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
     if (e->plain && grouping_is_aggregate(e->name))
         return grouping_call(b, scope, e, ret);
     if (e->distinct || e->flag || e->filter || e->norder)
-        return bind_error(b, e->location, "%s() is no aggregate: DISTINCT, ORDER BY, * and FILTER do not go with it",
-                          e->name);
+        return no_aggregate(b, e);
     const struct user_function *own = e->plain ? function_find(b, e->name) : NULL;
     if (own)
         return function_call(b, scope, own, e, ret);

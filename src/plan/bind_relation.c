@@ -1,6 +1,19 @@
 /* Names of relations: CTEs, views, tables, the system's own, and what a query's caller knows. */
 #include "plan/bind.h"
 
+/* A query is over what was published, not over what is read. */
+static enum status hint_published(struct binder *b)
+{
+    AUTO(buf) names = BUF(200);
+    for (size_t i = 0; i < b->lookup->nnames; i++)
+        if (strncmp(b->lookup->names[i], "bourn.", 6) != 0)
+            buf_printf(&names, "%s%s", names.len ? ", " : "", b->lookup->names[i]);
+    if (names.len == 0 || names.overflow)
+        return FAILED;
+    return error_hint(b->err, "a query reads what the pipeline publishes: %s; and bourn.ledger, bourn.epochs, ...",
+                      buf_cstr(&names));
+}
+
 static enum status unknown_relation(struct binder *b, const struct ast_from *from, const struct cte *ctes)
 {
     uint32_t n = 0, most = b->plan->ntables + b->nviews + (uint32_t)b->world->nrelations;
@@ -19,7 +32,8 @@ static enum status unknown_relation(struct binder *b, const struct ast_from *fro
     for (size_t i = 0; b->lookup && i < b->lookup->nnames; i++)
         names[n++] = b->lookup->names[i];
     const char *name = from->schema ? arena_printf(b->arena, "%s.%s", from->schema, from->name) : from->name;
-    return bind_unknown(b, from->location, name, names, n, "relation \"%s\" does not exist", name);
+    (void)bind_unknown(b, from->location, name, names, n, "relation \"%s\" does not exist", name);
+    return b->lookup && !from->schema && !nearest_name(name, names, n) ? hint_published(b) : FAILED;
 }
 
 static enum status scan_relation(struct binder *b, uint32_t node, struct relation *ret)
@@ -37,7 +51,7 @@ static enum status from_system(struct binder *b, const struct ast_from *from, st
         if (b->world->relations[i].streamable)
             return scan_relation(b, node_relation(b, (uint32_t)i, from->location), ret);
         (void)bind_refuse(b, from->location, "reading bourn.%s inside a pipeline", from->name);
-        return error_hint(b->err, "ask a running pipeline: bourn query 'SELECT * FROM bourn.%s'", from->name);
+        return error_hint(b->err, "ask beside it: bourn query FILE.sql -e 'SELECT * FROM bourn.%s'", from->name);
     }
     return unknown_relation(b, from, NULL);
 }

@@ -375,6 +375,18 @@ static const struct {
     {"syntax error at or near \"SERVER\"", "tables with a SERVER are created with CREATE FOREIGN TABLE"},
 };
 
+/* The first word of a statement is none. */
+static enum status hint_statement(struct parser *p, const PgQueryError *e)
+{
+    static const char *const words[] = {"CREATE", "INSERT", "SELECT", "SET", "WITH", "COPY"};
+    char word[16];
+    const char *near = sscanf(e->message, "syntax error at or near \"%15[A-Za-z]\"", word) == 1
+                           ? nearest_name(word, words, ARRAY_LEN(words)) : NULL;
+    if (near)
+        return error_hint(p->err, "did you mean %s?", near);
+    return error_hint(p->err, "a statement begins with CREATE, INSERT, SELECT, SET, WITH or COPY");
+}
+
 static enum status syntax_error(struct parser *p, const PgQueryError *e)
 {
     int32_t location = e->cursorpos > 0 && !p->adrift ? p->base + cursor_offset(p->sql, e->cursorpos) : p->start;
@@ -382,7 +394,7 @@ static enum status syntax_error(struct parser *p, const PgQueryError *e)
     for (size_t i = 0; i < ARRAY_LEN(syntax_hints); i++)
         if (strcmp(e->message, syntax_hints[i].message) == 0)
             return error_hint(p->err, "%s", syntax_hints[i].hint);
-    return FAILED;
+    return location == p->start && !p->inner ? hint_statement(p, e) : FAILED;
 }
 
 static enum status unpack_statement(struct parser *p, const PgQueryProtobuf *packed, struct ast_statement *into)

@@ -68,6 +68,16 @@ def mistyped_words(folder: Path) -> None:
     assert "needs a value" in bourn(folder, "run", "--state", check=2).stderr
     assert "usage: bourn run" in bourn(folder, "run", check=2).stderr
     assert "wants seconds" in bourn(folder, "run", "--for", "soon", "x.sql", check=2).stderr
+    done = bourn(folder, "connectors", "kafkka", check=2)
+    assert 'no connector or format "kafkka"' in done.stderr and not done.stdout, done
+    (folder / "words.sql").write_text("INSRET INTO x SELECT 1;\nCREATE FOREIGN TABLE t (a txet) SERVER console;\n")
+    said = bourn(folder, "check", "words.sql", check=3).stderr
+    assert "did you mean INSERT?" in said and 'did you mean "text"?' in said, said
+    for call, meant in (("smu(1)", '"sum"'), ("conut(*)", '"count"'), ("uper('a')", '"upper"')):
+        (folder / "words.sql").write_text("CREATE FOREIGN TABLE t (a text) SERVER console;"
+                                          f" INSERT INTO t SELECT {call};")
+        said = bourn(folder, "check", "words.sql", check=3).stderr
+        assert f"did you mean {meant}?" in said, said
 
 
 def missing_empty_and_compressed_files(folder: Path) -> None:
@@ -77,6 +87,13 @@ def missing_empty_and_compressed_files(folder: Path) -> None:
     (folder / "packed.sql").write_bytes(gzip.compress(b"SELECT 1;"))
     assert "gunzip" in bourn(folder, "run", "packed.sql", check=2).stderr
     assert "is a folder" in bourn(folder, "run", folder, check=2).stderr
+    pipeline = (EXAMPLE / "payments.sql").read_text()
+    (folder / "utf16.sql").write_bytes(pipeline.encode("utf-16"))
+    assert "is UTF-16" in bourn(folder, "check", "utf16.sql", check=2).stderr
+    (folder / "marked.sql").write_bytes(pipeline.encode("utf-8-sig"))
+    bourn(folder, "check", EXAMPLE / "file.sql", "marked.sql")
+    for verb in ("status", "why"):
+        assert "no state at utf16.sql" in bourn(folder, verb, "--state", "utf16.sql", check=6).stderr
     env = {"PATH": os.environ["PATH"]}
     assert "environment variable EVENTS" in bourn(folder, "run", *PIPELINE, check=3, env=env).stderr
     assert bourn(folder, "run", *PIPELINE, check=4).stderr.count("e.ndjson") >= 1
@@ -215,10 +232,20 @@ def odd_environments(folder: Path) -> None:
 
 
 def one_plain_line_a_second_without_a_terminal(folder: Path) -> None:
+    began = time.monotonic()
     said = bourn(folder, "run", "--for", "2.5", EXAMPLE / "local.sql", EXAMPLE / "payments.sql",
                  env=environment(folder, RATE="1000")).stderr
     lines = [line for line in said.splitlines() if "events/s" in line]
-    assert 1 <= len(lines) <= 4 and "\r" not in said and "\033" not in said, said
+    took = time.monotonic() - began
+    assert 1 <= len(lines) <= took + 1 and "\r" not in said and "\033" not in said, said
+
+
+def the_last_line_is_of_the_whole_run(folder: Path) -> None:
+    events(folder)
+    for read in ("5.0 K in", "0 in"):  # the second time there is nothing left to do, and it says so
+        said = bourn(folder, "run", *PIPELINE).stderr
+        assert read in said and "the input has ended" in said.splitlines()[-1], said
+    assert not bourn(folder, "run", "--quiet", *PIPELINE).stderr
 
 
 # ---- proofs ----
@@ -555,7 +582,7 @@ def a_full_disk_and_then_room(folder: Path) -> None:
         ballast.write_bytes(bytes(6_150_000))
         env = {**environment(folder), "LAKE": str(disk / "lake"), "BOURN_STATE": str(disk / "state")}
         done = bourn(folder, "run", "--quiet", *PIPELINE, check=None, env=env)
-        assert done.returncode == 7 and "No space left" in done.stderr, done
+        assert done.returncode == 7 and "No space left" in done.stderr and "make room" in done.stderr, done
         ballast.unlink()
         bourn(folder, "run", "--quiet", *PIPELINE, env=env)
         assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE, env=env).stdout
@@ -565,8 +592,8 @@ def a_full_disk_and_then_room(folder: Path) -> None:
 
 for case in (help_and_version, mistyped_words, missing_empty_and_compressed_files, places_of_errors, a_broken_pipe,
              explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
-             interrupted_at_once, a_clean_stop_publishes, odd_environments,
-             one_plain_line_a_second_without_a_terminal, a_tampered_table_fails, a_tampered_log_fails,
+             interrupted_at_once, a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
+             the_last_line_is_of_the_whole_run, a_tampered_table_fails, a_tampered_log_fails,
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
              tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,

@@ -330,7 +330,7 @@ static const struct message_case message_cases[] = {
     {"{\"v\":7,,\"w\":1}", "a key in quotes", NULL},
     {"{\"v\" 7}", "':' expected", NULL},
     {"{\"v\":7 \"w\":8}", "',' or '}' expected at byte 7", NULL},
-    {"\xef\xbb\xbf{\"v\":7}", "an object expected", NULL},
+    {"\xef\xbb\xbf{\"v\":7}", "a byte order mark before the object", NULL},
     {"{\"\xff\":1}", "invalid UTF-8", NULL},
     {"{\"x\":\"\xff\"}", "invalid UTF-8 at byte 6", NULL},
     {"{\"x\":\"\\u0000\",\"v\":3}", NULL, "3"},
