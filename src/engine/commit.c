@@ -207,10 +207,13 @@ static enum status stop_on_error(const struct engine *e, int64_t epoch, uint64_t
 {
     const struct rejection *first = graph_first_error(e->graph);
     assert(first);
-    const char *place = first->source_name ? first->source_name : first->step;
-    (void)error_set(err, ERR_SOURCE, "%s, offset %lld: %s (%s), the first of %llu errors in epoch %lld", place,
-                    (long long)first->offset, first->error, first->rules, (unsigned long long)errors,
-                    (long long)epoch);
+    unsigned long long n = errors;
+    if (first->source == UINT32_MAX)
+        (void)error_set(err, ERR_SOURCE, "%s, row %.300s: %s (%s), the first of %llu errors in epoch %lld", first->step,
+                        first->row_key, first->error, first->rules, n, (long long)epoch);
+    else
+        (void)error_set(err, ERR_SOURCE, "%s, offset %lld: %s (%s), the first of %llu errors in epoch %lld",
+                        first->source_name, (long long)first->offset, first->error, first->rules, n, (long long)epoch);
     return error_hint(err, "bourn.on_error is 'stop', so nothing of this epoch was committed; with 'reject' such rows "
                            "go to bourn.rejected");
 }

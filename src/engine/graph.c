@@ -79,6 +79,7 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
     case NODE_SESSION: n->op = session_new(p, input, g->nworkers); return OK;
     case NODE_TOPN: n->op = topn_new(p, input, g->nworkers); return OK;
     case NODE_OVER: n->op = over_new(p, input, g->nworkers); return OK;
+    case NODE_UNIQUE: n->op = unique_new(p, input, g->nworkers); return OK;
     case NODE_SINK: n->collect = collect_new(g->config.plan, p, input, g->nworkers, g->nslots); return OK;
     case NODE_UNION:
     case NODE_VALUES:
@@ -436,7 +437,8 @@ static bool goes_by_time(const struct plan_node *p)
     case NODE_SESSION: return true;
     case NODE_AGGREGATE:
     case NODE_TOPN:
-    case NODE_OVER: return p->closes >= 0;
+    case NODE_OVER:
+    case NODE_UNIQUE: return p->closes >= 0;
     case NODE_JOIN: return p->join.expires[0] >= 0 || p->join.expires[1] >= 0;
     default: return false;
     }

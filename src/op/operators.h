@@ -22,6 +22,9 @@ struct operator *session_new(const struct plan_node *node, const struct plan_nod
 /* The first rows of each partition, and window functions over its rows. */
 struct operator *topn_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
 struct operator *over_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
+/* The rows that are alone with their key. Where several have one, what had come out is taken back and one of them is
+ * refused, once. */
+struct operator *unique_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
 struct operator *join_new(const struct plan_node *node, const struct plan_node *const inputs[2], uint32_t nworkers);
 
 static inline void operator_free(struct operator *op)

@@ -329,6 +329,8 @@ void node_inherit(struct binder *b, struct plan_node *n);
 uint32_t node_add(struct binder *b, struct plan_node *n);
 struct schema node_schema(struct binder *b, uint32_t ncols);
 
+/* The rows of each key, where there is one alone. */
+uint32_t node_unique(struct binder *b, uint32_t input, const struct plan_key *key, int32_t location);
 uint32_t node_scan(struct binder *b, uint32_t table, int32_t location);
 uint32_t node_relation(struct binder *b, uint32_t relation, int32_t location);
 /* Expressions that read the clock are refused here: only sinks and results may evaluate them (semantics 10). */

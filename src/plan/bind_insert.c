@@ -155,40 +155,65 @@ static const char *column_list(struct binder *b, const struct schema *schema, co
     return arena_strndup(b->arena, out.data ? out.data : "", out.len);
 }
 
-static const char *key_lists(struct binder *b, const struct plan_node *n)
+/* A column that reads the clock is left to the sink, and what else it reads goes along, behind the table's columns. */
+static void project_for_sink(struct binder *b, const struct plan_table *t, struct relation *rows, struct relation *ret)
 {
-    const char *all = "";
-    for (uint32_t k = 0; k < n->nkeys; k++)
-        all = arena_printf(b->arena, "%s%s(%s)", all, k ? " or " : "",
-                           column_list(b, &n->schema, n->keys[k].columns, n->keys[k].n));
-    return all;
+    const struct schema *below = &b->nodes[rows->node]->schema;
+    uint32_t most = t->schema.ncols + below->ncols, *at = arena_zarray(b->arena, most, sizeof *at);
+    uint64_t *read = arena_zarray(b->arena, BITMAP_WORDS(below->ncols + 1), sizeof *read);
+    struct relation p = {.node = rows->node, .cols = arena_array(b->arena, most, sizeof *p.cols)};
+    struct expr **moved = arena_zarray(b->arena, below->ncols + 1, sizeof *moved);
+    for (uint32_t i = 0; i < t->schema.ncols; i++) {
+        if (expr_uses_now(rows->cols[i].expr)) {
+            expr_columns(rows->cols[i].expr, read);
+            continue;
+        }
+        at[i] = p.ncols;
+        p.cols[p.ncols++] = rows->cols[i];
+    }
+    for (uint32_t c = 0; c < below->ncols; c++) {
+        if (!bit_get(read, c))
+            continue;
+        struct expr *e = expr_column(b->arena, c, below->types[c], -1);
+        moved[c] = expr_column(b->arena, p.ncols, below->types[c], -1);
+        p.cols[p.ncols++] = (struct relation_column){.name = below->names[c], .expr = e};
+    }
+    for (uint32_t i = 0; i < t->schema.ncols; i++) {
+        struct expr *e = rows->cols[i].expr;
+        rows->cols[i].expr = expr_uses_now(e) ? expr_substitute(b->arena, e, moved)
+                                              : expr_column(b->arena, at[i], e->type, e->location);
+    }
+    *ret = p;
 }
 
-static enum status check_upsert(struct binder *b, const struct plan_table *t, const struct assigned *assigned,
+/* The rows of each key are counted: where one is alone it is the table's. The key is what the sink is told, so the
+ * values are computed first. */
+static enum status keep_unique(struct binder *b, const struct plan_table *t, struct relation *rows, int32_t location)
+{
+    struct relation projected;
+    project_for_sink(b, t, rows, &projected);
+    TRY(relation_materialise(b, &projected, location));
+    struct plan_key key = {.columns = arena_array(b->arena, t->nkey, sizeof *key.columns), .n = t->nkey};
+    for (uint32_t i = 0; i < t->nkey; i++)
+        key.columns[i] = rows->cols[t->key[i]].expr->column;
+    rows->node = node_unique(b, projected.node, &key, location);
+    return OK;
+}
+
+/* Rows of which several could have one key are counted, and only where a key has one alone it is in the table. */
+static enum status check_upsert(struct binder *b, const struct plan_table *t, struct assigned *assigned,
                                 int32_t location)
 {
-    const struct relation *rows = &assigned->rows;
-    const struct plan_node *input = b->nodes[rows->node];
-    const char *key = column_list(b, &t->schema, t->key, t->nkey);
+    struct relation *rows = &assigned->rows;
     for (uint32_t i = 0; i < t->nkey; i++)
         if (expr_uses_now(rows->cols[t->key[i]].expr))
             return bind_error(b, expr_now_location(rows->cols[t->key[i]].expr),
                               "now() cannot be part of the primary key of \"%s\"", t->name);
-    if (!input->nkeys) {
-        (void)bind_refuse(b, location, "upserting rows without a known unique key into \"%s\" (%s)", t->name, key);
-        return error_hint(b->err, "make them unique with GROUP BY %s; DISTINCT ON forgets a key when the watermark has "
-                                  "passed it", key);
-    }
     uint32_t *held = arena_array(b->arena, t->nkey, sizeof *held), n = 0;
     for (uint32_t i = 0; i < t->nkey; i++)
         if (assigned->holds[t->key[i]] >= 0)
             held[n++] = (uint32_t)assigned->holds[t->key[i]];
-    if (!keys_within(input, held, n)) {
-        (void)bind_refuse(b, location, "a primary key (%s) of \"%s\" that does not contain the rows' unique key %s",
-                          key, t->name, key_lists(b, input));
-        return error_hint(b->err, "several rows could have one key: GROUP BY the primary key's columns");
-    }
-    return OK;
+    return keys_within(b->nodes[rows->node], held, n) ? OK : keep_unique(b, t, rows, location);
 }
 
 static enum status check_append(struct binder *b, const struct plan_table *t, struct relation *rows,

@@ -79,12 +79,12 @@ static uint64_t column_domain(const struct plan *p, const struct plan_node *n, u
     }
 }
 
-/* Most groups of an aggregate; 0: not known. */
-static uint64_t group_domain(const struct plan *p, const struct plan_node *n)
+/* Most different values of some columns together, NULL for `columns`: of the first n; 0: not known. */
+static uint64_t columns_domain(const struct plan *p, const struct plan_node *node, const uint32_t *columns, uint32_t n)
 {
     uint64_t domain = 1;
-    for (uint32_t i = 0; i < n->ngroup; i++)
-        if (__builtin_mul_overflow(domain, column_domain(p, &p->nodes[n->inputs[0]], i), &domain))
+    for (uint32_t i = 0; i < n; i++)
+        if (__builtin_mul_overflow(domain, column_domain(p, node, columns ? columns[i] : i), &domain))
             return 0;
     return domain;
 }
@@ -151,7 +151,7 @@ static void report_growth(const struct plan_node *n, struct buf *out)
 
 static void report_aggregate(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
-    uint64_t most = group_domain(p, n), bytes = group_bytes(n);
+    uint64_t most = columns_domain(p, &p->nodes[n->inputs[0]], NULL, n->ngroup), bytes = group_bytes(n);
     step_name(n, out);
     buf_printf(out, "%s ", n->naggregates ? "GROUP BY" : "DISTINCT");
     column_names(n, n->keys[0].columns, n->keys[0].n, out);
@@ -202,6 +202,26 @@ static void report_ordered(const struct plan *p, const struct plan_node *n, stru
     }
     kept_until(n, input, out);
     buf_printf(out, "; about %" PRIu64 " bytes a row\n", row_bytes(input));
+}
+
+/* Of rows that are never taken back the second one settles it for ever: no more than two of a key are kept. */
+static void report_unique(const struct plan *p, const struct plan_node *n, struct buf *out)
+{
+    const struct plan_node *input = &p->nodes[n->inputs[0]];
+    uint64_t most = columns_domain(p, input, n->unique.columns, n->unique.n), bytes = row_bytes(input);
+    bool changes = input->mode == MODE_UPDATING;
+    step_name(n, out);
+    buf_puts(out, "the only row of each ");
+    column_names(input, n->unique.columns, n->unique.n, out);
+    buf_puts(out, changes ? ", all rows kept because they can change" : ", two rows of a key kept at most");
+    if (n->bounded || n->closes >= 0)
+        kept_until(n, input, out);
+    else if (most && !changes)
+        buf_printf(out, ": bounded: at most %" PRIu64 " rows", 2 * most);
+    else
+        buf_printf(out, ": UNBOUNDED: grows with the number of different %s", changes ? "rows" : "keys");
+    buf_printf(out, "; about %" PRIu64 " bytes a row\n    a key that several rows have is not in the table, and in "
+                    "bourn.rejected as error:23505\n", bytes);
 }
 
 static void report_session(const struct plan_node *n, struct buf *out)
@@ -269,6 +289,8 @@ void plan_check_report(const struct plan *p, struct buf *out)
             report_sort(n, out);
         else if (n->kind == NODE_TOPN || n->kind == NODE_OVER)
             report_ordered(p, n, out);
+        else if (n->kind == NODE_UNIQUE)
+            report_unique(p, n, out);
         else if (n->kind == NODE_SESSION)
             report_session(n, out);
         else if (n->kind == NODE_JOIN)

@@ -260,6 +260,12 @@ static void explain_over(struct explain *x, const struct plan_node *n)
     explain_order(x, n, n->over.partition, n->over.npartition);
 }
 
+static void explain_unique(struct explain *x, const struct plan_node *n)
+{
+    buf_puts(x->out, "the only row of each ");
+    columns(x->out, input_schema(x->plan, n), n->unique.columns, n->unique.n);
+}
+
 static void explain_head(struct explain *x, const struct plan_node *n, unsigned depth)
 {
     switch (n->kind) {
@@ -283,6 +289,7 @@ static void explain_head(struct explain *x, const struct plan_node *n, unsigned 
     case NODE_JOIN: explain_join(x, n, depth); break;
     case NODE_TOPN: explain_topn(x, n); break;
     case NODE_OVER: explain_over(x, n); break;
+    case NODE_UNIQUE: explain_unique(x, n); break;
     case NODE_SINK:
         explain_sink(x, n);
         explain_exprs(x, n, depth);

@@ -10,6 +10,7 @@
  *   join                   one side's, where the other has at most one row to a join key; else each of one with each of
  *                          the other. Of an inner join, the two sides of the join key are the same
  *   first rows, OVER       the input's; a partition and its row_number; the partition where there is one row of each
+ *   unique                 the input's, and its own
  *
  * NULL is a value here, as for GROUP BY.
  */

@@ -11,6 +11,7 @@
  *   relation   name                 sink     table name, primary key, expressions, constraints
  *   window     kind, column, size, slide, offset, key        session  the same, calls
  *   join       kind, keys, condition, bounds                 topn, over  partition, keys, calls, limit
+ *   unique     key
  *   "final" behind those whose rows come once
  *
  * Expressions are written by expr_print with columns as $0, $1, ... and their type behind.
@@ -29,7 +30,7 @@ static const char *const kind_names[] = {
     [NODE_PROJECT] = "project", [NODE_DEDUP] = "dedup",     [NODE_AGGREGATE] = "aggregate",
     [NODE_UNION] = "union", [NODE_SORT] = "sort",           [NODE_SINK] = "sink",     [NODE_RESULT] = "result",
     [NODE_WINDOW] = "window", [NODE_SESSION] = "session",   [NODE_JOIN] = "join",     [NODE_TOPN] = "topn",
-    [NODE_OVER] = "over",
+    [NODE_OVER] = "over",   [NODE_UNIQUE] = "unique",
 };
 
 /* ---- canonical text ---- */
@@ -188,6 +189,7 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
     case NODE_JOIN: canonical_join(b, out, n); break;
     case NODE_TOPN: canonical_topn(out, n); break;
     case NODE_OVER: canonical_over(out, n); break;
+    case NODE_UNIQUE: canonical_list(out, "key", n->unique.columns, n->unique.n); break;
     case NODE_RESULT: /* its names are what it is asked for */
         for (uint32_t i = 0; i < n->schema.ncols; i++)
             buf_put_json(out, slice_of(n->schema.names[i]));

@@ -1,4 +1,4 @@
-/* Nodes that bring rows together or put them in order: join, window functions, Top-N. */
+/* Nodes that bring rows together or put them in order: join, window functions, Top-N; and the only row of a key. */
 #include "expr/function.h"
 #include "plan/bind.h"
 
@@ -168,6 +168,19 @@ enum status node_topn(struct binder *b, uint32_t input, const struct plan_topn *
     n->mode = MODE_UPDATING;
     *ret = node_add(b, n);
     return OK;
+}
+
+uint32_t node_unique(struct binder *b, uint32_t input, const struct plan_key *key, int32_t location)
+{
+    struct plan_node *n = node_new(b, NODE_UNIQUE, &input, 1, location);
+    node_inherit(b, n);
+    n->unique = *key;
+    partition_times(n, key->columns, key->n);
+    keep_partition_time(b, n);
+    keys_add(b, n, key->columns, key->n);
+    n->stateful = true;
+    n->mode = MODE_UPDATING;
+    return node_add(b, n);
 }
 
 /* ---- rank <= N ---- */

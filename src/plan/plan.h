@@ -123,6 +123,7 @@ enum node_kind {
     NODE_JOIN,
     NODE_TOPN,      /* the first rows of each partition, by rank */
     NODE_OVER,      /* window functions over ordered partitions */
+    NODE_UNIQUE,    /* the row of each key that has one alone; where there are several, none */
     NODE_UNION,     /* UNION ALL */
     NODE_SORT,      /* ORDER BY [LIMIT/OFFSET]: finite input only */
     NODE_SINK,      /* root of an INSERT */
@@ -256,7 +257,8 @@ struct plan_node {
     struct plan_join join;             /* JOIN */
     struct plan_topn topn;             /* TOPN: with `sort` */
     struct plan_over over;             /* OVER: with `sort` */
-    /* AGGREGATE, TOPN, OVER: the input column, one of those it groups by, that carries event time: the end of a window,
+    struct plan_key unique;            /* UNIQUE: input columns, which are those of the output */
+    /* AGGREGATE, TOPN, OVER, UNIQUE: the input column, one of those it groups by, that carries event time: the end of a window,
      * say. What is kept for a value goes when the watermark, less `lag`, reaches it; rows that come after that are
      * late. -1: none. */
     int32_t closes;

@@ -59,6 +59,8 @@ STEPS = {
     "functions over rows": (30_000, "id int, p int, s bigint", "",
                             "SELECT id, lag(v) OVER (PARTITION BY k ORDER BY id), "
                             "sum(v) OVER (PARTITION BY k ORDER BY id) FROM e"),
+    "rows alone with a key": (30_000, "m bigint, k int, t text", "m, k",
+                              "SELECT max(v) / 2, k % 200, t || k FROM e GROUP BY k, t"),
     "order of rows": (25_000, "id int, t text", "", "SELECT id, t FROM e ORDER BY t, id DESC"),
 }
 

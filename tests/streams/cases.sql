@@ -281,3 +281,24 @@ SELECT x.k, y.j, x.n, y.n FROM (SELECT j, coalesce(k, -1) AS k, count(*) AS n FR
 -- case keyed by both sides: k int, j int, n bigint, m bigint, PRIMARY KEY (k, j)
 SELECT x.k, y.j, x.n, y.n FROM (SELECT coalesce(k, -1) AS k, count(*) AS n FROM a GROUP BY coalesce(k, -1)) x
     JOIN (SELECT j, sum(v) AS n FROM b GROUP BY j) y ON x.n < y.n;
+
+-- case alone with a key of rows that change: n bigint, k int, PRIMARY KEY (n)
+SELECT count(*) AS n, k FROM a GROUP BY k UNION ALL SELECT count(*) + 1000000, -1 FROM a;
+
+-- case alone with a key of rows that stay: i int, t text, PRIMARY KEY (i)
+SELECT id % 300, t FROM a;
+
+-- case alone with a key where rows are equal: i int, t text, PRIMARY KEY (i)
+SELECT id - id % 2 * (id / 200) % 2, 'x' FROM a;
+
+-- case alone with a key of sessions: we timestamptz, k int, n bigint, PRIMARY KEY (we)
+SELECT window_end, k, count(*) FROM session(a, ts, interval '1 s', k) GROUP BY window_end, window_start, k;
+
+-- case alone with a key of windows that closed: ws timestamptz, m int, k int, PRIMARY KEY (ws, m)
+SELECT window_start, max(id) % 7, k FROM tumble(a, ts, interval '3 s') GROUP BY window_start, window_end, k;
+
+-- case alone with a key of an outer join: x bigint, a int, b int, PRIMARY KEY (x)
+SELECT x.n + coalesce(y.n, 0) * 100, x.k, y.k FROM (SELECT k, count(*) AS n FROM a GROUP BY k) x LEFT JOIN (SELECT k, count(*) AS n FROM b WHERE v > 2 GROUP BY k) y ON x.n = y.n * 2;
+
+-- case alone with a key that a cast makes: n int, k int, PRIMARY KEY (n)
+SELECT sum(n) / 1000, k FROM a GROUP BY k UNION ALL SELECT count(*) + 1000000, -1 FROM a;

@@ -6,8 +6,8 @@ answer.
     tests/streams/run.py            all of cases.sql
     tests/streams/run.py WORD...    those whose name has one of the words
 
-cases.sql has a block per case: `-- case NAME: columns of the result[, PRIMARY KEY (...)]`, then the query. Windows in
-FROM are given to PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute
+cases.sql has a block per case: `-- case NAME: columns of the result[, PRIMARY KEY (...)]`, then the query; of rows with
+one key only those are wanted that are alone with it. Windows in FROM are given to PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute
 (BOURN_LONG=1: an hour).
 """
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import alone  # noqa: E402
 import closing  # noqa: E402
 import random_queries  # noqa: E402
 from for_postgresql import for_postgresql  # noqa: E402
@@ -120,11 +121,15 @@ def run_bourn(folder: Path, sql: str, workers: int, stops: list[float]) -> list[
 
 
 def answer(postgres: Postgres, columns: str, query: str) -> list[tuple]:
-    columns = columns.split(", PRIMARY KEY")[0]
+    columns, _, key = columns.partition(", PRIMARY KEY ")
     types = [re.sub(r"^\w+ ", "", column.strip()) for column in re.split(r",(?![^(]*\))", columns)]
     names = ", ".join(f"c{i}" for i in range(len(types)))
     casts = ", ".join(f"(c{i}::{t})::text" for i, t in enumerate(types))
-    rows = postgres.rows(f"SELECT {casts} FROM ({for_postgresql(query)}) AS q({names})")
+    named = [column.split()[0] for column in re.split(r",(?![^(]*\))", columns)]
+    parts = ", ".join(f"c{named.index(part)}::{types[named.index(part)]}" for part in key.strip("()").split(", ") if part)
+    same = f"count(*) OVER (PARTITION BY {parts})" if key else "1"
+    rows = postgres.rows(f"SELECT {casts} FROM (SELECT *, {same} AS same FROM ({for_postgresql(query)}) AS q({names})) "
+                         f"AS q WHERE same = 1")
     return [tuple(row) for row in rows]
 
 
@@ -508,6 +513,7 @@ def after_every_epoch_of_random_queries(folder: Path, postgres: Postgres) -> Non
 
 def main() -> None:
     closing.run(suite)
+    alone.run(suite)
     suite.run(refused_as_often_as_it_is_there)
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)

@@ -121,30 +121,9 @@ INSERT INTO by_time SELECT now(), count(*) FROM payments;
 INSERT INTO log SELECT event_id, 1, 'now'::timestamptz FROM payments;
 -- case: updating rows into a sink without primary key
 INSERT INTO log SELECT user_id, count(*), NULL FROM payments GROUP BY user_id;
--- case: upsert without a unique key
-INSERT INTO totals SELECT user_id, amount, 1, NULL FROM payments;
 -- case: DISTINCT ON without an event time; with one that was dropped on the way
 INSERT INTO log (id, v) SELECT DISTINCT ON (id) * FROM untimed;
 INSERT INTO log (id) SELECT DISTINCT ON (note) note FROM (SELECT DISTINCT note FROM payments) x;
--- case: DISTINCT ON within a watermark is no key for ever
-INSERT INTO totals SELECT DISTINCT ON (user_id) user_id, amount, 1, event_time FROM payments;
--- case: upsert by another key than the rows'
-INSERT INTO totals SELECT user_id, sum(amount), 1, NULL FROM payments GROUP BY user_id, channel;
-INSERT INTO one_row SELECT count(*), sum(amount) FROM payments GROUP BY user_id;
--- case: upsert by a rank that ties; by what an outer join may leave NULL; by a count of what is unique; one row of each
-CREATE FOREIGN TABLE ranked (channel text, r bigint, user_id text, PRIMARY KEY (channel, r)) SERVER lake;
-CREATE FOREIGN TABLE counted (n bigint PRIMARY KEY, m bigint) SERVER lake;
-CREATE VIEW users AS SELECT user_id, channel, count(*) AS n FROM payments GROUP BY user_id, channel;
-CREATE VIEW channels AS SELECT channel AS c, count(*) AS n FROM payments GROUP BY channel;
-CREATE VIEW one AS SELECT count(*) AS n FROM payments;
-INSERT INTO ranked SELECT channel, r, user_id FROM (SELECT channel, user_id, rank() OVER (PARTITION BY channel ORDER BY n) AS r
-    FROM users) x WHERE r <= 3;
-INSERT INTO ranked SELECT y.c, 1, NULL FROM channels x LEFT JOIN channels y ON x.c = y.c;
-INSERT INTO counted SELECT count(c), n FROM channels GROUP BY n;
-INSERT INTO one_row SELECT 1, x.n FROM one x FULL JOIN one y ON x.n = y.n;
--- case: a key through a cast that loses values
-CREATE FOREIGN TABLE by_amount (amount integer PRIMARY KEY, n bigint) SERVER lake;
-INSERT INTO by_amount SELECT amount, count(*) FROM payments GROUP BY amount;
 -- case: two INSERTs into one upsert sink
 INSERT INTO one_row SELECT 1, sum(amount) FROM payments;
 INSERT INTO one_row SELECT 2, sum(v) FROM untimed;
