@@ -1,5 +1,6 @@
 /* Unique: a key's row, where it has one alone (semantics 15). When a second one comes, what had come out is taken back
- * and the key is reported, once; when all but one have left, that one comes out again. A row that is there twice is two.
+ * and the key is reported, once; when all but one have left, that one comes out again. A row that is there twice is
+ * two.
  *
  * Of rows that are never taken back two of a key are kept: it has none alone any more, whatever comes.
  */

@@ -282,6 +282,8 @@ enum status over_finish(struct binder *b, struct over_calls *o, struct relation 
 
 struct relation relation_of_node(struct binder *b, uint32_t node, const char *const *names, uint32_t ncols);
 enum status bind_select(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret);
+/* What to call an expression over the relation: as its reader does, by a column of it, or else as it is written. */
+const char *relation_name_of(struct binder *b, const struct relation *r, const struct expr *e);
 /* Settle all columns' types. */
 enum status relation_settle(struct binder *b, struct relation *r);
 /* Columns renamed by a list; fewer names than columns leave the rest. */

@@ -71,10 +71,8 @@ static enum status bind_column(struct binder *b, const struct scope *scope, cons
     }
     if (!found)
         return unknown_column(b, scope, e);
-    if (found->expr->kind == EXPR_COLUMN) /* with the place where it is used, for messages */
-        *ret = expr_column(b->arena, found->expr->column, found->expr->type, e->location);
-    else
-        *ret = found->expr;
+    *ret = arena_dup(b->arena, found->expr, sizeof **ret);
+    (*ret)->location = e->location; /* the place where it is used, for messages */
     return OK;
 }
 

@@ -151,10 +151,19 @@ static enum status marker_value(struct binder *b, const struct grouping *g, uint
 
 static enum status not_grouped(struct binder *b, const struct relation *input, const struct expr *e)
 {
-    const char *name = b->nodes[input->node]->schema.names[e->column];
+    const char *name = relation_name_of(b, input, e);
     (void)bind_error(b, e->location, "column \"%s\" must appear in GROUP BY or be used in an aggregate function", name);
     return error_hint(b->err, "there is one output row for many input rows: say which value, for example min(%s)",
                       name);
+}
+
+/* A view's column may be any expression: it is what the query names, not the columns that it is made of. */
+static bool is_column_of(const struct relation *r, const struct expr *e)
+{
+    for (uint32_t i = 0; i < r->ncols; i++)
+        if (r->cols[i].expr && expr_equal(r->cols[i].expr, e)) /* NULL: nothing reads it */
+            return true;
+    return false;
 }
 
 static enum status rewrite(struct binder *b, const struct grouping *g, const struct relation *input, struct expr *e,
@@ -186,7 +195,8 @@ static enum status rewrite(struct binder *b, const struct grouping *g, const str
     struct expr *copy = arena_dup(b->arena, e, sizeof *e);
     copy->args = arena_array(b->arena, e->nargs, sizeof *copy->args);
     for (uint32_t i = 0; i < e->nargs; i++)
-        TRY(rewrite(b, g, input, e->args[i], &copy->args[i]));
+        if (rewrite(b, g, input, e->args[i], &copy->args[i]) != OK)
+            return is_column_of(input, e) ? not_grouped(b, input, e) : FAILED;
     *ret = copy;
     return OK;
 }
@@ -200,7 +210,7 @@ struct prepared {
     uint32_t count;
 };
 
-static int32_t prepare(struct prepared *p, struct expr *e, const char *name)
+static int32_t prepare(struct binder *b, struct prepared *p, const struct relation *input, struct expr *e)
 {
     if (!e)
         return -1;
@@ -208,16 +218,8 @@ static int32_t prepare(struct prepared *p, struct expr *e, const char *name)
         if (expr_equal(p->exprs[i], e))
             return (int32_t)i;
     p->exprs[p->count] = e;
-    p->names[p->count] = name;
+    p->names[p->count] = relation_name_of(b, input, e);
     return (int32_t)p->count++;
-}
-
-/* The name of the input column, or "arg3". */
-static const char *column_name(struct binder *b, const struct relation *input, const struct expr *e,
-                               const char *what, uint32_t number)
-{
-    return e && e->kind == EXPR_COLUMN ? b->nodes[input->node]->schema.names[e->column]
-                                       : arena_printf(b->arena, "%s%u", what, number);
 }
 
 /* sum, sum2, ...: names that tell the calls apart in `explain`. */
@@ -277,11 +279,12 @@ static bool reads_bounds(const struct plan_node *window, const struct expr *e)
 
 /* The session's input has its key, its time, then what the aggregates read; its output is put in the order of groups.
  * */
-static enum status session_nodes(struct binder *b, struct grouping *g, uint32_t node, struct prepared *p,
+static enum status session_nodes(struct binder *b, struct grouping *g, const struct relation *input,
                                  struct plan_aggregate *calls, const char **names, int32_t location, uint32_t *ret)
 {
-    const struct plan_node *window = b->nodes[node];
+    const struct plan_node *window = b->nodes[input->node];
     struct plan_window w = window->window;
+    uint32_t node;
     int32_t *columns = arena_array(b->arena, MAX(g->ngroups, 1), sizeof *columns);
     TRY(check_session_groups(b, g, window, columns));
     uint32_t most = w.nkey + 1 + 2 * g->ncalls;
@@ -296,8 +299,8 @@ static enum status session_nodes(struct binder *b, struct grouping *g, uint32_t 
     for (uint32_t i = 0; i < g->ncalls; i++) {
         if (reads_bounds(window, g->calls[i].arg) || reads_bounds(window, g->calls[i].filter))
             return bind_refuse(b, calls[i].location, "a session's bounds inside an aggregate over it");
-        calls[i].arg = prepare(&in, g->calls[i].arg, calls[i].arg >= 0 ? p->names[calls[i].arg] : "");
-        calls[i].filter = prepare(&in, g->calls[i].filter, calls[i].filter >= 0 ? p->names[calls[i].filter] : "");
+        calls[i].arg = prepare(b, &in, input, g->calls[i].arg);
+        calls[i].filter = prepare(b, &in, input, g->calls[i].filter);
     }
     w.key = arena_array(b->arena, MAX(w.nkey, 1), sizeof *w.key);
     TRY(node_project(b, window->inputs[0], in.exprs, in.names, in.count, location, &node));
@@ -326,15 +329,15 @@ static enum status one_set(struct binder *b, struct grouping *g, const struct re
     for (uint32_t i = 0; i < g->ncalls; i++) {
         const struct grouped_call *call = &g->calls[i];
         calls[i].function = call->function;
-        calls[i].arg = prepare(&p, call->arg, column_name(b, input, call->arg, "arg", p.count + 1));
-        calls[i].filter = prepare(&p, call->filter, column_name(b, input, call->filter, "filter", p.count + 1));
+        calls[i].arg = prepare(b, &p, input, call->arg);
+        calls[i].filter = prepare(b, &p, input, call->filter);
         calls[i].location = call->location;
         names[g->ngroups + i] = call_name(b, g, i);
     }
     *ret_names = names;
     uint32_t node = input->node;
     if (b->nodes[node]->kind == NODE_WINDOW && b->nodes[node]->window.kind == WINDOW_SESSION)
-        return session_nodes(b, g, node, &p, calls, names, location, ret);
+        return session_nodes(b, g, input, calls, names, location, ret);
     if (p.count) /* count(*) alone reads no column, but the rows must be there to count */
         TRY(node_project(b, node, p.exprs, p.names, p.count, location, &node));
     return node_aggregate(b, node, g->ngroups, calls, g->ncalls, names, location, ret);

@@ -195,39 +195,50 @@ enum status over_call(struct binder *b, const struct scope *scope, const struct 
 /* ---- the node ---- */
 
 struct prepared {
+    const struct relation *input;
+    struct over_calls *over;
     struct expr **exprs;
     const char **names;
     uint32_t count;
 };
 
-static uint32_t prepare(struct binder *b, struct prepared *p, struct expr *e, const struct plan_node *input)
+static uint32_t prepare(struct binder *b, struct prepared *p, struct expr *e)
 {
     for (uint32_t i = 0; i < p->count; i++)
         if (expr_equal(p->exprs[i], e))
             return i;
     p->exprs[p->count] = e;
-    p->names[p->count] = e->kind == EXPR_COLUMN ? input->schema.names[e->column]
-                                                : arena_printf(b->arena, "column%u", p->count + 1);
+    p->names[p->count] = relation_name_of(b, p->input, e);
     return p->count++;
 }
 
-/* Input columns that the expressions read, past the calls themselves. */
-static void prepare_columns(struct binder *b, struct prepared *p, const struct expr *e, const struct plan_node *input)
+static bool is_in(struct expr *const *list, uint32_t n, const struct expr *e)
 {
+    for (uint32_t i = 0; i < n; i++)
+        if (expr_equal(list[i], e))
+            return true;
+    return false;
+}
+
+/* Input columns that the expressions read, past the calls themselves, and what is computed for the window anyhow. */
+static void prepare_columns(struct binder *b, struct prepared *p, const struct expr *e)
+{
+    const struct over_calls *o = p->over;
     if (e->kind == EXPR_COLUMN && e->column < OVER_COLUMN)
-        (void)prepare(b, p, (struct expr *)e, input);
+        (void)prepare(b, p, (struct expr *)e);
+    else if (is_in(o->partition, o->npartition, e) || is_in(o->order, o->norder, e))
+        return;
     for (uint32_t i = 0; i < e->nargs; i++)
-        prepare_columns(b, p, e->args[i], input);
+        prepare_columns(b, p, e->args[i]);
 }
 
 static struct expr *rewrite(struct binder *b, const struct prepared *p, const struct expr *e)
 {
     if (e->kind == EXPR_COLUMN && e->column >= OVER_COLUMN)
         return expr_column(b->arena, p->count + (e->column - OVER_COLUMN), e->type, e->location);
-    if (e->kind == EXPR_COLUMN)
-        for (uint32_t i = 0; i < p->count; i++)
-            if (expr_equal(p->exprs[i], e))
-                return expr_column(b->arena, i, e->type, e->location);
+    for (uint32_t i = 0; i < p->count && e->kind != EXPR_CONST; i++)
+        if (expr_equal(p->exprs[i], e))
+            return expr_column(b->arena, i, e->type, e->location);
     struct expr *copy = arena_dup(b->arena, e, sizeof *e);
     copy->args = arena_array(b->arena, e->nargs, sizeof *copy->args);
     for (uint32_t i = 0; i < e->nargs; i++)
@@ -235,27 +246,34 @@ static struct expr *rewrite(struct binder *b, const struct prepared *p, const st
     return copy;
 }
 
-static uint32_t *prepare_list(struct binder *b, struct prepared *p, struct expr *const *list, uint32_t n,
-                              const struct plan_node *input)
+static uint32_t *prepare_list(struct binder *b, struct prepared *p, struct expr *const *list, uint32_t n)
 {
     uint32_t *columns = arena_array(b->arena, MAX(n, 1), sizeof *columns);
     for (uint32_t i = 0; i < n; i++)
-        columns[i] = prepare(b, p, list[i], input);
+        columns[i] = prepare(b, p, list[i]);
     return columns;
 }
 
-static void prepare_calls(struct binder *b, struct over_calls *o, struct prepared *p, const struct plan_node *input,
-                          struct plan_over *over, const char **names)
+static const char *call_name(const struct over_call *c)
 {
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        if (functions[i].kind == c->call.kind)
+            return functions[i].name;
+    return c->call.function->name;
+}
+
+static void prepare_calls(struct binder *b, struct prepared *p, struct plan_over *over, const char **names)
+{
+    const struct over_calls *o = p->over;
     over->ncalls = o->count;
     over->calls = arena_array(b->arena, o->count, sizeof *over->calls);
     for (uint32_t i = 0; i < o->count; i++) {
         over->calls[i] = o->items[i].call;
         if (o->items[i].arg)
-            over->calls[i].arg = (int32_t)prepare(b, p, o->items[i].arg, input);
+            over->calls[i].arg = (int32_t)prepare(b, p, o->items[i].arg);
         if (o->items[i].otherwise)
-            over->calls[i].otherwise = (int32_t)prepare(b, p, o->items[i].otherwise, input);
-        names[i] = arena_printf(b->arena, "over%u", i + 1);
+            over->calls[i].otherwise = (int32_t)prepare(b, p, o->items[i].otherwise);
+        names[i] = call_name(&o->items[i]);
     }
 }
 
@@ -266,17 +284,17 @@ enum status over_finish(struct binder *b, struct over_calls *o, struct relation 
         return OK;
     const struct plan_node *below = b->nodes[input->node];
     uint32_t most = below->schema.ncols + o->npartition + o->norder + 2 * o->count;
-    struct prepared p = {arena_array(b->arena, most, sizeof(struct expr *)),
+    struct prepared p = {input, o, arena_array(b->arena, most, sizeof(struct expr *)),
                          arena_array(b->arena, most, sizeof(char *)), 0};
     const char **names = arena_array(b->arena, o->count, sizeof *names);
     for (uint32_t i = 0; i < nexprs; i++)
-        prepare_columns(b, &p, *exprs[i], below);
+        prepare_columns(b, &p, *exprs[i]);
     struct plan_over over = {.npartition = o->npartition};
-    over.partition = prepare_list(b, &p, o->partition, o->npartition, below);
-    uint32_t *order = prepare_list(b, &p, o->order, o->norder, below);
+    over.partition = prepare_list(b, &p, o->partition, o->npartition);
+    uint32_t *order = prepare_list(b, &p, o->order, o->norder);
     for (uint32_t i = 0; i < o->norder; i++)
         o->sort[i].column = order[i];
-    prepare_calls(b, o, &p, below, &over, names);
+    prepare_calls(b, &p, &over, names);
     for (uint32_t i = 0; i < nexprs; i++)
         *exprs[i] = rewrite(b, &p, *exprs[i]);
     uint32_t node;

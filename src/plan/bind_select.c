@@ -18,6 +18,17 @@ struct relation relation_of_node(struct binder *b, uint32_t node, const char *co
     return r;
 }
 
+const char *relation_name_of(struct binder *b, const struct relation *r, const struct expr *e)
+{
+    enum { LONGEST = 60 };
+    for (uint32_t i = 0; i < r->ncols; i++)
+        if (r->cols[i].expr && expr_equal(r->cols[i].expr, e)) /* NULL: nothing reads it */
+            return r->cols[i].name;
+    AUTO(buf) text = BUF(MIB(1));
+    expr_print(e, b->nodes[r->node]->schema.names, &text);
+    return arena_printf(b->arena, text.len <= LONGEST ? "%.*s" : "%.*s...", LONGEST, buf_cstr(&text));
+}
+
 enum status relation_materialise(struct binder *b, struct relation *r, int32_t location)
 {
     struct expr **exprs = arena_array(b->arena, r->ncols, sizeof *exprs);
@@ -377,10 +388,10 @@ static enum status first_by_order(struct binder *b, struct selecting *s)
     uint32_t *key = arena_array(b->arena, MAX(ast->non, 1), sizeof *key), nsort = 0;
     struct plan_sort_key *sort = arena_zarray(b->arena, ast->norder, sizeof *sort);
     for (uint32_t i = 0; i < ast->non; i++)
-        key[i] = column_add(&c, s->on[i], arena_printf(b->arena, "key%u", i + 1));
+        key[i] = column_add(&c, s->on[i], relation_name_of(b, &s->input, s->on[i]));
     for (uint32_t i = 0; i < ast->norder; i++) {
         TRY(bind_settle(b, &s->order[i]));
-        uint32_t column = column_add(&c, s->order[i], arena_printf(b->arena, "order%u", i + 1));
+        uint32_t column = column_add(&c, s->order[i], relation_name_of(b, &s->input, s->order[i]));
         bool is_key = false;
         for (uint32_t k = 0; k < ast->non && !is_key; k++)
             is_key = key[k] == column;
@@ -411,7 +422,7 @@ static enum status distinct_on(struct binder *b, struct selecting *s)
     struct columns c = columns_of(b, s, ast->non + 1);
     uint32_t *key = arena_array(b->arena, MAX(ast->non, 1), sizeof *key), nkey = 0;
     for (uint32_t i = 0; i < ast->non; i++) {
-        uint32_t column = column_add(&c, s->on[i], arena_printf(b->arena, "key%u", i + 1));
+        uint32_t column = column_add(&c, s->on[i], relation_name_of(b, &s->input, s->on[i]));
         bool known = false;
         for (uint32_t k = 0; k < nkey && !known; k++)
             known = key[k] == column;
@@ -475,7 +486,7 @@ static enum status bind_order(struct binder *b, struct selecting *s)
     for (uint32_t i = 0; i < ast->norder; i++) {
         TRY(bind_settle(b, &s->order[i]));
         TRY(bind_has_order(b, s->order[i], ast->order[i].expr->location));
-        sort[i].column = column_add(&c, s->order[i], arena_printf(b->arena, "order%u", i + 1));
+        sort[i].column = column_add(&c, s->order[i], relation_name_of(b, &s->input, s->order[i]));
         sort[i].descending = ast->order[i].descending;
         sort[i].nulls_first = ast->order[i].nulls_first;
     }

@@ -126,17 +126,15 @@ static void explain_sort(struct explain *x, const struct plan_node *n)
 
 static void explain_exprs(struct explain *x, const struct plan_node *n, unsigned depth)
 {
+    AUTO(buf) text = BUF(MIB(1));
     for (uint32_t i = 0; i < n->schema.ncols; i++) {
-        const struct expr *e = n->exprs[i];
-        bool same = e->kind == EXPR_COLUMN && strcmp(input_schema(x->plan, n)->names[e->column],
-                                                     n->schema.names[i]) == 0;
+        buf_clear(&text);
+        expr_print(n->exprs[i], input_schema(x->plan, n)->names, &text);
         buf_putc(x->out, '\n');
         indent(x->out, depth + 2);
         buf_puts(x->out, n->schema.names[i]);
-        if (!same) {
-            buf_puts(x->out, " = ");
-            expression(x, n, e);
-        }
+        if (!slice_equal(buf_slice(&text), slice_of(n->schema.names[i])))
+            buf_printf(x->out, " = %s", buf_cstr(&text));
         if (n->now_columns && bit_get(n->now_columns, i))
             buf_puts(x->out, "   (of the epoch in which the row changed)");
     }

@@ -258,9 +258,9 @@ struct plan_node {
     struct plan_topn topn;             /* TOPN: with `sort` */
     struct plan_over over;             /* OVER: with `sort` */
     struct plan_key unique;            /* UNIQUE: input columns, which are those of the output */
-    /* AGGREGATE, TOPN, OVER, UNIQUE: the input column, one of those it groups by, that carries event time: the end of a window,
-     * say. What is kept for a value goes when the watermark, less `lag`, reaches it; rows that come after that are
-     * late. -1: none. */
+    /* AGGREGATE, TOPN, OVER, UNIQUE: the input column, one of those it groups by, that carries event time: the end of
+     * a window, say. What is kept for a value goes when the watermark, less `lag`, reaches it; rows that come after
+     * that are late. -1: none. */
     int32_t closes;
     int64_t lag;                       /* us; of DEDUP, SESSION: of its time column */
     bool final;                        /* AGGREGATE, SESSION, TOPN, OVER: rows come out once, when their window closes;

@@ -1,6 +1,6 @@
-"""A key that several rows have is not in an upserted table, and is told of once in bourn.rejected while that lasts. What is
-expected is computed here, row by row, from the epochs that the run says it had: a table that is appended has each row
-with the time of its epoch.
+"""A key that several rows have is not in an upserted table, and is told of once in bourn.rejected while that lasts.
+What is expected is computed here, row by row, from the epochs that the run says it had: a table that is appended has
+each row with the time of its epoch.
 """
 from __future__ import annotations
 

@@ -302,3 +302,6 @@ SELECT x.n + coalesce(y.n, 0) * 100, x.k, y.k FROM (SELECT k, count(*) AS n FROM
 
 -- case alone with a key that a cast makes: n int, k int, PRIMARY KEY (n)
 SELECT sum(n) / 1000, k FROM a GROUP BY k UNION ALL SELECT count(*) + 1000000, -1 FROM a;
+
+-- case keyed by a partition that a view computes: k int, place text, id int, PRIMARY KEY (k, place)
+SELECT k, place, id FROM (SELECT *, row_number() OVER (PARTITION BY k, place ORDER BY ts DESC, id) AS r FROM (SELECT k, CASE WHEN v > 2 THEN 'far' ELSE 'near' END AS place, ts, id FROM a WHERE k IS NOT NULL) x) y WHERE r = 1;

@@ -7,8 +7,8 @@ answer.
     tests/streams/run.py WORD...    those whose name has one of the words
 
 cases.sql has a block per case: `-- case NAME: columns of the result[, PRIMARY KEY (...)]`, then the query; of rows with
-one key only those are wanted that are alone with it. Windows in FROM are given to PostgreSQL as what they mean. After them come queries that random_queries.py makes, for a minute
-(BOURN_LONG=1: an hour).
+one key only those are wanted that are alone with it. Windows in FROM are given to PostgreSQL as what they mean. After
+them come queries that random_queries.py makes, for a minute (BOURN_LONG=1: an hour).
 """
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ def answer(postgres: Postgres, columns: str, query: str) -> list[tuple]:
     names = ", ".join(f"c{i}" for i in range(len(types)))
     casts = ", ".join(f"(c{i}::{t})::text" for i, t in enumerate(types))
     named = [column.split()[0] for column in re.split(r",(?![^(]*\))", columns)]
-    parts = ", ".join(f"c{named.index(part)}::{types[named.index(part)]}" for part in key.strip("()").split(", ") if part)
+    places = [named.index(part) for part in key.strip("()").split(", ") if part]
+    parts = ", ".join(f"c{i}::{types[i]}" for i in places)
     same = f"count(*) OVER (PARTITION BY {parts})" if key else "1"
     rows = postgres.rows(f"SELECT {casts} FROM (SELECT *, {same} AS same FROM ({for_postgresql(query)}) AS q({names})) "
                          f"AS q WHERE same = 1")

@@ -51,3 +51,11 @@ INSERT INTO by_channel SELECT x.channel, c.n::bigint FROM users x JOIN channels 
 INSERT INTO numbered SELECT channel, r, user_id FROM (
     SELECT channel, user_id, n, row_number() OVER (PARTITION BY channel ORDER BY n DESC, user_id) AS r FROM users) x
 WHERE r <= 3;
+-- case: partitions by a view's CASE, which is a key; by an expression; both computed once
+CREATE VIEW placed AS SELECT user_id, CASE WHEN channel = 'web' THEN 'far' ELSE 'near' END AS place, amount, event_time FROM payments;
+CREATE FOREIGN TABLE newest (user_id text, place text, amount numeric(18,2), PRIMARY KEY (user_id, place)) SERVER lake;
+CREATE FOREIGN TABLE largest (name text, r bigint, amount numeric(18,2), PRIMARY KEY (name, r)) SERVER lake;
+INSERT INTO newest SELECT user_id, place, amount FROM (SELECT *, row_number() OVER (PARTITION BY user_id, place
+    ORDER BY event_time DESC) AS r FROM placed) x WHERE r = 1;
+INSERT INTO largest SELECT name, r, amount FROM (SELECT lower(user_id) AS name, amount, row_number()
+    OVER (PARTITION BY lower(user_id) ORDER BY amount * 2) AS r FROM payments) x WHERE r <= 2;

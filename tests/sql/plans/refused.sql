@@ -239,3 +239,8 @@ INSERT INTO log SELECT id, f3(v), NULL FROM untimed;
 CREATE FUNCTION age_of(t timestamptz) RETURNS interval RETURN now() - t;
 CREATE VIEW old AS SELECT * FROM payments WHERE age_of(event_time) > interval '1 day';
 INSERT INTO log SELECT event_id, 1, NULL FROM old;
+-- case: columns of a view that are computed, renamed: by the names that the query has for them
+CREATE VIEW placed (who, place) AS SELECT user_id, CASE WHEN channel = 'web' THEN 'far' ELSE 'near' END FROM payments;
+INSERT INTO totals SELECT place, 1, count(*), NULL FROM placed GROUP BY who;
+INSERT INTO totals SELECT who, 1, count(*), NULL FROM placed GROUP BY place;
+INSERT INTO totals SELECT upper(place), 1, count(*), NULL FROM placed GROUP BY who;
