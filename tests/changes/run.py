@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import LONG, Suite, program  # noqa: E402
+from harness import LONG, Suite, program, until  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from harness.log import slots  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
@@ -470,10 +470,12 @@ def what_waits_is_published_by_the_old_plan(folder: Path) -> None:
     slow = (OLD + RAW).replace("commit_interval = '0 s'", "commit_interval = '1 hour'")
     (folder / "p.sql").write_text(slow)
     run = subprocess.Popen([BOURN, "run", "--quiet", "p.sql"], cwd=folder, env=place.env(), preexec_fn=die_with_parent)
-    for _ in range(1000):
+
+    def epoch() -> int:
         done = suite.command([BOURN, "status", "--json"], cwd=folder, env=place.env(), check=None)
-        if done.returncode == 0 and json.loads(done.stdout)["epoch"] >= 3:
-            break
+        return json.loads(done.stdout)["epoch"] if done.returncode == 0 else -1
+
+    until(lambda: epoch() >= 3)
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert not place.table("raw")

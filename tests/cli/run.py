@@ -170,14 +170,19 @@ def a_second_run_beside_a_live_one(folder: Path) -> None:
         assert f"pid {live.pid}" in said, said
         status = json.loads(bourn(folder, "status", "--json").stdout)
         assert status["running"] is True and status["pid"] == live.pid
-        until(lambda: json.loads(bourn(folder, "status", "--json").stdout)["queries"][0]["input_rows_per_second"] > 0)
-        status = json.loads(bourn(folder, "status", "--json").stdout)
-        queries = {query["name"]: query for query in status["queries"]}
+        def told() -> dict:
+            nonlocal status
+            status = json.loads(bourn(folder, "status", "--json").stdout)
+            return {query["name"]: query for query in status["queries"]}
+
+        # Of a second in which the machine did something else, the rows come in the next.
+        until(lambda: all(400 < query["input_rows_per_second"] < 2500 and query["rows"] > 0
+                          for query in told().values()))
+        queries = told()
         assert set(queries) == {"net_flow", "user_metrics", "channel_distribution", "rejected"}
         for name, query in queries.items():
             assert query["id"] == f"{status['uuid']}/{name}" and query["state"] == "running", query
-            assert 400 < query["input_rows_per_second"] < 2500, query
-            assert query["processed_rows_per_second"] > query["input_rows_per_second"], query
+            assert query["processed_rows_per_second"] > 0.8 * query["input_rows_per_second"] > 0, query
             assert query["trigger"] == "every 30 s" and query["batch_duration_us"] > 0 and query["rows"] > 0, query
         assert "query net_flow: running" in bourn(folder, "status").stdout
         assert bourn(folder, "why").stdout
@@ -185,7 +190,7 @@ def a_second_run_beside_a_live_one(folder: Path) -> None:
         assert mode == 0o600, oct(mode)
     finally:
         live.send_signal(signal.SIGINT)
-        assert live.wait(timeout=5) == 0, live.stderr.read()
+        assert live.wait(timeout=HANGS) == 0, live.stderr.read()
     status = json.loads(bourn(folder, "status", "--json").stdout)
     assert status["running"] is False and {query["state"] for query in status["queries"]} == {"stopped"}
 
@@ -212,7 +217,7 @@ def a_clean_stop_publishes(folder: Path) -> None:
     until(lambda: (folder / "state/control").exists() and
           json.loads(bourn(folder, "status", "--json").stdout)["epoch"] > 2)
     live.send_signal(signal.SIGTERM)
-    assert live.wait(timeout=5) == 0
+    assert live.wait(timeout=HANGS) == 0
     status = json.loads(bourn(folder, "status", "--json").stdout)
     assert all(s["confirmed"] == status["epoch"] for s in status["sinks"]), status["sinks"]
     assert "0 failed" in bourn(folder, "verify", EXAMPLE / "local.sql", EXAMPLE / "payments.sql", *EVIDENCE).stdout
@@ -267,8 +272,9 @@ def the_ledger_is_as_of_the_tables(folder: Path) -> None:
     live = start(folder, "run", "--quiet", "often.sql", *words, RATE="4000")
     try:
         until(lambda: (folder / "lake/metrics/net_flow").exists())
-        behind = 0
-        for _ in range(8):
+        behind = looks = 0
+        while looks < 8 or (not behind and looks < 400):
+            looks += 1
             done = bourn(folder, "verify", "--json", *words, *EVIDENCE, check=None)
             report = json.loads(done.stdout)
             assert done.returncode == 0, [proof for proof in report["proofs"] if not proof["ok"]]
@@ -279,7 +285,7 @@ def the_ledger_is_as_of_the_tables(folder: Path) -> None:
         assert "a user has no payments" in names and any("accepted events" in name for name in names), names
     finally:
         live.send_signal(signal.SIGINT)
-        live.wait(timeout=10)
+        live.wait(timeout=HANGS)
 
 
 def a_tampered_ledger_fails(folder: Path) -> None:
@@ -505,12 +511,12 @@ def why_a_window_is_open(folder: Path) -> None:
             GROUP BY window_start, window_end;""")
     live = start(folder, "run", "--quiet", "w.sql", BOURN_STATE=str(folder / "s"))
     try:
-        for _ in range(200):
-            time.sleep(0.1)
-            done = bourn(folder, "why", "--state", folder / "s", check=None)
-            if "closes at 2026-01-01T00:10" in done.stdout:
-                break
-        assert live.poll() is None, live.stderr.read()
+        def told() -> str:
+            assert live.poll() is None, live.stderr.read()
+            return bourn(folder, "why", "--state", folder / "s", check=None).stdout
+
+        until(lambda: "closes at 2026-01-01T00:10" in told())
+        done = bourn(folder, "why", "--state", folder / "s")
         for wanted in ("step o (aggregate-", "its earliest open window closes at 2026-01-01T00:10:00Z",
                        "step p (session-", "its earliest open session closes at 2026-01-01T00:17:00Z",
                        "Its watermark, by source t, is 2026-01-01T00:05:30Z since ",
@@ -531,8 +537,8 @@ def state_at_its_limit(folder: Path) -> None:
     env = {**environment(folder), "BOURN_QUIET": "1"}
     (folder / "limit.sql").write_text("SET bourn.state_memory = '128 MB';")
     bourn(folder, "generate", "--rows", 6_000_000, "--rate", 0, "--bad", 0, "--duplicates", 0, "--late", 0,
-          "--to", "e.ndjson", limit=240)
-    said = bourn(folder, "run", "limit.sql", *PIPELINE, check=7, env=env, limit=240).stderr
+          "--to", "e.ndjson")
+    said = bourn(folder, "run", "limit.sql", *PIPELINE, check=7, env=env).stderr
     assert "bourn.state_memory" in said and "dedup" in said and "bytes" in said, said
 
 
@@ -599,5 +605,5 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,
              splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
              sources_pause_when_sinks_lag, a_full_disk_and_then_room):
-    suite.run(case, limit=500)  # a busy machine is no failure
+    suite.run(case)
 suite.end()

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import LONG, Suite, program  # noqa: E402
+from harness import HANGS, LONG, Suite, program  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
 
 go_on_in_venv()
@@ -232,7 +232,7 @@ def zombie(world: World, place: Path, point: str, nth: int, bug: str = "") -> bo
         finish(world, place, observer, bug="no_lock")
         before = fingerprint(place / "lake")
         a.send_signal(18)
-        _, said = a.communicate(timeout=30)
+        _, said = a.communicate(timeout=HANGS)
     finally:
         a.kill()
         a.wait()
@@ -245,7 +245,8 @@ def zombie(world: World, place: Path, point: str, nth: int, bug: str = "") -> bo
 
 
 def wait_stopped(pid: int) -> bool:
-    for _ in range(400):
+    end = time.monotonic() + HANGS
+    while time.monotonic() < end:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:

@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 from deltalake import DeltaTable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import TOP  # noqa: E402
+from harness import HANGS, TOP  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from oracle.payments import Expected, whole_row  # noqa: E402
 
@@ -143,7 +143,7 @@ class World:
         self.last = dict(digests.now)
 
     def run(self, place: Path, *, fault: str = "", bug: str = "", more: dict[str, str] | None = None,
-            limit: float = 60) -> subprocess.CompletedProcess:
+            limit: float = 2 * HANGS) -> subprocess.CompletedProcess:
         """One life of the process in the folder `place`, which holds its state and its lake."""
         env = {"PATH": os.environ["PATH"], "EVENTS": str(self.events), "LAKE": str(place / "lake"),
                "BOURN_STATE": str(place / "state"), "HOME": str(place)}

@@ -98,7 +98,7 @@ def pattern_of(expected: list[str]) -> str:
 def run_block(block: Block, copy: Path) -> None:
     env = {**os.environ, "FOR": "3", "NO_COLOR": "1"}
     for step in block.steps:
-        done = suite.command(["bash", "-euc", step.command], limit=300, check=None, cwd=copy, env=env)
+        done = suite.command(["bash", "-euc", step.command], check=None, cwd=copy, env=env)
         said = done.stdout + done.stderr
         assert done.returncode == 0, f"$ {step.command}\nended with {done.returncode}:\n{said}"
         if step.expected:
@@ -133,7 +133,7 @@ def main() -> None:
     copy = copy_of_the_repository()
     for block in found:
         if suite.wants(block.place):
-            with suite.case(block.place, limit=600):
+            with suite.case(block.place):
                 run_block(block, copy)
     if not found:
         with suite.case("blocks are found"):

@@ -99,7 +99,9 @@ def write(folder: Path, pipeline: str, events: list[dict]) -> None:
 
 
 def rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """Those whose line is whole: it may be looked at while more is being written."""
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
 
 def by_id(path: Path) -> list[dict]:

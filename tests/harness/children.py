@@ -4,6 +4,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
@@ -66,6 +67,12 @@ def end_all(but: int | None = None) -> list[str]:
     return sorted(set(named))
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has got so far that it has a handler for the signal."""
+    found = re.search(r"^SigCgt:\t(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return bool(found) and bool(int(found[1], 16) >> number - 1 & 1)
+
+
 def reap() -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -75,22 +82,34 @@ def reap() -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now. Below the range the kernel hands out by itself, so that no outgoing
-    connection takes it before its server does."""
-    first = 20000 + os.getpid() % 5000
-    for port in range(first, 32768):
-        with socket.socket() as s:
-            try:
+    """A TCP port of 127.0.0.1 that nobody uses now, and that no other test is given while this process lives. Below the
+    range the kernel hands out by itself, so that no outgoing connection takes it before its server does."""
+    first, last = _ports()
+    count = last - first
+    for n in range(count):
+        port = first + (os.getpid() * 64 + n) % count
+        name = socket.socket(socket.AF_UNIX)  # stands for the port; the kernel forgets it when this process ends
+        try:
+            name.bind(f"\0bourn-test-port-{port}")
+            with socket.socket() as s:
                 s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given:
-            _given.add(port)
-            return port
-    raise RuntimeError("no free port between 20000 and 32767")
+        except OSError:
+            name.close()
+            continue
+        _given.append(name)
+        return port
+    raise RuntimeError(f"no free port between {first} and {last - 1}")
 
 
-_given: set[int] = set()
+def _ports() -> tuple[int, int]:
+    try:
+        least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        least = 32768
+    return (10_000, least) if least > 12_000 else (20_000, 32_768)
+
+
+_given: list[socket.socket] = []
 
 
 def unprivileged() -> list[str]:
@@ -117,7 +136,7 @@ class Server:
             self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=out, env=env, preexec_fn=die_with_parent, cwd=log.parent)
 
-    def wait_until(self, ready, limit: float = 60) -> None:
+    def wait_until(self, ready, limit: float = 300) -> None:
         until = time.monotonic() + limit
         while not ready():
             if self.process.poll() is not None:
@@ -130,7 +149,7 @@ class Server:
     def tail(self, size: int = 4000) -> str:
         return self.log.read_bytes()[-size:].decode(errors="replace")
 
-    def stop(self, limit: float = 10) -> None:
+    def stop(self, limit: float = 120) -> None:
         if self.process.poll() is None:
             self.process.send_signal(self.stop_signal)
             try:

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 LISTS = Path(__file__).resolve().parents[1] / "downloads"
@@ -59,11 +60,18 @@ def made_once(name: str, lists: list[Path], make) -> Path:
     return folder
 
 
+TRIES = 4
+
+
 def run(words: list, **more) -> None:
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL, **more)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stdout[-6000:]}")
+    """A registry may fail once: what needs one is tried again, a little later each time."""
+    for again in range(TRIES):
+        time.sleep(again ** 2 * 5)
+        done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, stdin=subprocess.DEVNULL, **more)
+        if not done.returncode:
+            return
+    raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stdout[-6000:]}")
 
 
 def maven_copy(coordinates: list[str], into: Path, more: str) -> None:

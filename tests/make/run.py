@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import HANGS, TOP, Suite, program  # noqa: E402
+from harness import HANGS, TOP, Suite, program, until  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from harness.downloads import venv  # noqa: E402
 
@@ -137,15 +137,13 @@ def clean_run_beside_a_live_run(folder: Path) -> None:
     live = subprocess.Popen([program(), "run", TOP / "examples/payments/local.sql",
                              TOP / "examples/payments/payments.sql"], cwd=folder, env={"PATH": os.environ["PATH"]},
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-    until = time.monotonic() + 10
-    while not (folder / "state/.bourn").exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: (folder / "state/.bourn").exists())
     done = clean_run(folder)
     assert done.returncode == 1 and "a run is using it" in done.stderr, done.stderr
     assert (folder / "state/.bourn").exists()
-    time.sleep(1)
+    until(lambda: (folder / "state/control").exists())
     live.send_signal(signal.SIGINT)
-    assert live.wait(10) == 0
+    assert live.wait(HANGS) == 0
 
 
 # ---- run and install ----
@@ -156,7 +154,7 @@ def make_run_and_its_repetition(folder: Path) -> None:
     env = {**os.environ, "BOURN": str(program()), "LAKE": str(folder / "a lake"), "BOURN_STATE": str(folder / "state")}
     ins = []
     for _ in range(2):
-        done = suite.command([TOP / "tools/run-example", "payments", "2"], cwd=TOP, env=env, limit=60)
+        done = suite.command([TOP / "tools/run-example", "payments", "2"], cwd=TOP, env=env)
         assert "events/s" in done.stderr and "\r" not in done.stderr, done.stderr
         for words in ("total_deposits", "the ledger, ", "R120  ", "MB of memory", "MB of disk", "DuckDB", "spark.read"):
             assert words in done.stdout, f"{words}: {done.stdout[-3000:]}"
@@ -178,7 +176,7 @@ def make_run_of_the_other_examples(folder: Path) -> None:
     shown = (": category_windows\n", ": location_windows\n", "category_totals", "delta_scan")
     for example, query, words in (("payments", "", ("total_deposits",)), ("transactions", "", shown),
                                   ("nexmark", "5", ('"bids":', "the ledger, "))):
-        done = suite.command([TOP / "tools/run-example", example, "3"], cwd=folder, env=env | {"Q": query}, limit=60)
+        done = suite.command([TOP / "tools/run-example", example, "3"], cwd=folder, env=env | {"Q": query})
         for word in words:
             assert word in done.stdout, f"{word}: {done.stdout[-3000:]}"
     verify = [program(), "verify", "--state", "state-transactions", "examples/transactions/local.sql",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from every_epoch import after_every_epoch  # noqa: E402
-from harness import LONG, Skip  # noqa: E402
+from harness import LIMIT, LONG, Skip  # noqa: E402
 from killed import cut_and_killed, rows_by_the_clock  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 from world import (BOURN, EVENTS, QUERIES, SEEDS, Query, command_of, compare, epochs_of, events_of,  # noqa: E402
@@ -166,7 +166,7 @@ def a_stream_goes_on_anywhere(folder: Path) -> None:
 def run_query(query: Query, events: Path, folder: Path, workers: int) -> Path:
     out = folder / f"q{query.number}-{workers}.ndjson"
     words, env = command_of([QUERIES / "file.sql", query.path], out, events, folder / f"state-{workers}", workers)
-    done = suite.command(words, env=env, check=None, limit=300)
+    done = suite.command(words, env=env, check=None)
     refused = re.search(r"\.sql:\d+:\d+: error: (.*)", done.stderr)
     if done.returncode and refused and query.number not in RUN:
         raise Skip(refused[1])
@@ -230,7 +230,7 @@ def windows_by_the_clock_when_killed(folder: Path, query: Query) -> None:
     for i, (seed, workers, kills) in enumerate(ways()):
         place = folder / f"{i}"
         place.mkdir()
-        out, epochs = cut_and_killed(place, short_windows(query), seed, workers, kills)
+        out, epochs = cut_and_killed(place, short_windows(query), seed, workers, kills, every_epoch=True)
         compare(query, query.found(out), rows_by_the_clock(epochs, events_of(generated(suite.folder, seed)), WIDTH))
 
 
@@ -242,7 +242,7 @@ def every_query_is_there(folder: Path) -> None:
 
 
 def main() -> None:
-    suite.run(events_are_nexmarks, limit=300)
+    suite.run(events_are_nexmarks)
     suite.run(a_stream_goes_on_anywhere)
     suite.run(every_query_is_there)
     queries = sorted((Query(path) for path in QUERIES.glob("q*.sql")), key=lambda query: query.number)
@@ -255,13 +255,13 @@ def main() -> None:
             run_as(name, whole, *rest)
             run_as(f"{name} cut and killed", killed, *rest)
         suite.run(after_every_epoch, postgres, [query for query in queries if query.number not in BY_CLOCK],
-                  suite.random.choice([1, 2, 8]), limit=900)
+                  suite.random.choice([1, 2, 8]), limit=3000)
     suite.end()
 
 
 def run_as(name: str, function, *arguments) -> None:
     if suite.wants(name):
-        with suite.case(name, limit=6000 if LONG else 600) as folder:
+        with suite.case(name, limit=6000 if LONG else LIMIT) as folder:
             function(folder, *arguments)
 
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness import TOP, Suite, program  # noqa: E402
+from harness import LIMIT, TOP, Suite, program  # noqa: E402
 
 suite = Suite("pipelines")
 BOURN = program()
@@ -263,7 +263,7 @@ def deaths_are_deaths(_folder: Path) -> None:
     """With a bug planted in recovery the shipped tests fail, and only where the engine is killed."""
     for bug in ("expiring-not-saved", "keyed-save-forgets", "seek_skipped"):
         done = suite.command([program("faults"), "test", PAYMENTS], check=1, env={**os.environ, "BOURN_BUG": bug},
-                             limit=200)
+                             limit=LIMIT)
         told = [line for line in done.stdout.splitlines() if "(" in line and ", epoch" in line]
         assert told and all("killed in every epoch" in line for line in told), f"{bug}:\n{done.stdout}"
 
@@ -282,5 +282,5 @@ for case in (the_examples_pass, mutations_fail, arrays_survive, a_difference_is_
              a_broken_pipeline_is_told_at_its_place, nothing_to_test, in_a_pipeline_its_statements_are_refused,
              other_cuts_are_tried, the_clock_is_the_tests, reference_data_is_given,
              secrets_and_servers_are_not_needed, deaths_are_deaths, nothing_is_left_behind):
-    suite.run(case, limit=300)
+    suite.run(case)
 suite.end()

@@ -72,6 +72,7 @@ class Kafka:
             "transaction.state.log.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
             "connections.max.idle.ms": str(idle_ms),
+            "log.retention.ms": "-1",  # events of tests are old, and none is to go while a test is about to read it
         }
 
     def _tls(self) -> dict[str, str]:
@@ -151,7 +152,7 @@ class Kafka:
     def write(self, topic: str, lines: Iterable[str] | Path, *options: str) -> None:
         """Payloads, one a line, each to a partition of its own choice: librdkafka's habit of staying with one for a
         while would leave some without any. A path is read by the producer itself: the fast way."""
-        words = [str(kafka_tool()), "write", topic, "120", f"bootstrap.servers={self.plain}",
+        words = [str(kafka_tool()), "write", topic, "600", f"bootstrap.servers={self.plain}",
                  "sticky.partitioning.linger.ms=0", *options]
         if isinstance(lines, Path):
             with open(lines, "rb") as file:

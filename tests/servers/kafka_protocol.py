@@ -42,7 +42,7 @@ class Answer:
 
 class Admin:
     def __init__(self, port: int):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self.correlation = 0
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Admin:
         self._wait_for_leaders(name, partitions)
 
     def _wait_for_leaders(self, name: str, partitions: int) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while True:
             errors = [error for error, _ in self._list_offsets(name, partitions, -1)]
             if not any(errors):

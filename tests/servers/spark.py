@@ -94,7 +94,7 @@ class Spark:
         assert self.process and self.process.stdin
         self.process.stdin.close()
         try:
-            self.process.wait(30)
+            self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

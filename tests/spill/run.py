@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from harness import Suite, program, until  # noqa: E402
+from harness import LIMIT, Suite, program, until  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 
 suite = Suite("spill")
@@ -123,7 +123,7 @@ class Watch:
             self.memory = max(self.memory, int(re.search(r"^Rss: +(\d+) kB", block, flags=re.M)[1]) << 10)
 
 
-def finish(process: subprocess.Popen, watch: Watch | None = None, limit: float = 240) -> str:
+def finish(process: subprocess.Popen, watch: Watch | None = None, limit: float = LIMIT) -> str:
     end = time.monotonic() + limit
     while process.poll() is None:
         assert time.monotonic() < end, "it does not end"
@@ -155,7 +155,7 @@ def same_as_in_memory(folder: Path, name: str) -> None:
     # Killed when it has some epochs behind it, or done by then; then to the end.
     process = start(runs["disk"], "--spill pages")
     log = runs["disk"] / "state" / "log"
-    until(lambda: process.poll() is not None or (log.is_dir() and len(list(log.iterdir())) > 4), 240)
+    until(lambda: process.poll() is not None or (log.is_dir() and len(list(log.iterdir())) > 4), LIMIT)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process = start(runs["disk"], "--spill pages --workers 2")

@@ -57,7 +57,8 @@ def catch_up(suite: Suite, folder: Path) -> None:
 
 def results(folder: Path) -> Counter:
     path = folder / "result.ndjson"
-    lines = path.read_text().splitlines() if path.exists() else []
+    text = path.read_text() if path.exists() else ""
+    lines = text[:text.rfind("\n") + 1].splitlines()  # it may be looked at while more is being written
     return Counter(tuple(seconds(cell) if isinstance(cell, str) and cell.startswith("20") else cell
                          for cell in json.loads(line).values()) for line in lines)
 
@@ -209,8 +210,8 @@ def silent_partitions_let_the_others_close(suite: Suite, folder: Path) -> None:
         until(lambda: results(folder) == Counter({(0, 6, "a", 1): 1, (0, 6, "b", 1): 1}))
         until(lambda: all(split["idle"] for split in status(suite, folder)["sources"][0]["splits"]))
         rests(suite, folder, live)
-        # the row; what it closes; that its partition is idle again
-        assert epochs(suite, folder) == [*before, 1, 0, 0], epochs(suite, folder)
+        # the row; what it closes; that its partition is idle again, which a slow machine sees in the same epoch
+        assert epochs(suite, folder) in ([*before, 1, 0, 0], [*before, 1, 0]), epochs(suite, folder)
     finally:
         live.kill()
         live.wait()

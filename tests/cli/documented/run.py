@@ -3,19 +3,22 @@
 folder, what `status` and `why` say, statements and options."""
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import TOP, Suite, program, until  # noqa: E402
+from harness import HANGS, TOP, Suite, program, until  # noqa: E402
 from harness.children import die_with_parent, free_port  # noqa: E402
 
 suite = Suite("cli/documented")
@@ -83,6 +86,22 @@ def generate(folder: Path, rows_: int, **more) -> None:
 
 # ---- operations.md: a run ----
 
+def full(pipe) -> bool:
+    """Nothing more has come for half a second, from who has more to say."""
+    seen, end = None, 0.0
+    while time.monotonic() < end or not seen:
+        now, = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+        if now != seen:
+            seen, end = now, time.monotonic() + 0.5
+        time.sleep(0.01)
+    return True
+
+
+def signal_was_taken(pid: int) -> bool:
+    lines = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    return not int(lines["ShdPnd"], 16) >> signal.SIGINT - 1 & 1
+
+
 def a_second_signal_ends_at_once(folder: Path) -> None:
     """Nobody reads the pipe that the console writes to, so the first signal waits its 1.5 s for it; the second does
     not. Nothing that was finished is lost."""
@@ -93,13 +112,13 @@ def a_second_signal_ends_at_once(folder: Path) -> None:
     for signals in (1, 2):
         live = start(folder, *words, RATE="20000")
         until(lambda: epoch_of(folder) > 2 and list(folder.glob("lake/rejected/_delta_log/*.json")))
-        time.sleep(0.5)
+        full(live.stdout)
         begin = time.monotonic()
         live.send_signal(signal.SIGINT)
         if signals == 2:
-            time.sleep(0.2)
+            until(lambda: signal_was_taken(live.pid))
             live.send_signal(signal.SIGINT)
-        code, took = live.wait(20), time.monotonic() - begin
+        code, took = live.wait(HANGS), time.monotonic() - begin
         assert code == (0 if signals == 1 else 128 + signal.SIGINT), (signals, code, took)
         assert signals == 2 or took > 1, f"the sink had {took} s only"
         for stream in (live.stdout, live.stderr):
@@ -163,7 +182,7 @@ def commit_interval(folder: Path) -> None:
     said = bourn(folder, "why").stdout
     assert "user_metrics" in said and "interval" in said, said
     live.send_signal(signal.SIGINT)
-    assert live.wait(10) == 0
+    assert live.wait(HANGS) == 0
     assert list(held.glob("*.json"))
 
 
@@ -215,7 +234,7 @@ def the_state_folder_is_its_owners(folder: Path) -> None:
     there = {path.name for path in (folder / "state").iterdir()}
     assert {"log", "seg", "plan", "LOCK", ".bourn", "control"} <= there, there
     live.send_signal(signal.SIGINT)
-    assert live.wait(10) == 0
+    assert live.wait(HANGS) == 0
     (text,) = [path for path in (folder / "state/plan").iterdir() if path.is_file()][:1]
     assert 'CONSTRAINT "R120" CHECK (amount > 0)' in text.read_text()
 
@@ -240,7 +259,7 @@ def verify_beside_a_live_run(folder: Path) -> None:
         assert "0 failed" in said, said
     assert live.poll() is None
     live.send_signal(signal.SIGINT)
-    assert live.wait(10) == 0, live.stderr.read()
+    assert live.wait(HANGS) == 0, live.stderr.read()
 
 
 def segments_are_merged(folder: Path) -> None:
@@ -317,7 +336,7 @@ def why_a_split_has_no_event_time(folder: Path) -> None:
     until(lambda: epoch_of(place) >= 0)
     said = bourn(place, "why").stdout
     live.send_signal(signal.SIGINT)
-    assert live.wait(10) == 0
+    assert live.wait(HANGS) == 0
     assert "event time" in said and "e" in said, said
 
 
@@ -461,10 +480,14 @@ def unbounded_state_is_named(folder: Path) -> None:
 def a_broker_that_is_not_there(folder: Path) -> None:
     port = free_port()
     live = start(folder, "run", EXAMPLE / "kafka.sql", EXAMPLE / "payments.sql", KAFKA=f"127.0.0.1:{port}")
-    time.sleep(3)
+    said = ""
+    while not (f"127.0.0.1:{port}" in said and "refused" in said):
+        line = live.stderr.readline()
+        assert line, said
+        said += line
     live.send_signal(signal.SIGINT)
-    _, said = live.communicate(timeout=10)
-    assert live.returncode == 0 and f"127.0.0.1:{port}" in said and "refused" in said, said
+    _, more = live.communicate(timeout=HANGS)
+    assert live.returncode == 0, said + more
 
 
 for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_codes, commit_interval,

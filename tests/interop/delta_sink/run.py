@@ -22,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import LONG, Suite, build  # noqa: E402
+from harness import HANGS, LIMIT, LONG, Suite, build  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 
@@ -434,7 +434,7 @@ def at_the_same_time(rng: random.Random, lake: Path, keyed: bool | None = None) 
     ours, epoch, model = [], 1, {}
     try:
         begin = time.time()
-        while (past := time.time() - begin) < 4 or (len(foreign) <= 20 and past < 60):
+        while (past := time.time() - begin) < 4 or (len(foreign) <= 20 and past < 2 * HANGS):
             epoch += 1
             if past > 4:  # hundreds of commits a second leave the others, who start again each time, no gap
                 time.sleep(0.05)
@@ -472,7 +472,7 @@ def killed(rng: random.Random, lake: Path, keyed: bool | None = None) -> None:
     while done < epochs:
         sink = Sink(lake, APPENDED, *words)
         assert sink.applied >= done, f"the table went back from {done} to {sink.applied}"
-        stalled = stalled + 1 if done == sink.applied else 0
+        stalled = stalled + 1 if done == sink.applied else stalled // 2
         done = sink.applied
         timer = threading.Timer(rng.random() * 0.02 * (1 + stalled), sink.process.kill)
         timer.start()
@@ -481,12 +481,13 @@ def killed(rng: random.Random, lake: Path, keyed: bool | None = None) -> None:
                 sink.send(made[epoch])
                 sink.apply(epoch, epoch)
                 done = epoch
+                if epoch == epochs // 2 and not kills:
+                    timer.join()
         except (AssertionError, BrokenPipeError, OSError):
             kills += 1
         timer.cancel()
         sink.kill()
-        if kills > 400:
-            break
+        assert kills < 4000, f"{done} epochs after {kills} kills"
     model: dict = {}
     for epoch in range(1, epochs + 1):
         for row in made[epoch]:
@@ -655,7 +656,7 @@ def main() -> None:
                 with suite.case(f"{name} {round_}" if round_ else name) as folder:
                     test(random.Random(f"{suite.seed + round_} {name}"), folder)
     if suite.wants("planted bugs are noticed"):
-        with suite.case("planted bugs are noticed", limit=400) as folder:
+        with suite.case("planted bugs are noticed", limit=2 * LIMIT) as folder:
             planted_bugs_are_noticed(suite.seed, folder)
     suite.end()
 

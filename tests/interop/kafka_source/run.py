@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import HANGS, Suite, program  # noqa: E402
+from harness import HANGS, Suite, program, until  # noqa: E402
 from harness.children import die_with_parent  # noqa: E402
 from harness.log import widest_drift  # noqa: E402
 from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
@@ -63,8 +63,10 @@ class Pipeline:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def rows(self, name: str = "rows") -> list[dict]:
+        """Those whose line is whole: it may be looked at while more is being written."""
         path = self.folder / f"{name}.ndjson"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
     def offsets(self) -> list[tuple[int, int]]:
         return [(row["p"], row["o"]) for name in ("rows", "refused") for row in self.rows(name)]
@@ -113,7 +115,7 @@ def interrupted_while_reading(folder: Path, kafka: Kafka) -> None:
     kafka.write("interrupted", numbers(0, 1000))
     pipeline = Pipeline(folder, kafka, "interrupted")
     process = pipeline.start()
-    time.sleep(1.5)
+    until(lambda: len(pipeline.offsets()) == 1000)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=HANGS) == 0, process.stderr.read()
     pipeline.check_each_once(kafka, "interrupted", 1)
@@ -143,7 +145,7 @@ def start_latest(folder: Path, kafka: Kafka) -> None:
 def start_at_a_time(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("times", 1)
     lines = "".join(f'{1_700_000_000_000_000 + n * 1_000_000} key{n} {{"n":{n}}}\n' for n in range(60))
-    suite.command([kafka_tool(), "write-timed", "times", 20, f"bootstrap.servers={kafka.plain}"], input=lines)
+    suite.command([kafka_tool(), "write-timed", "times", 600, f"bootstrap.servers={kafka.plain}"], input=lines)
     pipeline = Pipeline(folder, kafka, "times", start="timestamp", start_timestamp="2023-11-14T22:13:50Z")
     pipeline.catch_up()
     assert [row["n"] for row in pipeline.rows()] == list(range(30, 60))
@@ -212,8 +214,7 @@ def generated_events_have_key_and_time(folder: Path, kafka: Kafka) -> None:
         kafka.create_topic(topic, 2)
         suite.command([BOURN, "generate", "--generator", generator, "--rate", 0, "--rows", 200, "--bad", 0, "--late", 0,
                        "--duplicates", 0, "--base", base, "--to", f"kafka:{kafka.plain}/{topic}"])
-        lines = suite.command([*kafka._java(), folder / "Reader.java", kafka.plain, topic, 200],
-                              limit=100).stdout.splitlines()
+        lines = suite.command([*kafka._java(), folder / "Reader.java", kafka.plain, topic, 200]).stdout.splitlines()
         assert len(lines) == 200
         for line in lines:
             stamp, found, text = line.split("\t", 2)
@@ -268,7 +269,7 @@ def transactions(folder: Path, kafka: Kafka) -> None:
     """What was aborted is not read; and the end, where a marker is, is reached although no row stands there."""
     kafka.create_topic("transactional", 1)
     (folder / "Writer.java").write_text(WRITER)
-    suite.command([*kafka._java(), folder / "Writer.java", kafka.plain, "transactional"], limit=100)
+    suite.command([*kafka._java(), folder / "Writer.java", kafka.plain, "transactional"])
     assert kafka.admin().end_offsets("transactional") == [60]
     pipeline = Pipeline(folder, kafka, "transactional")
     for _ in range(2):
@@ -306,10 +307,10 @@ def partitions_too_far_ahead_wait(folder: Path, kafka: Kafka) -> None:
     keys = {zlib.crc32(key.encode()) % 3: key for key in map(str, range(100))}
     lines = [f"{begin + row * 10 * hour // rows} {keys[partition]} {{\"n\":{row}}}\n"
              for partition, rows in ((0, 30_000), (1, 150_000)) for row in range(rows)]
-    suite.command([kafka_tool(), "write-timed", "drift", 120, f"bootstrap.servers={kafka.plain}"], input="".join(lines))
-    furthest = {}
-    for limit in ("0 s", "30 minutes"):
-        place = folder / limit.split()[0]
+    suite.command([kafka_tool(), "write-timed", "drift", 600, f"bootstrap.servers={kafka.plain}"], input="".join(lines))
+
+    def furthest(limit: str) -> float:
+        place = folder / f"{limit.split()[0]}-{len(list(folder.iterdir()))}"
         place.mkdir()
         pipeline = Pipeline(place, kafka, "drift", max_drift=limit)
         text = pipeline.file.read_text().replace(
@@ -318,8 +319,11 @@ def partitions_too_far_ahead_wait(folder: Path, kafka: Kafka) -> None:
         pipeline.file.write_text("SET bourn.epoch_rows = '8192';" + text)
         pipeline.catch_up()
         pipeline.check_each_once(kafka, "drift", 3)
-        furthest[limit] = widest_drift(place / "state/log") / hour
-    assert furthest["0 s"] > 2 and furthest["30 minutes"] < 0.5 + 2 * 2048 / 3000, furthest
+        return widest_drift(place / "state/log") / hour
+
+    # Without a limit it is the broker's choice which one comes first.
+    assert any(furthest("0 s") > 2 for _ in range(10))
+    assert (found := furthest("30 minutes")) < 0.5 + 2 * 2048 / 3000, found
 
 
 with Kafka(suite.folder, secure=True) as broker:

@@ -96,4 +96,8 @@ lists.where("id < 400").write.format("delta").save(folder + "/lists of spark")
 
 with open(report, "w") as file:
     json.dump(found, file)
+java = spark.sparkContext._gateway
 spark.stop()
+java.shutdown()
+java.proc.stdin.close()  # it ends when nobody can speak to it any more
+java.proc.wait()

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from harness import TOP, Suite, program  # noqa: E402
+from harness import HANGS, TOP, Suite, program  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
 
 go_on_in_venv()
@@ -345,8 +345,10 @@ def a_restore_stops_the_run(folder: Path, spark: Spark) -> None:
             assert not Counter(old) - found and found <= Counter(expected[table]), f"{table} after {way}"
 
 
-def live(pipeline: Pipeline, steps: list[tuple[str, str, str]], others: Others, seconds: float) -> tuple[int, str]:
-    """The pipeline runs and is fed while others take these steps, each on a thread of its own: exit code, words."""
+def live(pipeline: Pipeline, steps: list[tuple[str, str, str]], others: Others, seconds: float,
+         enough=lambda: True) -> tuple[int, str]:
+    """The pipeline runs and is fed while others take these steps, each on a thread of its own, for so long and until
+    there is enough of it: exit code, words."""
     # Made before there are threads: a child that is forked among them may wait for ever for a lock one of them held.
     pieces = [pipeline.made(300) for _ in range(200)]
     process = pipeline.start()
@@ -354,10 +356,11 @@ def live(pipeline: Pipeline, steps: list[tuple[str, str, str]], others: Others, 
 
     def work(who: str) -> None:
         mine = [step for step in steps if step[0] == who]
-        until = time.monotonic() + seconds
-        while not over.is_set() and time.monotonic() < until:
+        least, most = time.monotonic() + seconds, time.monotonic() + 2 * HANGS
+        while True:
             for _, action, table in mine:
-                if over.is_set() or time.monotonic() > until:
+                now = time.monotonic()
+                if over.is_set() or (now > least and (now > most or enough())):
                     return
                 others.try_to(action, who, table)
 
@@ -375,7 +378,7 @@ def live(pipeline: Pipeline, steps: list[tuple[str, str, str]], others: Others, 
             thread.join()
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=HANGS)
     return process.returncode, said
 
 
@@ -387,17 +390,23 @@ def beside_a_live_run(folder: Path, spark: Spark) -> None:
     pipeline.run()
     steps = [(who, action, table) for table in FOREIGN for who, action in
              (("spark", "append"), ("delta-rs", "append"), ("spark", "optimize"))]
-    code, said = live(pipeline, steps, others, 30)
+
+    def counts() -> dict[str, int]:
+        return {table: DeltaTable(str(pipeline.path(table))).version() for table in FOREIGN}
+
+    def wrote() -> dict[str, int]:
+        keys = [key for keys in pipeline.foreign.values() for key in keys]
+        return {who: sum(who in key for key in keys) for who in ("spark", "delta-rs")}
+
+    code, said = live(pipeline, steps, others, 20,
+                      lambda: min(wrote().values()) > 2 and min(counts().values()) > 20)
     assert code == 0, said
     pipeline.run()
     expected = Oracle().tables(pipeline.events)
     pipeline.must_hold(expected, by_deltalake, "deltalake")
     pipeline.must_hold(expected, lambda path, columns: by_spark(spark, path, columns), "Spark")
-    counts = {table: DeltaTable(str(pipeline.path(table))).version() for table in FOREIGN}
-    keys = [key for keys in pipeline.foreign.values() for key in keys]
-    wrote = {who: sum(who in key for key in keys) for who in ("spark", "delta-rs")}
-    print(f"# versions {counts}; rows of others {wrote}; {len(others.lost_races)} races lost by them")
-    assert min(wrote.values()) >= 1 and min(counts.values()) > 10, (wrote, counts, others.lost_races[:3])
+    print(f"# versions {counts()}; rows of others {wrote()}; {len(others.lost_races)} races lost by them")
+    assert min(wrote().values()) >= 1 and min(counts().values()) > 10, (wrote(), counts(), others.lost_races[:3])
 
 
 def vacuum_beside_a_live_run(folder: Path, spark: Spark) -> None:
@@ -409,7 +418,7 @@ def vacuum_beside_a_live_run(folder: Path, spark: Spark) -> None:
     pipeline.run()
     steps = [(who, action, table) for table in FOREIGN for who in ("spark", "delta-rs")
              for action in ("append", "vacuum", "optimize", "vacuum")]
-    code, said = live(pipeline, steps, others, 20)
+    code, said = live(pipeline, steps, others, 15)
     if not code:
         done = pipeline.run(check=None)
         code, said = done.returncode, done.stderr
@@ -427,7 +436,7 @@ def main() -> None:
     with Spark(suite.folder) as spark:
         for case in (everyone_reads_the_same, others_write_between_our_commits, a_restore_stops_the_run,
                      beside_a_live_run, vacuum_beside_a_live_run):
-            suite.run(case, spark, limit=400)
+            suite.run(case, spark)
     suite.end()
 
 
