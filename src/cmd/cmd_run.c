@@ -71,14 +71,16 @@ static void put_line(struct status_line *s, const struct engine_progress *p, str
     put_rules(out, &p->manifest->total);
     buf_printf(out, ", late %s, duplicate %s, state %s", cmd_count(p->late, a), cmd_count(p->duplicate, b),
                cmd_bytes(p->state_bytes, c));
-    if (p->trouble)
-        buf_printf(out, " | trying again: %s", p->trouble);
 }
 
 static void draw(struct status_line *s, const struct engine_progress *p)
 {
     AUTO(buf) line = BUF(KIB(8));
+    if (p->trouble && s->terminal) /* ahead: the line is cut where the terminal ends */
+        buf_printf(&line, "trying again: %s | ", p->trouble);
     put_line(s, p, &line);
+    if (p->trouble && !s->terminal)
+        buf_printf(&line, " | trying again: %s", p->trouble);
     if (s->terminal) {
         fprintf(stderr, "\r\033[K%.*s", (int)MIN(line.len, (size_t)cmd_terminal_width() - 1), line.data);
         s->drawn = true;

@@ -100,22 +100,33 @@ static void print_sources(const json_t *sources)
     }
 }
 
+static void print_rates(const json_t *q)
+{
+    char input[16], work[16];
+    if (number_of(q, "batch_duration_us") == 0)
+        printf("; no epoch yet in this run");
+    else
+        printf("; in %s rows/s, able to %s rows/s, last epoch %.1f ms",
+               cmd_count((uint64_t)number_of(q, "input_rows_per_second"), input),
+               cmd_count((uint64_t)number_of(q, "processed_rows_per_second"), work),
+               (double)number_of(q, "batch_duration_us") / 1e3);
+}
+
 /* One line an INSERT; rates only of a process that runs. */
 static void print_queries(const json_t *queries)
 {
     size_t i;
     json_t *q;
     json_array_foreach(queries, i, q) {
-        char rows[16], input[16], work[16], lag[16];
+        char rows[16], lag[16];
         printf("query %s: %s, %s rows to the sink", text_of(q, "name", "?"), text_of(q, "state", "?"),
                cmd_count((uint64_t)number_of(q, "rows"), rows));
-        if (text_of(q, "trigger", NULL))
-            printf(", published %s; in %s rows/s, able to %s rows/s, last epoch %.1f ms, %s (lag %s)",
-                   text_of(q, "trigger", "?"), cmd_count((uint64_t)number_of(q, "input_rows_per_second"), input),
-                   cmd_count((uint64_t)number_of(q, "processed_rows_per_second"), work),
-                   (double)number_of(q, "batch_duration_us") / 1e3,
-                   json_is_true(json_object_get(q, "data_available")) ? "data waits" : "no data waits",
+        if (text_of(q, "trigger", NULL)) {
+            printf(", published %s", text_of(q, "trigger", "?"));
+            print_rates(q);
+            printf(", %s (lag %s)", json_is_true(json_object_get(q, "data_available")) ? "data waits" : "no data waits",
                    cmd_count((uint64_t)number_of(q, "lag"), lag));
+        }
         printf("\n  id %s\n", text_of(q, "id", "?"));
     }
 }
