@@ -652,8 +652,9 @@ bool inputs_caught_up(struct inputs *all)
             struct input_split *s = &in->splits[k];
             if (s->finished)
                 continue;
-            if (s->target < 0)
-                s->target = in->source->ops->end_position(in->source, k);
+            int64_t end = s->target < 0 ? in->source->ops->end_position(in->source, k) : -1;
+            if (end >= s->position) /* behind it: not the split that was read; its source will say so */
+                s->target = end;
             all_there &= s->target >= 0 && (s->position >= s->target || s->target == 0);
         }
     }

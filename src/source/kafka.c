@@ -223,9 +223,23 @@ static void fill_rows(struct kafka_rows *r, bool with_headers)
     }
 }
 
+/* The log ends before the position: its offsets are those of other messages now. */
+static bool is_past_the_end(struct kafka_source *k, uint32_t split)
+{
+    int64_t low, high;
+    return kafka_consumer_watermarks(k->consumer, split, &low, &high) &&
+           kafka_consumer_position(k->consumer, split) > high;
+}
+
 /* The position has left the log: messages are gone that we never saw. */
 static enum status lost_offsets(struct kafka_source *k, uint32_t split, struct error *err)
 {
+    if (is_past_the_end(k, split)) {
+        err->code = ERR_SOURCE;
+        err->retriable = false;
+        return error_hint(err, "the topic was made anew, or this is another cluster: read it with a new state and new "
+                               "tables");
+    }
     if (k->lost_is_error) {
         err->code = ERR_SOURCE;
         err->retriable = false;

@@ -172,6 +172,32 @@ def lost_offsets(folder: Path, kafka: Kafka) -> None:
     assert [offset for _, offset in sorted(goes_on.offsets())] == [*range(40), *range(70, 100)]
 
 
+def a_topic_made_anew(folder: Path, kafka: Kafka) -> None:
+    """Its offsets are those of other messages: that is no end that was reached, and nothing to go on from."""
+    def made() -> bool:
+        try:
+            kafka.create_topic("anew", 1)
+        except RuntimeError:  # the old one is still going
+            return False
+        return True
+
+    assert made()
+    kafka.write("anew", numbers(1, 40))
+    pipelines = []
+    for name, options in (("stop", {}), ("go", {"on_lost_offsets": "earliest"})):
+        (folder / name).mkdir()
+        pipelines.append(Pipeline(folder / name, kafka, "anew", **options))
+        pipelines[-1].catch_up()
+    kafka.admin().delete_topic("anew")
+    until(made)
+    kafka.write("anew", numbers(1, 10))
+    for pipeline in pipelines:
+        refused = pipeline.catch_up(check=4)
+        for words in ("offset 40 is past the end, which is at 10", "made anew", "a new state"):
+            assert words in refused.stderr, refused.stderr
+        assert len(pipeline.offsets()) == 40
+
+
 def generated_events_arrive(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("transactions", 2)
     suite.command([BOURN, "generate", "--rate", 0, "--rows", 20000, "--to", f"kafka:{kafka.plain}/transactions"])
@@ -328,7 +354,7 @@ def partitions_too_far_ahead_wait(folder: Path, kafka: Kafka) -> None:
 
 with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
-                 empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets,
+                 empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets, a_topic_made_anew,
                  generated_events_arrive, generated_events_have_key_and_time, key_and_headers,
                  partitions_too_far_ahead_wait, transactions, missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
