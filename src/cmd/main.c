@@ -1,9 +1,11 @@
 /* bourn: streams of events into trustworthy tables. This file is the table of contents of the command line. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/options.h"
+#include "base/os.h"
 #include "cmd/cmd.h"
 
 static const struct verb {
@@ -122,10 +124,23 @@ static bool ends_in_sql(const char *name)
     return n > 4 && !strcmp(name + n - 4, ".sql");
 }
 
-int main(int argc, char **argv)
+/* Did what was printed get anywhere? A reader of a pipe that has seen enough is no failure. */
+static int end_output(int code)
 {
-    signal(SIGPIPE, SIG_IGN);
-    mem_keep_large_blocks();
+    bool failed = ferror(stdout);
+    errno = 0;
+    failed |= fflush(stdout) != 0;
+    int cause = errno;
+    struct os_stat to;
+    struct error err;
+    if (code || !failed || cause == EPIPE || (os_stat("/dev/fd/1", &to, &err) == OK && to.pipe))
+        return code;
+    (void)error_errno(&err, cause ? cause : EIO, "cannot write the output");
+    return cmd_fail(&err);
+}
+
+static int run_verb(int argc, char **argv)
+{
     if (argc < 2) {
         print_overview(stderr);
         return 2;
@@ -151,4 +166,11 @@ int main(int argc, char **argv)
         return cmd_run(argc, argv);
     }
     return unknown_verb(verb);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    mem_keep_large_blocks();
+    return end_output(run_verb(argc, argv));
 }

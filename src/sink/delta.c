@@ -104,7 +104,7 @@ static enum status look(struct delta_sink *s, bool *ret_replan, struct error *er
     if (delta_refresh(s->table, &changes, err) != OK) {
         delta_close(s->table);
         s->table = NULL;
-        return FAILED;
+        return err->code == ERR_STATE ? rows_are_gone(s, err) : FAILED; /* its log is gone, in full or in part */
     }
     if (changes.recreated) {
         (void)error_set(err, ERR_STATE, "%s was replaced by another table while bourn wrote to it", s->place);

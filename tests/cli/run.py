@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -113,6 +114,22 @@ def a_broken_pipe(folder: Path) -> None:
     done = subprocess.run(f"'{BOURN}' cat --json e.ndjson | head -1", shell=True, cwd=folder, capture_output=True,
                           text=True)
     assert json.loads(done.stdout)["event_id"] and done.stderr == "", done
+
+
+def output_that_gets_nowhere(folder: Path) -> None:
+    """A file on a full disk is cut in silence, and its reader none the wiser; the end of a pipe is."""
+    finished_run(folder)
+    select = "SELECT * FROM user_metrics"
+    for words in (["query", *PIPELINE, "-e", select], ["query", "--csv", *PIPELINE, "-e", select], ["status"], ["why"],
+                  ["check", *PIPELINE], ["verify", *PIPELINE], ["connectors"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(w) for w in (BOURN, *words)], cwd=folder, env=environment(folder), stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        assert done.returncode in (4, 7) and "cannot write the output" in done.stderr, (words, done)
+        command = "set -o pipefail; " + shlex.join(str(w) for w in (BOURN, *words)) + " | head -c 1"
+        done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment(folder), capture_output=True,
+                              text=True)
+        assert done.returncode == 0 and done.stderr == "", (words, done)
 
 
 def explain_keeps_secrets(folder: Path) -> None:
@@ -597,10 +614,10 @@ def a_full_disk_and_then_room(folder: Path) -> None:
 
 
 for case in (help_and_version, mistyped_words, missing_empty_and_compressed_files, places_of_errors, a_broken_pipe,
-             explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
-             interrupted_at_once, a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
-             the_last_line_is_of_the_whole_run, a_tampered_table_fails, a_tampered_log_fails,
-             the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
+             output_that_gets_nowhere, explain_keeps_secrets, a_run_and_its_repetition, system_relations,
+             a_second_run_beside_a_live_one, interrupted_at_once, a_clean_stop_publishes, odd_environments,
+             one_plain_line_a_second_without_a_terminal, the_last_line_is_of_the_whole_run, a_tampered_table_fails,
+             a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
              tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,
              splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
