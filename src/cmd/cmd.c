@@ -121,6 +121,8 @@ int cmd_flags(int argc, char **argv, const struct cmd_flag *flags, size_t nflags
         if (!equals && i + 1 == argc)
             return cmd_usage(verb, "--%s needs a value", f->name), -1;
         *f->value = equals ? equals + 1 : argv[++i];
+        if (!**f->value)
+            return cmd_usage(verb, "--%s has an empty value: is a variable not set?", f->name), -1;
     }
     return plain;
 }

@@ -218,14 +218,19 @@ static const char *nearest_function(const char *name)
 }
 
 /* What the name was meant to be, or which arguments it would take. */
-static void hint_function(const char *name, struct error *err)
+static void hint_function(const char *name, uint32_t nargs, struct error *err)
 {
+    enum { LISTED_BYTES = 150 };
     const struct function *f;
     const char *nearest;
-    AUTO(buf) known = BUF(200);
+    AUTO(buf) known = BUF(290);
     for (size_t i = 0; (f = function_at(i)); i++) {
         if (strcmp(f->name, name) != 0)
             continue;
+        if (known.len > LISTED_BYTES) {
+            buf_puts(&known, "; ...");
+            break;
+        }
         buf_puts(&known, known.len ? "; (" : "it takes (");
         for (uint32_t k = 0; k < f->nargs; k++)
             buf_printf(&known, "%s%s", k ? ", " : "", function_arg_name(f->args[k]));
@@ -233,6 +238,8 @@ static void hint_function(const char *name, struct error *err)
     }
     if (is_unrepeatable(name))
         (void)error_hint(err, "a repeated epoch must give the same rows: use now(), or a key that the event carries");
+    else if (known.len && is_operator(name) && nargs == 2)
+        (void)error_hint(err, "cast one side, x::type, so that both are of types that go together");
     else if (known.len)
         (void)error_hint(err, "%s", buf_cstr(&known));
     else if (!is_operator(name) && (nearest = nearest_function(name)))
@@ -256,7 +263,7 @@ static enum status complain(const char *name, const struct candidates *c, struct
         return error_hint(err, "add explicit type casts to choose one");
     }
     (void)error_set(err, ERR_SQL, "%s %s does not exist", kind, buf_cstr(&what));
-    hint_function(name, err);
+    hint_function(name, nargs, err);
     return FAILED;
 }
 

@@ -69,6 +69,7 @@ def mistyped_words(folder: Path) -> None:
     assert "needs a value" in bourn(folder, "run", "--state", check=2).stderr
     assert "usage: bourn run" in bourn(folder, "run", check=2).stderr
     assert "wants seconds" in bourn(folder, "run", "--for", "soon", "x.sql", check=2).stderr
+    assert "empty value" in bourn(folder, "run", "--state", "", "x.sql", check=2).stderr  # not a state in the folder /
     done = bourn(folder, "connectors", "kafkka", check=2)
     assert 'no connector or format "kafkka"' in done.stderr and not done.stdout, done
     (folder / "words.sql").write_text("INSRET INTO x SELECT 1;\nCREATE FOREIGN TABLE t (a txet) SERVER console;\n")
