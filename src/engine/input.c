@@ -55,6 +55,8 @@ static enum status add_splits(struct inputs *all, struct input *in, const struct
         }
         if (all->again)
             set_end(all->again, in, split);
+        else if (in->ends_fixed && !p)
+            split->reached = true;
         in->nsplits++;
         if (!os_planted_bug("seek_skipped") || !p)
             s = in->source->ops->seek(in->source, in->nsplits - 1, split->position, err);
@@ -240,7 +242,7 @@ static void note_health(struct input *in)
     in->troubled = false;
 }
 
-/* The batch in which a split that is read again meets the end: rows from there on were not asked for. */
+/* The batch in which a split meets the end: rows from there on were not asked for. */
 static void cut_batch(struct input *in, uint32_t split, struct source_batch *b)
 {
     struct input_split *s = &in->splits[split];
@@ -250,12 +252,14 @@ static void cut_batch(struct input *in, uint32_t split, struct source_batch *b)
     uint32_t rows = 0;
     while (rows < b->rows && b->origin.offset[rows] < s->until)
         rows++;
+    if (rows == b->rows) /* the last one may go on behind the end, as a line does that was not complete */
+        return;
+    b->next_position = b->origin.offset[rows];
     if (rows == 0)
         in->source->ops->release(in->source, b);
     if (b->typed && rows > 0)
         b->typed->rows = b->typed->live = rows;
     b->rows = rows;
-    b->next_position = s->until;
 }
 
 /* Up to n batches of one split with at most `rows` rows. *ret_n 0: nothing there now. */
@@ -385,9 +389,9 @@ static uint64_t share(uint64_t used, int64_t limit, uint32_t left)
 /* A source may know where it stands without a row to show for it: an empty partition has an end, too. */
 static void note_position(struct input *in, uint32_t index)
 {
-    if (!in->source->ops->position)
-        return;
     struct input_split *split = &in->splits[index];
+    if (!in->source->ops->position || split->reached) /* what was polled behind the end is not read */
+        return;
     int64_t position = in->source->ops->position(in->source, index);
     if (position > split->position) {
         in->begun |= split->position == POSITION_START;
@@ -641,22 +645,46 @@ bool inputs_finished(const struct inputs *all)
     return true;
 }
 
-bool inputs_caught_up(struct inputs *all)
+static void fix_end(struct input *in, uint32_t k)
+{
+    const struct source_ops *ops = in->source->ops;
+    struct input_split *s = &in->splits[k];
+    int64_t end = ops->end_position(in->source, k);
+    int64_t readable = ops->readable_end ? ops->readable_end(in->source, k) : end;
+    note_position(in, k); /* where it begins is logged, also of one that is empty and is not polled */
+    if (readable < 0 || end < s->position) /* behind it: not the split that was read; its source will say so */
+        return;
+    s->target = MAX(readable, s->position);
+    if (in->bounded)
+        return;
+    s->until = s->target;
+    s->reached = s->position >= s->until || s->target == 0;
+}
+
+void inputs_fix_ends(struct inputs *all)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct input *in = &all->items[i];
+        for (uint32_t k = 0; k < in->nsplits; k++)
+            if (in->splits[k].target < 0 && !in->splits[k].reached && !in->splits[k].finished)
+                fix_end(in, k);
+        in->ends_fixed = in->nsplits > 0 && !in->bounded;
+    }
+}
+
+static bool has_caught_up(const struct input *in, const struct input_split *s)
+{
+    return s->finished || s->reached || (in->bounded && s->target >= 0 && s->position >= s->target);
+}
+
+bool inputs_caught_up(const struct inputs *all)
 {
     bool all_there = true;
     for (uint32_t i = 0; i < all->count; i++) {
-        struct input *in = &all->items[i];
-        if (in->troubled || in->held || in->nsplits == 0)
-            all_there = false;
-        for (uint32_t k = 0; k < in->nsplits; k++) {
-            struct input_split *s = &in->splits[k];
-            if (s->finished)
-                continue;
-            int64_t end = s->target < 0 ? in->source->ops->end_position(in->source, k) : -1;
-            if (end >= s->position) /* behind it: not the split that was read; its source will say so */
-                s->target = end;
-            all_there &= s->target >= 0 && (s->position >= s->target || s->target == 0);
-        }
+        const struct input *in = &all->items[i];
+        all_there &= !in->held && in->nsplits > 0;
+        for (uint32_t k = 0; k < in->nsplits; k++)
+            all_there &= has_caught_up(in, &in->splits[k]);
     }
     return all_there;
 }

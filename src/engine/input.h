@@ -21,7 +21,7 @@ struct input_split {
     bool paused;                /* too far ahead of the others */
     int64_t quiet_since;        /* monotonic us since when there is nothing to read; 0: there is */
     int64_t advanced_at;        /* monotonic: when max_event moved last */
-    int64_t target;             /* until-caught-up: stop here; -1: not known yet */
+    int64_t target;             /* until-caught-up: the end it had at the start; -1: not known yet */
 };
 
 struct input {
@@ -42,6 +42,7 @@ struct input {
     int64_t since;     /* when the watermark became what it is: an epoch's time; INT64_MIN: not known */
     int64_t last_epoch_us; /* its time, or that of the start */
     bool time_moved;
+    bool ends_fixed; /* until-caught-up: splits that are found from now on are for another run */
     bool begun; /* a start was resolved to a position that is not logged yet */
     /* Trouble: a retriable error keeps the source out of an epoch until then. */
     int64_t retry_at, backoff_us;
@@ -115,7 +116,10 @@ void inputs_advance(struct inputs *in, int64_t watermark_us);
 void inputs_end_epoch(struct inputs *in, int64_t now_us);
 
 bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end */
-bool inputs_caught_up(struct inputs *in);       /* every split has reached the end it had when this was first asked */
+/* For a run until caught up, before each pass: what a split has now, as soon as that is known, is what is read of it.
+ * One that is found later is not read at all; a bounded one, which has an end of its own, is read to that. */
+void inputs_fix_ends(struct inputs *in);
+bool inputs_caught_up(const struct inputs *in); /* every split has reached the end that was fixed */
 /* For the log, without the source's name. */
 struct source_time input_time(const struct input *in);
 /* What the log does not know yet, for a record. Arrays live in the arena given. What has been handed out is known from

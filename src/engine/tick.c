@@ -291,6 +291,8 @@ enum status engine_run(struct engine *e, struct error *err)
     bool ended = false;
     while (!time_is_up(e)) {
         bool worked = false, paused = outbox_is_full(e);
+        if (e->config.until_caught_up)
+            inputs_fix_ends(&e->inputs);
         if (!paused)
             TRY(tick(e, &worked, err));
         if (!paused && inputs_finished(&e->inputs)) {

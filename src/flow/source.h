@@ -56,6 +56,9 @@ struct source_ops {
     int64_t (*position)(struct source *s, uint32_t split);
     /* The end as far as is known now: position one past the last message. -1: not known. */
     int64_t (*end_position)(struct source *s, uint32_t split);
+    /* The end of what can be read now, for a run that goes no further: short of a transaction that is open, or of a
+     * line that is not complete. -1: not known yet. NULL: end_position. */
+    int64_t (*readable_end)(struct source *s, uint32_t split);
     /* The split is finite and position is its true end: nothing will ever follow. */
     bool (*finished)(struct source *s, uint32_t split);
     /* Stop or go on fetching for a split that the engine does not poll for a while. May be NULL. */

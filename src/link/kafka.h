@@ -92,6 +92,9 @@ bool kafka_message_header(const struct kafka_message *m, size_t i, const char **
 
 /* Oldest offset and one past the newest, as last seen (never more than some seconds old). False: not known yet. */
 bool kafka_consumer_watermarks(struct kafka_consumer *c, uint32_t partition, int64_t *ret_low, int64_t *ret_high);
+/* The end as the broker told it when it was asked last: of a reader of what is committed, before a transaction that is
+ * open. -1: not known yet. */
+int64_t kafka_consumer_readable_end(struct kafka_consumer *c, uint32_t partition);
 /* Everything below `offset` is done: committed to the group within a second, for lag tools; failures are ignored. */
 void kafka_consumer_commit(struct kafka_consumer *c, uint32_t partition, int64_t offset);
 

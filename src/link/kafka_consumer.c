@@ -656,6 +656,15 @@ bool kafka_consumer_watermarks(struct kafka_consumer *c, uint32_t partition, int
     return true;
 }
 
+int64_t kafka_consumer_readable_end(struct kafka_consumer *c, uint32_t partition)
+{
+    struct partition *p = partition_of(c, partition);
+    lock(c);
+    int64_t end = p->watermarks_known ? p->high : -1; /* asked for as a reader of what is committed */
+    unlock(c);
+    return end;
+}
+
 void kafka_consumer_commit(struct kafka_consumer *c, uint32_t partition, int64_t offset)
 {
     struct partition *p = partition_of(c, partition);

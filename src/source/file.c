@@ -579,12 +579,13 @@ static void file_release(struct source *s, struct source_batch *batch)
     batch_drop(file_source_of(s), batch->owner);
 }
 
-/* Past empty lines at the end of a pipe. */
+/* Past empty lines at the end of what is followed. */
 static int64_t file_position(struct source *s, uint32_t split)
 {
     struct file_source *f = file_source_of(s);
     struct file_split *sp = &f->splits[split];
-    return f->is_pipe && sp->stream ? (int64_t)position_of(sp, sp->at) : -1;
+    bool moved = sp->stream && (f->is_pipe || sp->at > 0);
+    return f->follow && moved ? (int64_t)position_of(sp, sp->at) : -1;
 }
 
 static int64_t file_end_position(struct source *s, uint32_t split)
@@ -593,6 +594,15 @@ static int64_t file_end_position(struct source *s, uint32_t split)
     if (sp->finished)
         return sp->end;
     return sp->stream ? stream_size(sp->stream) : -1;
+}
+
+/* A line that has no end yet may get one, or never: it is not waited for. */
+static int64_t file_readable_end(struct source *s, uint32_t split)
+{
+    struct file_split *sp = &file_source_of(s)->splits[split];
+    if (sp->finished || !sp->stream)
+        return file_end_position(s, split);
+    return stream_lines_end(sp->stream, position_of(sp, sp->at));
 }
 
 static bool file_finished(struct source *s, uint32_t split)
@@ -642,6 +652,7 @@ static enum status file_open(const struct source_config *config, struct source *
         .release = file_release,
         .position = file_position,
         .end_position = file_end_position,
+        .readable_end = file_readable_end,
         .finished = file_finished,
         .free = file_free,
     };

@@ -134,6 +134,12 @@ static int64_t kafka_end_position(struct source *s, uint32_t split)
     return kafka_consumer_watermarks(kafka_source_of(s)->consumer, split, &low, &high) ? high : -1;
 }
 
+/* Not before it is known where reading begins. */
+static int64_t kafka_readable_end(struct source *s, uint32_t split)
+{
+    return kafka_position(s, split) < 0 ? -1 : kafka_consumer_readable_end(kafka_source_of(s)->consumer, split);
+}
+
 static bool kafka_finished(struct source *s, uint32_t split)
 {
     (void)s;
@@ -425,6 +431,7 @@ static enum status kafka_open(const struct source_config *config, struct source 
         .release = kafka_release,
         .position = kafka_position,
         .end_position = kafka_end_position,
+        .readable_end = kafka_readable_end,
         .finished = kafka_finished,
         .pause = kafka_pause,
         .acknowledge = kafka_acknowledge,

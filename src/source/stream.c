@@ -154,6 +154,26 @@ int64_t stream_size(struct stream *s)
     return (int64_t)MIN(size, s->limit);
 }
 
+int64_t stream_lines_end(struct stream *s, uint64_t from)
+{
+    enum { PIECE = 16 << 10 };
+    char piece[PIECE];
+    struct error ignored;
+    int64_t size = stream_size(s);
+    if (size < 0 || s->pipe || stream_is_compressed(s))
+        return size;
+    for (uint64_t end = (uint64_t)size; end > from;) {
+        size_t n = (size_t)MIN(end - from, (uint64_t)PIECE);
+        if (os_file_pread(s->fd, piece, n, end - n, &ignored) != OK)
+            return -1;
+        const char *newline = memrchr(piece, '\n', n);
+        if (newline)
+            return (int64_t)(end - n + (uint64_t)(newline - piece) + 1);
+        end -= n;
+    }
+    return (int64_t)from;
+}
+
 static enum status became_shorter(struct stream *s, uint64_t size, struct error *err)
 {
     (void)error_set(err, ERR_SOURCE, "file %s became shorter while it was read: it has %llu bytes, and %llu were read",

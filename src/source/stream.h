@@ -29,6 +29,9 @@ void stream_limit(struct stream *s, uint64_t size);
 /* Of an uncompressed file its size now, or the limit; of a compressed one, and of a pipe, -1 until it was read to its
  * end. */
 int64_t stream_size(struct stream *s);
+/* Behind the last newline there is from `from` on: where its whole lines end; `from`: there is none. Of a compressed
+ * file and of a pipe what stream_size says. -1: not known. */
+int64_t stream_lines_end(struct stream *s, uint64_t from);
 /* Has the last writer closed the pipe? */
 bool stream_pipe_ended(const struct stream *s);
 bool stream_is_compressed(const struct stream *s);

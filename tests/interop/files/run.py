@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -147,6 +148,44 @@ def followed_as_it_grows(folder: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=HANGS) == 0, process.stderr.read()
     pipeline.must_hold(1000)
+
+
+def caught_up_is_what_was_there(folder: Path) -> None:
+    """Of a file that is written without a pause what it had at the start; a line without its end is not waited for."""
+    source, done = folder / "busy.ndjson", threading.Event()
+    source.write_text("")
+    pipeline = Pipeline(folder, source, epoch_rows=500, follow="true")
+    pipeline.run()
+    assert pipeline.rows() == []
+    source.write_text(text_of(0, 30_000) + line(30_000)[:5])
+
+    def write() -> None:
+        with open(source, "a") as file:
+            file.write(line(30_000)[5:])
+            for n in range(30_001, 400_000):
+                file.write(line(n))
+                file.flush()
+                if n % 20 == 0 and done.wait(0.001):
+                    return
+
+    pipeline.run()
+    assert pipeline.rows() == list(range(30_000))
+    writer = threading.Thread(target=write)
+    writer.start()
+    for _ in range(3):
+        least = source.read_bytes().count(b"\n")
+        process = subprocess.Popen([*pipeline.words(), "--until-caught-up"], env=pipeline.environment, text=True,
+                                   preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        said = process.communicate(timeout=100)[1]
+        assert process.returncode == 0, said
+        assert pipeline.rows() == list(range(len(pipeline.rows()))) and len(pipeline.rows()) >= least
+    done.set()
+    writer.join()
+    with open(source, "a") as file:
+        file.write("\n\n\n")
+    pipeline.run()
+    pipeline.must_hold(source.read_bytes().count(b"\n") - 3)
+    pipeline.run()
 
 
 def new_files_are_found(folder: Path) -> None:
@@ -369,7 +408,8 @@ def an_output_changed_by_others_is_refused(folder: Path) -> None:
     pipeline.must_hold(10)
 
 
-for test in (plain_and_compressed, a_folder_of_files, csv_with_a_heading, followed_as_it_grows, new_files_are_found,
+for test in (plain_and_compressed, a_folder_of_files, csv_with_a_heading, followed_as_it_grows,
+             caught_up_is_what_was_there, new_files_are_found,
              killed_while_a_file_grows, killed_before_every_call, planted_bugs_are_caught,
              wrong_inputs_say_what_is_wrong, standard_input_is_a_stream, a_named_pipe_has_many_writers,
              killed_behind_a_pipe, pipes_that_cannot_be_read_say_so, an_empty_file_has_no_rows,

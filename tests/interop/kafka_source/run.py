@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -76,6 +77,10 @@ class Pipeline:
         found = self.offsets()
         assert len(found) == len(set(found)), "an offset is there twice"
         assert set(found) == {(p, o) for p in range(partitions) for o in range(ends[p])}
+
+
+def written(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0  # also while a line is being written
 
 
 def numbers(first: int, count: int) -> list[str]:
@@ -303,6 +308,105 @@ def transactions(folder: Path, kafka: Kafka) -> None:
         assert [row["n"] for row in pipeline.rows()] == [n for n in range(30) if n % 3]
 
 
+OPEN_WRITER = """
+import java.util.Map;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+class OpenWriter {
+    public static void main(String[] args) throws Exception {
+        Map<String, Object> settings = Map.of("bootstrap.servers", args[0], "transactional.id", "left-open",
+                                              "transaction.timeout.ms", "600000");
+        try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
+            producer.initTransactions();
+            for (int part = 0; part < 2; part++) {
+                producer.beginTransaction();
+                for (int n = 0; n < 10; n++)
+                    producer.send(new ProducerRecord<>(args[1], "{\\"n\\":" + (part * 10 + n) + "}"));
+                producer.flush();
+                if (part == 1) {
+                    System.out.println("open");
+                    System.in.read();
+                }
+                producer.commitTransaction();
+            }
+        }
+    }
+}
+"""
+
+
+def an_open_transaction_is_not_waited_for(folder: Path, kafka: Kafka) -> None:
+    kafka.create_topic("open-transaction", 1)
+    (folder / "OpenWriter.java").write_text(OPEN_WRITER)
+    writer = subprocess.Popen([str(word) for word in (*kafka._java(), folder / "OpenWriter.java", kafka.plain,
+                                                      "open-transaction")], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    assert writer.stdout.readline() == "open\n"
+    pipeline = Pipeline(folder, kafka, "open-transaction")
+    for _ in range(2):
+        pipeline.catch_up()
+        assert [row["n"] for row in pipeline.rows()] == list(range(10))
+    writer.communicate("\n", timeout=HANGS)
+    assert writer.returncode == 0
+    pipeline.catch_up()
+    assert [row["n"] for row in pipeline.rows()] == list(range(20))
+
+
+class Busy:
+    """A producer that does not pause until it is left."""
+
+    def __init__(self, kafka: Kafka, topic: str):
+        self.process = subprocess.Popen([str(kafka_tool()), "write", topic, "120", f"bootstrap.servers={kafka.plain}",
+                                         "sticky.partitioning.linger.ms=0"], stdin=subprocess.PIPE, text=True,
+                                        stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._write)
+
+    def _write(self) -> None:
+        while not self.done.wait(0.001):
+            self.process.stdin.write('{"n":1}\n' * 30)
+            self.process.stdin.flush()
+
+    def __enter__(self) -> "Busy":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.done.set()
+        self.thread.join()
+        self.process.stdin.close()
+        assert self.process.wait(HANGS) == 0
+
+
+def a_producer_that_goes_on_is_not_followed(folder: Path, kafka: Kafka) -> None:
+    """The ends are those of the beginning: what is written while the run is halted in its middle is not of it."""
+    kafka.create_topic("busy", 3)
+    kafka.write("busy", numbers(1, 50_000))
+    pipeline = Pipeline(folder, kafka, "busy")
+    pipeline.file.write_text("SET bourn.epoch_rows = 500;\n" + pipeline.file.read_text())
+    with Busy(kafka, "busy"):
+        for part in range(3):
+            before, had = kafka.admin().end_offsets("busy", 3), len(pipeline.offsets())
+            process = subprocess.Popen(pipeline.words("--until-caught-up"), env=pipeline.environment, text=True,
+                                       preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            until(lambda: process.poll() is not None or written(folder / "rows.ndjson") > had)
+            process.send_signal(signal.SIGSTOP)
+            kafka.write("busy", [f'{{"n":{1_000_000 + part}}}'] * 300)
+            process.send_signal(signal.SIGCONT)
+            said = process.communicate(timeout=100)[1]
+            assert process.returncode == 0, said
+            found = pipeline.offsets()
+            assert {(p, o) for p in range(3) for o in range(before[p])} <= set(found)
+            assert 1_000_000 + part not in {row["n"] for row in pipeline.rows()}
+    process = pipeline.start()  # and killed in the middle of the next
+    time.sleep(suite.random.random() * 0.3)
+    process.kill()
+    process.wait()
+    pipeline.catch_up()
+    pipeline.check_each_once(kafka, "busy", 3)
+
+
 def missing_topic_is_told(folder: Path, kafka: Kafka) -> None:
     process = Pipeline(folder, kafka, "no-such-topic").start()
     line = process.stderr.readline()
@@ -356,6 +460,7 @@ with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
                  empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets, a_topic_made_anew,
                  generated_events_arrive, generated_events_have_key_and_time, key_and_headers,
-                 partitions_too_far_ahead_wait, transactions, missing_topic_is_told, event_hubs_by_connection_string):
+                 partitions_too_far_ahead_wait, transactions, an_open_transaction_is_not_waited_for,
+                 a_producer_that_goes_on_is_not_followed, missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
 suite.end()
