@@ -17,8 +17,7 @@ struct node {
     struct op_time time;          /* of this epoch: the least of the inputs' */
     uint32_t slowest;             /* the source by which it is that; UINT32_MAX: no source */
     struct step_counts *counts;   /* per worker */
-    struct parked *parked;        /* OP_EXCHANGE: per slot; batch NULL: none */
-    uint32_t nparked;             /* 0 or more: somebody waits */
+    struct parked **parked;       /* OP_EXCHANGE: per slot a list, in the slot's arena */
 };
 
 struct slot {
@@ -200,6 +199,15 @@ static void deliver_on(struct graph *g, struct node *n, uint32_t worker, uint32_
         deliver(g, &n->consumers[i], worker, slot, a, b);
 }
 
+/* A slot's batch may come twice: by two ways that were one, and are one again (UNION ALL). */
+static void park(struct node *n, uint32_t slot, struct arena *a, struct parked p)
+{
+    struct parked **at = &n->parked[slot];
+    while (*at)
+        at = &(*at)->next;
+    *at = arena_dup(a, &p, sizeof p);
+}
+
 static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uint32_t slot, struct arena *a,
                     struct batch *b)
 {
@@ -220,7 +228,7 @@ static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uin
         void *prepared = NULL;
         n->op->ops->push(n->op, &c, b, &out, &prepared);
         if (n->op->ops->shape == OP_EXCHANGE)
-            n->parked[slot] = (struct parked){out, prepared};
+            park(n, slot, a, (struct parked){out, prepared, NULL});
         else
             deliver_on(g, n, worker, slot, a, out);
     }
@@ -246,15 +254,15 @@ static void resolve_task(void *arg, uint32_t worker, uint32_t task)
 static void finish_task(void *arg, uint32_t worker, uint32_t slot)
 {
     struct exchange *x = arg;
-    struct parked mine = x->n->parked[slot];
-    if (!mine.batch)
-        return;
-    x->n->parked[slot].batch = NULL;
+    struct parked *mine = x->n->parked[slot];
+    x->n->parked[slot] = NULL;
     struct arena *a = &x->g->slots[slot].arena;
     struct op_context c = context(x->g, x->n, worker, a);
-    struct batch *out = NULL;
-    x->n->op->ops->finish(x->n->op, &c, &mine, &out);
-    deliver_on(x->g, x->n, worker, slot, a, out);
+    for (; mine; mine = mine->next) {
+        struct batch *out = NULL;
+        x->n->op->ops->finish(x->n->op, &c, mine, &out);
+        deliver_on(x->g, x->n, worker, slot, a, out);
+    }
 }
 
 /* Nodes are in topological order, so one pass reaches every batch that parks again further down. */
@@ -265,12 +273,16 @@ static void run_exchanges(struct graph *g)
         if (!n->op || n->op->ops->shape != OP_EXCHANGE)
             continue;
         struct exchange x = {.g = g, .n = n};
-        x.waiting = arena_array(&g->slots[0].arena, g->nslots, sizeof *x.waiting);
         for (uint32_t s = 0; s < g->nslots; s++)
-            if (n->parked[s].batch)
-                x.waiting[x.nwaiting++] = n->parked[s];
+            for (const struct parked *p = n->parked[s]; p; p = p->next)
+                x.nwaiting++;
         if (x.nwaiting == 0)
             continue;
+        x.waiting = arena_array(&g->slots[0].arena, x.nwaiting, sizeof *x.waiting);
+        x.nwaiting = 0;
+        for (uint32_t s = 0; s < g->nslots; s++)
+            for (const struct parked *p = n->parked[s]; p; p = p->next)
+                x.waiting[x.nwaiting++] = *p;
         pool_run(g->config.pool, op_parts(g->nworkers), resolve_task, &x);
         pool_run(g->config.pool, g->nslots, finish_task, &x);
     }

@@ -59,7 +59,8 @@ static inline uint32_t op_part(unsigned shard, uint32_t parts) { return shard * 
 /* A batch that waits in an OP_EXCHANGE operator. */
 struct parked {
     struct batch *batch;
-    void *prepared; /* the operator's, in the context's arena */
+    void *prepared;      /* the operator's, in the context's arena */
+    struct parked *next; /* the engine's */
 };
 
 /* The event time at which what is open longest closes; INT64_MAX: nothing is open. */

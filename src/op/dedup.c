@@ -31,15 +31,15 @@ struct prepared {
     uint32_t *ends;       /* per part: where its rows end */
 };
 
-/* A single text or uuid column is hashed as it lies; anything else, and NULL, by its canonical bytes under another
- * seed. */
+/* A single text, bytea or uuid is hashed as it lies; anything else, and NULL, by its canonical bytes under another seed:
+ * of a jsonb, 1.0 and 1.00 are one. */
 static struct hash128 id_of(const struct dedup *d, struct buf *scratch, const struct batch *b, uint32_t row)
 {
     const struct column *first = &b->cols[d->key[0]];
     if (d->nkey == 1 && !column_is_null(first, row)) {
         if (first->type.id == TYPE_UUID)
             return hash128((const char *)first->data + 16 * (size_t)row, 16, d->seed);
-        if (type_is_view(first->type) && first->type.id != TYPE_ARRAY)
+        if (first->type.id == TYPE_TEXT || first->type.id == TYPE_BYTEA)
             return hash128(view_data(column_view(first, row)), column_view(first, row)->len, d->seed);
     }
     buf_clear(scratch);

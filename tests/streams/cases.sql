@@ -305,3 +305,6 @@ SELECT sum(n) / 1000, k FROM a GROUP BY k UNION ALL SELECT count(*) + 1000000, -
 
 -- case keyed by a partition that a view computes: k int, place text, id int, PRIMARY KEY (k, place)
 SELECT k, place, id FROM (SELECT *, row_number() OVER (PARTITION BY k, place ORDER BY ts DESC, id) AS r FROM (SELECT k, CASE WHEN v > 2 THEN 'far' ELSE 'near' END AS place, ts, id FROM a WHERE k IS NOT NULL) x) y WHERE r = 1;
+
+-- case first of each jsonb, however its numbers are written: n bigint, c bigint
+SELECT count(*), count(DISTINCT d) FROM (SELECT DISTINCT ON (d) d FROM (SELECT ('{"x": ' || id || '.0}')::jsonb AS d, ts FROM a UNION ALL SELECT ('{"x": ' || id || '.00}')::jsonb, ts FROM a) x) y;
