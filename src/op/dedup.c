@@ -31,8 +31,8 @@ struct prepared {
     uint32_t *ends;       /* per part: where its rows end */
 };
 
-/* A single text, bytea or uuid is hashed as it lies; anything else, and NULL, by its canonical bytes under another seed:
- * of a jsonb, 1.0 and 1.00 are one. */
+/* A single text, bytea or uuid is hashed as it lies; anything else, and NULL, by its canonical bytes under another
+ * seed: of a jsonb, 1.0 and 1.00 are one. */
 static struct hash128 id_of(const struct dedup *d, struct buf *scratch, const struct batch *b, uint32_t row)
 {
     const struct column *first = &b->cols[d->key[0]];
