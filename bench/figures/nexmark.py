@@ -1,8 +1,8 @@
-"""Nexmark: q0 to q22 by bourn with two workers, and by Apache Flink SQL with parallelism 2, on the same events.
+"""Nexmark: q0 to q22 by bourn with two workers, by Apache Flink SQL with parallelism 2, and by Spark Structured Streaming.
 
-Flink runs every query twice in one JVM; counted is the second job alone, without the start of anything, with its
-result thrown away, state on the heap and no checkpoints. bourn is counted whole: process start, durable epochs, results
-written. Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn reads the events from a Kafka on the same
+The same events for all. Flink and Spark run every query twice in one JVM; counted is the second job alone, without the
+start of anything, with its result thrown away; Flink keeps its state on the heap and makes no checkpoints, Spark takes
+all events in one batch. bourn is counted whole: process start, durable epochs, results written. Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn reads the events from a Kafka on the same
 cores as well. What bourn's steps hold is asked of a run that is not timed.
 """
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .measure import BOURN, TOP, Machine, environment, run
 from .results import Results
 from .throughput import fresh
 
-from harness.children import die_with_parent  # noqa: E402
-from harness.downloads import jars  # noqa: E402
+from harness.children import adopt_orphans, die_with_parent, end_all  # noqa: E402
+from harness.downloads import jars, venv  # noqa: E402
 from servers.kafka import Kafka  # noqa: E402
 
 EXAMPLE, FLINK = TOP / "examples/nexmark", TOP / "bench/flink"
@@ -83,6 +83,23 @@ def flink(folder: Path, classpath: str, query: str) -> dict:
     return lines[0]
 
 
+def spark(folder: Path, query: str) -> dict:
+    """What bench/spark/nexmark.py prints of it."""
+    python = venv()
+    adopt_orphans()  # the JVM outlives the Python that started it
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        words = [python, TOP / "bench/spark/nexmark.py", f"local[{WORKERS}]", TOP / "bench/spark/nexmark.sql",
+                 events(WARM), events(rows()), scratch, query]
+        env = environment(folder, TZ="UTC", SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=str(python))
+        done = subprocess.run([str(word) for word in words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, preexec_fn=die_with_parent)
+        end_all()
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or len(lines) != 1:
+        raise SystemExit(f"Spark ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    return lines[0]
+
+
 def bourn(folder: Path, query: str) -> dict:
     """Its speed and memory, or why it refuses the query."""
     fresh(folder)
@@ -135,14 +152,15 @@ def figures(folder: Path, results: Results, query: str) -> None:
     values = bourn(folder, query)
     if os.environ.get("NEXMARK_KAFKA") and "bourn_per_core" in values:
         values |= from_kafka(folder, query)
+    classpath = compile_driver(folder)
     machine = Machine()
-    theirs = flink(folder, compile_driver(folder), query)
+    for peer, theirs in (("flink", flink(folder, classpath, query)), ("spark", spark(folder, query))):
+        if "ms" not in theirs:
+            values[f"{peer}_error"] = theirs["error"]
+            continue
+        values[f"{peer}_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
+        if "bourn_per_core" in values:
+            values[f"times_{peer}"] = values["bourn_per_core"] / values[f"{peer}_per_core"]
     others = max(machine.others(), values.pop("others", 0))
-    if "ms" in theirs:
-        values["flink_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
-    else:
-        values["flink_error"] = theirs["error"]
-    if "bourn_per_core" in values and "flink_per_core" in values:
-        values["ratio"] = values["bourn_per_core"] / values["flink_per_core"]
     results.add("nexmark", query, **values, events=rows(), others=others,
                 command=f"Q={query[1:]} bench/run nexmark")

@@ -8,6 +8,7 @@ TITLES = {
     "latency": "Latency", "keys": "Keys",
     "nexmark": "Nexmark",
 }
+PEERS = ("flink", "spark")  # of Nexmark
 AIMS = {
     "bourn, one core": "2 M, then 4 M",
     "bourn, one core, keys shuffled and escapes": "half of the plain events",
@@ -56,27 +57,35 @@ def row(line: dict) -> str:
 
 def nexmark_row(line: dict) -> str:
     """A query: both speeds per core, how many times faster, what it needed."""
-    ours = speed(line["bourn_per_core"]) if "bourn_per_core" in line else line.get("bourn_error", "")
-    theirs = speed(line["flink_per_core"]) if "flink_per_core" in line else line.get("flink_error", "")
-    ratio = f"{line['ratio']:.1f} x" if "ratio" in line else ""
-    memory = f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else ""
-    a_key = f"{line['state_bytes_per_key']:.0f} B" if "state_bytes_per_key" in line else ""
-    kafka = speed(line["kafka_per_core"]) if "kafka_per_core" in line else ""
-    return f"| {line['what']} | {ours} | {kafka} | {theirs} | {ratio} | {memory} | {a_key} |\n"
+    cells = [speed(line["bourn_per_core"]) if "bourn_per_core" in line else line.get("bourn_error", ""),
+             speed(line["kafka_per_core"]) if "kafka_per_core" in line else ""]
+    for peer in PEERS:
+        cells += [speed(line[f"{peer}_per_core"]) if f"{peer}_per_core" in line else refusal(line.get(f"{peer}_error", "")),
+                  f"{line[f'times_{peer}']:.1f} x" if f"times_{peer}" in line else ""]
+    cells += [f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else "",
+              f"{line['state_bytes_per_key']:.0f} B" if "state_bytes_per_key" in line else ""]
+    return f"| {line['what']} | {' | '.join(cells)} |\n"
+
+
+def refusal(text: str) -> str:
+    """A peer's own words, as much of them as says why."""
+    words = text.replace("|", "/").split(". ")[0]
+    return f"refused: {words[:140]}" if words else ""
 
 
 def mean_row(lines: list[dict]) -> str:
-    ratios = [line["ratio"] for line in lines if "ratio" in line]
-    if not ratios:
-        return ""
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-    return f"| geometric mean of {len(ratios)} | | | | {mean:.1f} x | | |\n"
+    cells = []
+    for peer in PEERS:
+        ratios = [line[f"times_{peer}"] for line in lines if f"times_{peer}" in line]
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 0
+        cells += [f"{len(ratios)} queries", f"{mean:.1f} x"]
+    return f"| geometric mean | | | {' | '.join(cells)} | | |\n"
 
 
 def heading(bench: str) -> str:
     if bench == "nexmark":
-        return ("| query | bourn, a core | from Kafka | Flink, a core | bourn is faster | its memory | state a key |\n"
-                "|---|---|---|---|---|---|---|\n")
+        return ("| query | bourn, a core | from Kafka | Flink, a core | bourn is | Spark, a core | bourn is | its memory "
+                "| state a key |\n|---|---|---|---|---|---|---|---|---|\n")
     return "| what | figure | aim |\n|---|---|---|\n"
 
 
@@ -102,7 +111,8 @@ def bars_of(lines: list[dict]) -> list[tuple[str, float, bool]]:
             for line in lines if "events_per_s" in line]
     for line in lines:
         rows += [(f"{line['what']}, {name}, a core", line[key], name == "bourn")
-                 for name, key in (("bourn", "bourn_per_core"), ("Flink", "flink_per_core")) if key in line]
+                 for name, key in (("bourn", "bourn_per_core"), ("Flink", "flink_per_core"), ("Spark", "spark_per_core"))
+                 if key in line]
     return rows
 
 

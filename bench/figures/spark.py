@@ -56,7 +56,7 @@ def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
     env |= {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": str(python)}
     adopt_orphans()  # the JVM outlives the Python that started it; its processor time is Spark's, not that of others
     machine = Machine()
-    done = subprocess.run(pinned([python, TOP / "bench/spark_job.py", master, ",".join(map(str, jars("spark"))),
+    done = subprocess.run(pinned([python, TOP / "bench/spark/payments.py", master, ",".join(map(str, jars("spark"))),
                                   batches(), folder / "lake", folder / "state"], cores), cwd=folder, env=env,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
                           preexec_fn=die_with_parent)

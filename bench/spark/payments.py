@@ -1,6 +1,6 @@
 """The payments pipeline as such jobs are written for Spark Structured Streaming.
 
-    spark_job.py MASTER JARS EVENTS_FOLDER LAKE SCRATCH
+    payments.py MASTER JARS EVENTS_FOLDER LAKE SCRATCH
 
 A file of the folder is a batch, in the order of their times. Prints the progress of every batch as a line of JSON.
 """
