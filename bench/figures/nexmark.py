@@ -1,9 +1,10 @@
-"""Nexmark: q0 to q22 by bourn with two workers, by Apache Flink SQL with parallelism 2, and by Spark Structured Streaming.
+"""Nexmark: q0 to q22 by bourn with two workers, by Flink SQL with parallelism 2, and by Spark Structured Streaming.
 
 The same events for all. Flink and Spark run every query twice in one JVM; counted is the second job alone, without the
-start of anything, with its result thrown away; Flink keeps its state on the heap and makes no checkpoints, Spark takes
-all events in one batch. bourn is counted whole: process start, durable epochs, results written. Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn reads the events from a Kafka on the same
-cores as well. What bourn's steps hold is asked of a run that is not timed.
+start of anything, with its result thrown away. Flink keeps its state on the heap and makes no checkpoints; Spark takes
+all events in one batch. bourn is counted whole: process start, durable epochs, results written. Q=5 or Q="5 7" limits
+it to some queries. NEXMARK_KAFKA=1: bourn reads the events from a Kafka on the same cores as well. What bourn's steps
+hold is asked of a run that is not timed.
 """
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ TITLES = {
     "nexmark": "Nexmark",
 }
 PEERS = ("flink", "spark")  # of Nexmark
+RUNNERS = (("bourn", "bourn_per_core"), ("Flink", "flink_per_core"), ("Spark", "spark_per_core"))
 AIMS = {
     "bourn, one core": "2 M, then 4 M",
     "bourn, one core, keys shuffled and escapes": "half of the plain events",
@@ -60,8 +61,9 @@ def nexmark_row(line: dict) -> str:
     cells = [speed(line["bourn_per_core"]) if "bourn_per_core" in line else line.get("bourn_error", ""),
              speed(line["kafka_per_core"]) if "kafka_per_core" in line else ""]
     for peer in PEERS:
-        cells += [speed(line[f"{peer}_per_core"]) if f"{peer}_per_core" in line else refusal(line.get(f"{peer}_error", "")),
-                  f"{line[f'times_{peer}']:.1f} x" if f"times_{peer}" in line else ""]
+        key, times = f"{peer}_per_core", line.get(f"times_{peer}")
+        cells += [speed(line[key]) if key in line else refusal(line.get(f"{peer}_error", "")),
+                  f"{times:.1f} x" if times else ""]
     cells += [f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else "",
               f"{line['state_bytes_per_key']:.0f} B" if "state_bytes_per_key" in line else ""]
     return f"| {line['what']} | {' | '.join(cells)} |\n"
@@ -84,8 +86,8 @@ def mean_row(lines: list[dict]) -> str:
 
 def heading(bench: str) -> str:
     if bench == "nexmark":
-        return ("| query | bourn, a core | from Kafka | Flink, a core | bourn is | Spark, a core | bourn is | its memory "
-                "| state a key |\n|---|---|---|---|---|---|---|---|---|\n")
+        return ("| query | bourn, a core | from Kafka | Flink, a core | bourn is | Spark, a core | bourn is "
+                "| its memory | state a key |\n|---|---|---|---|---|---|---|---|---|\n")
     return "| what | figure | aim |\n|---|---|---|\n"
 
 
@@ -111,8 +113,7 @@ def bars_of(lines: list[dict]) -> list[tuple[str, float, bool]]:
             for line in lines if "events_per_s" in line]
     for line in lines:
         rows += [(f"{line['what']}, {name}, a core", line[key], name == "bourn")
-                 for name, key in (("bourn", "bourn_per_core"), ("Flink", "flink_per_core"), ("Spark", "spark_per_core"))
-                 if key in line]
+                 for name, key in RUNNERS if key in line]
     return rows
 
 

@@ -1,5 +1,5 @@
-"""Nexmark on Spark Structured Streaming, in one JVM: a query first over a small folder of events, which compiles what is
-hot, then over the real one, all of it one batch: what there is at most for it. Prints a line of JSON: the time of the
+"""Nexmark on Spark Structured Streaming, in one JVM: a query first over a small folder of events, which compiles what
+is hot, then over the real one, all of it in one batch, which suits Spark best. Prints a line of JSON: the time of the
 second, or why there is none.
 
     nexmark.py MASTER QUERIES.sql WARM_FOLDER EVENTS_FOLDER SCRATCH QUERY

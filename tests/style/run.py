@@ -38,6 +38,9 @@ SAMPLES = {
                          "src/base/a.c:2"),
     "machine-paths": ({"docs/a.md": "/var/lib/bourn, ./wo" "rk/x\n"}, {"docs/a.md": "see /ho" "me/me/x\n"},
                       "docs/a.md:1"),
+    "promises-stand": ({"README.md": "we keep\nit\n", "tests/promises.tsv": "a\tREADME.md: keep it\tcli:x\n"},
+                       {"README.md": "we keep\n", "tests/promises.tsv": "# p\na\tREADME.md: keep it\tcli:x\n"},
+                       "tests/promises.tsv:2"),
     "every-source-is-built": ({"src/base/a.c": "\n", "tests/unit/t.c": "\n"} | BUILD,
                               {"tests/unit/a.c": "\n"} | BUILD, "tests/unit/a.c:1"),
 }
