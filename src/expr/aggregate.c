@@ -19,12 +19,26 @@ const struct aggregate *aggregate_at(size_t i)
     return NULL;
 }
 
-const char *aggregate_id(const struct aggregate *g, char out[static 64])
+static const char *put_name(const struct aggregate *g, const char *takes, char out[static 64])
 {
-    const char *takes = g->takes ? g->takes : g->arg == TYPE_UNKNOWN ? "*" : function_arg_name((uint8_t)g->arg);
     snprintf(out, 64, "%s(%s%s)%s", g->name, g->variant == AGGREGATE_DISTINCT ? "DISTINCT " : "", takes,
              g->variant == AGGREGATE_CHANGES ? " of changes" : "");
     return out;
+}
+
+static const char *takes(const struct aggregate *g)
+{
+    return g->takes ? g->takes : g->arg == TYPE_UNKNOWN ? "*" : function_arg_name((uint8_t)g->arg);
+}
+
+const char *aggregate_id(const struct aggregate *g, char out[static 64]) { return put_name(g, takes(g), out); }
+
+const char *aggregate_title(const struct aggregate *g, struct type arg, char out[static 64])
+{
+    char type[40];
+    bool any = strcmp(takes(g), "any") == 0;
+    bool packed = arg.id != TYPE_ARRAY && arg.element != TYPE_UNKNOWN;
+    return put_name(g, any ? type_name(packed ? packed_element(arg) : arg, type) : takes(g), out);
 }
 
 const struct aggregate *aggregate_by_id(const char *id)

@@ -107,3 +107,5 @@ const struct aggregate *aggregate_at(size_t i);
 /* By its position's stable identity, used in state: "sum(numeric)". NULL: none. */
 const struct aggregate *aggregate_by_id(const char *id);
 const char *aggregate_id(const struct aggregate *g, char out[static 64]);
+/* The same for people, of an argument of this type: "array_agg(text)". */
+const char *aggregate_title(const struct aggregate *g, struct type arg, char out[static 64]);

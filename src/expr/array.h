@@ -22,5 +22,8 @@ void elements_add_null(struct elements *e);
 /* They become the lane's array; 54000 if it is too long. */
 void elements_give(struct elements *e, struct call *c, uint32_t row);
 
+/* string_to_array() and string_to_table(). */
+void array_from_string(struct call *c);
+
 /* An argument that is an array, opened in `a`; a NULL one has no elements. */
 struct column arg_array(const struct call *c, uint32_t i, uint32_t row, struct arena *a, uint32_t *ret_n);

@@ -138,6 +138,53 @@ static void kernel_positions(struct call *c)
     }
 }
 
+/* ---- the same value many times ---- */
+
+/* Elements that the array of its dimensions has; -1: the lane has failed. */
+static int64_t filled_length(struct call *c, uint32_t row, struct arena *scratch)
+{
+    uint32_t n;
+    struct column dimensions = arg_array(c, 1, row, scratch, &n);
+    const int32_t *length = dimensions.data;
+    if (arg_is_null(c, 1, row))
+        call_fail(c, row, "22004", "dimension array or low bound array cannot be null");
+    else if (n > 1)
+        call_fail(c, row, "0A000", "arrays of more than one dimension are not supported");
+    else if (n == 1 && column_is_null(&dimensions, 0))
+        call_fail(c, row, "22004", "dimension values cannot be null");
+    else if (n == 1 && *length < 0)
+        call_fail(c, row, "54000", "array size exceeds the maximum allowed (134217727)"); /* as PostgreSQL counts */
+    else if (n == 1 && *length > ARRAY_MAX_BYTES)
+        call_fail(c, row, "54000", "array size exceeds the maximum allowed (%d bytes)", ARRAY_MAX_BYTES);
+    else
+        return n ? *length : 0;
+    return -1;
+}
+
+static void kernel_fill(struct call *c)
+{
+    AUTO(arena) scratch = {0};
+    CALL_ROWS(c, r) {
+        int64_t n = filled_length(c, r, &scratch);
+        struct elements e = elements_of(type_element(c->out->col.type), &scratch);
+        for (int64_t i = 0; i < n; i++)
+            elements_add(&e, &c->args[0].col, r & c->args[0].mask);
+        if (n >= 0)
+            elements_give(&e, c, r);
+        arena_reset(&scratch);
+    }
+}
+
+static enum status bind_fill(struct binding *b, struct error *err)
+{
+    if (b->args[0]->type.id == TYPE_ARRAY) {
+        (void)error_set(err, ERR_UNSUPPORTED, "arrays of more than one dimension are not supported");
+        return error_hint(err, "keep the nested value as jsonb: jsonb_build_array()");
+    }
+    b->result = type_array(b->args[0]->type);
+    return OK;
+}
+
 /* ---- text ---- */
 
 static void put_joined(struct call *c, uint32_t row, const struct column *x, uint32_t n, struct buf *out)
@@ -184,7 +231,7 @@ static size_t part_length(struct slice text, bool by_character, struct slice del
     return at ? (size_t)(at - text.data) : text.len;
 }
 
-static void kernel_from_string(struct call *c)
+void array_from_string(struct call *c)
 {
     AUTO(arena) scratch = {0};
     CALL_ROWS(c, r) {
@@ -231,10 +278,12 @@ const struct function fn_array_change[] = {
     FN("array_position", I, 2, kernel_position, "the subscript of the first element that is equal", A, E),
     FN("array_position", I, 3, kernel_position, "the same from a subscript on", A, E, I),
     FN("array_positions", ARRAY_OF | I, 2, kernel_positions, "the subscripts of all elements that are equal", A, E),
+    {.name = "array_fill", .result = A, .nargs = 2, .args = {ARG_ANY, ARRAY_OF | I}, .flags = FN_NULLS,
+     .kernel = kernel_fill, .bind = bind_fill, .help = "array_fill(x, ARRAY[n]): x, n times"},
     FN("array_to_string", T, 2, kernel_to_string, "the elements as text with a delimiter between them, without NULLs",
        A, T),
     FN("array_to_string", T, 3, kernel_to_string, "the same with a text for NULLs", A, T, T),
-    FN("string_to_array", ARRAY_OF | T, 2, kernel_from_string, "cut at a delimiter; NULL: at every character", T, T),
-    FN("string_to_array", ARRAY_OF | T, 3, kernel_from_string, "the same, a text being taken as NULL", T, T, T),
+    FN("string_to_array", ARRAY_OF | T, 2, array_from_string, "cut at a delimiter; NULL: at every character", T, T),
+    FN("string_to_array", ARRAY_OF | T, 3, array_from_string, "the same, a text being taken as NULL", T, T, T),
     {0},
 };

@@ -4,7 +4,8 @@
 
 const char *function_arg_name(uint8_t arg)
 {
-    static const char *const arrays[TYPE_COUNT] = {[TYPE_TEXT] = "text[]", [TYPE_INT4] = "integer[]"};
+    static const char *const arrays[TYPE_COUNT] = {[TYPE_TEXT] = "text[]", [TYPE_INT4] = "integer[]",
+                                                 [TYPE_INT8] = "bigint[]", [TYPE_JSONB] = "jsonb[]"};
     if (arg & ARRAY_OF)
         return arrays[arg & ~ARRAY_OF];
     switch (arg) {
@@ -27,14 +28,15 @@ const char *function_arg_name(uint8_t arg)
 }
 
 /* A vertical bar would end the table's cell. */
-static void put_cell(struct buf *out, const char *text)
+static void put_bytes(struct buf *out, const char *text, size_t n)
 {
-    for (; *text; text++) {
-        if (*text == '|')
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '|')
             buf_putc(out, '\\');
-        buf_putc(out, *text);
+        buf_putc(out, text[i]);
     }
 }
+static void put_cell(struct buf *out, const char *text) { put_bytes(out, text, strlen(text)); }
 
 static bool is_infix(const struct function *f)
 {
@@ -59,10 +61,24 @@ static bool same_meaning(size_t i, size_t k)
            strcmp(function_family(i), function_family(k)) == 0;
 }
 
+/* What one of its rows is. */
+static const char *row_name(const struct function *f)
+{
+    if (!(f->result & ARRAY_OF))
+        return "element";
+    uint8_t element = f->result & ~ARRAY_OF;
+    return element == TYPE_BYTEA ? function_arg_name(ARRAY_OF | TYPE_TEXT) : function_arg_name(element);
+}
+
 static void put_results(struct buf *out, size_t first)
 {
     const struct function *f = function_at(first);
     bool one = true, same = true;
+    for (size_t k = first; f->flags & FN_SET && function_at(k); k++)
+        if (same_meaning(first, k))
+            buf_printf(out, "%s%s", k > first ? "; " : "rows of ", row_name(function_at(k)));
+    if (f->flags & FN_SET)
+        return;
     for (size_t k = first; function_at(k); k++)
         if (same_meaning(first, k)) {
             one &= function_at(k)->result == f->result;
@@ -85,7 +101,7 @@ static void put_function(struct buf *out, size_t i)
         if (same_meaning(k, i))
             return;
     buf_puts(out, is_infix(f) ? "| `x " : "| `");
-    put_cell(out, f->name);
+    put_bytes(out, f->name, f->flags & FN_SET ? strcspn(f->name, " ") : strlen(f->name));
     buf_puts(out, is_infix(f) ? " y` | " : "` | ");
     for (size_t k = i; function_at(k); k++)
         if (same_meaning(i, k)) {

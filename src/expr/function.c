@@ -29,6 +29,9 @@ static const struct {
     {"Arrays", fn_array},
     {"Arrays", fn_array_change},
     {"NULLs and choices", fn_null},
+    {"Rows, in FROM", fn_sets},
+    {"Rows, in FROM", fn_regexp_sets},
+    {"Rows, in FROM", fn_jsonpath_sets},
 };
 
 static const struct cast *const cast_tables[] = {casts_number, casts_text, casts_date, casts_json};
@@ -62,6 +65,16 @@ const struct function *function_named(const char *name, size_t *cursor)
             }
     *cursor = f << 16;
     return NULL;
+}
+
+bool function_is_set(const char *name)
+{
+    size_t n = strlen(name);
+    const struct function *f;
+    for (size_t i = 0; (f = function_at(i)); i++)
+        if (f->flags & FN_SET && strncmp(f->name, name, n) == 0 && (f->name[n] == 0 || f->name[n] == ' '))
+            return true;
+    return false;
 }
 
 const char *function_family(size_t i)

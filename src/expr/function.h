@@ -51,6 +51,7 @@ enum {
     FN_NULLS = 2,    /* not strict: the kernel sees NULL arguments and sets out->col.valid (initially NULL) */
     FN_ERRORS = 4,   /* the kernel sees errors as well, and sets out->bad (initially NULL) */
     FN_NOW = 8,      /* reads the epoch's time */
+    FN_SET = 16,     /* returns the rows it stands for in FROM, as an array */
 };
 
 /* Pseudo-types of arguments, beside enum type_id. */
@@ -99,7 +100,8 @@ struct cast {
 extern const struct function fn_compare[], fn_arith[], fn_numeric[], fn_number[], fn_string[], fn_text[], fn_pattern[],
     fn_regexp[],
     fn_bytes[], fn_date[], fn_extract[], fn_to_char[], fn_to_date[],
-    fn_to_char_number[], fn_json[], fn_json_change[], fn_jsonpath[], fn_array[], fn_array_change[], fn_null[];
+    fn_to_char_number[], fn_json[], fn_json_change[], fn_jsonpath[], fn_array[], fn_array_change[], fn_null[],
+    fn_sets[], fn_regexp_sets[], fn_jsonpath_sets[];
 /* Casts, ended by a row without name. */
 extern const struct cast casts_number[], casts_text[], casts_date[], casts_json[];
 /* The steps behind EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_IS_NULL, EXPR_CASE (condition, value, otherwise),
@@ -119,6 +121,8 @@ enum status step_in_bind(struct binding *b, struct error *err);
 const struct function *function_at(size_t i);
 /* The next row of this name, NULL after the last; *cursor is 0 at first and belongs to this function. */
 const struct function *function_named(const char *name, size_t *cursor);
+/* Does it return rows: may it stand in FROM, and nowhere else? */
+bool function_is_set(const char *name);
 /* The family ("Strings") the i-th row belongs to. */
 const char *function_family(size_t i);
 const struct cast *cast_find(uint8_t from, uint8_t to);

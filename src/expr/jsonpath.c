@@ -8,7 +8,7 @@
 #include "column/decimal.h"
 #include "column/float8.h"
 #include "column/jsonb.h"
-#include "expr/function.h"
+#include "expr/array.h"
 
 enum { RESULT_MAX = MIB(16) };
 
@@ -781,6 +781,22 @@ static void kernel_query_array(struct call *c)
     }
 }
 
+static void kernel_query(struct call *c)
+{
+    AUTO(arena) scratch = {0};
+    CALL_ROWS(c, r) {
+        struct items found = {0};
+        enum outcome outcome;
+        if (run_path(c, r, false, true, &scratch, &found, &outcome)) {
+            struct elements e = elements_of(TYPE(TYPE_JSONB), &scratch);
+            for (uint32_t i = 0; i < found.n; i++)
+                elements_add_text(&e, found.list[i]);
+            elements_give(&e, c, r);
+        }
+        arena_reset(&scratch);
+    }
+}
+
 static enum status bind_path(struct binding *b, struct error *err)
 {
     const struct expr *text = b->args[1];
@@ -812,5 +828,16 @@ const struct function fn_jsonpath[] = {
     ROWS("jsonb_path_match", B, kernel_match, "is the path's condition true?"),
     ROWS("jsonb_path_query_first", J, kernel_query_first, "the first value the path finds"),
     ROWS("jsonb_path_query_array", J, kernel_query_array, "an array of the values the path finds"),
+    {0},
+};
+
+#define SET(N, HELP)                                                                                                   \
+    {.name = "jsonb_path_query", .result = ARRAY_OF | J, .nargs = N, .args = {J, T, J, B}, .flags = FN_SET,            \
+     .kernel = kernel_query, .bind = bind_path, .help = HELP}
+
+const struct function fn_jsonpath_sets[] = {
+    SET(2, "the values the path finds"),
+    SET(3, "the values the path finds; with variables"),
+    SET(4, "the values the path finds; with variables; true: errors in the document are no errors"),
     {0},
 };

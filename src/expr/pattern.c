@@ -1,7 +1,7 @@
 /* LIKE and ILIKE. A pattern is a list of pieces between '%': each piece is matched by its first fit, which is right
  * because '%' takes anything, and makes matching at worst (text x pattern), without recursion.
  */
-#include "expr/function.h"
+#include "expr/array.h"
 
 struct piece {
     const char *bytes; /* literal bytes, escapes removed */
@@ -35,7 +35,8 @@ static struct pattern *compile(struct arena *a, struct slice text, bool fold)
     bool broken = ends_in_escape(text);
     if (broken) {
         /* It is reached by a text that has a character left there. */
-        char *reached = arena_strndup(a, text.data, text.len + 1);
+        char *reached = arena_alloc(a, text.len + 1);
+        memcpy(reached, text.data, text.len - 1);
         memcpy(reached + text.len - 1, "_%", 2);
         text = (struct slice){reached, text.len + 1};
     }
@@ -174,6 +175,41 @@ static enum status bind_pattern(struct binding *b, struct error *err)
     return OK;
 }
 
+/* x LIKE ANY (array), ALL (array): three-valued, as the comparisons with an array are. */
+static void like_each(struct call *c, bool fold, bool flip, bool all)
+{
+    AUTO(arena) scratch = {0};
+    uint32_t n;
+    CALL_ROWS(c, r) {
+        struct column patterns = arg_array(c, 1, r, &scratch, &n);
+        bool null = arg_is_null(c, 0, r), unknown = arg_is_null(c, 1, r) || (null && n), decided = false;
+        for (uint32_t i = 0; i < n && !null && !decided; i++) {
+            if (column_is_null(&patterns, i)) {
+                unknown = true;
+                continue;
+            }
+            const struct pattern *p = compile(&scratch, view_slice(column_view(&patterns, i)), fold);
+            bool match = matches(p, arg_text(c, 0, r));
+            if (match && p->broken) {
+                call_fail(c, r, "22025", "LIKE pattern must not end with escape character");
+                break;
+            }
+            decided = (match ^ flip) != all;
+        }
+        OUT(c, uint8_t, r) = decided != all;
+        if (unknown && !decided)
+            call_null(c, r);
+        arena_reset(&scratch);
+    }
+}
+#define LIKE_EACH(NAME, FOLD, FLIP)                                                                                    \
+    static void NAME##_any(struct call *c) { like_each(c, FOLD, FLIP, false); }                                        \
+    static void NAME##_all(struct call *c) { like_each(c, FOLD, FLIP, true); }
+LIKE_EACH(like, false, false)
+LIKE_EACH(not_like, false, true)
+LIKE_EACH(ilike, true, false)
+LIKE_EACH(not_ilike, true, true)
+
 /* A pattern with another escape character as one with backslash. */
 static void kernel_like_escape(struct call *c)
 {
@@ -206,12 +242,23 @@ static void kernel_like_escape(struct call *c)
 #define LIKE(NAME, KERNEL, HELP)                                                                                       \
     {.name = NAME, .result = TYPE_BOOL, .nargs = 2, .args = {TYPE_TEXT, TYPE_TEXT}, .kernel = KERNEL,                  \
      .bind = bind_pattern, .help = HELP}
+#define LIKE_ROWS(NAME, WORDS, KERNEL)                                                                                 \
+    {.name = NAME " any", .result = TYPE_BOOL, .nargs = 2, .args = {TYPE_TEXT, ARRAY_OF | TYPE_TEXT},                  \
+     .flags = FN_NULLS, .kernel = KERNEL##_any, .help = "x " WORDS " ANY (array): is it so for one pattern?"},         \
+    {                                                                                                                  \
+        .name = NAME " all", .result = TYPE_BOOL, .nargs = 2, .args = {TYPE_TEXT, ARRAY_OF | TYPE_TEXT},               \
+        .flags = FN_NULLS, .kernel = KERNEL##_all, .help = "x " WORDS " ALL (array): is it so for all patterns?"       \
+    }
 
 const struct function fn_pattern[] = {
     LIKE("~~", kernel_like, "x LIKE pattern: % any characters, _ one, \\ takes the next as it is"),
     LIKE("!~~", kernel_not_like, "x NOT LIKE pattern"),
     LIKE("~~*", kernel_ilike, "x ILIKE pattern: ASCII letters match either case"),
     LIKE("!~~*", kernel_not_ilike, "x NOT ILIKE pattern"),
+    LIKE_ROWS("~~", "LIKE", like),
+    LIKE_ROWS("!~~", "NOT LIKE", not_like),
+    LIKE_ROWS("~~*", "ILIKE", ilike),
+    LIKE_ROWS("!~~*", "NOT ILIKE", not_ilike),
     {.name = "like_escape", .result = TYPE_TEXT, .nargs = 2, .args = {TYPE_TEXT, TYPE_TEXT},
      .kernel = kernel_like_escape, .help = "LIKE pattern ESCAPE character: the pattern with \\ as the escape"},
     {0},

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "expr/function.h"
+#include "expr/array.h"
 #include "expr/regex.h"
 #include "expr/utf8.h"
 
@@ -362,6 +362,90 @@ static void kernel_substring(struct call *c)
     }
 }
 
+/* ---- matches and what lies between them, as arrays ---- */
+
+/* The groups of a match, or all of it where there are none. */
+static struct elements groups_of(const struct scan *s, struct arena *a)
+{
+    struct elements e = elements_of(TYPE(TYPE_TEXT), a);
+    for (unsigned i = s->ngroups > 1; i < s->ngroups; i++)
+        if (s->groups[i].data)
+            elements_add_text(&e, s->groups[i]);
+        else
+            elements_add_null(&e);
+    return e;
+}
+
+static void kernel_match(struct call *c)
+{
+    MATCHER(m, c, LOCAL_FLAGS);
+    AUTO(arena) scratch = {0};
+    CALL_ROWS(c, r) {
+        if (!ready(&m, r))
+            continue;
+        struct scan s = scan_start(m.re, arg_text(c, 0, r), 0);
+        if (scan_next(&s)) {
+            struct elements e = groups_of(&s, &scratch);
+            elements_give(&e, c, r);
+        } else {
+            call_null(c, r);
+        }
+        arena_reset(&scratch);
+    }
+}
+
+/* Rows that are arrays: an array of their bytes. */
+static void kernel_matches(struct call *c)
+{
+    MATCHER(m, c, GLOBAL_FLAGS);
+    AUTO(arena) scratch = {0};
+    AUTO(buf) bytes = BUF(ARRAY_MAX_BYTES);
+    CALL_ROWS(c, r) {
+        if (!ready(&m, r))
+            continue;
+        struct elements rows = elements_of(TYPE(TYPE_BYTEA), &scratch);
+        struct scan s = scan_start(m.re, arg_text(c, 0, r), 0);
+        size_t total = 0;
+        for (bool more = true; more && total <= ARRAY_MAX_BYTES && scan_next(&s); more = m.flags.global) {
+            struct elements e = groups_of(&s, &scratch);
+            buf_clear(&bytes);
+            array_put(&bytes, &e.col, 0, e.n);
+            total += bytes.overflow ? ARRAY_MAX_BYTES + 1 : bytes.len;
+            elements_add_text(&rows, (struct slice){arena_dup(&scratch, bytes.data, bytes.len), bytes.len});
+        }
+        if (total > ARRAY_MAX_BYTES)
+            call_fail(c, r, "54000", "the matches are longer than the %d bytes allowed for them", ARRAY_MAX_BYTES);
+        else
+            elements_give(&rows, c, r);
+        arena_reset(&scratch);
+    }
+}
+
+/* Empty matches at the ends of the text and right behind another one cut nothing, as in PostgreSQL. */
+static void kernel_split(struct call *c)
+{
+    MATCHER(m, c, LOCAL_FLAGS);
+    AUTO(arena) scratch = {0};
+    CALL_ROWS(c, r) {
+        if (!ready(&m, r))
+            continue;
+        struct slice text = arg_text(c, 0, r);
+        struct elements e = elements_of(TYPE(TYPE_TEXT), &scratch);
+        struct scan s = scan_start(m.re, text, 0);
+        size_t from = 0;
+        while (scan_next(&s)) {
+            size_t at = (size_t)(s.groups[0].data - text.data), end = at + s.groups[0].len;
+            if (at >= text.len || end <= from)
+                continue;
+            elements_add_text(&e, (struct slice){text.data + from, at - from});
+            from = end;
+        }
+        elements_add_text(&e, (struct slice){text.data + from, text.len - from});
+        elements_give(&e, c, r);
+        arena_reset(&scratch);
+    }
+}
+
 /* ---- replacing ---- */
 
 static void put_replacement(struct buf *out, const struct scan *s, struct slice with)
@@ -467,6 +551,7 @@ static void kernel_similar(struct call *c)
 
 #define T TYPE_TEXT
 #define I TYPE_INT4
+#define TEXTS (ARRAY_OF | TYPE_TEXT)
 #define FN(NAME, RESULT, N, KERNEL, HELP, ...)                                                                         \
     {.name = NAME, .result = RESULT, .nargs = N, .args = {__VA_ARGS__}, .kernel = KERNEL, .bind = bind_regex,          \
      .help = HELP}
@@ -496,10 +581,26 @@ const struct function fn_regexp[] = {
     FN("regexp_replace", T, 4, kernel_replace, "with the first match from a character on replaced", T, T, T, I),
     FN("regexp_replace", T, 5, kernel_replace, "with the n-th match replaced; 0: all", T, T, T, I, I),
     FN("regexp_replace", T, 6, kernel_replace, "with the n-th match replaced, with flags", T, T, T, I, I, T),
+    FN("regexp_match", TEXTS, 2, kernel_match, "the groups of the first match, or all of it; NULL: none", T, T),
+    FN("regexp_match", TEXTS, 3, kernel_match, "the same with flags", T, T, T),
+    FN("regexp_split_to_array", TEXTS, 2, kernel_split, "what lies between the matches", T, T),
+    FN("regexp_split_to_array", TEXTS, 3, kernel_split, "the same with flags", T, T, T),
     FN("substring", T, 2, kernel_substring, "x FROM pattern: the first group that matches, or the match", T, T),
     {.name = "similar_to_escape", .result = T, .nargs = 1, .args = {T}, .kernel = kernel_similar,
      .help = "a pattern of SIMILAR TO as a regular expression"},
     {.name = "similar_to_escape", .result = T, .nargs = 2, .args = {T, T}, .kernel = kernel_similar,
      .help = "a pattern of SIMILAR TO ESCAPE as a regular expression"},
+    {0},
+};
+
+#define SET(NAME, RESULT, N, KERNEL, HELP)                                                                             \
+    {.name = NAME, .result = RESULT, .nargs = N, .args = {T, T, T}, .flags = FN_SET, .kernel = KERNEL,                 \
+     .bind = bind_regex, .help = HELP}
+
+const struct function fn_regexp_sets[] = {
+    SET("regexp_matches", ARRAY_OF | TYPE_BYTEA, 2, kernel_matches, "the groups of the first match, as one text[]"),
+    SET("regexp_matches", ARRAY_OF | TYPE_BYTEA, 3, kernel_matches, "the same with flags; of every match by flag g"),
+    SET("regexp_split_to_table", TEXTS, 2, kernel_split, "what lies between the matches"),
+    SET("regexp_split_to_table", TEXTS, 3, kernel_split, "the same with flags"),
     {0},
 };

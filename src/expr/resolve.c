@@ -171,8 +171,8 @@ static void describe(const char *name, struct expr *const *args, uint32_t nargs,
 {
     char type[40];
     bool infix = is_operator(name) && nargs <= 2;
-    if (!infix)
-        buf_printf(out, "%s(", name);
+    if (!infix) /* "jsonb_each key" is a part of jsonb_each() */
+        buf_printf(out, "%.*s(", is_operator(name) ? (int)strlen(name) : (int)strcspn(name, " "), name);
     for (uint32_t i = 0; i < nargs; i++) {
         struct type t = args[i]->type;
         t.precision = t.scale = 0;
@@ -515,7 +515,7 @@ static enum status bind_quantified(struct arena *a, const char *name, struct exp
     }
     (void)error_set(err, ERR_UNSUPPORTED, "%s %s (array) is not supported where the array is no list", op,
                     all ? "ALL" : "ANY");
-    return error_hint(err, "=, <>, <, <=, > and >= are; others go with ARRAY[...] or a constant");
+    return error_hint(err, "=, <>, <, <=, >, >= and [NOT] [I]LIKE are; others go with ARRAY[...] or a constant");
 }
 
 static bool is_quantified(const char *name)

@@ -5,6 +5,7 @@
 #include "op/late.h"
 #include "op/operators.h"
 #include "op/panes.h"
+#include "op/repeat.h"
 
 struct window_op {
     struct operator op;
@@ -70,43 +71,6 @@ static struct batch *tumble(const struct window_op *op, struct op_context *c, st
 
 /* ---- several windows a row ---- */
 
-static void copy_elements(struct column *to, const struct column *from, const uint32_t *rows, uint32_t n,
-                          struct arena *a)
-{
-    size_t width = type_width(from->type);
-    for (uint32_t i = 0; i < n; i++)
-        memcpy((char *)to->data + width * i, (const char *)from->data + width * rows[i], width);
-    if (!from->valid)
-        return;
-    to->valid = arena_zarray(a, BITMAP_WORDS(n), sizeof(uint64_t));
-    for (uint32_t i = 0; i < n; i++)
-        if (bit_get(from->valid, rows[i]))
-            bit_set(to->valid, i);
-}
-
-static const void *copy_array(const void *from, size_t width, const uint32_t *rows, uint32_t n, struct arena *a)
-{
-    if (!from)
-        return NULL;
-    char *to = arena_array(a, n, width);
-    for (uint32_t i = 0; i < n; i++)
-        memcpy(to + width * i, (const char *)from + width * rows[i], width);
-    return to;
-}
-
-static const struct origin *copy_origin(const struct origin *from, const uint32_t *rows, uint32_t n, struct arena *a)
-{
-    if (!from)
-        return NULL;
-    struct origin *to = arena_dup(a, from, sizeof *from);
-    to->offset = copy_array(from->offset, sizeof *from->offset, rows, n, a);
-    to->timestamp = copy_array(from->timestamp, sizeof *from->timestamp, rows, n, a);
-    to->raw = copy_array(from->raw, sizeof *from->raw, rows, n, a);
-    to->key = copy_array(from->key, sizeof *from->key, rows, n, a);
-    to->headers = copy_array(from->headers, sizeof *from->headers, rows, n, a);
-    return to;
-}
-
 static uint32_t *assign(const struct window_op *op, struct op_context *c, const struct batch *in, int64_t **ret_starts,
                         int64_t **ret_ends, uint32_t *ret_count)
 {
@@ -132,19 +96,9 @@ static struct batch *expand(const struct window_op *op, struct op_context *c, st
 {
     int64_t *starts, *ends;
     uint32_t n, *rows = assign(op, c, in, &starts, &ends, &n);
-    struct batch *out = arena_dup(c->arena, in, sizeof *in);
-    out->rows = out->live = n;
-    out->sel = NULL;
-    out->ncols = in->ncols + 2;
-    out->cols = arena_array(c->arena, out->ncols, sizeof *out->cols);
-    for (uint32_t i = 0; i < in->ncols; i++) {
-        out->cols[i] = column_make(c->arena, in->cols[i].type, n, false);
-        copy_elements(&out->cols[i], &in->cols[i], rows, n, c->arena);
-    }
+    struct batch *out = batch_repeat(in, in->ncols, rows, n, 2, c->arena);
     out->cols[in->ncols] = (struct column){.type = TYPE(TYPE_TIMESTAMPTZ), .data = starts};
     out->cols[in->ncols + 1] = (struct column){.type = TYPE(TYPE_TIMESTAMPTZ), .data = ends};
-    out->weight = copy_array(in->weight, sizeof *in->weight, rows, n, c->arena);
-    out->origin = copy_origin(in->origin, rows, n, c->arena);
     return out;
 }
 

@@ -61,15 +61,18 @@ struct ast_target {
     const char *name; /* as written after AS, or as PostgreSQL names such an expression */
 };
 
-enum ast_from_kind { AST_FROM_RELATION, AST_FROM_QUERY, AST_FROM_WINDOW, AST_FROM_JOIN };
+enum ast_from_kind { AST_FROM_RELATION, AST_FROM_QUERY, AST_FROM_WINDOW, AST_FROM_FUNCTION, AST_FROM_JOIN };
 enum ast_join { AST_JOIN_INNER, AST_JOIN_LEFT, AST_JOIN_RIGHT, AST_JOIN_FULL };
 
 struct ast_from {
     enum ast_from_kind kind;
-    const char *schema, *name; /* RELATION; of a WINDOW: "tumble", ... */
+    const char *schema, *name; /* RELATION; of a WINDOW: "tumble", ...; of a FUNCTION: the first one */
     struct ast_select *query;  /* QUERY */
-    struct ast_expr **args;    /* WINDOW: a column that names the relation, then its arguments */
+    struct ast_expr **args;    /* WINDOW: a column that names the relation, then its arguments; FUNCTION: the calls,
+                                * whose rows stand side by side */
     uint32_t nargs;
+    bool ordinality;           /* FUNCTION: WITH ORDINALITY */
+    bool hidden;               /* FUNCTION: it stood in a SELECT list, and only that sees it */
     enum ast_join join;        /* JOIN; a comma or CROSS JOIN is INNER without a condition */
     struct ast_from *left, *right;
     struct ast_expr *on;       /* NULL: none */

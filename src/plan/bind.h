@@ -6,6 +6,7 @@
  *   bind_from.c     FROM and WHERE: which condition belongs to which join, and which columns are wanted
  *   bind_join.c     two relations and their conditions -> a join: its key, and when a row meets nothing more
  *   bind_window.c   tumble, hop, cumulate, session
+ *   bind_rows.c     functions that return rows
  *   bind_over.c     window functions
  *   bind_select.c   a query -> a relation
  *   bind_group.c    GROUP BY and aggregates
@@ -25,6 +26,7 @@ struct relation_column {
     struct expr *expr; /* NULL: of a join, and nobody asks for it */
     const char *item;  /* the name in FROM that may stand before it, NULL: none */
     bool qualified;    /* only with that name: JOIN ... USING shows the other one, a subquery its own */
+    bool whole;        /* that name alone means it: the item is a function whose rows are values */
 };
 
 struct relation {
@@ -252,6 +254,29 @@ enum status bind_join(struct binder *b, const struct join_request *r, struct rel
 
 enum status bind_window(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret);
 
+/* ---- bind_rows.c: functions in FROM ---- */
+
+/* The arrays that the calls return: columns of rows that stand side by side. */
+struct rows {
+    struct expr **arrays;
+    const char **sources; /* what each is made of, for people */
+    const char **names;   /* of the columns */
+    struct type *types;   /* of their elements */
+    uint32_t count;
+    int32_t distinct;     /* the column in which all rows of one call differ, -1: none is known to */
+};
+
+/* The calls of a FUNCTION; scope: what they may read. */
+enum status rows_bind(struct binder *b, const struct scope *scope, const struct ast_from *from, struct rows *ret);
+/* Their columns, with the ordinality, as an item of FROM whose node is not made yet. */
+struct relation rows_columns(struct binder *b, const struct ast_from *from, const struct rows *rows);
+/* Each row of `left` once for each of the rows made of it, which are over its node. outer: at least once. *ret has
+ * left's columns, then those of `item`; without an expression those that had none. */
+enum status rows_apply(struct binder *b, const struct relation *left, const struct ast_from *from,
+                         const struct rows *rows, const struct relation *item, bool outer, struct relation *ret);
+/* Does such a call stand in the SELECT list? Then it is taken for one in FROM: *ret is that query. */
+enum status rows_from_list(struct binder *b, const struct ast_select *s, const struct ast_select **ret);
+
 /* ---- bind_over.c ---- */
 
 /* A window function met while binding: column OVER_COLUMN + i stands for it until the node exists. */
@@ -284,6 +309,8 @@ struct relation relation_of_node(struct binder *b, uint32_t node, const char *co
 enum status bind_select(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret);
 /* What to call an expression over the relation: as its reader does, by a column of it, or else as it is written. */
 const char *relation_name_of(struct binder *b, const struct relation *r, const struct expr *e);
+/* One row without columns: what there is without FROM. */
+enum status relation_nothing(struct binder *b, int32_t location, struct relation *ret);
 /* Settle all columns' types. */
 enum status relation_settle(struct binder *b, struct relation *r);
 /* Columns renamed by a list; fewer names than columns leave the rest. */
@@ -314,6 +341,9 @@ void keys_learn(struct binder *b, struct plan_node *n, const struct expr *predic
 /* A row may be there several times, with different values of this column. */
 void keys_widen(struct binder *b, struct plan_node *n, uint32_t column);
 void keys_project(struct binder *b, struct plan_node *n, const struct plan_node *input);
+/* UNNEST: the first `kept` columns are the input's; what is new are the columns of `tell`, each of which tells the rows
+ * apart that are made of one. */
+void keys_unnest(struct binder *b, struct plan_node *n, uint32_t kept, const uint32_t *tell, uint32_t ntell);
 /* n->ngroup columns, which are the input's first. */
 void keys_group(struct binder *b, struct plan_node *n, const struct plan_node *input);
 void keys_join(struct binder *b, struct plan_node *n, const struct plan_node *left, const struct plan_node *right);
@@ -349,6 +379,10 @@ enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, st
  * it: node_session. */
 enum status node_window(struct binder *b, uint32_t input, const struct plan_window *window, int32_t location,
                         uint32_t *ret);
+/* The last of the input's columns are arrays; `item` has what is new in the output. distinct: the array whose elements
+ * differ, -1: none is known to. */
+enum status node_unnest(struct binder *b, uint32_t input, const struct plan_unnest *unnest, const struct relation *item,
+                        int32_t distinct, int32_t location, uint32_t *ret);
 /* Over the input of a WINDOW node that is a session, projected to: its key, its time, what the aggregates read. */
 enum status node_session(struct binder *b, uint32_t input, const struct plan_window *window,
                          struct plan_aggregate *aggregates, uint32_t naggregates, const char **names,

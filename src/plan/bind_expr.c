@@ -52,6 +52,17 @@ static bool is_named(const struct scope *scope, uint32_t column, const struct as
     return e->qualifier ? item_of(scope, column) && strcmp(item_of(scope, column), e->qualifier) == 0 : !c->qualified;
 }
 
+/* The item of FROM that is meant by its name alone, or NULL. */
+static const struct relation_column *whole_item(const struct scope *scope, const struct ast_expr *e)
+{
+    for (uint32_t i = 0; scope->input && !e->qualifier && i < scope->input->ncols; i++) {
+        const struct relation_column *c = &scope->input->cols[i];
+        if (c->whole && c->item && strcmp(c->item, e->name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
 static enum status bind_column(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                                struct expr **ret)
 {
@@ -69,6 +80,8 @@ static enum status bind_column(struct binder *b, const struct scope *scope, cons
         }
         found = &scope->input->cols[i];
     }
+    if (!found)
+        found = whole_item(scope, e);
     if (!found)
         return unknown_column(b, scope, e);
     *ret = arena_dup(b->arena, found->expr, sizeof **ret);
@@ -168,6 +181,12 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
         return bind_refuse(b, e->location, "a function that calls itself (\"%s\")", e->name);
     if (e->plain && function_may_be_unread(b, e->name))
         return problem_silent(b->err);
+    if (e->plain && function_is_set(e->name)) {
+        (void)bind_refuse(b, e->location, "%s() in this place", e->name);
+        return error_hint(b->err, strcmp(e->name, "regexp_matches") == 0
+                                      ? "regexp_match() gives the groups of the first match"
+                                      : "it gives rows: FROM t, %s(...) AS u (x), and here x", e->name);
+    }
     struct expr **args;
     TRY(bind_args(b, scope, e, &args));
     return bind_located(b, e->location,

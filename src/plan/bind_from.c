@@ -9,7 +9,8 @@ enum { MAX_ITEMS = 64, NO_ITEM = -1, TWO_ITEMS = -2 };
 struct item {
     const struct ast_from *ast;
     struct relation relation;
-    bool *wanted; /* per column */
+    bool *wanted;    /* per column: by anything but a function in FROM */
+    uint32_t *until; /* per column: items up to the last function that reads it; 0: none does */
 };
 
 /* A condition of WHERE. */
@@ -32,11 +33,26 @@ struct from {
 
 /* ---- items ---- */
 
+/* Its arguments may name what stands before it. Here only the types count; the step is made where the join is. */
+static enum status bind_function_item(struct from *f, const struct ast_from *ast, struct relation *ret)
+{
+    struct relation before = {0};
+    struct rows rows;
+    for (uint32_t i = 0; i < f->nitems; i++)
+        before = join_columns(f->b, &before, &f->items[i].relation);
+    struct scope scope = {.input = &before, .clause = "FROM"};
+    TRY(rows_bind(f->b, &scope, ast, &rows));
+    *ret = rows_columns(f->b, ast, &rows);
+    return OK;
+}
+
 static enum status bind_item(struct from *f, const struct ast_from *ast, struct relation *ret)
 {
     struct binder *b = f->b;
     struct relation r;
-    if (ast->kind == AST_FROM_QUERY) {
+    if (ast->kind == AST_FROM_FUNCTION) {
+        TRY(bind_function_item(f, ast, &r));
+    } else if (ast->kind == AST_FROM_QUERY) {
         TRY(bind_select(b, f->ctes, ast->query, &r));
         TRY(relation_publish(b, &r, ast->location));
     } else if (ast->kind == AST_FROM_WINDOW) {
@@ -74,6 +90,7 @@ static enum status bind_items(struct from *f, const struct ast_from *ast)
     item->ast = ast;
     TRY(bind_item(f, ast, &item->relation));
     item->wanted = arena_zarray(f->b->arena, MAX(item->relation.ncols, 1), sizeof(bool));
+    item->until = arena_zarray(f->b->arena, MAX(item->relation.ncols, 1), sizeof *item->until);
     for (uint32_t i = 0; i < f->nitems; i++)
         if (strcmp(item_name(&f->items[i]), item_name(item)) == 0) {
             (void)bind_error(f->b, ast->location, "FROM has two items named \"%s\"", item_name(item));
@@ -84,6 +101,13 @@ static enum status bind_items(struct from *f, const struct ast_from *ast)
 }
 
 /* ---- who names what ---- */
+
+/* An item that is meant by its name alone. */
+static bool is_whole(const struct item *item, const struct ast_expr *e)
+{
+    return !e->qualifier && item->relation.ncols == 1 && item->relation.cols[0].whole &&
+           strcmp(item_name(item), e->name) == 0;
+}
 
 /* The item a column is of; NO_ITEM, TWO_ITEMS. */
 static int find_column(struct from *f, const struct ast_expr *e, uint32_t *ret_column)
@@ -102,6 +126,11 @@ static int find_column(struct from *f, const struct ast_expr *e, uint32_t *ret_c
             *ret_column = c;
         }
     }
+    for (uint32_t i = 0; found == NO_ITEM && i < f->nitems; i++)
+        if (is_whole(&f->items[i], e)) {
+            found = (int)i;
+            *ret_column = 0;
+        }
     return found;
 }
 
@@ -110,6 +139,7 @@ struct walk {
     struct from *f;
     void (*visit)(struct walk *w, const struct ast_expr *e);
     struct conjunct *conjunct;
+    uint32_t reader; /* items up to the function whose arguments these are; 0: it is none in FROM */
 };
 
 static void walk_expr(struct walk *w, const struct ast_expr *e);
@@ -153,6 +183,14 @@ static void walk_from(struct walk *w, const struct ast_from *from)
         walk_from(w, from->right);
         walk_expr(w, from->on);
     }
+    if (from->kind != AST_FROM_FUNCTION)
+        return;
+    uint32_t reader = w->reader;
+    for (uint32_t i = 0; i < w->f->nitems; i++)
+        if (w->f->items[i].ast == from)
+            w->reader = i + 1;
+    walk_exprs(w, from->args, from->nargs);
+    w->reader = reader;
 }
 
 static void walk_select(struct walk *w, const struct ast_select *s)
@@ -168,10 +206,12 @@ static void walk_select(struct walk *w, const struct ast_select *s)
     walk_order(w, s->order, s->norder);
 }
 
-static void want_all(struct item *item)
+static void want_column(const struct walk *w, struct item *item, uint32_t column)
 {
-    for (uint32_t c = 0; c < item->relation.ncols; c++)
-        item->wanted[c] = true;
+    if (w->reader)
+        item->until[column] = MAX(item->until[column], w->reader);
+    else
+        item->wanted[column] = true;
 }
 
 static void want(struct walk *w, const struct ast_expr *e)
@@ -181,10 +221,10 @@ static void want(struct walk *w, const struct ast_expr *e)
         struct item *item = &f->items[i];
         if (e->qualifier && strcmp(e->qualifier, item_name(item)) != 0)
             continue;
-        for (uint32_t c = 0; e->name && c < item->relation.ncols; c++)
-            item->wanted[c] |= strcmp(item->relation.cols[c].name, e->name) == 0;
-        if (!e->name)
-            want_all(item);
+        bool all = !e->name || is_whole(item, e);
+        for (uint32_t c = 0; c < item->relation.ncols; c++)
+            if (all || strcmp(item->relation.cols[c].name, e->name) == 0)
+                want_column(w, item, c);
     }
 }
 
@@ -378,26 +418,97 @@ static enum status hide_shared(struct from *f, const struct ast_from *ast, struc
 
 static uint64_t bits_below(uint32_t n) { return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1; }
 
+/* Which items do the function's arguments name? */
+static uint64_t items_read(struct from *f, const struct ast_from *ast)
+{
+    struct conjunct names = {0};
+    struct walk w = {.f = f, .visit = note_item, .conjunct = &names};
+    walk_exprs(&w, ast->args, ast->nargs);
+    return names.items;
+}
+
+/* The rows of the function that is next, of each row of `left`, which begins with item `first`. What nobody but this
+ * function and those before it read ends here. */
+static enum status apply_function(struct from *f, const struct ast_from *ast, uint32_t first, struct relation *left,
+                                  bool outer, struct relation *ret)
+{
+    struct scope scope = {.input = left, .clause = "FROM"};
+    struct rows rows;
+    TRY(rows_bind(f->b, &scope, ast, &rows));
+    for (uint32_t i = first, at = 0; i < f->next; i++)
+        for (uint32_t c = 0; c < f->items[i].relation.ncols; c++, at++)
+            if (!f->items[i].wanted[c] && f->items[i].until[c] <= f->next + 1)
+                left->cols[at].expr = NULL;
+    return rows_apply(f->b, left, ast, &rows, &f->items[f->next].relation, outer, ret);
+}
+
+/* A function that reads no other item is one of its own. */
+static enum status function_leaf(struct from *f, const struct ast_from *ast, struct relation *ret)
+{
+    struct relation nothing;
+    if (items_read(f, ast)) {
+        (void)bind_refuse(f->b, ast->location,
+                          "%s() of items that are not on its left by JOIN, or by LEFT JOIN ... ON true,", ast->name);
+        return error_hint(f->b->err, "FROM t CROSS JOIN LATERAL %s(t.x), or LEFT JOIN LATERAL %s(t.x) ON true",
+                          ast->name, ast->name);
+    }
+    TRY(relation_nothing(f->b, ast->location, &nothing));
+    return apply_function(f, ast, f->next, &nothing, false, ret);
+}
+
 /* What nobody wants has no expression from here on. */
-static enum status leaf(struct from *f, bool nullable, struct relation *ret)
+static enum status leaf(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
 {
     struct item *item = &f->items[f->next];
     struct relation r = item->relation;
+    if (ast->kind == AST_FROM_FUNCTION)
+        TRY(function_leaf(f, ast, &r));
     if (!nullable)
         TRY(filter_items(f, UINT64_C(1) << f->next, &r));
     for (uint32_t c = 0; c < r.ncols; c++)
-        if (!item->wanted[c])
+        if (!item->wanted[c] && !item->until[c])
             r.cols[c].expr = NULL;
     f->next++;
     *ret = r;
     return OK;
 }
 
+/* Is this join the rows of a function for each row on its left? */
+static bool is_lateral(const struct ast_from *ast)
+{
+    bool always = !ast->on || (ast->on->kind == AST_BOOL && ast->on->flag);
+    return ast->right->kind == AST_FROM_FUNCTION && ast->shared.count == 0 &&
+           (ast->join == AST_JOIN_INNER || (ast->join == AST_JOIN_LEFT && always));
+}
+
+static enum status join_tree(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret);
+
+static enum status join_function(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
+{
+    struct relation left, r;
+    struct conditions conditions = {0};
+    uint32_t first = f->next;
+    TRY(join_tree(f, ast->left, nullable, &left));
+    uint64_t reads = items_read(f, ast->right), there = bits_below(f->next) & ~bits_below(first);
+    if (reads & ~there) /* it is said there what is wrong */
+        return function_leaf(f, ast->right, ret);
+    TRY(apply_function(f, ast->right, first, &left, ast->join == AST_JOIN_LEFT, &r));
+    f->next++;
+    if (ast->join == AST_JOIN_INNER)
+        TRY(join_conditions(f, ast, &r, left.ncols, 0, false, &conditions));
+    for (uint32_t i = 0; i < conditions.count; i++)
+        TRY(node_filter(f->b, r.node, conditions.items[i], ast->on->location, &r.node));
+    *ret = r;
+    return nullable ? OK : filter_items(f, bits_below(f->next) & ~bits_below(first), ret);
+}
+
 /* nullable: an outer join above may make NULLs of these rows, so WHERE does not speak of them yet. */
 static enum status join_tree(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
 {
     if (ast->kind != AST_FROM_JOIN)
-        return leaf(f, nullable, ret);
+        return leaf(f, ast, nullable, ret);
+    if (is_lateral(ast))
+        return join_function(f, ast, nullable, ret);
     struct relation left, right;
     uint32_t first = f->next;
     bool left_nullable = ast->join == AST_JOIN_RIGHT || ast->join == AST_JOIN_FULL;
@@ -632,7 +743,8 @@ enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_selec
     bool subqueries = false;
     for (uint32_t i = 0; i < f.nconjuncts; i++)
         subqueries |= is_subquery(f.conjuncts[i].e);
-    if (f.nitems == 1 && !subqueries) { /* the common case: one relation, one filter */
+    bool one = f.nitems == 1 && s->from->kind != AST_FROM_FUNCTION;
+    if (one && !subqueries) { /* the common case: one relation, one filter */
         r = f.items[0].relation;
         struct scope scope = {.input = &r, .alias = item_name(&f.items[0]), .clause = "WHERE"};
         if (s->where)

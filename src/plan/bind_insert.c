@@ -36,6 +36,17 @@ static const char *said_first(struct binder *b, const struct relation *r)
     return arena_strndup(b->arena, said.data, said.len);
 }
 
+/* Does an outer join hand out rows that it takes back, with no step above it that nets them? */
+static bool shows_changes(const struct binder *b, uint32_t node)
+{
+    const struct plan_node *n = b->nodes[node];
+    bool found = n->kind == NODE_JOIN && n->mode == MODE_UPDATING;
+    bool passes = n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_UNNEST || n->kind == NODE_UNION;
+    for (uint32_t i = 0; passes && i < n->ninputs && !found; i++)
+        found = shows_changes(b, n->inputs[i]);
+    return found;
+}
+
 enum status bind_result(struct binder *b, const struct ast_statement *s)
 {
     if (!b->lookup) {
@@ -48,6 +59,8 @@ enum status bind_result(struct binder *b, const struct ast_statement *s)
     TRY(relation_materialise(b, &r, s->location));
     for (uint32_t i = 0; i < r.ncols; i++)
         names[i] = r.cols[i].name;
+    if (shows_changes(b, r.node))
+        TRY(node_sort(b, r.node, NULL, 0, -1, 0, s->location, &r.node));
     b->results = binder_grow(b, b->results, b->nresults, &b->results_cap, sizeof *b->results);
     b->results[b->nresults++] = node_result(b, r.node, names, said, s->location);
     return OK;

@@ -67,8 +67,7 @@ enum status relation_publish(struct binder *b, struct relation *r, int32_t locat
 
 /* ---- a plain SELECT ---- */
 
-/* No FROM: one row without columns. */
-static enum status from_nothing(struct binder *b, int32_t location, struct relation *ret)
+enum status relation_nothing(struct binder *b, int32_t location, struct relation *ret)
 {
     struct expr ***rows = arena_zarray(b->arena, 1, sizeof *rows);
     struct relation r = {0};
@@ -502,11 +501,12 @@ static enum status bind_order(struct binder *b, struct selecting *s)
 
 static enum status bind_plain(struct binder *b, struct cte *ctes, const struct ast_select *ast, struct relation *ret)
 {
+    TRY(rows_from_list(b, ast, &ast));
     struct selecting s = {.ast = ast};
     if (ast->from)
         TRY(bind_from(b, ctes, ast, &s.input));
     else
-        TRY(from_nothing(b, ast->location, &s.input));
+        TRY(relation_nothing(b, ast->location, &s.input));
     struct relation visible = s.input;
     s.scope = (struct scope){.input = ast->from ? &visible : NULL, .clause = "WHERE"};
     if (ast->from && ast->from->kind != AST_FROM_JOIN)

@@ -72,6 +72,7 @@ static uint64_t column_domain(const struct plan *p, const struct plan_node *n, u
     case NODE_VALUES: return n->nrows;
     case NODE_PROJECT: return expr_domain(p, input, n->exprs[c]);
     case NODE_AGGREGATE: return c < n->ngroup ? column_domain(p, input, c) : 0;
+    case NODE_UNNEST: return c + n->unnest.narrays < input->schema.ncols ? column_domain(p, input, c) : 0;
     case NODE_FILTER:
     case NODE_DEDUP:
     case NODE_SORT: return column_domain(p, input, c);
@@ -134,15 +135,16 @@ static void report_dedup(const struct plan_node *n, struct buf *out)
 }
 
 /* What a group keeps beside its accumulators. */
-static void report_growth(const struct plan_node *n, struct buf *out)
+static void report_growth(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
+    const struct schema *in = &p->nodes[n->inputs[0]].schema;
     const char *before = "";
     for (uint32_t i = 0; i < n->naggregates; i++) {
         char id[64];
         if (!n->aggregates[i].function->grows)
             continue;
         buf_printf(out, "%s%s", *before ? before : "    and every different value of ",
-                   aggregate_id(n->aggregates[i].function, id));
+                   aggregate_title(n->aggregates[i].function, in->types[n->aggregates[i].arg], id));
         before = ", ";
     }
     if (*before)
@@ -166,7 +168,7 @@ static void report_aggregate(const struct plan *p, const struct plan_node *n, st
     else
         buf_printf(out, ": UNBOUNDED: grows with the number of different keys; about %" PRIu64 " bytes a key\n",
                    bytes);
-    report_growth(n, out);
+    report_growth(p, n, out);
 }
 
 static void kept_until(const struct plan_node *n, const struct plan_node *input, struct buf *out)

@@ -190,6 +190,19 @@ static void explain_window(struct explain *x, const struct plan_node *n)
         buf_printf(x->out, ", in panes of %s", duration(w->pane, slide));
 }
 
+static void explain_unnest(struct explain *x, const struct plan_node *n)
+{
+    const struct schema *in = input_schema(x->plan, n);
+    uint32_t kept = in->ncols - n->unnest.narrays;
+    buf_puts(x->out, "a row for each element of");
+    for (uint32_t i = kept; i < in->ncols; i++)
+        buf_printf(x->out, "%s %s as %s", i > kept ? "," : "", in->names[i], n->schema.names[i]);
+    if (n->unnest.ordinality)
+        buf_printf(x->out, ", numbered as %s", n->schema.names[in->ncols]);
+    if (n->unnest.outer)
+        buf_puts(x->out, ", or one with NULL");
+}
+
 static void explain_session(struct explain *x, const struct plan_node *n, unsigned depth)
 {
     explain_window(x, n);
@@ -283,6 +296,7 @@ static void explain_head(struct explain *x, const struct plan_node *n, unsigned 
     case NODE_UNION: buf_puts(x->out, "union all"); break;
     case NODE_SORT: explain_sort(x, n); break;
     case NODE_WINDOW: explain_window(x, n); break;
+    case NODE_UNNEST: explain_unnest(x, n); break;
     case NODE_SESSION: explain_session(x, n, depth); break;
     case NODE_JOIN: explain_join(x, n, depth); break;
     case NODE_TOPN: explain_topn(x, n); break;

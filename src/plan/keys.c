@@ -5,6 +5,7 @@
  *   filter                 the input's; a = b and a = constant in the predicate are learned
  *   project                those whose columns are still there, or others that hold the same; a constant is not needed
  *   window                 the input's; of windows that overlap, with the window's end
+ *   unnest                 the input's, with the ordinality, or a column that differs within each row
  *   aggregate, DISTINCT    the groups; a key of the input that lies within the groups
  *   session                its key and its end
  *   join                   one side's, where the other has at most one row to a join key; else each of one with each of
@@ -157,6 +158,25 @@ void keys_widen(struct binder *b, struct plan_node *n, uint32_t column)
     n->nkeys = 0;
     for (uint32_t k = 0; k < nkeys; k++)
         add_two(b, n, &keys[k], 0, &more, 0);
+}
+
+static bool is_kept(const struct plan_key *key, uint32_t kept)
+{
+    for (uint32_t i = 0; i < key->n; i++)
+        if (key->columns[i] >= kept)
+            return false;
+    return true;
+}
+
+void keys_unnest(struct binder *b, struct plan_node *n, uint32_t kept, const uint32_t *tell, uint32_t ntell)
+{
+    const struct plan_key *keys = n->keys;
+    uint32_t nkeys = n->nkeys;
+    n->nkeys = 0;
+    n->nsame = MIN(n->nsame, kept); /* a column stands for later ones only */
+    for (uint32_t k = 0; k < nkeys; k++)
+        for (uint32_t i = 0; i < ntell && is_kept(&keys[k], kept); i++)
+            add_two(b, n, &keys[k], 0, &(struct plan_key){(uint32_t *)&tell[i], 1}, 0);
 }
 
 /* An output column that holds what input column `c` does, or -1. */

@@ -12,6 +12,7 @@
  *   window     kind, column, size, slide, offset, key        session  the same, calls
  *   join       kind, keys, condition, bounds                 topn, over  partition, keys, calls, limit
  *   unique     key
+ *   unnest     arrays, ordinality, outer
  *   "final" behind those whose rows come once
  *
  * Expressions are written by expr_print with columns as $0, $1, ... and their type behind.
@@ -31,6 +32,7 @@ static const char *const kind_names[] = {
     [NODE_UNION] = "union", [NODE_SORT] = "sort",           [NODE_SINK] = "sink",     [NODE_RESULT] = "result",
     [NODE_WINDOW] = "window", [NODE_SESSION] = "session",   [NODE_JOIN] = "join",     [NODE_TOPN] = "topn",
     [NODE_OVER] = "over",   [NODE_UNIQUE] = "unique",
+    [NODE_OVER] = "over",   [NODE_UNNEST] = "unnest",
 };
 
 /* ---- canonical text ---- */
@@ -182,6 +184,12 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
         break;
     case NODE_SORT: canonical_sort(out, n); break;
     case NODE_WINDOW: canonical_window(out, &n->window); break;
+    case NODE_UNNEST:
+        buf_printf(out, " %u%s%s", n->unnest.narrays, n->unnest.ordinality ? " ordinality" : "",
+                   n->unnest.outer ? " outer" : "");
+        for (uint32_t i = ncols - n->unnest.narrays; i < n->schema.ncols; i++)
+            canonical_type(out, n->schema.types[i]);
+        break;
     case NODE_SESSION:
         canonical_window(out, &n->window);
         canonical_aggregate(out, n);
@@ -409,6 +417,30 @@ enum status node_project(struct binder *b, uint32_t input, struct expr **exprs, 
     project_times(b, node, below);
     keys_project(b, node, below);
     *ret = node_add(b, node);
+    return OK;
+}
+
+enum status node_unnest(struct binder *b, uint32_t input, const struct plan_unnest *unnest, const struct relation *item,
+                        int32_t distinct, int32_t location, uint32_t *ret)
+{
+    struct plan_node *n = node_new(b, NODE_UNNEST, &input, 1, location);
+    node_inherit(b, n); /* no array carries event time, or bounds a window */
+    uint32_t kept = n->schema.ncols - unnest->narrays, tell[2], ntell = 0;
+    struct schema schema = node_schema(b, kept + item->ncols);
+    for (uint32_t i = 0; i < schema.ncols; i++) {
+        schema.names[i] = i < kept ? n->schema.names[i] : item->cols[i - kept].name;
+        schema.types[i] = i < kept ? n->schema.types[i] : item->cols[i - kept].expr->type;
+    }
+    if (schema.ncols > BIND_MAX_COLUMNS)
+        return bind_error(b, location, "the rows have more than %d columns", BIND_MAX_COLUMNS);
+    n->schema = schema;
+    n->unnest = *unnest;
+    if (unnest->ordinality)
+        tell[ntell++] = schema.ncols - 1;
+    if (distinct >= 0)
+        tell[ntell++] = kept + (uint32_t)distinct;
+    keys_unnest(b, n, kept, tell, ntell);
+    *ret = node_add(b, n);
     return OK;
 }
 

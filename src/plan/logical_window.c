@@ -117,7 +117,8 @@ static bool closes_itself(const struct plan_node *n)
 
 static bool passes_on(const struct plan_node *n)
 {
-    return n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_WINDOW || n->kind == NODE_UNION;
+    return n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_WINDOW || n->kind == NODE_UNION ||
+           n->kind == NODE_UNNEST;
 }
 
 static int64_t greatest_divisor(int64_t a, int64_t b)

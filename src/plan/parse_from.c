@@ -1,4 +1,4 @@
-/* FROM: relations, subqueries, windows, joins. */
+/* FROM: relations, subqueries, windows, functions, joins. */
 #include "plan/parse_private.h"
 
 #define NODE(kind) PG_QUERY__NODE__NODE_##kind
@@ -32,7 +32,8 @@ static enum status parse_alias(struct parser *p, const PgQuery__Alias *alias, st
 static enum status parse_subquery(struct parser *p, const PgQuery__RangeSubselect *s, struct ast_from *from)
 {
     if (s->lateral)
-        return parser_refuse(p, -1, NULL, "LATERAL");
+        return parser_refuse(p, -1, "functions can stand there: CROSS JOIN LATERAL unnest(a) AS u (x)",
+                             "LATERAL before a subquery");
     if (s->subquery->node_case != NODE(SELECT_STMT))
         return parser_refuse(p, -1, NULL, "this subquery in FROM");
     from->kind = AST_FROM_QUERY;
@@ -42,7 +43,7 @@ static enum status parse_subquery(struct parser *p, const PgQuery__RangeSubselec
     return parse_alias(p, s->alias, from, -1);
 }
 
-/* ---- windows ---- */
+/* ---- windows and functions ---- */
 
 static const PgQuery__FuncCall *only_call(const PgQuery__RangeFunction *f)
 {
@@ -61,13 +62,59 @@ static bool is_window(const char *name)
     return false;
 }
 
+/* f(a), or ROWS FROM (f(a), g(b)). unnest(a, b) is unnest(a) beside unnest(b). */
+static enum status parse_calls(struct parser *p, const PgQuery__RangeFunction *f, struct ast_from *from)
+{
+    uint32_t cap = 0;
+    for (size_t i = 0; i < f->n_functions; i++)
+        if (f->functions[i]->node_case == NODE(LIST) && f->functions[i]->list->n_items &&
+            f->functions[i]->list->items[0]->node_case == NODE(FUNC_CALL))
+            cap += (uint32_t)MAX(f->functions[i]->list->items[0]->func_call->n_args, (size_t)1);
+    from->args = arena_array(p->arena, MAX(cap, 1u), sizeof(struct ast_expr *));
+    for (size_t i = 0; i < f->n_functions; i++) {
+        const PgQuery__List *list = f->functions[i]->list;
+        struct ast_expr *e = NULL;
+        if (f->functions[i]->node_case != NODE(LIST) || list->n_items == 0 ||
+            list->items[0]->node_case != NODE(FUNC_CALL))
+            return parser_refuse(p, -1, NULL, "this function in FROM");
+        int32_t location = list->items[0]->func_call->location;
+        if (f->n_coldeflist || (list->n_items > 1 && list->items[1]->node_case == NODE(LIST)))
+            return parser_refuse(p, location, "cast what its columns are made of", "a list of columns with types");
+        TRY(parse_expr(p, list->items[0], &e));
+        if (e->kind != AST_CALL || !e->plain || e->distinct || e->flag || e->filter || e->norder || e->over)
+            return parser_refuse(p, location, NULL, "such a call in FROM");
+        if (i == 0) {
+            from->name = e->name;
+            from->location = e->location;
+        }
+        if (strcmp(e->name, "unnest") != 0 || e->nargs < 2) {
+            from->args[from->nargs++] = e;
+            continue;
+        }
+        for (uint32_t k = 0; k < e->nargs; k++) {
+            struct ast_expr *one = arena_dup(p->arena, e, sizeof *e);
+            one->args = &e->args[k];
+            one->nargs = 1;
+            from->args[from->nargs++] = one;
+        }
+    }
+    return OK;
+}
+
+static enum status parse_function_rows(struct parser *p, const PgQuery__RangeFunction *f, struct ast_from *from)
+{
+    from->kind = AST_FROM_FUNCTION;
+    from->ordinality = f->ordinality;
+    TRY(parse_calls(p, f, from));
+    return parse_alias(p, f->alias, from, -1);
+}
+
 static enum status parse_range_function(struct parser *p, const PgQuery__RangeFunction *f, struct ast_from *from)
 {
     const PgQuery__FuncCall *call = only_call(f);
     const char *name = call && call->n_funcname ? node_string(call->funcname[call->n_funcname - 1]) : "this function";
     if (!call || !is_window(name))
-        return parser_refuse(p, call ? call->location : -1,
-                             "the windows tumble, hop, cumulate and session can stand there", "%s() in FROM", name);
+        return parse_function_rows(p, f, from);
     if (f->ordinality || f->lateral || f->n_coldeflist)
         return parser_refuse(p, call->location, NULL, "LATERAL, WITH ORDINALITY or a column list at %s()", name);
     from->kind = AST_FROM_WINDOW;
@@ -135,19 +182,33 @@ static enum status parse_from_item(struct parser *p, const PgQuery__Node *n, str
     }
 }
 
+static bool has_function(const struct ast_from *from)
+{
+    return from->kind == AST_FROM_FUNCTION ||
+           (from->kind == AST_FROM_JOIN && (has_function(from->left) || has_function(from->right)));
+}
+
+/* a, (b JOIN f(a.x)) is (a, b) JOIN f(a.x): so that what a function reads is on its left. */
+static struct ast_from *join_by_comma(struct parser *p, struct ast_from *left, struct ast_from *right)
+{
+    bool moves = right->kind == AST_FROM_JOIN && right->shared.count == 0 && has_function(right) &&
+                 (right->join == AST_JOIN_INNER || right->join == AST_JOIN_LEFT);
+    if (moves) {
+        right->left = join_by_comma(p, left, right->left);
+        return right;
+    }
+    struct ast_from *both = arena_zalloc(p->arena, sizeof *both);
+    *both = (struct ast_from){.kind = AST_FROM_JOIN, .left = left, .right = right, .location = right->location};
+    return both;
+}
+
 enum status parse_from(struct parser *p, PgQuery__Node *const *nodes, size_t n, struct ast_from **ret)
 {
     struct ast_from *all = NULL;
     for (size_t i = 0; i < n; i++) {
         struct ast_from *item = NULL;
         TRY(parse_from_item(p, nodes[i], &item));
-        if (all) {
-            struct ast_from *both = arena_zalloc(p->arena, sizeof *both);
-            *both = (struct ast_from){.kind = AST_FROM_JOIN, .left = all, .right = item, .location = item->location};
-            all = both;
-        } else {
-            all = item;
-        }
+        all = all ? join_by_comma(p, all, item) : item;
     }
     *ret = all;
     return OK;

@@ -117,6 +117,7 @@ enum node_kind {
     NODE_FILTER,
     NODE_PROJECT,
     NODE_DEDUP,     /* DISTINCT ON without ORDER BY: first per key */
+    NODE_UNNEST,    /* a row once for each element of its arrays */
     NODE_WINDOW,    /* tumble, hop, cumulate: a row once for each window that holds it */
     NODE_AGGREGATE,
     NODE_SESSION,   /* session windows with their aggregates */
@@ -159,6 +160,14 @@ struct plan_window {
     int64_t pane;     /* HOP, CUMULATE: rows come once, with the bounds of their pane of this length; 0: they come with
                        * each window they are in */
     uint32_t *key, nkey; /* SESSION: input columns */
+};
+
+/* The last `narrays` input columns are arrays. The output has the input's other columns, then one per array with its
+ * elements side by side (NULL where the array is shorter), then perhaps their number, from 1. */
+struct plan_unnest {
+    uint32_t narrays;
+    bool ordinality;
+    bool outer; /* a row without elements comes once, with NULL in their place */
 };
 
 enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
@@ -250,6 +259,7 @@ struct plan_node {
     int64_t dedup_horizon;             /* us, > 0; the input has a time column */
     struct plan_window window;         /* WINDOW: output is the input's columns, then start and end; SESSION; AGGREGATE
                                         * with a pane: what comes in are panes of these windows */
+    struct plan_unnest unnest;         /* UNNEST */
     uint32_t ngroup;                   /* AGGREGATE: the first ngroup input columns are the groups... */
     struct plan_aggregate *aggregates; /* ...and the output is groups, then aggregates; SESSION: the session's key,
                                         * start, end, then aggregates */

@@ -308,3 +308,54 @@ SELECT k, place, id FROM (SELECT *, row_number() OVER (PARTITION BY k, place ORD
 
 -- case first of each jsonb, however its numbers are written: n bigint, c bigint
 SELECT count(*), count(DISTINCT d) FROM (SELECT DISTINCT ON (d) d FROM (SELECT ('{"x": ' || id || '.0}')::jsonb AS d, ts FROM a UNION ALL SELECT ('{"x": ' || id || '.00}')::jsonb, ts FROM a) x) y;
+
+-- case rows of an array, numbered: id int, e int, i bigint
+SELECT a.id, u.e, u.i FROM a, unnest(ARRAY[a.k, a.v, a.j]) WITH ORDINALITY AS u (e, i) WHERE u.e > 1 OR u.e IS NULL;
+
+-- case rows of a text, or none: id int, part text, i bigint
+SELECT id, part, i FROM a LEFT JOIN LATERAL string_to_table(nullif(t, 'a'), ' ') WITH ORDINALITY AS u (part, i) ON true;
+
+-- case rows of two arrays side by side: id int, x int, y text
+SELECT id, x, y FROM a, unnest(ARRAY[k, v], string_to_array(t, ' ')) AS u (x, y) WHERE j < 2;
+
+-- case rows of rows: id int, x int, key text, value text
+SELECT id, x, e.key, e.value FROM a, generate_series(1, v) AS x, jsonb_each_text(jsonb_build_object('x', x, t, k)) AS e WHERE t IS NOT NULL;
+
+-- case rows in a select list: id int, g int, w text
+SELECT id, g, w[2] FROM (SELECT id, generate_series(j, 2) AS g, regexp_matches(t, '([a-z])([a-z]+)', 'g') AS w FROM a WHERE k < 9) AS s;
+
+-- case groups of elements: e int, n bigint, s bigint, PRIMARY KEY (e)
+SELECT e, count(*), sum(id) FROM a, unnest(ARRAY[v, j, v]) AS e WHERE e IS NOT NULL GROUP BY e;
+
+-- case elements that change: k int, i bigint, v int, PRIMARY KEY (k, i)
+SELECT k, i, e FROM (SELECT k, array_agg(v ORDER BY v DESC, id) AS vs FROM a WHERE k IS NOT NULL GROUP BY k) AS g, unnest(vs) WITH ORDINALITY AS u (e, i) WHERE i < 5;
+
+-- case members that change: k int, t text, n text, PRIMARY KEY (k, t)
+SELECT k, e.key, e.value FROM (SELECT k, jsonb_object_agg(t, n ORDER BY id) AS o FROM a WHERE k IS NOT NULL AND t IS NOT NULL GROUP BY k) AS g, jsonb_each_text(o) AS e;
+
+-- case numbers up to one that changes: k int, g bigint, PRIMARY KEY (k, g)
+SELECT k, g FROM (SELECT k, count(*) % 7 AS n FROM a WHERE k IS NOT NULL GROUP BY k) AS c, generate_series(1, n) AS g;
+
+-- case elements that change, or none: k int, e int, n bigint
+SELECT k, e, count(*) FROM (SELECT k, array_agg(v) FILTER (WHERE v > 3) AS vs FROM a GROUP BY k) AS g LEFT JOIN LATERAL unnest(vs) AS e ON true GROUP BY k, e;
+
+-- case windows of elements: e int, ws timestamptz, n bigint
+SELECT e, window_start, count(*) FROM tumble(a, ts, interval '7 s'), unnest(ARRAY[v, j]) AS e GROUP BY e, window_start, window_end;
+
+-- case overlapping windows of elements: e int, we timestamptz, n bigint
+SELECT e, window_end, count(*) FROM hop(a, ts, interval '2 s', interval '7 s'), unnest(ARRAY[v, j]) AS e WHERE e > 0 GROUP BY e, window_end;
+
+-- case elements joined by interval: a int, b int, e int
+SELECT x.id, b.id, x.e FROM (SELECT a.id, a.k, a.ts, e FROM a, unnest(ARRAY[v, j]) AS e) AS x JOIN b ON x.k = b.k AND x.e = b.v AND b.ts BETWEEN x.ts - interval '2 s' AND x.ts + interval '2 s';
+
+-- case the first elements: j int, e int, id int, r bigint
+SELECT j, e, id, r FROM (SELECT j, e, id, row_number() OVER (PARTITION BY j ORDER BY e DESC NULLS LAST, id, i) AS r FROM a, unnest(ARRAY[v, k]) WITH ORDINALITY AS u (e, i)) AS q WHERE r <= 4;
+
+-- case elements of both sides of a join: a int, b int, e int
+SELECT a.id, b.id, e FROM a JOIN b ON a.k = b.k AND a.v = b.v CROSS JOIN LATERAL unnest(ARRAY[a.j, b.j]) AS e WHERE e <> a.j;
+
+-- case a row whose elements fail is not there: id int, e int
+SELECT id, e FROM (SELECT id, t, j FROM a /*where j < 2*/) AS x, unnest(CASE WHEN j < 2 THEN ARRAY[j] ELSE ARRAY[1 / (j - 2)] END) AS e;
+
+-- case elements known to a set: e int
+SELECT DISTINCT e FROM a, unnest(ARRAY[v * 10 + j, k]) AS e;

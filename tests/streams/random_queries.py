@@ -28,7 +28,7 @@ class Maker(Windows):
     def relation(self, depth: int) -> Relation:
         kinds = [self.select, self.aggregate, self.aggregate, self.join, self.join, self.semi, self.semi, self.in_,
                  self.distinct, self.union, self.window, self.window, self.over, self.first_rows, self.first_rows,
-                 self.first_of_each, self.shared, self.limited]
+                 self.first_of_each, self.shared, self.limited, self.rows, self.rows]
         return self.rnd.choice(kinds)(depth)
 
 

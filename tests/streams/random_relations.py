@@ -192,6 +192,25 @@ class Relations(Expressions):
                          f"AND {theirs} + interval '{self.rnd.choice(['1 s', '5 s'])}'")
         return " AND ".join(terms)
 
+    def rows(self, depth: int) -> Relation:
+        """Each row once for each of what a function makes of it."""
+        text, left, part = self.source(depth)
+        name, e = self.name(), lambda of: self.expr(left, of, 1)
+        call, of = self.rnd.choice([
+            lambda: (f"unnest({e('ints')})", "int"), lambda: (f"unnest({e('texts')})", "text"),
+            lambda: (f"unnest(ARRAY[{e('date')}, {e('date')}])", "date"),
+            lambda: (f"generate_series({e('int')} % 3, {e('int')} % 5)", "int"),
+            lambda: (f"string_to_table({e('text')}, ' ')", "text"),
+            lambda: (f"regexp_split_to_table({e('text')}, '[a-c]')", "text"),
+            lambda: (f"jsonb_array_elements_text(to_jsonb({e('ints')}))", "text"),
+            lambda: (f"jsonb_object_keys(jsonb_build_object('a', {e('int')}, 'b', {e('text')}))", "text")])()
+        scope = left + [(f"{name}.e", of), (f"{name}.i", "bigint")]
+        word, on = self.rnd.choice([(",", ""), (" CROSS JOIN LATERAL", ""), (" LEFT JOIN LATERAL", " ON true"),
+                                    (" JOIN LATERAL", f" ON {self.expr(scope, 'bool', 1)}")])
+        chosen, types, times = self.output(scope, 6)
+        return Relation(f"SELECT {chosen} FROM {text}{word} {call} WITH ORDINALITY AS {name} (e, i){on}"
+                        f"{self.where(scope, 0.4)}", types, [part] if part else [], times)
+
     def join(self, depth: int) -> Relation:
         for _ in range(50):
             text, left, part = self.source(depth)

@@ -301,6 +301,59 @@ def refused_as_often_as_it_is_there(folder: Path) -> None:
     assert json.loads(said) == {"rows_in": 6, "rows_out": 3, "rejected": 3}, said
 
 
+# ---- of a row that becomes many, none, or fails, the ledger has all ----
+
+def rows_of_functions_are_in_the_ledger(folder: Path) -> None:
+    rows = [{"id": 1, "j": [1, 2, 3], "n": 2}, {"id": 2, "j": [], "n": 0}, {"id": 3, "j": {"a": 1}, "n": 1},
+            {"id": 4, "j": None, "n": 3}, {"id": 5, "j": [9], "n": 10_001}, {"id": 6, "j": [7, None], "n": 10_000}]
+    (folder / "a.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "b.ndjson").write_text("")
+    columns = "id int, j jsonb, n int"
+    sql = (tables(folder, columns)
+           + result_of("SELECT id, e, i FROM a CROSS JOIN LATERAL jsonb_array_elements(j) WITH ORDINALITY AS u (e, i)",
+                       "id int, e jsonb, i bigint", folder / "elements.ndjson", "elements")
+           + result_of("SELECT count(*), min(g), max(g) FROM a, generate_series(1, n) AS g",
+                       "n bigint, least int, most int", folder / "series.ndjson", "series")
+           + result_of("SELECT rules, error, raw::text FROM bourn.rejected", "rules text, error text, raw text",
+                       folder / "dead.ndjson", "dead"))
+    (folder / "p.sql").write_text(sql)
+    env = {"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")}
+    suite.command([BOURN, "run", "--quiet", folder / "p.sql"], cwd=folder, env=env)
+    found = [json.loads(line) for line in (folder / "elements.ndjson").read_text().splitlines()]
+    assert found == [{"id": 1, "e": 1, "i": 1}, {"id": 1, "e": 2, "i": 2}, {"id": 1, "e": 3, "i": 3},
+                     {"id": 5, "e": 9, "i": 1}, {"id": 6, "e": 7, "i": 1}, {"id": 6, "e": None, "i": 2}], found
+    assert json.loads((folder / "series.ndjson").read_text()) == {"n": 10_006, "least": 1, "most": 10_000}
+    dead = sorted((line["rules"], line["error"]) for line in
+                  map(json.loads, (folder / "dead.ndjson").read_text().splitlines()))
+    assert dead == [("error:22023", "cannot extract elements from an object"),
+                    ("error:54000", "generate_series() would make more than 10000 rows of one")], dead
+    said = suite.command([BOURN, "query", folder / "p.sql", "--json", "-e", "SELECT rows_in, rows_out, filtered, error "
+                          "FROM bourn.ledger WHERE name LIKE '%unnest%' ORDER BY rows_in"], env=env).stdout
+    # Of six rows one failed in the step before; of five, two had no elements, and three became six.
+    assert [json.loads(line) for line in said.splitlines()] == [
+        {"rows_in": 8, "rows_out": 6, "filtered": 2, "error": 0},
+        {"rows_in": 10_007, "rows_out": 10_006, "filtered": 1, "error": 0}], said
+    explained = suite.command([BOURN, "explain", folder / "p.sql"]).stdout
+    assert "a row for each element of jsonb_array_elements as e, numbered as i" in explained, explained
+
+
+def a_row_becomes_a_million_at_most(folder: Path) -> None:
+    for name, n in (("a", 1_000_001), ("b", 1_000_000)):
+        (folder / f"{name}.ndjson").write_text(json.dumps({"id": 1, "l": [True] * n}) + "\n" + '{"id":2,"l":[true]}\n')
+    (folder / "p.sql").write_text(
+        tables(folder, "id int, l boolean[]")
+        + "".join(result_of(f"SELECT count(*), sum(id) FROM {name}, unnest(l) AS e", "n bigint, s bigint",
+                            folder / f"{name}.out", f"of_{name}") for name in "ab")
+        + result_of("SELECT rules, error FROM bourn.rejected", "rules text, error text", folder / "dead.ndjson",
+                    "dead"))
+    suite.command([BOURN, "run", "--quiet", folder / "p.sql"], cwd=folder,
+                  env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+    assert json.loads((folder / "a.out").read_text()) == {"n": 1, "s": 2}
+    assert json.loads((folder / "b.out").read_text()) == {"n": 1_000_001, "s": 1_000_002}
+    assert json.loads((folder / "dead.ndjson").read_text()) == {
+        "rules": "error:54000", "error": "unnest() would make more than 1000000 rows of one"}
+
+
 # ---- queries nobody thought of ----
 
 RANDOM_CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (20, 8, []), (3, 2, [0.03, 0.02])]
@@ -417,9 +470,11 @@ EVERY = {
     "without": "SELECT k, id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.t = a.t AND b.n > a.n)",
     "not in": "SELECT id, v FROM a WHERE j NOT IN (SELECT count(*) / 40 FROM b GROUP BY k, v)",
     "windows": "SELECT window_start, k, count(*), sum(n) FROM tumble(a, ts, interval '60 s') GROUP BY window_start, k",
+    "elements": "SELECT k, e, i FROM (SELECT k, array_agg(v ORDER BY t, v) FILTER (WHERE id % 7 > 1) AS vs FROM a "
+                "GROUP BY k) AS g LEFT JOIN LATERAL unnest(vs) WITH ORDINALITY AS u (e, i) ON true WHERE i % 40 < 2",
 }
 TYPES = {"counts": "int bigint num text bigint", "joined": "int bigint num dbl", "outer": "int bigint bigint int",
-         "without": "int int", "not in": "int int", "windows": "time int bigint num"}
+         "without": "int int", "not in": "int int", "windows": "time int bigint num", "elements": "int int bigint"}
 
 
 def counted(made: random_queries.Relation) -> str:
@@ -517,6 +572,8 @@ def main() -> None:
     closing.run(suite)
     alone.run(suite)
     suite.run(refused_as_often_as_it_is_there)
+    suite.run(rows_of_functions_are_in_the_ledger)
+    suite.run(a_row_becomes_a_million_at_most)
     wanted = [case for case in cases() if suite.wants(case[0])]
     write_events(suite.folder, suite.random)
     with Postgres(suite.folder) as postgres:

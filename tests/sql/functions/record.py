@@ -84,6 +84,18 @@ def argument(field):
     return f"({literal})" if kind == "?" else f"({literal}::{kind})"
 
 
+# Functions that return rows: as an array of them. One whose rows are arrays gives their texts.
+SETS = ["unnest", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_object_keys", "jsonb_each",
+        "jsonb_each_text", "string_to_table", "generate_series", "regexp_matches", "regexp_split_to_table",
+        "jsonb_path_query"]
+
+
+def rows_as_array(name, args):
+    name, _, column = name.partition(" ")
+    column = column or ("r::text" if name == "regexp_matches" else "r")
+    return f"array(select {column} from {name}({', '.join(args)}) as r)"
+
+
 # What bourn has and PostgreSQL has not, said in PostgreSQL's words.
 AGGREGATES = {
     "arg_max": "(select a from {} where a is not null and b is not null order by b desc, a desc limit 1)",
@@ -119,6 +131,8 @@ def expression(name, fields):
         return f"{args[0]} {name[:-4]}{name[-4:]}({args[1]})"
     if name == "in":
         return f"{args[0]} in ({', '.join(args[1:])})"
+    if name.split(" ")[0] in SETS:
+        return rows_as_array(name, args)
     if name in SPECIAL:
         form = SPECIAL[name]
         return form.format(", ".join(args)) if "{}" in form else form.format(*args)

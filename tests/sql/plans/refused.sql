@@ -12,8 +12,34 @@ INSERT INTO log SELECT event_id, v, NULL FROM payments, untimed;
 INSERT INTO log SELECT event_id, row_number() OVER (PARTITION BY user_id), NULL FROM payments;
 -- case: windows in FROM
 INSERT INTO log SELECT event_id, 1, NULL FROM tumble(payments, event_time, '1 minute');
--- case: a function in FROM
-INSERT INTO log SELECT 'a', x, NULL FROM generate_series(1, 2) AS x;
+-- case: functions in FROM
+INSERT INTO log SELECT x, 1, NULL FROM upper('a') AS x;
+INSERT INTO log SELECT id, x, NULL FROM untimed, jsonb_to_recordset('[]') AS u (x integer);
+INSERT INTO log SELECT id, x, NULL FROM untimed RIGHT JOIN LATERAL unnest(ARRAY[v]) AS u (x) ON true;
+INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL unnest(ARRAY[v]) AS u (x) ON x > 1;
+INSERT INTO log SELECT id, x, NULL FROM unnest(ARRAY[v]) AS u (x), untimed;
+INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(v) AS u (x);
+INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v]) AS u (x, y);
+INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v]) AS id (x), unnest(ARRAY[v]) AS id (y);
+INSERT INTO log SELECT id, x, NULL FROM untimed, generate_series(now(), now(), '1 day') AS x;
+INSERT INTO log SELECT id, x, NULL FROM untimed, jsonb_each(v) AS u (x);
+INSERT INTO log SELECT id, x, NULL FROM untimed, count(v) AS x;
+INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[o]) AS x;
+INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT untimed.v AS x) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed, tumble(payments, event_time, interval '1 day') WITH ORDINALITY AS u (x);
+-- case: functions that return rows, elsewhere
+INSERT INTO log SELECT id, unnest(ARRAY[v]) + 1, NULL FROM untimed;
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE unnest(ARRAY[v]) = 1;
+INSERT INTO log SELECT (regexp_matches(id, 'a'))[1], v, NULL FROM untimed;
+INSERT INTO log SELECT id, unnest(ARRAY[sum(v)]), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, jsonb_each('{}'), NULL FROM untimed;
+INSERT INTO log SELECT id, unnest(ARRAY[v], ARRAY[v]), NULL FROM untimed;
+INSERT INTO log SELECT id, jsonb_array_element(v), NULL FROM untimed;
+-- case: rows of a function have a key only by what tells them apart
+INSERT INTO out SELECT id, x FROM finite, unnest(ARRAY[name]) AS x;
+INSERT INTO out SELECT v, x FROM (SELECT v, array_agg(name) AS a FROM finite GROUP BY v) AS g, unnest(a) AS x;
+-- case: now() in what a function returns
+INSERT INTO log SELECT id, 1, x FROM untimed, unnest(ARRAY[now()]) AS x;
 -- case: words that PostgreSQL takes for an alias
 INSERT INTO log SELECT id, v, NULL FROM untimed ASOF;
 -- case: materialized views
@@ -43,7 +69,6 @@ INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = ANY (v);
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE id LIKE ANY (string_to_array(id, ','));
 INSERT INTO log SELECT id, cardinality(array_agg(ARRAY[v])), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT id, (ARRAY[v]).x, NULL FROM untimed;
-INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v]) AS u (x);
 INSERT INTO log SELECT id, ROW(1, 2), NULL FROM untimed;
 INSERT INTO log SELECT id[1], 1, NULL FROM untimed;
 INSERT INTO log SELECT $1, 1, NULL FROM untimed;

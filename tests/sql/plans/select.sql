@@ -44,3 +44,18 @@ INSERT INTO log SELECT v, id, '2026-01-01' FROM finite;
 INSERT INTO log SELECT id, gross(v), NULL FROM untimed WHERE is_big(v);
 CREATE FUNCTION gross(v bigint, rate integer DEFAULT 19) RETURNS bigint RETURN v + v * rate / 100;
 CREATE FUNCTION is_big(v bigint) RETURNS boolean STRICT RETURN gross(v) > 100;
+-- case: rows of arrays, of what a function returns, and of none
+INSERT INTO log SELECT p.event_id, i.n, p.event_time FROM payments p, unnest(ARRAY[p.user_id, p.note]) WITH ORDINALITY AS i (x, n) WHERE i.x LIKE 'a%' AND p.amount > 1;
+INSERT INTO log SELECT id, length(part), NULL FROM untimed LEFT JOIN LATERAL string_to_table(id, ',') AS part ON true;
+INSERT INTO log SELECT 'x', g, NULL FROM generate_series(1, 3) AS g;
+-- case: rows of functions side by side, of one function beside another, in a SELECT list
+INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v], ARRAY[id]) AS u (x, y), jsonb_each_text(jsonb_build_object('k', y)) AS e WHERE e.value = y;
+INSERT INTO log SELECT id, generate_series(1, v), NULL FROM untimed;
+-- case: rows that change are made into rows that change, and what tells them apart is kept
+CREATE VIEW sums AS SELECT user_id, array_agg(event_id) AS events, count(*) AS n FROM payments GROUP BY user_id;
+CREATE FOREIGN TABLE items (user_id text, n bigint, event text, PRIMARY KEY (user_id, n)) SERVER lake;
+CREATE FOREIGN TABLE numbers (user_id text, n bigint, PRIMARY KEY (user_id, n)) SERVER lake;
+INSERT INTO items SELECT user_id, i, e FROM sums t, unnest(t.events) WITH ORDINALITY AS u (e, i);
+INSERT INTO numbers SELECT user_id, g FROM sums t, generate_series(1, t.n) AS g;
+-- case: windows and their watermark pass through
+INSERT INTO log SELECT x, count(*), window_end FROM tumble(payments, event_time, '1 minute'), unnest(ARRAY[user_id, note]) AS x GROUP BY x, window_end;

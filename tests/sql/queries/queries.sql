@@ -142,3 +142,70 @@ SELECT ARRAY[]::integer[], ARRAY['1', n]::bigint[], ARRAY[n::numeric(12,2), m], 
 SELECT x.a, y.n FROM (SELECT n, ARRAY[n, 1] AS a FROM t) x JOIN (SELECT n, ARRAY[n, 1] AS a FROM t) y ON x.a = y.a
 SELECT a[1], count(*) FROM (SELECT string_to_array(coalesce(k, 'z') || ',x', ',') AS a FROM t) s GROUP BY a[1]
 SELECT CASE WHEN n > 1 THEN ARRAY[n] ELSE '{}' END, coalesce(NULL, ARRAY[n]), ARRAY[n] = ARRAY[2], ARRAY[n] @> '{2}' FROM t
+-- case: functions that return rows, in FROM
+SELECT * FROM unnest(ARRAY[3, 1, NULL])
+SELECT u FROM unnest(ARRAY['x', 'y']) AS u
+SELECT u.u, x FROM unnest(ARRAY['x', 'y']) AS u CROSS JOIN unnest(ARRAY[1, 2]) AS v (x)
+SELECT * FROM unnest(ARRAY[1, 2, 3], ARRAY['a', 'b']) WITH ORDINALITY
+SELECT * FROM unnest(ARRAY[1, 2, 3], ARRAY['a', 'b']) WITH ORDINALITY AS u (x, y, n)
+SELECT u.unnest FROM unnest(ARRAY[1, 2, 3]) WITH ORDINALITY AS u (unnest)
+SELECT * FROM ROWS FROM (unnest(ARRAY[1, 2, 3]), jsonb_each('{"a": 1, "b": [2]}'), string_to_table('p,q', ',')) WITH ORDINALITY
+SELECT k, n, e, i FROM t, unnest(ARRAY[n, n + 1, NULL]) WITH ORDINALITY AS u (e, i)
+SELECT k, e FROM t CROSS JOIN LATERAL unnest(ARRAY[k, 'z']) AS e WHERE n > 1 AND e <> 'b'
+SELECT k, e, e + n FROM t JOIN unnest(ARRAY[n, 2]) AS e ON e = n
+SELECT k, n, e, i FROM t LEFT JOIN LATERAL unnest(CASE WHEN n > 1 THEN ARRAY[n, 9] WHEN n = 1 THEN '{}' END) WITH ORDINALITY AS u (e, i) ON true
+SELECT k, n, e FROM t LEFT JOIN unnest(ARRAY[1, 2, 2]) AS e ON e = n
+SELECT n, e FROM t RIGHT JOIN unnest(ARRAY[1, 2, 77]) AS e ON e = n
+SELECT x.n, y.e FROM (VALUES (1), (2)) AS x (n) FULL JOIN (VALUES (1), (77)) AS y (e) ON e = n
+SELECT a.n, e, z FROM t a JOIN t b ON a.n = b.n CROSS JOIN LATERAL unnest(ARRAY[a.k, b.k]) AS e, unnest(ARRAY[e, 'q']) AS z WHERE a.n < 3
+SELECT a.n, e, z FROM t a, unnest(ARRAY[a.n, 5]) AS e LEFT JOIN LATERAL unnest(ARRAY[a.k]) AS z ON true WHERE e > 1
+SELECT e, count(*), sum(n) FROM t, unnest(ARRAY[n % 2, n % 3]) AS e GROUP BY e ORDER BY e
+SELECT k, array_agg(e ORDER BY e, i) FROM t, unnest(ARRAY[n, 4]) WITH ORDINALITY AS u (e, i) GROUP BY k ORDER BY k
+SELECT x, n, row_number() OVER (PARTITION BY n ORDER BY x DESC, f) AS r FROM t, unnest(ARRAY[n, 7]) AS x ORDER BY n, r
+SELECT DISTINCT e FROM t, unnest(ARRAY[n, n / 2]) AS e ORDER BY e DESC NULLS LAST
+SELECT u.* FROM t, unnest(ARRAY[m, 1.5], ARRAY[d]) AS u WHERE b
+SELECT * FROM unnest('{}'::integer[]) AS e
+SELECT count(*) FROM unnest(NULL::text[]) AS e
+SELECT k, e FROM t, unnest(string_to_array(k, '')) AS e WHERE EXISTS (SELECT 1 FROM t x WHERE x.k = e)
+SELECT n FROM t WHERE n IN (SELECT e FROM unnest(ARRAY[1, 3]) AS e)
+SELECT s.e + 1 FROM (SELECT e FROM t, unnest(ARRAY[n]) AS e) AS s
+WITH w AS (SELECT k, ARRAY[n, 1] AS a FROM t) SELECT k, w.a[1], e FROM w, unnest(w.a) AS e
+SELECT k, elem ->> 'v', elem -> 'v' FROM t, jsonb_array_elements(jsonb_build_array(jsonb_build_object('v', n), jsonb_build_object('v', k))) AS elem
+SELECT value FROM jsonb_array_elements('[1, "a", null, {"x": [2]}, [3]]')
+SELECT value, x.value FROM jsonb_array_elements_text('[1, "a\"b", null, {"x": [2]}, [3]]') AS x
+SELECT e FROM jsonb_array_elements_text('["p", 2]') AS x (e)
+SELECT * FROM jsonb_each('{"b": 1, "a": {"c": null}, "": null}')
+SELECT * FROM jsonb_each_text('{"b": 1, "a": {"c": null}, "": null}') WITH ORDINALITY
+SELECT e.k, e.v, t.k FROM t, jsonb_each(jsonb_build_object('n', n, 'k', t.k)) AS e (k, v)
+SELECT jsonb_object_keys FROM jsonb_object_keys('{"b": 1, "a": 2}')
+SELECT * FROM jsonb_object_keys('{}') AS k
+SELECT * FROM jsonb_array_elements('{"a": 1}')
+SELECT * FROM jsonb_array_elements_text('3')
+SELECT * FROM jsonb_object_keys('[1]')
+SELECT * FROM jsonb_each('"a"')
+SELECT * FROM string_to_table('a,,b', ',', '') WITH ORDINALITY
+SELECT * FROM string_to_table('añb', NULL)
+SELECT k, part FROM t, string_to_table(k || ',' || n, ',') AS part
+SELECT * FROM regexp_split_to_table('the quick  brown', '\s+')
+SELECT * FROM regexp_split_to_table('aXbxc', 'x', 'i') AS s
+SELECT m, m[1], (regexp_match('x1', '\d'))[1] FROM regexp_matches('foobarbequebaz', '(b[^b]+)(b[^b]+)', 'g') AS m
+SELECT m FROM regexp_matches('foobarbequebazilbarfbonk', 'b.', 'g') WITH ORDINALITY AS u (m, i) WHERE i > 1
+SELECT * FROM regexp_matches('abc', 'z', 'g')
+SELECT k, g FROM t, regexp_matches(k || n, '([a-z])|(\d)', 'g') AS g
+SELECT * FROM generate_series(2, 11, 3)
+SELECT * FROM generate_series(5, 1, -2) WITH ORDINALITY AS g (x, i)
+SELECT * FROM generate_series(5, 1)
+SELECT * FROM generate_series(9223372036854775805, 9223372036854775807)
+SELECT * FROM generate_series(1, 5, 0)
+SELECT n, g FROM t, generate_series(n, 3) AS g
+SELECT k, v FROM t, jsonb_path_query(jsonb_build_object('a', jsonb_build_array(n, 2, 3)), '$.a[*] ? (@ > 1)') AS v
+SELECT * FROM jsonb_path_query('[1, 2, {"a": 3}]', '$[*].a') WITH ORDINALITY
+-- case: functions that return rows, in a SELECT list
+SELECT k, unnest(ARRAY[n, 1]) AS e FROM t WHERE n > 1
+SELECT unnest(ARRAY[1, 2, 3]), unnest(ARRAY['a', 'b'])
+SELECT t.*, generate_series(1, n) AS g FROM t WHERE n < 3
+SELECT DISTINCT unnest(ARRAY[k, 'z']) FROM t
+SELECT e, count(*) FROM (SELECT unnest(ARRAY[n, 1]) AS e FROM t) AS s GROUP BY e
+SELECT k, regexp_matches(k, '[a-z]') FROM t
+SELECT unnest(ARRAY[n, 0]) AS e, n FROM t ORDER BY e, n, k LIMIT 3
+SELECT jsonb_array_elements_text('["a", "b"]'), jsonb_object_keys('{"x": 1}') FROM nothing
