@@ -32,7 +32,7 @@ static const char *const kind_names[] = {
     [NODE_UNION] = "union", [NODE_SORT] = "sort",           [NODE_SINK] = "sink",     [NODE_RESULT] = "result",
     [NODE_WINDOW] = "window", [NODE_SESSION] = "session",   [NODE_JOIN] = "join",     [NODE_TOPN] = "topn",
     [NODE_OVER] = "over",   [NODE_UNIQUE] = "unique",
-    [NODE_OVER] = "over",   [NODE_UNNEST] = "unnest",
+    [NODE_UNNEST] = "unnest",
 };
 
 /* ---- canonical text ---- */
