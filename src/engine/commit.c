@@ -42,28 +42,33 @@ static void count_sources(struct engine *e, struct ledger *l)
     }
 }
 
+void engine_count_step(struct ledger *l, const char *id, const struct step_counts *c)
+{
+    if (c->in == 0 && c->expired == 0)
+        return;
+    struct ledger_line *line = ledger_line(l, LEDGER_STEP, id);
+    line->expired += c->expired;
+    line->counts.in += c->in;
+    line->counts.out += c->out;
+    line->counts.filtered += c->filtered;
+    line->counts.late += c->late;
+    line->counts.duplicate += c->duplicate;
+    line->counts.error += c->error;
+}
+
 static uint64_t count_steps(struct engine *e, struct ledger *l)
 {
     struct step_counts c;
     uint64_t errors = 0;
     const struct plan_node *node;
     for (uint32_t i = 0; (node = graph_step(e->graph, i, &c)); i++) {
-        if (c.in == 0 && c.expired == 0)
-            continue;
-        struct ledger_line *line = ledger_line(l, LEDGER_STEP, node->id);
-        line->expired += c.expired;
-        line->counts.in += c.in;
-        line->counts.out += c.out;
-        line->counts.filtered += c.filtered;
-        line->counts.late += c.late;
-        line->counts.duplicate += c.duplicate;
-        line->counts.error += c.error;
+        engine_count_step(l, node->id, &c);
         errors += c.error;
     }
     return errors;
 }
 
-static void count_sink(struct ledger *l, const char *name, const struct collect_counts *c)
+void engine_count_sink(struct ledger *l, const char *name, const struct collect_counts *c)
 {
     if (c->in == 0)
         return;
@@ -85,7 +90,7 @@ static uint64_t gather_outbox(struct engine *e, struct ledger *l)
         struct buf payload;
         struct collect_counts counts;
         const struct plan_node *sink = graph_sink(e->graph, i, &payload, &counts);
-        count_sink(l, sink->sink_name, &counts);
+        engine_count_sink(l, sink->sink_name, &counts);
         errors += counts.error;
         if (payload.len)
             segment_add(e->segment, SECTION_OUTBOX, sink->sink_name, 1, &payload);

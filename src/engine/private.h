@@ -78,3 +78,6 @@ bool engine_commit_is_written(struct engine *e);
 void engine_commit_release(struct engine *e);
 /* A record without an epoch: what sinks confirmed, what was merged. */
 enum status engine_confirm(struct engine *e, struct error *err);
+/* A step's and a sink's line of the ledger, added to what it has. */
+void engine_count_step(struct ledger *l, const char *id, const struct step_counts *c);
+void engine_count_sink(struct ledger *l, const char *name, const struct collect_counts *c);

@@ -9,7 +9,8 @@
  *
  * Until that record nothing but the old plan's outbox is outside: a crash before it begins again at the beginning, one
  * after it is as any other. Segments that no record names are removed by the next start.
- */#include <stdio.h>
+ */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -18,6 +19,7 @@
 #include "engine/change.h"
 #include "engine/functions.h"
 #include "engine/private.h"
+#include "state/pieces.h"
 
 enum {
     EPOCH_LENGTH = 1000 * 1000,
@@ -238,17 +240,6 @@ static enum status keep_state(struct rebuild *r, struct error *err)
     return r->nstate >= MERGE_FANOUT ? merge_built(r, err) : OK;
 }
 
-static void count_sink(struct ledger *l, const char *name, const struct collect_counts *c)
-{
-    struct ledger_line *line = ledger_line(l, LEDGER_SINK, name);
-    line->counts.in += c->in;
-    line->counts.rejected += c->rejected;
-    line->inserted += c->inserted;
-    line->updated += c->updated;
-    line->deleted += c->deleted;
-    line->unchanged += c->unchanged;
-}
-
 static enum status keep_rows(struct rebuild *r, struct error *err)
 {
     struct segment_ref ref;
@@ -257,7 +248,7 @@ static enum status keep_rows(struct rebuild *r, struct error *err)
         struct collect_counts counts;
         const struct plan_node *sink = graph_sink(r->graph, i, &payload, &counts);
         if (r->change->built[sink - r->e->plan->nodes] && counts.in > 0) {
-            count_sink(&r->ledger, sink->sink_name, &counts);
+            engine_count_sink(&r->ledger, sink->sink_name, &counts);
             segment_add(r->built, SECTION_OUTBOX, sink->sink_name, 1, &payload);
         }
         buf_release(&payload);
@@ -274,17 +265,9 @@ static void count_steps(struct rebuild *r)
 {
     struct step_counts c;
     const struct plan_node *node;
-    for (uint32_t i = 0; (node = graph_step(r->graph, i, &c)); i++) {
-        if (c.in == 0 || !r->change->built[node - r->e->plan->nodes])
-            continue;
-        struct ledger_line *line = ledger_line(&r->ledger, LEDGER_STEP, node->id);
-        line->counts.in += c.in;
-        line->counts.out += c.out;
-        line->counts.filtered += c.filtered;
-        line->counts.late += c.late;
-        line->counts.duplicate += c.duplicate;
-        line->counts.error += c.error;
-    }
+    for (uint32_t i = 0; (node = graph_step(r->graph, i, &c)); i++)
+        if (r->change->built[node - r->e->plan->nodes])
+            engine_count_step(&r->ledger, node->id, &c);
 }
 
 /* What a source says of what it has lost, is of reading on. */
@@ -368,6 +351,12 @@ static enum status read_again(struct rebuild *r, struct error *err)
 
 /* ---- state that goes ---- */
 
+static bool is_kept(void *arg, const struct section *section)
+{
+    const struct rebuild *r = arg;
+    return section->kind != SECTION_OUTBOX && change_keeps(r->change, section->name);
+}
+
 /* A segment with sections of steps that are gone, or built anew: the others in a segment of its own. */
 static enum status without_gone(struct rebuild *r, const struct segment_ref *ref, bool *ret_changed, struct error *err)
 {
@@ -375,27 +364,17 @@ static enum status without_gone(struct rebuild *r, const struct segment_ref *ref
     TRY(segment_open(r->e->store, ref, &segment, err));
     uint32_t n, kept = 0, state = 0;
     const struct section *sections = segment_sections(segment, &n);
-    enum status s = OK;
     for (uint32_t i = 0; i < n; i++) {
         state += sections[i].kind != SECTION_OUTBOX;
-        kept += sections[i].kind != SECTION_OUTBOX && change_keeps(r->change, sections[i].name);
+        kept += is_kept(r, &sections[i]);
     }
     *ret_changed = kept < state;
-    for (uint32_t i = 0; s == OK && kept < state && i < n; i++) {
-        if (sections[i].kind == SECTION_OUTBOX || !change_keeps(r->change, sections[i].name))
-            continue;
-        s = segment_read(segment, &sections[i],
-                         segment_section(r->built, sections[i].kind, sections[i].name, sections[i].version), err);
-        if (sections[i].kind == SECTION_SET)
-            segment_sets_end(r->built, ref->sets_end_us);
-    }
     struct segment_ref copy;
-    if (s == OK && !segment_is_empty(r->built)) {
-        s = segment_put(r->built, r->e->store, ref->from, ref->to, r->m->term, ref->level, &copy, err);
-        if (s == OK)
-            add_ref(&r->added, &r->nadded, &copy);
-    }
-    segment_writer_reset(r->built);
+    enum status s = OK;
+    if (*ret_changed)
+        s = segment_copy(segment, ref, is_kept, r, r->e->store, r->m->term, &copy, &kept, err);
+    if (s == OK && *ret_changed && kept)
+        add_ref(&r->added, &r->nadded, &copy);
     segment_close(segment);
     return s;
 }

@@ -1,5 +1,7 @@
 #include "state/pieces.h"
 
+#include <stdlib.h>
+
 #include "base/hash.h"
 #include "state/expiring.h"
 #include "state/keyed.h"
@@ -88,5 +90,64 @@ enum status section_pieces(struct segment *s, const struct section *section,
     enum status status = take_all(&p, err);
     buf_release(&p.bytes);
     buf_release(&p.records);
+    return status;
+}
+
+/* ---- copying ---- */
+
+struct copy {
+    struct segment *segment;
+    const struct section **sections;
+    uint32_t count, at; /* which one is copied */
+    uint64_t done;      /* of its bytes */
+    uint32_t crc;
+    struct buf bytes;
+};
+
+static enum status copy_next(void *arg, struct segment_piece *ret, struct error *err)
+{
+    struct copy *c = arg;
+    if (c->at == c->count)
+        return AGAIN;
+    const struct section *section = c->sections[c->at];
+    size_t n = (size_t)MIN(section->bytes - c->done, (uint64_t)PIECE);
+    buf_clear(&c->bytes);
+    char *into = buf_reserve(&c->bytes, n);
+    TRY(segment_read_part(c->segment, section, c->done, into, n, err));
+    c->crc = crc32c(c->crc, into, n);
+    *ret = (struct segment_piece){.kind = section->kind, .version = section->version,
+                                  .name = c->done ? NULL : section->name, .bytes = {into, n}};
+    c->done += n;
+    if (c->done < section->bytes)
+        return OK;
+    TRY(segment_checked(c->segment, section, c->crc, err)); /* before there is an end to what is written */
+    c->at++;
+    c->done = c->crc = 0;
+    return OK;
+}
+
+enum status segment_copy(struct segment *s, const struct segment_ref *ref,
+                         bool (*wanted)(void *arg, const struct section *section), void *arg, struct store *store,
+                         uint64_t term, struct segment_ref *ret, uint32_t *ret_copied, struct error *err)
+{
+    uint32_t n;
+    const struct section *sections = segment_sections(s, &n);
+    struct copy c = {.segment = s, .sections = mem_array(n + 1, sizeof *c.sections), .bytes = BUF(PIECE + 1)};
+    for (uint32_t i = 0; i < n; i++)
+        if (wanted(arg, &sections[i]))
+            c.sections[c.count++] = &sections[i];
+    struct segment_feed feed = {copy_next, &c};
+    struct segment_ref copy;
+    enum status status =
+        c.count ? segment_put_feed(&feed, store, ref->from, ref->to, term, ref->level, &copy, err) : OK;
+    if (status == OK && c.count) {
+        if (copy.sets_end_us != INT64_MIN)
+            copy.sets_end_us = ref->sets_end_us;
+        *ret = copy;
+    }
+    if (status == OK)
+        *ret_copied = c.count;
+    buf_release(&c.bytes);
+    free(c.sections);
     return status;
 }

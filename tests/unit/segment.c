@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "memory_store.h"
+#include "state/pieces.h"
 
 static struct segment_ref put_sample(struct store *store)
 {
@@ -226,13 +227,67 @@ static void test_feed(void **state)
     store_free(store);
 }
 
+static bool is_wanted(void *arg, const struct section *section) { return strstr(section->name, arg) != NULL; }
+
+/* Sections of several pieces among others; the copy is what a writer of them alone would have made. */
+static void test_copy(void **state)
+{
+    (void)state;
+    enum { BYTES = 5 * 1000 * 1000 };
+    struct store *store = memory_store_new();
+    struct segment_writer *w[] = {segment_writer_new(), segment_writer_new()};
+    static const char *const names[] = {"keep-a", "drop-b", "keep-c", "drop-d"};
+    for (uint32_t i = 0; i < ARRAY_LEN(names); i++)
+        for (int all = 0; all < 2; all++) {
+            if (!all && names[i][0] == 'd')
+                continue;
+            enum section_kind kind = i == 2 ? SECTION_SET : SECTION_KEYED;
+            struct buf *b = segment_section(w[all], kind, names[i], i + 1);
+            char *bytes = buf_reserve(b, BYTES);
+            for (size_t k = 0; k < BYTES; k++)
+                bytes[k] = (char)((k * 2654435761u >> 13) + i);
+            b->len = i == 2 ? 77 : BYTES;
+            if (i == 2)
+                segment_sets_end(w[all], 1234);
+        }
+    struct segment_ref wanted, all, copy = {0};
+    struct segment *s;
+    struct error err;
+    uint32_t n;
+    char keep[] = "keep", none[] = "none";
+    assert_int_equal(segment_put(w[0], store, 3, 5, 9, 2, &wanted, &err), OK);
+    assert_int_equal(segment_put(w[1], store, 3, 5, 4, 2, &all, &err), OK);
+    assert_int_equal(segment_open(store, &all, &s, &err), OK);
+    assert_int_equal(segment_copy(s, &all, is_wanted, keep, store, 9, &copy, &n, &err), OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(copy.crc, wanted.crc);
+    assert_int_equal(copy.bytes, wanted.bytes);
+    assert_int_equal(copy.sets_end_us, 1234);
+    assert_true(copy.has_state && copy.has_keyed && !copy.has_outbox && copy.from == 3 && copy.to == 5);
+    struct buf *x = &memory_find(memory_of(store), wanted.name)->bytes;
+    const struct buf *y = &memory_find(memory_of(store), copy.name)->bytes;
+    assert_int_equal(x->len, y->len);
+    assert_memory_equal(x->data, y->data, x->len);
+    uint32_t before = memory_of(store)->count;
+    assert_int_equal(segment_copy(s, &all, is_wanted, none, store, 9, &copy, &n, &err), OK);
+    assert_int_equal(n, 0);
+    memory_find(memory_of(store), all.name)->bytes.data[BYTES - 1] ^= 1; /* a bit of a section that is copied */
+    assert_int_equal(segment_copy(s, &all, is_wanted, keep, store, 9, &copy, &n, &err), FAILED);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(memory_of(store)->count, before);
+    segment_close(s);
+    segment_writer_free(w[0]);
+    segment_writer_free(w[1]);
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_format),
         cmocka_unit_test(test_every_flip),   cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_another_in_its_place), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_feed),         cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
