@@ -49,12 +49,35 @@ enum bourn_type {
     BOURN_DATE = 6,        /* date: int32_t, days since 1970-01-01; years 1 to 9999 */
     BOURN_TIMESTAMP = 7,   /* timestamp: int64_t, microseconds since 1970-01-01; years 1 to 9999 */
     BOURN_TIMESTAMPTZ = 8, /* timestamptz: the same, in UTC */
-    BOURN_BYTEA = 9        /* bytea: struct bourn_text, any bytes */
+    BOURN_BYTEA = 9,       /* bytea: struct bourn_text, any bytes */
+    BOURN_UUID = 10,       /* uuid: struct bourn_uuid */
+    BOURN_INTERVAL = 11,   /* interval: struct bourn_interval */
+    BOURN_JSONB = 12,      /* jsonb: struct bourn_text, one JSON value. Of an argument as PostgreSQL prints it: keys in
+                            * order of length, then bytes, ", " and ": ", numbers without exponent. As a result any
+                            * form will do */
+    BOURN_NUMERIC = 13     /* numeric: struct bourn_numeric; only of arguments. A result is made of what it can say, a
+                            * text say, and cast by who calls: to numeric(18,2), whose scale the text cannot know */
 };
 
 struct bourn_text {
     const char *data; /* not terminated; NULL where len is 0 */
     size_t len;
+};
+
+struct bourn_uuid {
+    uint8_t bytes[16]; /* in the order they are written */
+};
+
+struct bourn_interval { /* months have no length, nor have days: each counts for itself */
+    int64_t micros;
+    int32_t days, months;
+};
+
+struct bourn_numeric { /* (high * 2^64 + low) / 10^scale: at most 38 digits, of the SQL type's scale */
+    int64_t high;
+    uint64_t low;
+    int32_t scale; /* 0 to 38 */
+    int32_t unused; /* 0 */
 };
 
 struct bourn_column {

@@ -2,13 +2,23 @@
 
 #include "base/os.h"
 #include "base/utf8.h"
+#include "column/jsonb.h"
 #include "expr/calendar.h"
 
 static const uint8_t types[] = {
     [BOURN_BOOL] = TYPE_BOOL,           [BOURN_INT4] = TYPE_INT4, [BOURN_INT8] = TYPE_INT8,
     [BOURN_FLOAT8] = TYPE_FLOAT8,       [BOURN_TEXT] = TYPE_TEXT, [BOURN_DATE] = TYPE_DATE,
     [BOURN_TIMESTAMP] = TYPE_TIMESTAMP, [BOURN_TIMESTAMPTZ] = TYPE_TIMESTAMPTZ, [BOURN_BYTEA] = TYPE_BYTEA,
+    [BOURN_UUID] = TYPE_UUID,           [BOURN_INTERVAL] = TYPE_INTERVAL,       [BOURN_JSONB] = TYPE_JSONB,
+    [BOURN_NUMERIC] = TYPE_NUMERIC,
 };
+
+/* Elements of these lie as the header says. */
+static_assert(sizeof(struct bourn_uuid) == 16);
+static_assert(sizeof(struct bourn_interval) == sizeof(struct interval) &&
+              offsetof(struct bourn_interval, months) == offsetof(struct interval, months) &&
+              offsetof(struct bourn_interval, days) == offsetof(struct interval, days) &&
+              offsetof(struct bourn_interval, micros) == offsetof(struct interval, micros));
 
 uint8_t foreign_type(uint32_t bourn_type) { return bourn_type < ARRAY_LEN(types) ? types[bourn_type] : TYPE_UNKNOWN; }
 
@@ -54,12 +64,27 @@ static const void *texts_of(struct call *c, uint32_t i)
     return texts;
 }
 
+static const void *numerics_of(struct call *c, uint32_t i)
+{
+    const struct lanes *arg = &c->args[i];
+    struct bourn_numeric *numerics = arena_zarray(c->arena, c->rows, sizeof *numerics);
+    CALL_ROWS(c, r) {
+        if (arg_is_null(c, i, r))
+            continue;
+        int128 v = column_numeric(&arg->col, r & arg->mask);
+        numerics[r] = (struct bourn_numeric){(int64_t)(v >> 64), (uint64_t)v, arg->col.type.scale, 0};
+    }
+    return numerics;
+}
+
 /* An element per row, also of a constant. */
 static const void *elements_of(struct call *c, uint32_t i)
 {
     const struct lanes *arg = &c->args[i];
     if (type_is_view(arg->col.type))
         return texts_of(c, i);
+    if (arg->col.type.id == TYPE_NUMERIC)
+        return numerics_of(c, i);
     if (arg->mask)
         return arg->col.data;
     size_t width = type_width(arg->col.type);
@@ -95,6 +120,16 @@ static void fail_row(struct call *c, const struct foreign *f, uint32_t row, cons
         call_fail(c, row, "38000", "%s: %.*s", f->name, (int)n, message);
 }
 
+static void take_jsonb(struct call *c, const struct foreign *f, uint32_t row, struct slice json)
+{
+    struct slice normal;
+    struct error err;
+    if (jsonb_normalise(json, FOREIGN_MAX_SCRATCH, c->arena, &normal, &err) == OK)
+        call_text(c, row, normal.data, normal.len);
+    else
+        call_fail(c, row, "22P02", "%s: the result is no jsonb: %.300s", f->name, err.text);
+}
+
 static void take_text(struct call *c, const struct foreign *f, uint32_t row, const struct bourn_text *text)
 {
     bool is_text = c->out->col.type.id == TYPE_TEXT;
@@ -104,6 +139,8 @@ static void take_text(struct call *c, const struct foreign *f, uint32_t row, con
     else if (is_text && text->len &&
              (memchr(text->data, 0, text->len) || !utf8_valid((struct slice){text->data, text->len})))
         call_fail(c, row, "22021", "%s: the result is no valid UTF-8", f->name);
+    else if (c->out->col.type.id == TYPE_JSONB)
+        take_jsonb(c, f, row, (struct slice){text->len ? text->data : "", text->len});
     else
         call_text(c, row, text->len ? text->data : "", text->len);
 }

@@ -208,8 +208,18 @@ static enum status check_foreign_type(struct binder *b, const struct ast_type *t
     if (foreign_type_of(type.id))
         return OK;
     (void)bind_refuse(b, t->location, "%s in a function in C", type_id_name(type.id));
-    return error_hint(b->err, "types that it may have: boolean, integer, bigint, double precision, text, bytea, date, "
-                              "timestamp, timestamptz");
+    return error_hint(b->err, "types that it may have: boolean, integer, bigint, double precision, text, bytea, uuid, "
+                              "date, timestamp, timestamptz, interval, jsonb; numeric as an argument");
+}
+
+/* What it hands back has no scale of its own. */
+static enum status check_foreign_result(struct binder *b, const struct ast_type *t, struct type type)
+{
+    TRY(check_foreign_type(b, t, type));
+    if (type.id != TYPE_NUMERIC)
+        return OK;
+    (void)bind_refuse(b, t->location, "numeric as the result of a function in C");
+    return error_hint(b->err, "let it return a text, say, and cast that: f(x)::numeric(18,2)");
 }
 
 static const char *signature(struct binder *b, const struct foreign *f)
@@ -251,7 +261,7 @@ static enum status check_foreign(struct binder *b, const struct user_function *f
         if (ast->params[i].otherwise)
             TRY(default_argument(b, f, i, &otherwise));
     }
-    return check_foreign_type(b, &ast->result, f->result);
+    return check_foreign_result(b, &ast->result, f->result);
 }
 
 static enum status bind_foreign(struct binder *b, struct user_function *f, int32_t location)

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -158,7 +159,10 @@ TYPES = [
     ("text", "TEXT", "struct bourn_text", "'Grüße, Jürgen Großmann'"), ("date", "DATE", "int32_t", "date '2024-02-29'"),
     ("timestamp", "TIMESTAMP", "int64_t", "timestamp '2024-02-29 12:00:00'"),
     ("timestamptz", "TIMESTAMPTZ", "int64_t", "timestamptz '2024-02-29 12:00:00Z'"),
-    ("bytea", "BYTEA", "struct bourn_text", "'\\xdeadbeef'::bytea")]
+    ("bytea", "BYTEA", "struct bourn_text", "'\\xdeadbeef'::bytea"),
+    ("uuid", "UUID", "struct bourn_uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid"),
+    ("interval", "INTERVAL", "struct bourn_interval", "interval '-1 year 3 mons 40 days -00:00:00.000001'"),
+    ("jsonb", "JSONB", "struct bourn_text", "'{\"b\": [1.50, null], \"a\": \"\u00fc\"}'::jsonb")]
 ECHO = """
 static size_t run_{name}(const struct bourn_call *c)
 {{
@@ -181,7 +185,10 @@ def a_row(dice: random.Random, n: int) -> dict:
     values = [dice.random() < 0.5, dice.randrange(-2**31, 2**31), dice.randrange(-2**63, 2**63),
               dice.uniform(-1e9, 1e9),
               "".join(dice.choice("ab éж\U0001f600") for _ in range(dice.choice((0, 3, 12, 13, 200)))), f"{year}-02-28",
-              f"{year}-12-31T23:59:59.999999", f"{year}-12-31T23:59:59.999999Z", "\\x68656c6c6f"]
+              f"{year}-12-31T23:59:59.999999", f"{year}-12-31T23:59:59.999999Z", "\\x68656c6c6f",
+              str(uuid.UUID(int=dice.randrange(1 << 128))),
+              f"{dice.randrange(-99, 99)} mons {dice.randrange(-999, 999)} days {dice.randrange(-10**9, 10**9)} us",
+              {"long key": [dice.random(), None, {}], "k": dice.choice(["", "x\n", True])}]
     return {"id": n, **{f"c{i}": None if dice.random() < 0.2 else value for i, value in enumerate(values)}}
 
 
@@ -209,6 +216,98 @@ def every_type_there_and_back(folder: Path) -> None:
         run(place, "--workers", workers)
         plain = by_id(place / "plain.ndjson")
         assert len(plain) == 5000 and plain == by_id(place / "called.ndjson")
+
+
+NUMERIC = """
+#include <bourn_function.h>
+#include <stdio.h>
+/* A numeric's digits as text, and its scale: what a result is cast from. */
+static size_t run(const struct bourn_call *c)
+{
+    const struct bourn_numeric *x = c->args[0].data;
+    struct bourn_text *out = c->result;
+    if (c->scratch_size < c->rows * 64)
+        return c->rows * 64;
+    for (uint32_t i = 0; i < c->rows; i++) {
+        if (!bourn_bit(c->active, i))
+            continue;
+        char *end = c->scratch + 64 * i + 64, *at = end;
+        __extension__ unsigned __int128 v = (unsigned __int128)(uint64_t)x[i].high << 64 | x[i].low;
+        int negative = x[i].high < 0, digits = 0;
+        if (negative)
+            v = -v;
+        do {
+            if (digits++ == x[i].scale && x[i].scale > 0)
+                *--at = '.';
+            *--at = (char)('0' + (int)(v % 10));
+        } while ((v /= 10) || digits <= x[i].scale);
+        if (negative)
+            *--at = '-';
+        out[i].data = at;
+        out[i].len = (size_t)(end - at);
+    }
+    return 0;
+}
+BOURN_FUNCTION(digits) = {BOURN_ABI, sizeof digits, BOURN_PURE, BOURN_TEXT, 1, {BOURN_NUMERIC}, run};
+"""
+
+
+def numeric_arguments(folder: Path) -> None:
+    """Of every width and scale, of constants and of integers: as text, what SQL's own cast gives."""
+    compile_library(NUMERIC, folder / "lib.so")
+    scales = ["numeric(4,0)", "numeric(12,2)", "numeric(18,18)", "numeric(38,10)", "numeric(38,38)", "numeric(38,0)"]
+    dice = random.Random(suite.seed)
+    columns = ", ".join(f"c{i} {scale}" for i, scale in enumerate(scales))
+    values = [f"c{i}" for i in range(len(scales))] + ["n", "-0.010", "12345678901234567890123456789012345678", "7"]
+    texts = ", ".join(f"t{i} text" for i in range(len(values)))
+    table = "CREATE FOREIGN TABLE {0} (id bigint, %s) SERVER file OPTIONS (path '{0}.ndjson', format 'json');\n" % texts
+    pipeline = EVENTS.replace("id bigint, k integer, n bigint", f"id bigint, n bigint, {columns}")
+    pipeline += "CREATE FUNCTION d(numeric) RETURNS text LANGUAGE c STRICT AS 'lib.so', 'digits';\n"
+    pipeline += table.format("plain") + f"INSERT INTO plain SELECT id, {', '.join(f'({v})::text' for v in values)} " \
+                                        "FROM events;\n"
+    pipeline += table.format("called") + f"INSERT INTO called SELECT id, {', '.join(f'd({v})' for v in values)} " \
+                                         "FROM events WHERE d(c1)::numeric(12,2) IS NOT DISTINCT FROM c1;\n"
+    events = []
+    for n in range(3000):
+        row = {"id": n, "n": dice.randrange(-2**63, 2**63)}
+        for i, (digits, scale) in enumerate(((4, 0), (12, 2), (18, 18), (38, 10), (38, 38), (38, 0))):
+            v = dice.randrange(10 ** dice.randint(0, digits))
+            text = f"{v:0{scale + 1}}"
+            text = f"{text[:-scale]}.{text[-scale:]}" if scale else text
+            row[f"c{i}"] = None if dice.random() < 0.1 else dice.choice(("", "-")) + text
+        events.append(row)
+    write(folder, pipeline, events)
+    run(folder, "--workers", 2)
+    plain = by_id(folder / "plain.ndjson")
+    assert len(plain) == 3000 and plain == by_id(folder / "called.ndjson")
+
+
+JSON = """
+#include <bourn_function.h>
+static size_t run(const struct bourn_call *c)
+{
+    const struct bourn_text *x = c->args[0].data;
+    struct bourn_text *out = c->result;
+    for (uint32_t i = 0; i < c->rows; i++)
+        if (bourn_bit(c->active, i))
+            out[i] = x[i];
+    return 0;
+}
+BOURN_FUNCTION(parsed) = {BOURN_ABI, sizeof parsed, BOURN_PURE, BOURN_JSONB, 1, {BOURN_TEXT}, run};
+"""
+
+
+def jsonb_results_are_put_in_order(folder: Path) -> None:
+    compile_library(JSON, folder / "lib.so")
+    texts = ['{"bb":1,"a":2,"a":3}', " [1e2,  -0]", "", "{", "nul", '"a" "b"', "[1.50]"]
+    write(folder, EVENTS.replace("n bigint", "t text") + DEAD
+          + "CREATE FUNCTION p(text) RETURNS jsonb LANGUAGE c STRICT AS 'lib.so', 'parsed';\n"
+          "CREATE FOREIGN TABLE o (id bigint, j text) SERVER file OPTIONS (path 'o.ndjson', format 'json');\n"
+          "INSERT INTO o SELECT id, p(t)::text FROM events;\n", [{"id": i, "t": t} for i, t in enumerate(texts)])
+    run(folder)
+    assert by_id(folder / "o.ndjson") == [{"id": 0, "j": '{"a": 3, "bb": 1}'}, {"id": 1, "j": "[100, 0]"},
+                                          {"id": 6, "j": "[1.50]"}]
+    assert [row["rules"] for row in rows(folder / "dead.ndjson")] == ["error:22P02"] * 4
 
 
 STRICT = """
@@ -417,8 +516,9 @@ def wrong_words(folder: Path) -> None:
     compile_library(HALF + DECLARED, folder / "lib.so")
     for was, becomes, text in (
             ("IMMUTABLE", "VOLATILE", "volatile of a function in C"),
-            ("half(bigint)", "half(numeric)", "numeric in a function in C"),
-            ("RETURNS double precision", "RETURNS jsonb", "jsonb in a function in C"),
+            ("half(bigint)", "half(bigint[])", "in a function in C"),
+            ("RETURNS double precision", "RETURNS numeric", "numeric as the result of a function in C"),
+            ("RETURNS double precision", "RETURNS jsonb", "that is half(bigint) returning double precision"),
             ("half(bigint)", "half(" + ", ".join(["bigint"] * 7) + ")", "more than 6 parameters"),
             ("AS 'lib.so', 'half'", "AS ''", "without a library"),
             ("AS 'lib.so', 'half'", "RETURN 1", "of this form"),
@@ -600,8 +700,8 @@ def killed_and_recovered(folder: Path) -> None:
     assert [row["h"] for row in totals] == [sum(e["n"] for e in events if e["k"] == k) / 2 for k in range(5)]
 
 
-for case in (the_example, the_header_is_c_and_cpp, every_type_there_and_back, nulls_strict_and_defaults,
-             errors_are_rows, errors_behind_state, results_that_are_none, wrong_objects, wrong_files, wrong_words,
+for case in (the_example, the_header_is_c_and_cpp, every_type_there_and_back, numeric_arguments,
+             jsonb_results_are_put_in_order, nulls_strict_and_defaults, errors_are_rows, errors_behind_state, results_that_are_none, wrong_objects, wrong_files, wrong_words,
              who_may_have_written_it, leave_to_run, queries_see_functions, another_library, replaced_while_it_runs,
              crashes_are_named, killed_and_recovered):
     suite.run(case)
