@@ -701,8 +701,8 @@ def killed_and_recovered(folder: Path) -> None:
 
 
 for case in (the_example, the_header_is_c_and_cpp, every_type_there_and_back, numeric_arguments,
-             jsonb_results_are_put_in_order, nulls_strict_and_defaults, errors_are_rows, errors_behind_state, results_that_are_none, wrong_objects, wrong_files, wrong_words,
-             who_may_have_written_it, leave_to_run, queries_see_functions, another_library, replaced_while_it_runs,
-             crashes_are_named, killed_and_recovered):
+             jsonb_results_are_put_in_order, nulls_strict_and_defaults, errors_are_rows, errors_behind_state,
+             results_that_are_none, wrong_objects, wrong_files, wrong_words, who_may_have_written_it, leave_to_run,
+             queries_see_functions, another_library, replaced_while_it_runs, crashes_are_named, killed_and_recovered):
     suite.run(case)
 suite.end()
