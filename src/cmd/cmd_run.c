@@ -69,6 +69,8 @@ static void put_line(struct status_line *s, const struct engine_progress *p, str
     }
     buf_printf(out, "rejected %s", cmd_count(p->rejected, a));
     put_rules(out, &p->manifest->total);
+    if (p->failed)
+        buf_printf(out, ", failed in a step %s", cmd_count(p->failed, a));
     buf_printf(out, ", late %s, duplicate %s, state %s", cmd_count(p->late, a), cmd_count(p->duplicate, b),
                cmd_bytes(p->state_bytes, c));
 }

@@ -16,6 +16,11 @@
 
 #include "column/batch.h"
 
+/* The most that a key, or a key with its row, may take: their lengths in state are 32 bits. A buffer of less would cut
+ * what a large message decodes to (the key of an array of numbers is eight times its JSON), and make rows equal that
+ * are not. */
+#define ROWKEY_MAX (GIB(4) - 1)
+
 /* Append the key of one row to out. */
 void rowkey_put(struct buf *out, const struct column *cols, const uint32_t *which, uint32_t n, size_t row);
 /* Read one value back into row `row` of a column (strings are copied into the arena): one that is equal to what was

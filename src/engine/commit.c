@@ -75,6 +75,7 @@ void engine_count_sink(struct ledger *l, const char *name, const struct collect_
     struct ledger_line *line = ledger_line(l, LEDGER_SINK, name);
     line->counts.in += c->in;
     line->counts.rejected += c->rejected;
+    line->counts.error += c->error;
     line->inserted += c->inserted;
     line->updated += c->updated;
     line->deleted += c->deleted;

@@ -195,7 +195,7 @@ struct change_set *outbox_changes(struct outbox_range *r)
     struct changes *c = mem_zalloc(sizeof *c);
     c->range = r;
     c->payload = (struct buf)BUF(GIB(PAYLOAD_LIMIT_GIB));
-    c->key = (struct buf)BUF(MIB(64));
+    c->key = (struct buf)BUF(ROWKEY_MAX);
     if (r->table->nkey)
         c->seen = keyed_new("seen", 1, &no_value);
     c->set = (struct change_set){.from = r->from, .to = r->to, .now_us = r->now_us, .info = r->info,

@@ -65,6 +65,9 @@ static void report(struct engine *e, bool last)
             p.accepted += l->counts.out;
             p.rejected += l->counts.rejected;
         }
+        if (l->kind == LEDGER_SINK)
+            p.failed += l->counts.rejected;
+        p.failed += l->counts.error;
         p.late += l->counts.late;
         p.duplicate += l->counts.duplicate;
     }

@@ -46,7 +46,7 @@ void ledger_release(struct ledger *l);
 struct ledger_line *ledger_line(struct ledger *l, enum ledger_kind kind, const char *name); /* made if not there */
 void ledger_count_rule(struct ledger *l, const char *source, const char *rule, uint64_t count);
 /* in = out + filtered + rejected + late + duplicate + error for sources and steps; in = inserted + updated + deleted +
- * unchanged + rejected for sinks. FAILED (ERR_VERIFY) names the line and both sides. */
+ * unchanged + rejected + error for sinks. FAILED (ERR_VERIFY) names the line and both sides. */
 enum status ledger_balance(const struct ledger *l, struct error *err);
 void ledger_json(const struct ledger *l, struct buf *out);
 /* What ledger_json wrote. ERR_CORRUPT names the member that is missing or wrong. */

@@ -88,7 +88,7 @@ enum status ledger_balance(const struct ledger *l, struct error *err)
         const struct ledger_counts *c = &x->counts;
         /* Wide, so that no wrap-around can make two sides equal. */
         uint128 sum = x->kind == LEDGER_SINK
-                          ? (uint128)x->inserted + x->updated + x->deleted + x->unchanged + c->rejected
+                          ? (uint128)x->inserted + x->updated + x->deleted + x->unchanged + c->rejected + c->error
                           : (uint128)c->out + c->filtered + c->rejected + c->late + c->duplicate + c->error;
         if (sum == c->in)
             continue;

@@ -397,7 +397,7 @@ static void net_epoch(struct collect *k, struct buf *ret, struct collect_counts 
     static const struct keyed_codec codec = {.value_size = sizeof(struct net), .passing = true};
     struct netting n = {.k = k, .arena = &arena, .counts = counts};
     n.keys = keyed_new("net", 1, &codec);
-    n.x = n.y = (struct buf)BUF(MIB(64));
+    n.x = n.y = (struct buf)BUF(ROWKEY_MAX);
     decode_all(&n);
     note_all(&n);
     settle_mixed(&n);
@@ -427,7 +427,7 @@ void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *r
         k->epoch = payload_buf();
         counts.inserted = rows;
     }
-    counts.in = counts.inserted + counts.updated + counts.deleted + counts.unchanged + counts.rejected;
+    counts.in = counts.inserted + counts.updated + counts.deleted + counts.unchanged + counts.rejected + counts.error;
     *ret = payload;
     *ret_counts = counts;
 }

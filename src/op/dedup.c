@@ -194,6 +194,6 @@ struct operator *dedup_new(const struct plan_node *node, const struct plan_node 
     d->parts = op_parts(nworkers);
     d->scratch = mem_zalloc(nworkers * sizeof *d->scratch);
     for (uint32_t w = 0; w < nworkers; w++)
-        d->scratch[w].max = MIB(64);
+        d->scratch[w].max = ROWKEY_MAX;
     return &d->op;
 }

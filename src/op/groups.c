@@ -42,7 +42,7 @@ struct groups *groups_new(uint32_t ncols, struct keyed *table)
     g->first_batch = 1;
     if (ncols > 0 && ncols <= KEY_COLUMNS_MAX)
         g->places = mem_zalloc((size_t)RECENT * g->stride);
-    g->key.max = MIB(64);
+    g->key.max = ROWKEY_MAX;
     return g;
 }
 

@@ -414,7 +414,7 @@ struct operator *join_new(const struct plan_node *node, const struct plan_node *
     j->nworkers = nworkers;
     j->workers = mem_zalloc(nworkers * sizeof *j->workers);
     for (uint32_t w = 0; w < nworkers; w++) {
-        j->workers[w].key.max = j->workers[w].row.max = MIB(256);
+        j->workers[w].key.max = j->workers[w].row.max = ROWKEY_MAX;
         if (j->condition)
             j->workers[w].program = program_state_new(j->condition);
     }

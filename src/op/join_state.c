@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "column/rowkey.h"
 
 enum { JOIN_STATE_VERSION = 1, KEY_HEAD = 5, FIRST_SLOTS = 16 };
 
@@ -88,7 +89,7 @@ struct join_state *join_state_new(const char *name)
     s->rows = keyed_new(name, JOIN_STATE_VERSION, &codec);
     for (unsigned i = 0; i < SHARDS; i++) {
         s->indexed[i] = true;
-        s->scratch[i].max = MIB(256);
+        s->scratch[i].max = ROWKEY_MAX;
     }
     return s;
 }

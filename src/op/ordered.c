@@ -131,7 +131,7 @@ struct ordered *ordered_new(const struct ordered_config *config)
     o->rows = keyed_new(config->name, ORDERED_VERSION, &codec);
     for (unsigned i = 0; i < SHARDS; i++) {
         o->parts[i].indexed = true;
-        o->parts[i].scratch.max = MIB(256);
+        o->parts[i].scratch.max = ROWKEY_MAX;
     }
     return o;
 }

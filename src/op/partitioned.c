@@ -186,7 +186,7 @@ void partitioned_init(struct partitioned *s, const struct partitioned_does *does
     s->nworkers = nworkers;
     s->workers = mem_zalloc(nworkers * sizeof *s->workers);
     for (uint32_t w = 0; w < nworkers; w++) {
-        s->workers[w].key.max = s->workers[w].order.max = MIB(256);
+        s->workers[w].key.max = s->workers[w].order.max = ROWKEY_MAX;
         (void)buf_reserve(&s->workers[w].key, 1); /* no column makes an empty key, not none */
     }
 }

@@ -414,7 +414,7 @@ struct operator *session_new(const struct plan_node *node, const struct plan_nod
     outcomes_init(&o->out, node->schema.types, node->schema.ncols);
     for (unsigned s = 0; s < SHARDS; s++) {
         o->shards[s].indexed = true;
-        o->shards[s].scratch.max = MIB(256);
+        o->shards[s].scratch.max = ROWKEY_MAX;
     }
     o->partials = partials_new(&o->accumulators, node->window.nkey, true, nworkers);
     return &o->op;

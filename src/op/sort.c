@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "column/rowkey.h"
 #include "column/rowpack.h"
 #include "op/gather.h"
 #include "op/operators.h"
@@ -249,6 +250,6 @@ struct operator *sort_new(const struct plan_node *node, uint32_t nworkers)
     s->arena.state = true;
     s->scratch = mem_zalloc(nworkers * sizeof *s->scratch);
     for (uint32_t w = 0; w < nworkers; w++)
-        s->scratch[w].max = MIB(256);
+        s->scratch[w].max = ROWKEY_MAX;
     return &s->op;
 }

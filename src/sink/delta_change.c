@@ -105,7 +105,7 @@ enum status changes_read(struct changes *c, const struct delta_sink *s, struct c
 {
     c->least = arena_zarray(&c->memory, s->nkey, sizeof *c->least);
     c->most = arena_zarray(&c->memory, s->nkey, sizeof *c->most);
-    AUTO(buf) key = BUF(MIB(64)), value = BUF(MIB(64));
+    AUTO(buf) key = BUF(ROWKEY_MAX), value = BUF(ROWKEY_MAX);
     for (;;) {
         AUTO(arena) scratch = {0};
         struct batch *next = NULL;

@@ -167,7 +167,7 @@ static struct stage_writer *writer_of(struct stage *st, const struct batch *b, u
 static void distribute(struct stage *st, const struct batch *b, struct arena *scratch)
 {
     const struct delta_metadata *m = &st->sink->table->metadata;
-    AUTO(buf) key = BUF(MIB(64));
+    AUTO(buf) key = BUF(ROWKEY_MAX);
     struct stage_writer *w = NULL;
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);

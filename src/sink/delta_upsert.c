@@ -119,7 +119,7 @@ static struct slice bound_key(struct upsert_run *r, const struct batch *bounds, 
         as_uuid.data = uuid;
         c = &as_uuid;
     }
-    AUTO(buf) key = BUF(MIB(64));
+    AUTO(buf) key = BUF(ROWKEY_MAX);
     const uint32_t first = 0;
     rowkey_put(&key, c, &first, 1, row);
     return (struct slice){arena_dup(&r->memory, key.data, key.len), key.len};
@@ -161,7 +161,7 @@ static enum status learn_keys(struct upsert_run *r, const struct delta_file *f, 
     struct delta_sink *s = r->s;
     AUTO(arena) a = {0}, names = {0};
     AUTO(delta_reader) *reader = NULL;
-    AUTO(buf) key = BUF(MIB(64)), hashes = BUF(GIB(4));
+    AUTO(buf) key = BUF(ROWKEY_MAX), hashes = BUF(GIB(4));
     TRY(sink_reader_open(s, f, s->key, s->nkey, &names, &reader, r->err));
     uint32_t *columns = arena_array(&names, s->nkey, sizeof *columns);
     for (uint32_t i = 0; i < s->nkey; i++)
@@ -191,7 +191,7 @@ static enum status learn_keys(struct upsert_run *r, const struct delta_file *f, 
 static struct slice partition_key(struct upsert_run *r, const struct batch *b, uint32_t row)
 {
     const struct delta_metadata *m = &r->s->table->metadata;
-    AUTO(buf) key = BUF(MIB(64));
+    AUTO(buf) key = BUF(ROWKEY_MAX);
     rowkey_put(&key, b->cols, m->partition, m->npartition, row);
     return (struct slice){key.len ? arena_dup(&r->memory, key.data, key.len) : "", key.len};
 }
@@ -279,7 +279,7 @@ static enum status examine(struct upsert_run *r, uint32_t plan)
     bool keep = r->kept_bytes + p->file->bytes <= KEEP_BYTES;
     AUTO(arena) scratch = {0};
     AUTO(delta_reader) *reader = NULL;
-    AUTO(buf) key = BUF(MIB(64));
+    AUTO(buf) key = BUF(ROWKEY_MAX);
     TRY(sink_reader_open(r->s, p->file, NULL, 0, &r->memory, &reader, r->err));
     for (;;) {
         struct batch *b = NULL;
@@ -472,7 +472,7 @@ static enum status merge_batch(struct merge *m, const struct batch *b, struct bu
 static enum status merge_file(struct merge *m)
 {
     struct upsert_run *r = m->r;
-    AUTO(buf) key = BUF(MIB(64));
+    AUTO(buf) key = BUF(ROWKEY_MAX);
     if (m->plan->kept) {
         for (uint32_t i = 0; i < m->plan->nkept; i++)
             TRY(merge_batch(m, m->plan->kept[i], &key));

@@ -53,8 +53,8 @@ static void add(struct memory_output *o, struct slice row, struct slice key)
 
 static void change(struct memory_sink *s, const struct batch *b, struct sink_result *result)
 {
-    AUTO(buf) packed = BUF(MIB(64));
-    AUTO(buf) key = BUF(MIB(64));
+    AUTO(buf) packed = BUF(ROWKEY_MAX);
+    AUTO(buf) key = BUF(ROWKEY_MAX);
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
         buf_clear(&packed);

@@ -269,6 +269,12 @@ def the_last_line_is_of_the_whole_run(folder: Path) -> None:
         said = bourn(folder, "run", *PIPELINE).stderr
         assert read in said and "the input has ended" in said.splitlines()[-1], said
     assert not bourn(folder, "run", "--quiet", *PIPELINE).stderr
+    # Rows that pass the contract and fail in a step are not in silence gone.
+    (folder / "rows.ndjson").write_text('{"n":0}\n{"n":1}\n{"n":0}\n')
+    (folder / "fails.sql").write_text("CREATE FOREIGN TABLE rows (n int) SERVER file OPTIONS (path 'rows.ndjson');"
+                                      "CREATE FOREIGN TABLE shown (q int) SERVER console;"
+                                      "INSERT INTO shown SELECT 1 / n FROM rows;")
+    assert "failed in a step 2," in bourn(folder, "run", "--state", "fails", "fails.sql").stderr
 
 
 # ---- proofs ----

@@ -197,11 +197,39 @@ static void test_many_columns(void **state)
     arena_release(&a);
 }
 
+/* Keys of more bytes than a buffer for common rows has: they differ at their ends only, and are two. */
+static void test_long_keys(void **state)
+{
+    (void)state;
+    static const struct keyed_codec codec = {.value_size = 8};
+    enum { LONG = 65 << 20 };
+    struct arena a = {0};
+    uint32_t ids[2];
+    struct keyed *table = keyed_new("test", 1, &codec);
+    struct groups *g = groups_new(1, table);
+    struct batch *b = batch_make(&a, &(struct type){.id = TYPE_TEXT}, 1, 2);
+    b->rows = b->live = 2;
+    for (uint32_t r = 0; r < 2; r++) {
+        char *text = arena_alloc(&a, LONG);
+        memset(text, 'x', LONG);
+        text[LONG - 1] = (char)('a' + r);
+        ((struct view *)b->cols[0].data)[r] = view_of(text, LONG);
+    }
+    char **values;
+    assert_int_equal(groups_find(g, b, &a, ids, &values), 2);
+    assert_ptr_not_equal(values[ids[0]], values[ids[1]]);
+    assert_int_equal(keyed_count(table), 2);
+    groups_free(g);
+    keyed_free(table);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_find_the_groups_of_their_keys),
         cmocka_unit_test(test_many_columns),
+        cmocka_unit_test(test_long_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
