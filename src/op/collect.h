@@ -11,7 +11,7 @@
 
 struct collect;
 
-struct collect_counts { /* in = net changes (inserted + updated + deleted + unchanged) + rejected + error (semantics 18) */
+struct collect_counts { /* in = net changes (inserted, updated, deleted, unchanged) + rejected + error: semantics 18 */
     uint64_t in, inserted, updated, deleted, unchanged, rejected, error;
 };
 

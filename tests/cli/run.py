@@ -275,6 +275,9 @@ def the_last_line_is_of_the_whole_run(folder: Path) -> None:
                                       "CREATE FOREIGN TABLE shown (q int) SERVER console;"
                                       "INSERT INTO shown SELECT 1 / n FROM rows;")
     assert "failed in a step 2," in bourn(folder, "run", "--state", "fails", "fails.sql").stderr
+    said = bourn(folder, "query", "--state", "fails", "--json", "fails.sql", "-e",
+                 "SELECT rows_in, rows_out, error FROM bourn.ledger WHERE name = 'shown'").stdout
+    assert json.loads(said) == {"rows_in": 3, "rows_out": 1, "error": 2}, said
 
 
 # ---- proofs ----
