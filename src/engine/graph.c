@@ -389,6 +389,35 @@ static void merge_task(void *arg, uint32_t worker, uint32_t task)
     m->n->op->ops->merge(m->n->op, &c, SHARDS * task / SHARD_TASKS, SHARDS * (task + 1) / SHARD_TASKS);
 }
 
+static void emit_task(void *arg, uint32_t worker, uint32_t slot)
+{
+    struct merging *m = arg;
+    struct arena *a = &m->g->slots[slot].arena;
+    struct parked mine = m->n->parked[slot];
+    m->n->parked[slot].batch = NULL;
+    struct batch *out = mine.batch;
+    if (m->n->op->ops->finish) {
+        struct op_context c = context(m->g, m->n, worker, a);
+        m->n->op->ops->finish(m->n->op, &c, &mine, &out);
+    }
+    deliver_on(m->g, m->n, worker, slot, a, out);
+}
+
+/* The next results of a step, pushed on: as many batches at once as there are slots, if they can be out together.
+ * Answers whether there may be more. */
+static bool emit_some(struct graph *g, struct node *n)
+{
+    struct merging m = {g, n};
+    struct op_context c = context(g, n, 0, &g->epoch_arena);
+    uint32_t most = n->op->ops->finish && !g->result ? g->nslots : 1, count = 0;
+    while (count < most && (n->parked[count].batch = n->op->ops->emit(n->op, &c)))
+        count++;
+    if (count)
+        pool_run(g->config.pool, count, emit_task, &m);
+    end_round(g);
+    return count == most;
+}
+
 static void end_step(struct graph *g, struct node *n)
 {
     if (!n->op || !n->op->ops->merge)
@@ -397,11 +426,10 @@ static void end_step(struct graph *g, struct node *n)
     pool_run(g->config.pool, SHARD_TASKS, merge_task, &m);
     if (!n->op->ops->emit)
         return;
-    struct op_context c = context(g, n, 0, &g->epoch_arena);
-    for (struct batch *b; (b = n->op->ops->emit(n->op, &c));) {
-        deliver_on(g, n, 0, 0, &g->slots[0].arena, b);
-        end_round(g);
-    }
+    while (emit_some(g, n))
+        ;
+    if (n->op->ops->emitted)
+        n->op->ops->emitted(n->op);
 }
 
 static struct batch *values_batch(struct graph *g, const struct plan_node *p)

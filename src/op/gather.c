@@ -2,10 +2,14 @@
 
 #include <stdlib.h>
 
+enum { FIRST_CHUNK = 512, LAST_CHUNK = 32 << 10 }; /* bytes */
+
 struct lists {
     struct arena arena;
     struct list {
         struct gathered *first, *last;
+        char *at, *end; /* room behind the last one */
+        uint32_t chunk; /* bytes of the last chunk */
     } shards[SHARDS];
     bool used;
 };
@@ -33,19 +37,30 @@ void gather_free(struct gather *g)
     free(g);
 }
 
-void gather_put(struct gather *g, uint32_t worker, const struct gathered *head, struct slice key, struct slice row)
+static void *list_alloc(struct list *list, struct arena *a, size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    if ((size_t)(list->end - list->at) < size) {
+        list->chunk = list->chunk ? MIN(2 * list->chunk, (uint32_t)LAST_CHUNK) : FIRST_CHUNK;
+        size_t room = MAX(size, (size_t)list->chunk);
+        list->at = arena_alloc(a, room);
+        list->end = list->at + room;
+    }
+    void *p = list->at;
+    list->at += size;
+    return p;
+}
+
+void gather_put(struct gather *g, uint32_t worker, const struct gathered *head, struct slice bytes)
 {
     struct lists *lists = &g->workers[worker];
     struct list *list = &lists->shards[shard_of(head->hash)];
-    struct gathered *r = arena_alloc(&lists->arena, sizeof *r + key.len + row.len);
+    struct gathered *r = list_alloc(list, &lists->arena, sizeof *r + bytes.len);
     *r = *head;
     r->next = NULL;
-    r->key_len = (uint32_t)key.len;
-    r->row_len = (uint32_t)row.len;
-    if (key.len)
-        memcpy(r->bytes, key.data, key.len);
-    if (row.len)
-        memcpy(r->bytes + key.len, row.data, row.len);
+    r->len = (uint32_t)bytes.len;
+    if (bytes.len)
+        memcpy(r->bytes, bytes.data, bytes.len);
     if (list->last)
         list->last->next = r;
     else

@@ -1,5 +1,6 @@
 /* Gathering: an epoch's rows on their way from the workers that pushed them to the shards that keep them. Each worker
- * writes lists of its own, one a shard; when workers have met, a shard's owner reads all of them.
+ * writes lists of its own, one a shard; when workers have met, a shard's owner reads all of them. The rows of a list lie
+ * one after the other, because they are read when they have long left the caches.
  */
 #pragma once
 
@@ -11,22 +12,18 @@ struct gathered {
     uint64_t hash; /* of the key: tells the shard */
     int64_t weight;
     int64_t time;  /* the operator's */
-    uint32_t key_len, row_len;
-    uint32_t port;
-    char bytes[];  /* the key, then the row, as the operator wrote them */
+    uint32_t len;
+    uint32_t port; /* the operator's, too */
+    char bytes[];  /* the row, as the operator wrote it */
 };
 
-static inline struct slice gathered_key(const struct gathered *r) { return (struct slice){r->bytes, r->key_len}; }
-static inline struct slice gathered_row(const struct gathered *r)
-{
-    return (struct slice){r->bytes + r->key_len, r->row_len};
-}
+static inline struct slice gathered_bytes(const struct gathered *r) { return (struct slice){r->bytes, r->len}; }
 
 struct gather;
 struct gather *gather_new(uint32_t nworkers);
 void gather_free(struct gather *g);
-/* A row, by the worker that runs this. key and row are copied. */
-void gather_put(struct gather *g, uint32_t worker, const struct gathered *head, struct slice key, struct slice row);
+/* A row, by the worker that runs this; its bytes are copied. */
+void gather_put(struct gather *g, uint32_t worker, const struct gathered *head, struct slice bytes);
 /* The rows of a shard, those of one worker in the order they were put. */
 const struct gathered *gather_first(const struct gather *g, uint32_t worker, unsigned shard);
 /* Forget the epoch's rows. */

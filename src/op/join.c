@@ -18,14 +18,14 @@
 #include "op/join_state.h"
 #include "op/late.h"
 #include "op/operators.h"
-#include "op/outcome.h"
+#include "op/pairs.h"
 #include "op/refuse.h"
 
 enum { LEFT, RIGHT, NO_KEY = 2 /* a bit of gathered.port: some part of the key is NULL */ };
 enum { PAIRS = 256 };
 
 struct worker {
-    struct buf key, row; /* scratch */
+    struct buf row; /* scratch */
     struct program_state *program;
 };
 
@@ -38,7 +38,7 @@ struct join {
     const struct program *condition; /* NULL: the key says all */
     struct gather *gather;
     struct join_state *state;
-    struct outcomes out;
+    struct pairs out;
     struct worker *workers;
     uint32_t nworkers;
     bool keeps[2];    /* rows of the side are kept */
@@ -77,11 +77,29 @@ static bool has_null(const struct batch *b, const uint32_t *key, uint32_t nkey, 
     return false;
 }
 
+static void gather_row(struct join *j, struct op_context *c, const struct batch *b, uint32_t row, bool null)
+{
+    unsigned side = c->port;
+    struct buf *out = &j->workers[c->worker].row;
+    buf_clear(out);
+    if (buf_reserve(out, JOIN_ROW_HEAD))
+        out->len = JOIN_ROW_HEAD;
+    rowkey_put(out, b->cols, j->join->key[side], j->join->nkey, row);
+    size_t key_len = out->len - JOIN_ROW_HEAD;
+    uint64_t hash = hash64(out->data + JOIN_ROW_HEAD, key_len, 0);
+    rowpack_put(out, b->cols, j->inputs[side]->schema.ncols, row);
+    join_row_seal(out, side, (uint32_t)key_len, hash);
+    struct gathered head = {.hash = hash,
+                            .weight = batch_weight(b, row),
+                            .time = expires_of(j, b, side, row),
+                            .port = side | (null ? NO_KEY : 0)};
+    gather_put(j->gather, c->worker, &head, buf_slice(out));
+}
+
 static void join_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     struct join *j = (struct join *)op;
-    struct worker *w = &j->workers[c->worker];
     unsigned side = c->port;
     struct batch b = *in;
     c->counts->in += batch_live(in);
@@ -91,15 +109,7 @@ static void join_push(struct operator *op, struct op_context *c, struct batch *i
         bool null = has_null(&b, j->join->key[side], j->join->nkey, row);
         if (null && !j->outer[side] && !(j->anti && side == LEFT))
             continue; /* meets nothing and is not missed */
-        buf_clear(&w->key);
-        buf_clear(&w->row);
-        rowkey_put(&w->key, b.cols, j->join->key[side], j->join->nkey, row);
-        rowpack_put(&w->row, b.cols, j->inputs[side]->schema.ncols, row);
-        struct gathered head = {.hash = hash64(w->key.data, w->key.len, 0),
-                                .weight = batch_weight(&b, row),
-                                .time = expires_of(j, &b, side, row),
-                                .port = side | (null ? NO_KEY : 0)};
-        gather_put(j->gather, c->worker, &head, buf_slice(&w->key), buf_slice(&w->row));
+        gather_row(j, c, &b, row, null);
     }
     c->counts->out += batch_live(&b); /* all are in the state or were looked at; results are counted where they go */
     *ret = NULL;
@@ -114,29 +124,23 @@ struct merging {
     struct arena scratch;
 };
 
-static void put_side(struct merging *m, struct batch *b, uint32_t row, unsigned side, struct slice packed)
-{
-    struct join *j = m->j;
-    uint32_t first = side == LEFT ? 0 : j->inputs[LEFT]->schema.ncols;
-    bool ok = rowpack_get(packed, b->cols + first, j->inputs[side]->schema.ncols, row, OUTCOME_ROWS, b->arena);
-    assert(ok); /* this process packed it, or a checksum covered it */
-}
-
 /* Without the other side: its columns stay NULL. */
-static void emit_alone(struct merging *m, unsigned side, struct slice packed, int64_t weight)
+static void emit_alone(struct merging *m, unsigned side, struct slice columns, int64_t weight)
 {
-    uint32_t row;
-    struct batch *b = outcome_row(&m->j->out, m->shard, weight, &row);
-    put_side(m, b, row, side, packed);
+    struct pair pair = {.weight = weight};
+    pair.rows[side] = columns;
+    pairs_put(&m->j->out, m->shard, &pair);
 }
 
 static void emit_pair(struct merging *m, struct slice mine, struct slice other, int64_t weight)
 {
-    uint32_t row;
-    struct batch *b = outcome_row(&m->j->out, m->shard, weight, &row);
-    put_side(m, b, row, m->side, mine);
-    put_side(m, b, row, !m->side, other);
+    struct pair pair = {.weight = weight};
+    pair.rows[m->side] = mine;
+    pair.rows[!m->side] = other;
+    pairs_put(&m->j->out, m->shard, &pair);
 }
+
+static struct slice columns_of(const struct gathered *r) { return join_row_columns(gathered_bytes(r)); }
 
 static int64_t times(int64_t a, int64_t b)
 {
@@ -152,7 +156,7 @@ static void matches_changed(struct merging *m, unsigned side, struct keyed_entry
     struct join *j = m->j;
     if ((before > 0) == (after > 0))
         return;
-    struct slice row = join_state_row(j->state, e);
+    struct slice row = join_state_columns(j->state, e);
     int64_t weight = join_row_of(e)->weight, sign = after > 0 ? 1 : -1;
     if (j->semi)
         emit_alone(m, side, row, sign * weight);
@@ -166,7 +170,7 @@ static void meet(struct merging *m, const struct gathered *r, struct keyed_entry
     struct join_row *o = join_row_of(other);
     *matches += o->weight;
     if (!j->semi && !j->anti)
-        emit_pair(m, gathered_row(r), join_state_row(j->state, other), times(r->weight, o->weight));
+        emit_pair(m, columns_of(r), join_state_columns(j->state, other), times(r->weight, o->weight));
     if (!j->counts[!m->side])
         return;
     int64_t before = o->matches;
@@ -184,14 +188,14 @@ static void check_pairs(struct merging *m, const struct gathered *r, struct keye
     struct batch *b = batch_make(&m->scratch, j->pair_types, j->npair, n);
     b->rows = b->live = n;
     uint32_t nleft = j->inputs[LEFT]->schema.ncols;
+    struct slice packed[2][PAIRS];
     for (uint32_t i = 0; i < n; i++) {
-        struct slice rows[2];
-        rows[m->side] = gathered_row(r);
-        rows[!m->side] = join_state_row(j->state, others[i]);
-        bool ok = rowpack_get(rows[LEFT], b->cols, nleft, i, n, &m->scratch) &&
-                  rowpack_get(rows[RIGHT], b->cols + nleft, j->npair - nleft, i, n, &m->scratch);
-        assert(ok);
+        packed[m->side][i] = columns_of(r);
+        packed[!m->side][i] = join_state_columns(j->state, others[i]);
     }
+    bool ok = rowpack_get_all(packed[LEFT], n, b->cols, nleft, &m->scratch) &&
+              rowpack_get_all(packed[RIGHT], n, b->cols + nleft, j->npair - nleft, &m->scratch);
+    assert(ok); /* this process packed them, or a checksum covered them */
     struct row_errors errors;
     program_filter(j->condition, j->workers[m->c->worker].program, b, m->c->now_us, &m->scratch, ret_keep, &errors);
     m->c->counts->error += refuse_errors(m->c, b, &errors, j->op.name, j->node->schema.names);
@@ -204,7 +208,7 @@ static int64_t meet_all(struct merging *m, const struct gathered *r)
 {
     struct join *j = m->j;
     int64_t matches = 0;
-    struct keyed_entry *pairs[PAIRS], *e = join_state_first(j->state, !m->side, r->hash, gathered_key(r));
+    struct keyed_entry *pairs[PAIRS], *e = join_state_first(j->state, !m->side, r->hash, join_row_key(gathered_bytes(r)));
     if (!decides_early(j)) {
         for (; e; e = join_row_of(e)->next)
             meet(m, r, e, &matches);
@@ -230,7 +234,7 @@ static bool is_gone(const struct merging *m, const struct gathered *r)
     if (!j->join->ttl[m->side] || !j->keeps[m->side] || r->weight > 0)
         return false;
     return r->time <= m->c->inputs[!m->side].evict_us &&
-           !join_state_has(j->state, m->side, r->hash, gathered_key(r), gathered_row(r));
+           !join_state_has(j->state, gathered_bytes(r));
 }
 
 static void apply(struct merging *m, const struct gathered *r)
@@ -244,13 +248,12 @@ static void apply(struct merging *m, const struct gathered *r)
     int64_t matches = r->port & NO_KEY ? 0 : meet_all(m, r);
     bool waits = j->node->final && !(r->port & NO_KEY); /* a match may come: that there is none is said at the end */
     if (side == LEFT && j->semi && matches > 0)
-        emit_alone(m, side, gathered_row(r), r->weight);
+        emit_alone(m, side, columns_of(r), r->weight);
     if ((j->outer[side] || (side == LEFT && j->anti)) && matches == 0 && !(waits && j->keeps[side]))
-        emit_alone(m, side, gathered_row(r), r->weight);
+        emit_alone(m, side, columns_of(r), r->weight);
     if (!j->keeps[side] || (r->port & NO_KEY))
         return;
-    struct keyed_entry *e =
-        join_state_add(j->state, side, r->hash, gathered_key(r), gathered_row(r), r->weight, r->time);
+    struct keyed_entry *e = join_state_add(j->state, r->hash, gathered_bytes(r), r->weight, r->time);
     if (e)
         join_row_of(e)->matches = matches;
 }
@@ -262,7 +265,7 @@ static void expired(void *arg, struct keyed_entry *e)
     const struct join_row *row = join_row_of(e);
     m->c->counts->expired += j->join->ttl[m->side];
     if (j->node->final && row->matches == 0 && (j->outer[m->side] || (j->anti && m->side == LEFT)))
-        emit_alone(m, m->side, join_state_row(j->state, e), row->weight);
+        emit_alone(m, m->side, join_state_columns(j->state, e), row->weight);
 }
 
 /* May a row of the side be taken back until its own watermark has passed it? */
@@ -271,18 +274,33 @@ static bool takes_back(const struct join *j, unsigned side)
     return j->inputs[side]->mode == MODE_UPDATING && !j->join->ttl[side];
 }
 
+/* The rows of a side, from this one on. */
+static void apply_all(struct merging *m, const struct gathered *first)
+{
+    enum { AHEAD = 8 };
+    const struct gathered *ahead = first;
+    for (uint32_t i = 0; i < AHEAD && ahead; i++)
+        ahead = ahead->next;
+    for (const struct gathered *r = first; r; r = r->next) {
+        if (ahead) {
+            join_state_prefetch(m->j->state, !m->side, ahead->hash);
+            ahead = ahead->next;
+        }
+        if ((r->port & RIGHT) == m->side)
+            apply(m, r);
+    }
+}
+
 static void join_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
     struct join *j = (struct join *)op;
     struct merging m = {.j = j, .c = c};
     for (m.shard = from; m.shard < to; m.shard++) {
-        outcome_reset(&j->out, m.shard);
+        pairs_reset(&j->out, m.shard);
         for (unsigned i = 0; i < 2; i++) {
-            unsigned side = m.side = j->join->fixed[LEFT] ? i : RIGHT - i; /* rows that are not kept come last */
+            m.side = j->join->fixed[LEFT] ? i : RIGHT - i; /* rows that are not kept come last */
             for (uint32_t w = 0; w < j->nworkers; w++)
-                for (const struct gathered *r = gather_first(j->gather, w, m.shard); r; r = r->next)
-                    if ((r->port & RIGHT) == side)
-                        apply(&m, r);
+                apply_all(&m, gather_first(j->gather, w, m.shard));
         }
         for (unsigned side = LEFT; side <= RIGHT; side++) {
             m.side = side;
@@ -309,13 +327,17 @@ static bool keep_pairs(struct join *j, struct op_context *c, struct batch *b)
 
 static struct batch *join_emit(struct operator *op, struct op_context *c)
 {
-    struct join *j = (struct join *)op;
-    for (struct batch *b; (b = outcomes_next(&j->out));)
-        if (!j->condition || decides_early(j) || keep_pairs(j, c, b))
-            return b;
-    gather_clear(j->gather);
-    return NULL;
+    return pairs_next(&((struct join *)op)->out, c->arena);
 }
+
+static void join_finish(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret)
+{
+    struct join *j = (struct join *)op;
+    struct batch *b = pairs_columns(&j->out, p->batch, c->arena);
+    *ret = !j->condition || decides_early(j) || keep_pairs(j, c, b) ? b : NULL;
+}
+
+static void join_emitted(struct operator *op) { gather_clear(((struct join *)op)->gather); }
 
 /* ---- state ---- */
 
@@ -355,14 +377,13 @@ static void join_free(struct operator *op)
 {
     struct join *j = (struct join *)op;
     for (uint32_t w = 0; w < j->nworkers; w++) {
-        buf_release(&j->workers[w].key);
         buf_release(&j->workers[w].row);
         program_state_free(j->workers[w].program);
     }
     free(j->workers);
     gather_free(j->gather);
     join_state_free(j->state);
-    outcomes_release(&j->out);
+    pairs_release(&j->out);
     arena_release(&j->arena);
     free(j);
 }
@@ -371,6 +392,8 @@ static const struct operator_ops join_ops = {.shape = OP_KEEP,
                                              .push = join_push,
                                              .merge = join_merge,
                                              .emit = join_emit,
+                                             .finish = join_finish,
+                                             .emitted = join_emitted,
                                              .save = join_save,
                                              .load = join_load,
                                              .keys = join_keys,
@@ -410,11 +433,12 @@ struct operator *join_new(const struct plan_node *node, const struct plan_node *
         j->condition = program_compile(&j->arena, (struct expr *const *)&node->join.condition, 1);
     j->gather = gather_new(nworkers);
     j->state = join_state_new(node->id);
-    outcomes_init(&j->out, node->schema.types, node->schema.ncols);
+    uint32_t nleft = inputs[LEFT]->schema.ncols;
+    pairs_init(&j->out, j->pair_types, nleft, node->schema.ncols - nleft);
     j->nworkers = nworkers;
     j->workers = mem_zalloc(nworkers * sizeof *j->workers);
     for (uint32_t w = 0; w < nworkers; w++) {
-        j->workers[w].key.max = j->workers[w].row.max = ROWKEY_MAX;
+        j->workers[w].row.max = ROWKEY_MAX;
         if (j->condition)
             j->workers[w].program = program_state_new(j->condition);
     }

@@ -1,14 +1,12 @@
-/* An entry's key: u8 side, u32 bytes of the join key, the join key (rowkey), the row (rowpack). Its hash has the top
- * byte of the join key's hash, so that all rows of a join key are in one shard. Its value: weight, matches, expires,
- * 8 bytes each, little-endian. */
+/* An entry's key is the row (join_state.h), whose identity has the top byte of the join key's hash, so that all rows of a
+ * join key are in one shard. Its value: weight, matches, expires, 8 bytes each, little-endian. */
 #include "op/join_state.h"
 
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "column/rowkey.h"
 
-enum { JOIN_STATE_VERSION = 1, KEY_HEAD = 5, FIRST_SLOTS = 16 };
+enum { JOIN_STATE_VERSION = 2, SIDE_AT = KEYED_IDENTITY, FIRST_SLOTS = 16, PACKED = 24 };
 
 /* Join key -> the first of its rows: an open table; a slot's hash and key are those of the row it points to. */
 struct heads {
@@ -25,39 +23,37 @@ struct join_state {
     struct keyed *rows;
     struct part parts[2][SHARDS];
     bool indexed[SHARDS]; /* chains and times have been made from what was loaded */
-    struct buf scratch[SHARDS];
 };
 
 /* ---- keys ---- */
 
-static struct slice join_key_of(struct slice key)
+void join_row_seal(struct buf *row, unsigned side, uint32_t key_len, uint64_t key_hash)
 {
-    uint32_t len;
-    memcpy(&len, key.data + 1, 4);
-    return (struct slice){key.data + KEY_HEAD, len};
+    assert(!row->overflow); /* it came through the in-flight budget */
+    row->data[SIDE_AT] = (char)side;
+    store_u32(row->data + SIDE_AT + 1, key_len);
+    (void)keyed_identify(row->data, row->len, key_hash);
 }
 
-/* Also of keys read back: they may lie about lengths. */
-static uint64_t hash_of_key(struct slice key)
+/* Also of rows read back: they may lie about lengths and shards. */
+static uint64_t hash_of_row(struct slice row)
 {
-    if (key.len < KEY_HEAD)
-        return 0;
-    struct slice join_key = join_key_of(key);
-    if (join_key.len > key.len - KEY_HEAD)
-        return 0;
-    return hash_in_shard_of(hash64(join_key.data, join_key.len, 0), key);
+    uint64_t hash = keyed_identity_hash(row.data);
+    if (row.len == KEYED_IDENTITY)
+        return hash;
+    bool whole = row.len >= JOIN_ROW_HEAD && load_u32(row.data + JOIN_ROW_HEAD - 4) <= row.len - JOIN_ROW_HEAD;
+    struct slice key = whole ? join_row_key(row) : (struct slice){0};
+    return whole && shard_of(hash64(key.data, key.len, 0)) == shard_of(hash) ? hash : ~hash;
 }
 
 static struct slice entry_join_key(const struct join_state *s, const struct keyed_entry *e)
 {
-    return join_key_of(keyed_key(s->rows, e));
+    return join_row_key(keyed_key(s->rows, e));
 }
 
-struct slice join_state_row(const struct join_state *s, const struct keyed_entry *e)
+struct slice join_state_columns(const struct join_state *s, const struct keyed_entry *e)
 {
-    struct slice key = keyed_key(s->rows, e), join_key = join_key_of(key);
-    size_t head = KEY_HEAD + join_key.len;
-    return (struct slice){key.data + head, key.len - head};
+    return join_row_columns(keyed_key(s->rows, e));
 }
 
 /* ---- values ---- */
@@ -85,12 +81,10 @@ struct join_state *join_state_new(const char *name)
 {
     struct join_state *s = mem_zalloc(sizeof *s);
     const struct keyed_codec codec = {
-        .value_size = sizeof(struct join_row), .pack = pack_row, .unpack = unpack_row, .hash = hash_of_key};
+        .value_size = sizeof(struct join_row), .pack = pack_row, .unpack = unpack_row, .hash = hash_of_row,
+        .identified = true, .packed = PACKED};
     s->rows = keyed_new(name, JOIN_STATE_VERSION, &codec);
-    for (unsigned i = 0; i < SHARDS; i++) {
-        s->indexed[i] = true;
-        s->scratch[i].max = ROWKEY_MAX;
-    }
+    memset(s->indexed, true, sizeof s->indexed);
     return s;
 }
 
@@ -99,13 +93,11 @@ void join_state_free(struct join_state *s)
     if (!s)
         return;
     keyed_free(s->rows);
-    for (unsigned i = 0; i < SHARDS; i++) {
-        buf_release(&s->scratch[i]);
-        for (unsigned side = 0; side < 2; side++) {
+    for (unsigned side = 0; side < 2; side++)
+        for (unsigned i = 0; i < SHARDS; i++) {
             heap_free(s->parts[side][i].heads.slots);
             due_release(&s->parts[side][i].due);
         }
-    }
     free(s);
 }
 
@@ -202,7 +194,7 @@ static void index_entry(void *arg, struct keyed_entry *e)
     struct join_row *row = join_row_of(e);
     struct slice key = entry_join_key(s, e);
     row->key_hash = hash64(key.data, key.len, 0);
-    chain(s, &s->parts[keyed_key(s->rows, e).data[0] & 1][shard_of(row->key_hash)], e);
+    chain(s, &s->parts[keyed_key(s->rows, e).data[SIDE_AT] & 1][shard_of(row->key_hash)], e);
 }
 
 static void index_shard(struct join_state *s, unsigned shard)
@@ -223,38 +215,26 @@ struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64
     return head ? *head : NULL;
 }
 
-/* The key of a row's entry, in the shard's scratch; answers its hash. */
-static uint64_t make_key(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row,
-                         struct slice *ret)
+void join_state_prefetch(const struct join_state *s, unsigned side, uint64_t hash)
 {
-    struct buf *whole = &s->scratch[shard_of(hash)];
-    buf_clear(whole);
-    buf_put_u8(whole, (uint8_t)side);
-    buf_put_u32(whole, (uint32_t)key.len);
-    buf_put_slice(whole, key);
-    buf_put_slice(whole, row);
-    assert(!whole->overflow); /* a row came through the in-flight budget */
-    *ret = buf_slice(whole);
-    return hash_in_shard_of(hash, *ret);
+    const struct heads *h = &s->parts[side][shard_of(hash)].heads;
+    if (h->slots)
+        __builtin_prefetch(h->slots + ((uint32_t)hash & h->mask));
 }
 
-bool join_state_has(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row)
+bool join_state_has(struct join_state *s, struct slice row)
 {
-    struct slice whole;
-    uint64_t whole_hash = make_key(s, side, hash, key, row, &whole);
-    return keyed_find(s->rows, whole_hash, whole.data, whole.len) != NULL;
+    return keyed_find(s->rows, keyed_identity_hash(row.data), row.data, row.len) != NULL;
 }
 
-struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
-                                   struct slice row, int64_t weight, int64_t expires)
+struct keyed_entry *join_state_add(struct join_state *s, uint64_t hash, struct slice row, int64_t weight,
+                                   int64_t expires)
 {
     unsigned shard = shard_of(hash);
     index_shard(s, shard);
-    struct part *p = &s->parts[side][shard];
-    struct slice whole;
+    struct part *p = &s->parts[row.data[SIDE_AT] & 1][shard];
     bool fresh;
-    uint64_t whole_hash = make_key(s, side, hash, key, row, &whole);
-    struct keyed_entry *e = keyed_get(s->rows, whole_hash, whole.data, whole.len, &fresh);
+    struct keyed_entry *e = keyed_get(s->rows, keyed_identity_hash(row.data), row.data, row.len, &fresh);
     struct join_row *r = join_row_of(e);
     if (fresh) {
         *r = (struct join_row){.expires = expires, .key_hash = hash};

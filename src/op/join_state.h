@@ -7,7 +7,22 @@
 #include "state/due.h"
 #include "state/keyed.h"
 
-struct join_row { /* the value of an entry; its key: side, join key, row */
+/* A row as it is gathered and kept: what tells it apart (keyed_identify), its side, the length of its join key (u32), the
+ * join key (rowkey), its columns (rowpack). To make one: JOIN_ROW_HEAD bytes, the join key, the columns; then seal it. */
+enum { JOIN_ROW_HEAD = KEYED_IDENTITY + 5 };
+/* key_hash = hash64(join key). */
+void join_row_seal(struct buf *row, unsigned side, uint32_t key_len, uint64_t key_hash);
+static inline struct slice join_row_key(struct slice row)
+{
+    return (struct slice){row.data + JOIN_ROW_HEAD, load_u32(row.data + JOIN_ROW_HEAD - 4)};
+}
+static inline struct slice join_row_columns(struct slice row)
+{
+    size_t before = JOIN_ROW_HEAD + load_u32(row.data + JOIN_ROW_HEAD - 4);
+    return (struct slice){row.data + before, row.len - before};
+}
+
+struct join_row { /* the value of an entry, whose key is the row */
     int64_t weight;  /* how many times the row is there */
     int64_t matches; /* rows of the other side that meet it, kept where somebody asks */
     int64_t expires; /* INT64_MAX: never */
@@ -15,7 +30,6 @@ struct join_row { /* the value of an entry; its key: side, join key, row */
     struct keyed_entry *next, *previous; /* rows of the same side and join key */
     uint64_t key_hash;
     uint32_t due; /* its place among what expires */
-    uint32_t key_len;
 };
 
 static inline struct join_row *join_row_of(struct keyed_entry *e) { return keyed_value(e); }
@@ -27,13 +41,16 @@ void join_state_free(struct join_state *s);
 
 /* The first row of a side that has this join key, NULL: none; the rest by ->next. hash = hash64(key). */
 struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64_t hash, struct slice key);
-/* The row's columns, as rowpack wrote them. */
-struct slice join_state_row(const struct join_state *s, const struct keyed_entry *e);
+/* Fetch into the cache what join_state_first will look at. */
+void join_state_prefetch(const struct join_state *s, unsigned side, uint64_t hash);
+/* The row's columns, as rowpack wrote them; they stay where they are until the next save, also when the row goes. */
+struct slice join_state_columns(const struct join_state *s, const struct keyed_entry *e);
 /* Is this very row there? */
-bool join_state_has(struct join_state *s, unsigned side, uint64_t hash, struct slice key, struct slice row);
-/* Add `weight` to a row of a side (made if it is not there); it is gone when its weight is zero: then NULL. */
-struct keyed_entry *join_state_add(struct join_state *s, unsigned side, uint64_t hash, struct slice key,
-                                   struct slice row, int64_t weight, int64_t expires);
+bool join_state_has(struct join_state *s, struct slice row);
+/* Add `weight` to a row (made if it is not there), which was sealed with this hash of its join key; it is gone when its
+ * weight is zero: then NULL. */
+struct keyed_entry *join_state_add(struct join_state *s, uint64_t hash, struct slice row, int64_t weight,
+                                   int64_t expires);
 /* The row's value was changed. */
 void join_state_touch(struct join_state *s, struct keyed_entry *e);
 /* Take out the rows of a side whose time has come, each shown before it goes. */

@@ -1,8 +1,7 @@
-/* An entry's key: u32 bytes of the partition key, u32 bytes of the sort key, the partition key (rowkey), the sort key
- * (sort_key.h), what breaks ties, the row (rowpack). Ties: u8 0 and the row's ordinal (u64 epoch, u32 source,
- * u32 split, u64 offset, big-endian), or u8 1 alone where rows have none. Within a partition memcmp from the sort key
- * on orders the rows. The entry's hash has the top byte of the partition key's hash, so that a partition is in one
- * shard. Its value: the weight, 8 bytes, little-endian.
+/* An entry's key is the row (ordered.h). Ties: u8 0 and the row's ordinal (u64 epoch, u32 source, u32 split, u64 offset,
+ * big-endian), or u8 1 alone where rows have none. Within a partition memcmp from the sort key on orders the rows. The
+ * identity has the top byte of the partition key's hash, so that a partition is in one shard. An entry's value: the
+ * weight, 8 bytes, little-endian.
  */
 #include "op/ordered.h"
 
@@ -12,7 +11,7 @@
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 
-enum { ORDERED_VERSION = 1, KEY_HEAD = 8, ORDINAL = 24, CHUNK_ROWS = 128, FIRST_ROWS = 2, FIRST_SLOTS = 16 };
+enum { ORDERED_VERSION = 2, ORDINAL = 24, PACKED = 8, CHUNK_ROWS = 128, FIRST_ROWS = 2, FIRST_SLOTS = 16 };
 
 struct part {
     struct ordered_partition **slots; /* an open table by hash */
@@ -20,7 +19,6 @@ struct part {
     struct ordered_partition **touched;
     uint32_t ntouched, touched_cap;
     struct due due;
-    struct buf scratch;
     int64_t bytes; /* beside the keyed table */
     bool indexed;  /* what was loaded is in partitions */
 };
@@ -33,43 +31,51 @@ struct ordered {
 
 /* ---- keys ---- */
 
-/* false: these bytes are no key. */
-static bool split_key(struct slice key, struct slice *ret_partition, struct slice *ret_order)
+void ordered_row_seal(struct buf *row, uint32_t partition_len, uint32_t sort_len, uint64_t partition_hash)
 {
-    if (key.len < KEY_HEAD)
+    assert(!row->overflow); /* it came through the in-flight budget */
+    store_u32(row->data + KEYED_IDENTITY, partition_len);
+    store_u32(row->data + KEYED_IDENTITY + 4, sort_len);
+    (void)keyed_identify(row->data, row->len, partition_hash);
+}
+
+/* Do its lengths fit what it is? */
+static bool is_row(struct slice row)
+{
+    if (row.len < ORDERED_ROW_HEAD)
         return false;
-    size_t partition = load_u32(key.data), sort = load_u32(key.data + 4), left = key.len - KEY_HEAD;
+    size_t partition = load_u32(row.data + KEYED_IDENTITY), sort = load_u32(row.data + KEYED_IDENTITY + 4),
+           left = row.len - ORDERED_ROW_HEAD;
     if (partition > left || sort >= left - partition)
         return false;
     size_t ties = left - partition - sort;
-    *ret_partition = (struct slice){key.data + KEY_HEAD, partition};
-    *ret_order = (struct slice){key.data + KEY_HEAD + partition, left - partition};
-    return ret_order->data[sort] ? ties >= 1 : ties >= 1 + ORDINAL;
+    return row.data[row.len - ties] ? ties >= 1 : ties >= 1 + ORDINAL;
 }
 
-/* Also of keys read back: they may lie about lengths. */
-static uint64_t hash_of_key(struct slice key)
+/* Also of rows read back: they may lie about lengths and shards. */
+static uint64_t hash_of_row(struct slice row)
 {
-    struct slice partition, order;
-    return split_key(key, &partition, &order) ? hash_in_shard_of(hash64(partition.data, partition.len, 0), key) : 0;
+    uint64_t hash = keyed_identity_hash(row.data);
+    if (row.len == KEYED_IDENTITY)
+        return hash;
+    struct slice partition = is_row(row) ? ordered_row_partition(row) : (struct slice){0};
+    return partition.data && shard_of(hash64(partition.data, partition.len, 0)) == shard_of(hash) ? hash : ~hash;
 }
 
 struct slice ordered_order(const struct ordered *o, const struct keyed_entry *e)
 {
-    struct slice key = keyed_key(o->rows, e);
-    size_t before = KEY_HEAD + load_u32(key.data);
-    return (struct slice){key.data + before, key.len - before};
+    return ordered_row_order(keyed_key(o->rows, e));
 }
 
 struct slice ordered_sort_key(const struct ordered *o, const struct keyed_entry *e)
 {
-    return (struct slice){ordered_order(o, e).data, load_u32(keyed_key(o->rows, e).data + 4)};
+    return ordered_row_sort_key(keyed_key(o->rows, e));
 }
 
 struct slice ordered_packed(const struct ordered *o, const struct keyed_entry *e)
 {
     struct slice order = ordered_order(o, e);
-    size_t sort = load_u32(keyed_key(o->rows, e).data + 4), before = sort + 1 + (order.data[sort] ? 0 : ORDINAL);
+    size_t sort = ordered_sort_key(o, e).len, before = sort + 1 + (order.data[sort] ? 0 : ORDINAL);
     return (struct slice){order.data + before, order.len - before};
 }
 
@@ -85,16 +91,16 @@ int ordered_compare(const struct ordered *o, const struct keyed_entry *a, const 
     return ordered_compare_bytes(ordered_order(o, a), ordered_order(o, b));
 }
 
-void ordered_put_row(struct buf *order, const struct batch *b, uint32_t ncols, uint32_t row, int64_t epoch)
+void ordered_put_row(struct buf *row, const struct batch *b, uint32_t ncols, uint32_t at, int64_t epoch)
 {
-    buf_put_u8(order, !b->origin);
+    buf_put_u8(row, !b->origin);
     if (b->origin) {
-        buf_put_u64(order, __builtin_bswap64((uint64_t)epoch));
-        buf_put_u32(order, __builtin_bswap32(b->origin->source));
-        buf_put_u32(order, __builtin_bswap32(b->origin->split));
-        buf_put_u64(order, __builtin_bswap64((uint64_t)b->origin->offset[row] ^ UINT64_C(1) << 63));
+        buf_put_u64(row, __builtin_bswap64((uint64_t)epoch));
+        buf_put_u32(row, __builtin_bswap32(b->origin->source));
+        buf_put_u32(row, __builtin_bswap32(b->origin->split));
+        buf_put_u64(row, __builtin_bswap64((uint64_t)b->origin->offset[at] ^ UINT64_C(1) << 63));
     }
-    rowpack_put(order, b->cols, ncols, row);
+    rowpack_put(row, b->cols, ncols, at);
 }
 
 /* ---- values ---- */
@@ -126,13 +132,12 @@ struct ordered *ordered_new(const struct ordered_config *config)
     struct ordered *o = mem_zalloc(sizeof *o);
     o->config = *config;
     const struct keyed_codec codec = {.value_size = sizeof(struct ordered_row), .pack = pack_row,
-                                      .unpack = unpack_row, .hash = hash_of_key,
+                                      .unpack = unpack_row, .hash = hash_of_row,
+                                      .identified = true, .packed = PACKED,
                                       .release = config->has_results ? release_row : NULL};
     o->rows = keyed_new(config->name, ORDERED_VERSION, &codec);
-    for (unsigned i = 0; i < SHARDS; i++) {
+    for (unsigned i = 0; i < SHARDS; i++)
         o->parts[i].indexed = true;
-        o->parts[i].scratch.max = ROWKEY_MAX;
-    }
     return o;
 }
 
@@ -164,7 +169,6 @@ void ordered_free(struct ordered *o)
         heap_free(part->slots);
         free(part->touched);
         due_release(&part->due);
-        buf_release(&part->scratch);
     }
     keyed_free(o->rows);
     free(o);
@@ -413,9 +417,7 @@ static void erase_row(struct ordered *o, struct ordered_partition *p, struct ord
 static void index_row(void *arg, struct keyed_entry *e)
 {
     struct ordered *o = arg;
-    struct slice partition, order;
-    bool ok = split_key(keyed_key(o->rows, e), &partition, &order);
-    assert(ok); /* this process wrote it, or a checksum covered it */
+    struct slice partition = ordered_row_partition(keyed_key(o->rows, e));
     insert_row(o, get_partition(o, hash64(partition.data, partition.len, 0), partition, false), e);
 }
 
@@ -433,6 +435,12 @@ struct ordered_partition *ordered_partition(struct ordered *o, uint64_t hash, st
     struct ordered_partition *p = get_partition(o, hash, key, true);
     touch(part_of(o, p), p);
     return p;
+}
+
+const struct ordered_partition *ordered_look(const struct ordered *o, uint64_t hash, struct slice key)
+{
+    const struct part *part = &o->parts[shard_of(hash)];
+    return part->indexed ? find_partition(part, hash, key) : NULL;
 }
 
 static void note_change(struct ordered *o, struct ordered_partition *p, struct keyed_entry *e)
@@ -457,19 +465,10 @@ void ordered_weigh(struct ordered *o, struct ordered_partition *p, struct keyed_
     note_change(o, p, e);
 }
 
-void ordered_add(struct ordered *o, struct ordered_partition *p, uint32_t sort_len, struct slice order,
-                 int64_t weight)
+void ordered_add(struct ordered *o, struct ordered_partition *p, struct slice row, int64_t weight)
 {
-    struct buf *whole = &part_of(o, p)->scratch;
-    buf_clear(whole);
-    buf_put_u32(whole, p->key_len);
-    buf_put_u32(whole, sort_len);
-    buf_put(whole, p->key, p->key_len);
-    buf_put_slice(whole, order);
-    assert(!whole->overflow); /* a row came through the in-flight budget */
     bool fresh;
-    struct keyed_entry *e =
-        keyed_get(o->rows, hash_in_shard_of(p->hash, buf_slice(whole)), whole->data, whole->len, &fresh);
+    struct keyed_entry *e = keyed_get(o->rows, keyed_identity_hash(row.data), row.data, row.len, &fresh);
     if (fresh)
         insert_row(o, p, e);
     int64_t sum;

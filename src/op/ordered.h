@@ -63,12 +63,36 @@ struct ordered;
 struct ordered *ordered_new(const struct ordered_config *config);
 void ordered_free(struct ordered *o);
 
+/* A row as it is gathered and kept: what tells it apart (keyed_identify), u32 bytes of the partition key, u32 bytes of
+ * the sort key, the partition key (rowkey), the sort key (sort_key.h), what breaks ties (semantics 12), its columns
+ * (rowpack). To make one: ORDERED_ROW_HEAD bytes, the two keys, ordered_put_row; then seal it. */
+enum { ORDERED_ROW_HEAD = KEYED_IDENTITY + 8 };
+void ordered_put_row(struct buf *row, const struct batch *b, uint32_t ncols, uint32_t at, int64_t epoch);
+/* partition_hash = hash64(partition key). */
+void ordered_row_seal(struct buf *row, uint32_t partition_len, uint32_t sort_len, uint64_t partition_hash);
+
+static inline struct slice ordered_row_partition(struct slice row)
+{
+    return (struct slice){row.data + ORDERED_ROW_HEAD, load_u32(row.data + KEYED_IDENTITY)};
+}
+/* From the sort key on: as rows are in order. */
+static inline struct slice ordered_row_order(struct slice row)
+{
+    size_t before = ORDERED_ROW_HEAD + load_u32(row.data + KEYED_IDENTITY);
+    return (struct slice){row.data + before, row.len - before};
+}
+static inline struct slice ordered_row_sort_key(struct slice row)
+{
+    return (struct slice){ordered_row_order(row).data, load_u32(row.data + KEYED_IDENTITY + 4)};
+}
+
 /* The partition with this key (rowkey; hash = hash64(key)), made if it is not there, and touched. */
 struct ordered_partition *ordered_partition(struct ordered *o, uint64_t hash, struct slice key);
-/* Add `weight` to a row. order: its sort key of sort_len bytes, what breaks ties, and the row, as ordered_put_row wrote
- * them. */
-void ordered_add(struct ordered *o, struct ordered_partition *p, uint32_t sort_len, struct slice order,
-                 int64_t weight);
+/* The same if it is there, and without touching it: by several threads while nobody changes anything. NULL, too, while
+ * its shard was not used since it was loaded. */
+const struct ordered_partition *ordered_look(const struct ordered *o, uint64_t hash, struct slice key);
+/* Add `weight` to a row of the partition. */
+void ordered_add(struct ordered *o, struct ordered_partition *p, struct slice row, int64_t weight);
 /* The row's weight becomes this; it is one of those that are kept. */
 void ordered_weigh(struct ordered *o, struct ordered_partition *p, struct keyed_entry *e, int64_t weight);
 /* The partitions of a shard that were touched, by their keys. */
@@ -119,10 +143,8 @@ int ordered_compare(const struct ordered *o, const struct keyed_entry *a, const 
 int ordered_compare_bytes(struct slice a, struct slice b);
 struct slice ordered_order(const struct ordered *o, const struct keyed_entry *e);
 struct slice ordered_sort_key(const struct ordered *o, const struct keyed_entry *e);
-/* The row's columns, as rowpack wrote them. */
+/* The row's columns, as rowpack wrote them; they stay where they are until the next save, also when the row goes. */
 struct slice ordered_packed(const struct ordered *o, const struct keyed_entry *e);
-/* Behind the sort key: what breaks ties (semantics 12), and the row. */
-void ordered_put_row(struct buf *order, const struct batch *b, uint32_t ncols, uint32_t row, int64_t epoch);
 
 /* ---- keeping ---- */
 

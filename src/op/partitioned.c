@@ -7,29 +7,40 @@
 #include "op/late.h"
 #include "op/sort_key.h"
 
+static void gather_row(struct partitioned *s, struct op_context *c, const struct batch *b, uint32_t row)
+{
+    struct buf *out = &s->workers[c->worker].row;
+    buf_clear(out);
+    if (buf_reserve(out, ORDERED_ROW_HEAD))
+        out->len = ORDERED_ROW_HEAD;
+    rowkey_put(out, b->cols, s->partition, s->npartition, row);
+    struct slice key = {out->data + ORDERED_ROW_HEAD, out->len - ORDERED_ROW_HEAD};
+    uint64_t hash = hash64(key.data, key.len, 0);
+    sort_key_put(out, b->cols, s->node->sort, s->node->nsort, row);
+    size_t sort_len = out->len - ORDERED_ROW_HEAD - key.len;
+    if (s->does->hopeless) {
+        key.data = out->data + ORDERED_ROW_HEAD; /* it may have moved */
+        struct slice sort_key = {key.data + key.len, sort_len};
+        if (s->does->hopeless(s, c, hash, key, sort_key))
+            return;
+    }
+    ordered_put_row(out, b, s->input->schema.ncols, row, c->epoch);
+    ordered_row_seal(out, (uint32_t)key.len, (uint32_t)sort_len, hash);
+    struct gathered head = {.hash = hash, .weight = batch_weight(b, row)};
+    gather_put(s->gather, c->worker, &head, buf_slice(out));
+}
+
 static void partitioned_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
                              void **unused)
 {
     (void)unused;
     struct partitioned *s = (struct partitioned *)op;
-    struct partitioned_worker *w = &s->workers[c->worker];
     struct batch b = *in;
     c->counts->in += batch_live(&b);
     if (s->node->closes >= 0)
         refuse_late(c, op, s->input->schema.names, &b, (uint32_t)s->node->closes, c->time.late_us);
-    for (uint32_t i = 0; i < batch_live(&b); i++) {
-        uint32_t row = batch_row(&b, i);
-        buf_clear(&w->key);
-        buf_clear(&w->order);
-        rowkey_put(&w->key, b.cols, s->partition, s->npartition, row);
-        sort_key_put(&w->order, b.cols, s->node->sort, s->node->nsort, row);
-        size_t sort_len = w->order.len;
-        ordered_put_row(&w->order, &b, s->input->schema.ncols, row, c->epoch);
-        struct gathered head = {.hash = hash64(w->key.data, w->key.len, 0),
-                                .weight = batch_weight(&b, row),
-                                .time = (int64_t)sort_len};
-        gather_put(s->gather, c->worker, &head, buf_slice(&w->key), buf_slice(&w->order));
-    }
+    for (uint32_t i = 0; i < batch_live(&b); i++)
+        gather_row(s, c, &b, batch_row(&b, i));
     c->counts->out += batch_live(&b); /* each was put in order; results are counted where they go */
     *ret = NULL;
 }
@@ -37,14 +48,14 @@ static void partitioned_push(struct operator *op, struct op_context *c, struct b
 static void apply(struct partitioned_merge *m, const struct gathered *r)
 {
     struct partitioned *s = m->s;
-    struct ordered_partition *p = ordered_partition(s->rows, r->hash, gathered_key(r));
+    struct slice row = gathered_bytes(r);
+    struct ordered_partition *p = ordered_partition(s->rows, r->hash, ordered_row_partition(row));
     if (!p->known) {
         p->known = true;
         s->does->learn(m, p);
     }
-    uint32_t sort_len = (uint32_t)r->time;
-    if (!s->does->wanted || s->does->wanted(s, p, sort_len, gathered_row(r)))
-        ordered_add(s->rows, p, sort_len, gathered_row(r), r->weight);
+    if (!s->does->wanted || s->does->wanted(s, p, row))
+        ordered_add(s->rows, p, row, r->weight);
 }
 
 static void close_partitions(struct partitioned_merge *m)
@@ -85,12 +96,18 @@ static void partitioned_merge(struct operator *op, struct op_context *c, unsigne
 static struct batch *partitioned_emit(struct operator *op, struct op_context *c)
 {
     (void)c;
-    struct partitioned *s = (struct partitioned *)op;
-    struct batch *b = outcomes_next(&s->out);
-    if (!b)
-        gather_clear(s->gather);
-    return b;
+    return outcomes_next(&((struct partitioned *)op)->out);
 }
+
+/* Results lie as they were made. */
+static void partitioned_finish(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret)
+{
+    (void)op;
+    (void)c;
+    *ret = p->batch;
+}
+
+static void partitioned_emitted(struct operator *op) { gather_clear(((struct partitioned *)op)->gather); }
 
 static void recall_partition(void *arg, struct ordered_partition *p)
 {
@@ -132,10 +149,10 @@ static uint64_t partitioned_bytes(const struct operator *op)
 static void partitioned_free(struct operator *op)
 {
     struct partitioned *s = (struct partitioned *)op;
-    for (uint32_t w = 0; w < s->nworkers; w++) {
-        buf_release(&s->workers[w].key);
-        buf_release(&s->workers[w].order);
-    }
+    if (s->does->release)
+        s->does->release(s);
+    for (uint32_t w = 0; w < s->nworkers; w++)
+        buf_release(&s->workers[w].row);
     free(s->workers);
     gather_free(s->gather);
     ordered_free(s->rows);
@@ -154,6 +171,8 @@ static const struct operator_ops partitioned_ops = {.shape = OP_KEEP,
                                                     .push = partitioned_push,
                                                     .merge = partitioned_merge,
                                                     .emit = partitioned_emit,
+                                                    .finish = partitioned_finish,
+                                                    .emitted = partitioned_emitted,
                                                     .recall = partitioned_recall,
                                                     .save = partitioned_save,
                                                     .load = partitioned_load,
@@ -185,16 +204,14 @@ void partitioned_init(struct partitioned *s, const struct partitioned_does *does
     outcomes_init(&s->out, node->schema.types, node->schema.ncols);
     s->nworkers = nworkers;
     s->workers = mem_zalloc(nworkers * sizeof *s->workers);
-    for (uint32_t w = 0; w < nworkers; w++) {
-        s->workers[w].key.max = s->workers[w].order.max = ROWKEY_MAX;
-        (void)buf_reserve(&s->workers[w].key, 1); /* no column makes an empty key, not none */
-    }
+    for (uint32_t w = 0; w < nworkers; w++)
+        s->workers[w].row.max = ROWKEY_MAX;
 }
 
 struct batch *partitioned_row(struct partitioned_merge *m, struct slice packed, int64_t weight, uint32_t *ret_row)
 {
     struct batch *b = outcome_row(&m->s->out, m->shard, weight, ret_row);
-    bool ok = rowpack_get(packed, b->cols, m->s->input->schema.ncols, *ret_row, OUTCOME_ROWS, b->arena);
+    bool ok = rowpack_get(packed, b->cols, m->s->input->schema.ncols, *ret_row, OUTCOME_ROWS, NULL);
     assert(ok); /* this process packed it, or a checksum covered it */
     return b;
 }

@@ -23,7 +23,7 @@ struct partitioned {
     struct ordered *rows;
     struct outcomes out;
     struct partitioned_worker {
-        struct buf key, order; /* scratch */
+        struct buf row; /* scratch */
     } *workers;
     uint32_t nworkers;
 };
@@ -40,14 +40,19 @@ struct partitioned_does {
     /* The partition was loaded: its rows learn what of them had been handed out. Nothing has changed since. */
     void (*learn)(struct partitioned_merge *m, struct ordered_partition *p);
     /* Can the row change anything? NULL: every row can. */
-    bool (*wanted)(const struct partitioned *s, const struct ordered_partition *p, uint32_t sort_len,
-                   struct slice order);
+    bool (*wanted)(const struct partitioned *s, const struct ordered_partition *p, struct slice row);
+    /* Is it certain while rows are still pushed, from the two keys alone, that it cannot? Then it is not even packed.
+     * NULL: it never is. */
+    bool (*hopeless)(struct partitioned *s, struct op_context *c, uint64_t hash, struct slice partition,
+                     struct slice sort_key);
     /* Rows of the partition changed: hand out the difference, if it is not final. */
     void (*settle)(struct partitioned_merge *m, struct ordered_partition *p);
     /* A final partition is closed: all its rows come out. */
     void (*close)(struct partitioned_merge *m, struct ordered_partition *p);
     /* Nothing of the partition was handed out, that is: all of it comes out with the next settle. */
     void (*recall)(struct partitioned *s, struct ordered_partition *p);
+    /* What the step has beside this. NULL: nothing. */
+    void (*release)(struct partitioned *s);
 };
 
 /* forget, has_results: see struct ordered_config. */

@@ -68,7 +68,7 @@ static void sort_push(struct operator *op, struct op_context *c, struct batch *i
         struct gathered head = {.hash = hash64(key->data, key->len, 0), .weight = batch_weight(in, row)};
         if (s->node->nsort == 0)
             head.time = __atomic_fetch_add(&s->arrivals, 1, __ATOMIC_RELAXED);
-        gather_put(s->gather, c->worker, &head, buf_slice(key), (struct slice){0});
+        gather_put(s->gather, c->worker, &head, buf_slice(key));
     }
     c->counts->in += batch_live(in);
     c->counts->out += batch_live(in);
@@ -78,7 +78,7 @@ static void sort_push(struct operator *op, struct op_context *c, struct batch *i
 static void apply(struct sort *s, const struct gathered *r)
 {
     bool fresh;
-    struct keyed_entry *e = keyed_get(s->rows, r->hash, r->bytes, r->key_len, &fresh);
+    struct keyed_entry *e = keyed_get(s->rows, r->hash, r->bytes, r->len, &fresh);
     struct held *h = keyed_value(e);
     if (fresh)
         h->arrival = r->time;

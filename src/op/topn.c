@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "op/leaders.h"
 #include "op/operators.h"
 #include "op/partitioned.h"
 
@@ -15,6 +16,7 @@ struct topn {
     enum over_kind kind;
     int64_t limit;
     bool append; /* no row is ever taken back */
+    struct leaders **leaders; /* per worker; NULL: not kept */
 };
 
 /* Where a walk along a partition is. */
@@ -146,26 +148,53 @@ static void topn_close(struct partitioned_merge *m, struct ordered_partition *p)
 }
 
 /* Behind the last of N rows that are never taken back, no row is among the first. */
-static bool topn_wanted(const struct partitioned *s, const struct ordered_partition *p, uint32_t sort_len,
-                        struct slice order)
+static bool topn_wanted(const struct partitioned *s, const struct ordered_partition *p, struct slice row)
 {
     const struct topn *t = (const struct topn *)s;
     struct keyed_entry *last = t->append && p->full ? ordered_last(p) : NULL;
     if (!last)
         return true;
     return (t->kind == OVER_ROW_NUMBER
-                ? ordered_compare_bytes(order, ordered_order(s->rows, last))
-                : ordered_compare_bytes((struct slice){order.data, sort_len}, ordered_sort_key(s->rows, last))) <= 0;
+                ? ordered_compare_bytes(ordered_row_order(row), ordered_order(s->rows, last))
+                : ordered_compare_bytes(ordered_row_sort_key(row), ordered_sort_key(s->rows, last))) <= 0;
+}
+
+/* Behind the last of those that were kept from earlier epochs, or behind so many of this one. */
+static bool topn_hopeless(struct partitioned *s, struct op_context *c, uint64_t hash, struct slice partition,
+                          struct slice sort_key)
+{
+    struct topn *t = (struct topn *)s;
+    const struct ordered_partition *p = ordered_look(s->rows, hash, partition);
+    struct keyed_entry *last = p && p->full ? ordered_last(p) : NULL;
+    if (last && ordered_compare_bytes(sort_key, ordered_sort_key(s->rows, last)) > 0)
+        return true;
+    return t->leaders && leaders_behind(t->leaders[c->worker], c->epoch, hash, partition, sort_key);
+}
+
+static void topn_release(struct partitioned *s)
+{
+    struct topn *t = (struct topn *)s;
+    for (uint32_t w = 0; t->leaders && w < s->nworkers; w++)
+        leaders_free(t->leaders[w]);
+    free(t->leaders);
 }
 
 struct operator *topn_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
 {
     static const struct partitioned_does does = {.learn = topn_learn, .wanted = topn_wanted, .settle = topn_settle,
-                                                 .close = topn_close, .recall = topn_recall};
+                                                 .close = topn_close, .recall = topn_recall, .release = topn_release},
+                                         append = {.learn = topn_learn, .wanted = topn_wanted, .settle = topn_settle,
+                                                   .close = topn_close, .recall = topn_recall,
+                                                   .release = topn_release, .hopeless = topn_hopeless};
     struct topn *t = mem_zalloc(sizeof *t);
     t->kind = node->topn.kind;
     t->limit = node->topn.limit;
     t->append = input->mode != MODE_UPDATING;
-    partitioned_init(&t->s, &does, node, input, node->topn.partition, node->topn.npartition, nworkers, false, NULL);
+    partitioned_init(&t->s, t->append ? &append : &does, node, input, node->topn.partition, node->topn.npartition, nworkers, false, NULL);
+    if (t->append && t->kind != OVER_DENSE_RANK && t->limit <= LEADERS_MOST) {
+        t->leaders = mem_array(nworkers, sizeof(struct leaders *));
+        for (uint32_t w = 0; w < nworkers; w++)
+            t->leaders[w] = leaders_new((uint32_t)t->limit);
+    }
     return &t->s.op;
 }

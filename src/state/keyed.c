@@ -6,7 +6,7 @@
  *     varint    bytes of the key
  *     ...       key
  *     varint    bytes of the value     (puts only)
- *     ...       value, as the owner's pack wrote it
+ *     ...       value, as the owner's pack wrote it; of an `identified` table the rest of the key follows
  *
  * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all that
  * a user-space address has on x86-64 and AArch64. A miss is decided without a look at any entry, and a hit looks at
@@ -25,6 +25,9 @@ enum {
     FIRST_SLOTS = 8,
     DIRTY_KEEP = 1024,   /* a dirty list this long is kept between epochs */
     TEND_EVERY = 2048,   /* entries that are visited or loaded: what is too much leaves memory */
+    CACHE_LINE = 64,
+    FETCH_MOST = 4 * CACHE_LINE,
+    AHEAD = 16,          /* entries that are fetched before they are looked at */
     TAG_SHIFT = 32,      /* bits 32..47 of the hash; position takes the low ones, the shard the top eight */
 };
 
@@ -73,6 +76,7 @@ static struct shard *shard_at(struct keyed *t, uint64_t hash) { return &t->shard
 struct keyed *keyed_new(const char *name, uint32_t version, const struct keyed_codec *codec)
 {
     assert(codec->value_size % 8 == 0 && strlen(name) < SECTION_NAME_MAX);
+    assert(!codec->identified || codec->pack);
     struct keyed *t = mem_zalloc(sizeof *t);
     t->codec = *codec;
     t->version = version;
@@ -81,6 +85,8 @@ struct keyed *keyed_new(const char *name, uint32_t version, const struct keyed_c
         t->shards[i] = (struct shard){.slots = no_slots, .pool.state = !codec->passing};
     return t;
 }
+
+static struct slice behind(struct slice s, size_t n) { return (struct slice){s.data + n, s.len - n}; }
 
 /* ---- memory of entries ---- */
 
@@ -217,20 +223,41 @@ struct slice keyed_key(const struct keyed *t, const struct keyed_entry *e)
     return (struct slice){(const char *)e->bytes + t->codec.value_size, e->key_len};
 }
 
+/* The next entry with this hash, from slot *at on; NULL: there is none. */
+static inline struct keyed_entry *next_of_hash(const struct shard *s, uint64_t hash, uint32_t *at)
+{
+    uint64_t tag = hash >> TAG_SHIFT << 48, slot;
+    for (; (slot = s->slots[*at & s->mask]); ++*at)
+        if ((slot & ~POINTER_MASK) == tag && entry_of(slot)->hash == hash) {
+            ++*at;
+            return entry_of(slot);
+        }
+    return NULL;
+}
+
+/* What an identity stands for is compared, not the identity. */
 static inline struct keyed_entry *shard_find(const struct keyed *t, const struct shard *s, uint64_t hash,
                                              const void *key, size_t len)
 {
-    uint64_t tag = hash >> TAG_SHIFT << 48;
-    for (uint32_t i = (uint32_t)hash & s->mask;; i = (i + 1) & s->mask) {
-        uint64_t slot = s->slots[i];
-        if (!slot)
-            return NULL;
-        if ((slot & ~POINTER_MASK) != tag)
-            continue;
-        struct keyed_entry *e = entry_of(slot);
-        if (e->hash == hash && e->key_len == len && (!len || !memcmp(e->bytes + t->codec.value_size, key, len)))
+    size_t skip = t->codec.identified ? KEYED_IDENTITY : 0;
+    uint32_t at = (uint32_t)hash;
+    struct keyed_entry *e;
+    while ((e = next_of_hash(s, hash, &at)))
+        if (e->key_len == len &&
+            (len == skip || !memcmp(e->bytes + t->codec.value_size + skip, (const char *)key + skip, len - skip)))
             return e;
-    }
+    return NULL;
+}
+
+static struct keyed_entry *find_identity(const struct keyed *t, const struct shard *s, uint64_t hash,
+                                         struct slice identity)
+{
+    uint32_t at = (uint32_t)hash;
+    struct keyed_entry *e;
+    while ((e = next_of_hash(s, hash, &at)))
+        if (!memcmp(e->bytes + t->codec.value_size, identity.data, KEYED_IDENTITY))
+            return e;
+    return NULL;
 }
 
 struct keyed_entry *keyed_find(struct keyed *t, uint64_t hash, const void *key, size_t len)
@@ -306,7 +333,6 @@ static void shard_grow(struct keyed *t, struct shard *s)
     size_t size = slots * sizeof *s->slots;
     s->slots = t->codec.passing ? mem_zalloc(size) : heap_zalloc(size);
     s->mask = slots - 1;
-    enum { AHEAD = 16 };
     for (uint32_t i = 0; i < old_slots; i++) {
         if (i + AHEAD < old_slots)
             __builtin_prefetch(entry_of(old[i + AHEAD]));
@@ -338,13 +364,45 @@ static struct keyed_entry *shard_insert(struct keyed *t, struct shard *s, uint64
     return e;
 }
 
+enum { NUMBER_AT = KEYED_IDENTITY - 4 };
+
+uint64_t keyed_identify(char *key, size_t len, uint64_t shard_hash)
+{
+    assert(len >= KEYED_IDENTITY);
+    const uint64_t top = UINT64_C(0xff) << 56;
+    struct hash128 h = hash128(key + KEYED_IDENTITY, len - KEYED_IDENTITY, 0);
+    uint64_t hash = (shard_hash & top) | (h.lo & ~top);
+    store_u64(key, hash);
+    store_u64(key + 8, h.hi);
+    store_u32(key + NUMBER_AT, 0);
+    return hash;
+}
+
+/* Keys that differ and have their hashes in common, which nobody should see, are numbered. */
+static uint32_t free_number(const struct keyed *t, const struct shard *s, uint64_t hash, const char *key)
+{
+    uint32_t number = 0, at = (uint32_t)hash;
+    const struct keyed_entry *e;
+    while ((e = next_of_hash(s, hash, &at))) {
+        const char *other = (const char *)e->bytes + t->codec.value_size;
+        if (!memcmp(other, key, NUMBER_AT))
+            number = MAX(number, load_u32(other + NUMBER_AT) + 1);
+    }
+    return number;
+}
+
 struct keyed_entry *keyed_get(struct keyed *t, uint64_t hash, const void *key, size_t len, bool *ret_new)
 {
     struct shard *s = shard_at(t, hash);
     struct keyed_entry *e = shard_find(t, s, hash, key, len);
     *ret_new = !e || (e->flags & KEYED_DEAD);
-    if (!e)
-        return shard_insert(t, s, hash, key, len);
+    if (!e) {
+        uint32_t number = t->codec.identified ? free_number(t, s, hash, key) : 0;
+        e = shard_insert(t, s, hash, key, len);
+        if (number)
+            store_u32((char *)e->bytes + t->codec.value_size + NUMBER_AT, number);
+        return e;
+    }
     if (e->flags & KEYED_DEAD) { /* its value is zero since it was removed */
         e->flags &= KEYED_DIRTY | KEYED_STORED;
         s->live++;
@@ -432,8 +490,11 @@ static void shard_sort(struct keyed *t, struct shard *s)
     if (s->ndirty < 2)
         return;
     struct sort_item *items = mem_array(s->ndirty, sizeof *items);
-    for (uint32_t i = 0; i < s->ndirty; i++)
+    for (uint32_t i = 0; i < s->ndirty; i++) {
+        if (i + AHEAD < s->ndirty)
+            __builtin_prefetch(s->dirty[i + AHEAD]->bytes + t->codec.value_size);
         items[i] = (struct sort_item){prefix_of(keyed_key(t, s->dirty[i])), s->dirty[i]};
+    }
     qsort_r(items, s->ndirty, sizeof *items, compare_items, t);
     for (uint32_t i = 0; i < s->ndirty; i++)
         s->dirty[i] = items[i].entry;
@@ -522,6 +583,10 @@ static void put_value(struct keyed *t, const struct keyed_entry *e, struct buf *
         return;
     buf_clear(scratch);
     t->codec.pack(t->codec.arg, e->bytes, scratch);
+    if (t->codec.identified) {
+        assert(scratch->len == t->codec.packed);
+        buf_put_slice(scratch, behind(keyed_key(t, e), KEYED_IDENTITY));
+    }
     assert(!scratch->overflow);
     *ret = buf_slice(scratch);
 }
@@ -529,6 +594,8 @@ static void put_value(struct keyed *t, const struct keyed_entry *e, struct buf *
 static void save_entry(struct keyed *t, struct shard *s, struct keyed_entry *e, struct buf *scratch, struct buf *out)
 {
     struct keyed_change c = {.shard = (uint8_t)shard_of(e->hash), .key = keyed_key(t, e)};
+    if (t->codec.identified)
+        c.key.len = KEYED_IDENTITY;
     c.is_delete = e->flags & KEYED_DEAD;
     if (!c.is_delete)
         put_value(t, e, scratch, &c.value);
@@ -539,6 +606,13 @@ static void save_entry(struct keyed *t, struct shard *s, struct keyed_entry *e, 
         return;
     }
     e->flags = (e->flags & ~(uint32_t)KEYED_DIRTY) | KEYED_STORED;
+}
+
+static void fetch_entry(const struct keyed *t, const struct keyed_entry *e)
+{
+    size_t most = MIN(sizeof *e + t->codec.value_size + KEYED_IDENTITY, (size_t)FETCH_MOST);
+    for (size_t at = 0; at < most; at += CACHE_LINE)
+        __builtin_prefetch((const char *)e + at);
 }
 
 /* What is saved is read together, where it has left memory since it was changed. */
@@ -562,6 +636,8 @@ void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out)
             want_dirty(t, s);
         shard_sort(t, s);
         for (uint32_t k = 0; k < s->ndirty; k++) {
+            if (k + AHEAD / 2 < s->ndirty)
+                fetch_entry(t, s->dirty[k + AHEAD / 2]);
             size_t before = out->len;
             save_entry(t, s, s->dirty[k], &scratch, out);
             if (forget && k == s->ndirty - 1)
@@ -585,13 +661,48 @@ static enum status odd(const struct keyed *t, const char *what, struct error *er
     return error_set(err, ERR_CORRUPT, "the saved state of \"%s\" is damaged: %s", t->name, what);
 }
 
-static enum status load_change(struct keyed *t, const struct keyed_change *c, struct error *err)
+/* The key as it was in memory: its identity, then what was saved with the value. */
+static enum status whole_key(const struct keyed *t, struct keyed_change *c, struct buf *whole, struct error *err)
 {
+    if (c->key.len != KEYED_IDENTITY)
+        return odd(t, "an identity has the wrong length", err);
+    if (c->is_delete)
+        return OK;
+    if (c->value.len < t->codec.packed)
+        return odd(t, "a value has the wrong length", err);
+    buf_clear(whole);
+    buf_put_slice(whole, c->key);
+    buf_put_slice(whole, behind(c->value, t->codec.packed));
+    c->key = buf_slice(whole);
+    c->value.len = t->codec.packed;
+    return OK;
+}
+
+static enum status find_loaded(const struct keyed *t, const struct keyed_change *c, uint64_t hash,
+                               struct keyed_entry **ret, struct error *err)
+{
+    const struct shard *s = &t->shards[shard_of(hash)];
+    if (!t->codec.identified) {
+        *ret = shard_find(t, s, hash, c->key.data, c->key.len);
+        return OK;
+    }
+    struct keyed_entry *e = find_identity(t, s, hash, c->key);
+    if (e && !c->is_delete && !slice_equal(keyed_key(t, e), c->key))
+        return odd(t, "two rows have one identity", err);
+    *ret = e;
+    return OK;
+}
+
+static enum status load_change(struct keyed *t, struct keyed_change *c, struct buf *whole, struct error *err)
+{
+    if (t->codec.identified)
+        TRY(whole_key(t, c, whole, err));
     uint64_t hash = t->codec.hash ? t->codec.hash(c->key) : hash64(c->key.data, c->key.len, 0);
     if (shard_of(hash) != c->shard)
         return odd(t, "a key lies in the wrong shard", err);
     struct shard *s = shard_at(t, hash);
-    struct keyed_entry *e = shard_find(t, s, hash, c->key.data, c->key.len);
+    struct keyed_entry *e = NULL;
+    TRY(find_loaded(t, c, hash, &e, err));
     if (c->is_delete) {
         if (e) {
             value_release(t, e);
@@ -627,6 +738,7 @@ enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, 
     }
     struct reader r = reader_of(payload);
     struct keyed_change before = {0}, c;
+    AUTO(buf) whole = BUF(UINT32_MAX);
     uint64_t n = 0;
     for (bool first = true; reader_left(&r); first = false, before = c) {
         if (++n % TEND_EVERY == 0) {
@@ -637,7 +749,8 @@ enum status keyed_load(struct keyed *t, uint32_t version, struct slice payload, 
             return odd(t, "it ends within an entry", err);
         if (!first && keyed_compare_changes(&before, &c) >= 0)
             return odd(t, "its keys are not in order", err);
-        TRY(load_change(t, &c, err));
+        struct keyed_change change = c;
+        TRY(load_change(t, &change, &whole, err));
     }
     return OK;
 }

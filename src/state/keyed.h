@@ -20,6 +20,12 @@ struct keyed_codec {
      * Its value is part of the state's format. */
     uint64_t (*hash)(struct slice key);
     bool passing; /* what one epoch works with, no state: it never lies on disk */
+    /* Keys are whole rows, and begin with KEYED_IDENTITY bytes that stand for the rest (keyed_identify): in segments
+     * only these are the key, and the rest is part of the value, behind the `packed` bytes that pack writes. So what is
+     * deleted is named in few bytes, and keys are put in order by their first. `hash` is asked for the whole key, or,
+     * of one that is deleted, for the identity alone. */
+    bool identified;
+    uint32_t packed;
 };
 
 enum {
@@ -35,6 +41,15 @@ struct keyed_entry {
     uint32_t flags;
     unsigned char bytes[] __attribute__((aligned(16))); /* value_size bytes of value, then the key */
 };
+
+enum { KEYED_IDENTITY = 20 };
+
+/* The identity of a key of an `identified` table, before the rest of it: two words of a hash, the first of which has
+ * the top byte of `shard_hash` and is the hash that the table goes by: it is handed back; then a number, the table's,
+ * which tells apart what has both words in common. key: KEYED_IDENTITY bytes to be filled, then the rest. */
+uint64_t keyed_identify(char *key, size_t len, uint64_t shard_hash);
+/* The same hash, of a key that has its identity. */
+static inline uint64_t keyed_identity_hash(const char *key) { return load_u64(key); }
 
 struct keyed;
 /* name: stable identity in segments ("aggregate-3f9a"); version: of the value's format. */
