@@ -478,11 +478,11 @@ static bool has_finished(const struct input *in)
     return finished;
 }
 
-/* What streams are joined with comes first: they wait for its end. */
+/* What others are joined with comes first: they wait for its end. */
 static bool waits_for_others(const struct inputs *all, const struct input *in)
 {
-    for (uint32_t i = 0; i < all->count && !in->table->first; i++)
-        if (all->items[i].table->first && !has_finished(&all->items[i]))
+    for (uint32_t i = 0; i < all->count; i++)
+        if (all->items[i].table->first > in->table->first && !has_finished(&all->items[i]))
             return true;
     return false;
 }

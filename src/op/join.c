@@ -284,6 +284,7 @@ static void apply_all(struct merging *m, const struct gathered *first)
     for (const struct gathered *r = first; r; r = r->next) {
         if (ahead) {
             join_state_prefetch(m->j->state, !m->side, ahead->hash);
+            join_state_prefetch_row(m->j->state, gathered_bytes(ahead));
             ahead = ahead->next;
         }
         if ((r->port & RIGHT) == m->side)

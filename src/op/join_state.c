@@ -222,6 +222,11 @@ void join_state_prefetch(const struct join_state *s, unsigned side, uint64_t has
         __builtin_prefetch(h->slots + ((uint32_t)hash & h->mask));
 }
 
+void join_state_prefetch_row(const struct join_state *s, struct slice row)
+{
+    keyed_prefetch(s->rows, keyed_identity_hash(row.data));
+}
+
 bool join_state_has(struct join_state *s, struct slice row)
 {
     return keyed_find(s->rows, keyed_identity_hash(row.data), row.data, row.len) != NULL;

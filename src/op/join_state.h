@@ -41,8 +41,9 @@ void join_state_free(struct join_state *s);
 
 /* The first row of a side that has this join key, NULL: none; the rest by ->next. hash = hash64(key). */
 struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64_t hash, struct slice key);
-/* Fetch into the cache what join_state_first will look at. */
+/* Fetch into the cache what join_state_first will look at, and join_state_add. */
 void join_state_prefetch(const struct join_state *s, unsigned side, uint64_t hash);
+void join_state_prefetch_row(const struct join_state *s, struct slice row);
 /* The row's columns, as rowpack wrote them; they stay where they are until the next save, also when the row goes. */
 struct slice join_state_columns(const struct join_state *s, const struct keyed_entry *e);
 /* Is this very row there? */

@@ -11,12 +11,20 @@
 #include "op/operators.h"
 #include "op/partitioned.h"
 
+/* What a worker tells of rows ahead. Where it could tell of few it does not look for a while. */
+struct hope {
+    struct leaders *leaders;
+    uint32_t looked, told, resting;
+};
+
+enum { LOOKS = 4096, WORTH = 16, RESTS = 64 * LOOKS };
+
 struct topn {
     struct partitioned s;
     enum over_kind kind;
     int64_t limit;
     bool append; /* no row is ever taken back */
-    struct leaders **leaders; /* per worker; NULL: not kept */
+    struct hope *hopes; /* per worker; NULL: nothing is told ahead */
 };
 
 /* Where a walk along a partition is. */
@@ -160,41 +168,55 @@ static bool topn_wanted(const struct partitioned *s, const struct ordered_partit
 }
 
 /* Behind the last of those that were kept from earlier epochs, or behind so many of this one. */
-static bool topn_hopeless(struct partitioned *s, struct op_context *c, uint64_t hash, struct slice partition,
-                          struct slice sort_key)
+static bool is_behind(struct topn *t, struct op_context *c, uint64_t hash, struct slice partition,
+                      struct slice sort_key)
 {
-    struct topn *t = (struct topn *)s;
+    const struct partitioned *s = &t->s;
     const struct ordered_partition *p = ordered_look(s->rows, hash, partition);
     struct keyed_entry *last = p && p->full ? ordered_last(p) : NULL;
     if (last && ordered_compare_bytes(sort_key, ordered_sort_key(s->rows, last)) > 0)
         return true;
-    return t->leaders && leaders_behind(t->leaders[c->worker], c->epoch, hash, partition, sort_key);
+    return leaders_behind(t->hopes[c->worker].leaders, c->epoch, hash, partition, sort_key);
+}
+
+static bool topn_hopeless(struct partitioned *s, struct op_context *c, uint64_t hash, struct slice partition,
+                          struct slice sort_key)
+{
+    struct topn *t = (struct topn *)s;
+    struct hope *h = t->hopes ? &t->hopes[c->worker] : NULL;
+    if (!h || (h->resting && h->resting--))
+        return false;
+    bool behind = is_behind(t, c, hash, partition, sort_key);
+    h->told += behind;
+    if (++h->looked < LOOKS)
+        return behind;
+    h->resting = h->told < LOOKS / WORTH ? RESTS : 0;
+    h->looked = h->told = 0;
+    return behind;
 }
 
 static void topn_release(struct partitioned *s)
 {
     struct topn *t = (struct topn *)s;
-    for (uint32_t w = 0; t->leaders && w < s->nworkers; w++)
-        leaders_free(t->leaders[w]);
-    free(t->leaders);
+    for (uint32_t w = 0; t->hopes && w < s->nworkers; w++)
+        leaders_free(t->hopes[w].leaders);
+    free(t->hopes);
 }
 
 struct operator *topn_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
 {
     static const struct partitioned_does does = {.learn = topn_learn, .wanted = topn_wanted, .settle = topn_settle,
-                                                 .close = topn_close, .recall = topn_recall, .release = topn_release},
-                                         append = {.learn = topn_learn, .wanted = topn_wanted, .settle = topn_settle,
-                                                   .close = topn_close, .recall = topn_recall,
-                                                   .release = topn_release, .hopeless = topn_hopeless};
+                                                 .close = topn_close, .recall = topn_recall,
+                                                 .hopeless = topn_hopeless, .release = topn_release};
     struct topn *t = mem_zalloc(sizeof *t);
     t->kind = node->topn.kind;
     t->limit = node->topn.limit;
     t->append = input->mode != MODE_UPDATING;
-    partitioned_init(&t->s, t->append ? &append : &does, node, input, node->topn.partition, node->topn.npartition, nworkers, false, NULL);
+    partitioned_init(&t->s, &does, node, input, node->topn.partition, node->topn.npartition, nworkers, false, NULL);
     if (t->append && t->kind != OVER_DENSE_RANK && t->limit <= LEADERS_MOST) {
-        t->leaders = mem_array(nworkers, sizeof(struct leaders *));
+        t->hopes = mem_zalloc(nworkers * sizeof *t->hopes);
         for (uint32_t w = 0; w < nworkers; w++)
-            t->leaders[w] = leaders_new((uint32_t)t->limit);
+            t->hopes[w].leaders = leaders_new((uint32_t)t->limit);
     }
     return &t->s.op;
 }

@@ -599,10 +599,10 @@ static enum status as_foreign(struct binder *b, const struct ast_statement *s, s
 }
 
 /* A table that a stand-in reads or writes; its input may have an end. */
-static void stand_in_table(struct binder *b, struct plan_table *t, bool reference)
+static void stand_in_table(struct binder *b, struct plan_table *t)
 {
     const struct plan_stand_in *s = b->world->stand_in;
-    bool ends = reference;
+    bool ends = t->reference;
     for (size_t i = 0; i < s->nends; i++)
         ends |= strcmp(s->ends[i], t->name) == 0;
     if (!t->format)
@@ -636,10 +636,11 @@ enum status catalog_table(struct binder *b, const struct ast_statement *s)
     TRY(make_options(b, &s->options, &table.options));
     TRY(table_format(b, &table));
     TRY(table_constraints(b, s, &table));
-    if (s == &reference) /* its PRIMARY KEY says NOT NULL; that it is unique is the file's business */
+    table.reference = s == &reference;
+    if (table.reference) /* its PRIMARY KEY says NOT NULL; that it is unique is the file's business */
         table.nkey = 0;
     if (b->world->stand_in)
-        stand_in_table(b, &table, s == &reference);
+        stand_in_table(b, &table);
     p->tables = binder_grow(b, p->tables, p->ntables, &b->tables_cap, sizeof *p->tables);
     p->tables[p->ntables++] = table;
     return OK;

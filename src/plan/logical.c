@@ -232,9 +232,12 @@ struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t
     n->window_start = n->window_end = n->closes = -1;
     n->limit = -1;
     n->bounded = true;
+    n->all_reference = ninputs > 0;
     for (uint32_t i = 0; i < ninputs; i++) {
         const struct plan_node *input = b->nodes[inputs[i]];
         n->bounded &= input->bounded;
+        n->all_reference &= input->all_reference;
+        n->some_reference |= input->some_reference;
         n->after_state |= input->after_state || input->stateful;
         n->mode = MAX(n->mode, input->mode);
     }
@@ -308,6 +311,7 @@ uint32_t node_scan(struct binder *b, uint32_t table, int32_t location)
     n->bounded = b->lookup != NULL;
     if (connector && connector->bounded)
         n->bounded = connector->bounded(&b->plan->servers[t->server].options, &t->options);
+    n->all_reference = n->some_reference = t->reference;
     return node_add(b, n);
 }
 
@@ -685,7 +689,7 @@ static void read_first(struct binder *b, uint32_t node)
 {
     const struct plan_node *n = b->nodes[node];
     if (n->kind == NODE_SCAN)
-        b->plan->tables[n->table].first = true;
+        b->plan->tables[n->table].first = b->plan->tables[n->table].reference ? 2 : 1;
     for (uint32_t i = 0; i < n->ninputs; i++)
         read_first(b, n->inputs[i]);
 }

@@ -68,6 +68,13 @@ static enum node_mode join_mode(const struct plan_node *n)
     return MODE_UPDATING;
 }
 
+/* Is it read to its end before the other begins? What is given with the pipeline is read before all else. */
+static bool is_fixed(const struct plan_node *mine, const struct plan_node *other)
+{
+    return mine->bounded && mine->mode == MODE_APPEND &&
+           (!other->bounded || (mine->all_reference && !other->some_reference));
+}
+
 uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan_join *join,
                    const struct plan_time tells[2], int32_t location)
 {
@@ -76,7 +83,7 @@ uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan
     n->join = *join;
     for (int side = 0; side < 2; side++) {
         const struct plan_node *mine = side ? right : left, *other = side ? left : right;
-        n->join.fixed[side] = mine->bounded && mine->mode == MODE_APPEND && !other->bounded;
+        n->join.fixed[side] = is_fixed(mine, other);
         n->join.lag[side] = MAX(plan_lag(mine, join->late[side]), 0);
     }
     bool left_only = join->kind == JOIN_SEMI || join->kind == JOIN_ANTI;

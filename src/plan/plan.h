@@ -107,7 +107,9 @@ struct plan_table {
     uint32_t *key;                   /* PRIMARY KEY columns; nkey 0: none */
     uint32_t nkey;
     bool is_source, is_sink;         /* read / inserted into by this pipeline */
-    bool first;                      /* read to its end before other sources: what streams are joined with */
+    bool reference;                  /* CREATE TABLE: what COPY reads, which ends */
+    uint8_t first;                   /* read to its end before the sources with a lower number are read: 2, reference
+                                      * data that something is joined with; 1, other data that streams are */
 };
 
 enum node_kind {
@@ -247,6 +249,7 @@ struct plan_node {
     int32_t window_start, window_end; /* output columns that are the bounds of a window, -1: none */
     bool start_tells_end;  /* one start (and session key) has one end; an end always has one start */
     bool bounded;          /* all inputs finite */
+    bool all_reference, some_reference; /* of the tables it reads, which are reference data */
     bool stateful;
     bool after_state;      /* some node below is stateful, a relation or VALUES: rows have no origin any more */
 

@@ -2,6 +2,9 @@
 
 #include "base/heap.h"
 
+/* A heap in which each has four below it: half as deep as with two, and what is moved is written elsewhere, too. */
+enum { BELOW = 4 };
+
 static void place(struct due *d, uint32_t at, struct due_item item)
 {
     d->items[at] = item;
@@ -11,9 +14,9 @@ static void place(struct due *d, uint32_t at, struct due_item item)
 
 static void sift_up(struct due *d, uint32_t at, struct due_item item)
 {
-    while (at > 0 && item.time < d->items[(at - 1) / 2].time) {
-        place(d, at, d->items[(at - 1) / 2]);
-        at = (at - 1) / 2;
+    while (at > 0 && item.time < d->items[(at - 1) / BELOW].time) {
+        place(d, at, d->items[(at - 1) / BELOW]);
+        at = (at - 1) / BELOW;
     }
     place(d, at, item);
 }
@@ -21,11 +24,12 @@ static void sift_up(struct due *d, uint32_t at, struct due_item item)
 static void sift_down(struct due *d, uint32_t at, struct due_item item)
 {
     for (;;) {
-        uint32_t child = 2 * at + 1;
-        if (child >= d->count)
+        uint64_t first = (uint64_t)BELOW * at + 1, end = MIN(first + BELOW, (uint64_t)d->count);
+        if (first >= end)
             break;
-        if (child + 1 < d->count && d->items[child + 1].time < d->items[child].time)
-            child++;
+        uint32_t child = (uint32_t)first;
+        for (uint64_t i = first + 1; i < end; i++)
+            child = d->items[i].time < d->items[child].time ? (uint32_t)i : child;
         if (item.time <= d->items[child].time)
             break;
         place(d, at, d->items[child]);
@@ -50,7 +54,7 @@ void due_remove(struct due *d, uint32_t position)
     struct due_item last = d->items[--d->count];
     if (position == d->count)
         return;
-    if (position > 0 && last.time < d->items[(position - 1) / 2].time)
+    if (position > 0 && last.time < d->items[(position - 1) / BELOW].time)
         sift_up(d, position, last);
     else
         sift_down(d, position, last);

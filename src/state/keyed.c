@@ -482,6 +482,30 @@ static int compare_items(const void *a, const void *b, void *table)
     return compare_keys(keyed_key(table, x->entry), keyed_key(table, y->entry));
 }
 
+/* Items whose prefixes are hashes: most find their place by their first bits, and the rest is a step or two. */
+static void sort_hashes(struct keyed *t, struct sort_item *items, uint32_t n)
+{
+    uint32_t bits = 31 - (uint32_t)__builtin_clz(n), shift = 64 - bits;
+    uint32_t *ends = mem_zalloc((((size_t)1 << bits) + 1) * sizeof *ends);
+    struct sort_item *from = mem_array(n, sizeof *from);
+    memcpy(from, items, n * sizeof *from);
+    for (uint32_t i = 0; i < n; i++)
+        ends[(from[i].prefix >> shift) + 1]++;
+    for (size_t i = 1; i <= (size_t)1 << bits; i++)
+        ends[i] += ends[i - 1];
+    for (uint32_t i = 0; i < n; i++)
+        items[ends[from[i].prefix >> shift]++] = from[i];
+    for (uint32_t i = 1; i < n; i++) {
+        struct sort_item item = items[i];
+        uint32_t at = i;
+        for (; at > 0 && compare_items(&item, &items[at - 1], t) < 0; at--)
+            items[at] = items[at - 1];
+        items[at] = item;
+    }
+    free(from);
+    free(ends);
+}
+
 static void shard_sort(struct keyed *t, struct shard *s)
 {
     if (s->sorted)
@@ -495,7 +519,10 @@ static void shard_sort(struct keyed *t, struct shard *s)
             __builtin_prefetch(s->dirty[i + AHEAD]->bytes + t->codec.value_size);
         items[i] = (struct sort_item){prefix_of(keyed_key(t, s->dirty[i])), s->dirty[i]};
     }
-    qsort_r(items, s->ndirty, sizeof *items, compare_items, t);
+    if (t->codec.identified)
+        sort_hashes(t, items, s->ndirty);
+    else
+        qsort_r(items, s->ndirty, sizeof *items, compare_items, t);
     for (uint32_t i = 0; i < s->ndirty; i++)
         s->dirty[i] = items[i].entry;
     free(items);

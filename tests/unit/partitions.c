@@ -183,6 +183,7 @@ static void end_epoch(struct subject *s)
         s->op->ops->merge(s->op, &c, shard, shard + 64);
     for (struct batch *b; (b = s->op->ops->emit(s->op, &c));)
         take_batch(b);
+    s->op->ops->emitted(s->op);
     struct segment_writer *w = segment_writer_new();
     struct error err;
     s->op->ops->save(s->op, w);
@@ -690,6 +691,7 @@ static void hot_rows(struct subject *s, bool backwards)
         int64_t out = 0;
         for (struct batch *o; (o = s->op->ops->emit(s->op, &c));)
             out += batch_live(o);
+        s->op->ops->emitted(s->op);
         assert_true(out <= HOT_BATCH * (backwards ? 2 : 1) + 4);
         arena_reset(&a);
     }
