@@ -14,7 +14,8 @@
 /* Append row `row` of the columns. */
 void rowpack_put(struct buf *out, const struct column *cols, uint32_t ncols, size_t row);
 /* Into row `at` of the columns, which have room for `rows` rows; strings are copied into the arena unless they are
- * short; without one they point into the bytes, and the columns have their bitmaps. false: the bytes are no row of these columns. */
+ * short; without an arena they point into the bytes, and the columns have their bitmaps. false: the bytes are no row
+ * of these columns. */
 bool rowpack_get(struct slice bytes, struct column *cols, uint32_t ncols, size_t at, size_t rows, struct arena *a);
 /* n rows into n rows of the columns, from the first on, a column at a time; a row whose data is NULL is one of NULLs.
  * Strings are not copied: they point into the bytes. Columns have bitmaps all set, or get them where they need them. */

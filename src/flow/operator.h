@@ -78,13 +78,13 @@ struct operator_ops {
     void (*push)(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **ret_prepared);
     /* EXCHANGE: look at the rows of this part of the shards in all parked batches, in their order. */
     void (*resolve)(struct operator *op, struct op_context *c, uint32_t part, struct parked *parked, uint32_t n);
-    /* EXCHANGE: the batch, with what was resolved. KEEP, where given: what emit handed out is made what is pushed on, by
-     * any worker, while others do the same; *ret: NULL: no row is left. */
+    /* EXCHANGE: the batch, with what was resolved. KEEP, where given: what emit handed out is made into what is pushed
+     * on, by any worker, while others do the same; NULL: no row is left. */
     void (*finish)(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret);
     /* KEEP: bring what the workers gathered into the shards [from, to). */
     void (*merge)(struct operator *op, struct op_context *c, unsigned from, unsigned to);
-    /* KEEP: the next batch of this epoch's results, deterministic in content and order; NULL: no more. It is there until
-     * the next call, or, with finish, until emitted. */
+    /* KEEP: the next batch of this epoch's results, deterministic in content and order; NULL: no more. It is there
+     * until the next call, or, with finish, until emitted. */
     struct batch *(*emit)(struct operator *op, struct op_context *c);
     /* KEEP: all that was handed out has been pushed on. NULL: nobody waits for that. */
     void (*emitted)(struct operator *op);

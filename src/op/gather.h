@@ -1,6 +1,6 @@
 /* Gathering: an epoch's rows on their way from the workers that pushed them to the shards that keep them. Each worker
- * writes lists of its own, one a shard; when workers have met, a shard's owner reads all of them. The rows of a list lie
- * one after the other, because they are read when they have long left the caches.
+ * writes lists of its own, one a shard; when workers have met, a shard's owner reads all of them. The rows of a list
+ * lie one after the other, because they are read when they have long left the caches.
  */
 #pragma once
 

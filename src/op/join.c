@@ -208,7 +208,8 @@ static int64_t meet_all(struct merging *m, const struct gathered *r)
 {
     struct join *j = m->j;
     int64_t matches = 0;
-    struct keyed_entry *pairs[PAIRS], *e = join_state_first(j->state, !m->side, r->hash, join_row_key(gathered_bytes(r)));
+    struct slice key = join_row_key(gathered_bytes(r));
+    struct keyed_entry *pairs[PAIRS], *e = join_state_first(j->state, !m->side, r->hash, key);
     if (!decides_early(j)) {
         for (; e; e = join_row_of(e)->next)
             meet(m, r, e, &matches);

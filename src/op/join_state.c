@@ -1,5 +1,5 @@
-/* An entry's key is the row (join_state.h), whose identity has the top byte of the join key's hash, so that all rows of a
- * join key are in one shard. Its value: weight, matches, expires, 8 bytes each, little-endian. */
+/* An entry's key is the row (join_state.h), whose identity has the top byte of the join key's hash, so that all rows of
+ * a join key are in one shard. Its value: weight, matches, expires, 8 bytes each, little-endian. */
 #include "op/join_state.h"
 
 #include <stdlib.h>

@@ -7,8 +7,9 @@
 #include "state/due.h"
 #include "state/keyed.h"
 
-/* A row as it is gathered and kept: what tells it apart (keyed_identify), its side, the length of its join key (u32), the
- * join key (rowkey), its columns (rowpack). To make one: JOIN_ROW_HEAD bytes, the join key, the columns; then seal it. */
+/* A row as it is gathered and kept: what tells it apart (keyed_identify), its side, the length of its join key (u32),
+ * the join key (rowkey), its columns (rowpack). To make one: JOIN_ROW_HEAD bytes, the join key, the columns; then seal
+ * it. */
 enum { JOIN_ROW_HEAD = KEYED_IDENTITY + 5 };
 /* key_hash = hash64(join key). */
 void join_row_seal(struct buf *row, unsigned side, uint32_t key_len, uint64_t key_hash);

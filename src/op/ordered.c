@@ -1,7 +1,7 @@
-/* An entry's key is the row (ordered.h). Ties: u8 0 and the row's ordinal (u64 epoch, u32 source, u32 split, u64 offset,
- * big-endian), or u8 1 alone where rows have none. Within a partition memcmp from the sort key on orders the rows. The
- * identity has the top byte of the partition key's hash, so that a partition is in one shard. An entry's value: the
- * weight, 8 bytes, little-endian.
+/* An entry's key is the row (ordered.h). Ties: u8 0 and the row's ordinal (u64 epoch, u32 source, u32 split, u64
+ * offset, big-endian), or u8 1 alone where rows have none. Within a partition memcmp from the sort key on orders the
+ * rows. The identity has the top byte of the partition key's hash, so that a partition is in one shard. An entry's
+ * value: the weight, 8 bytes, little-endian.
  */
 #include "op/ordered.h"
 

@@ -1,6 +1,6 @@
-/* Pairs: what a join hands back, before it is rows. While rows meet only their places are noted, in lists of the shards;
- * they are put into columns a batch at a time, on any worker, just before they are pushed on, and most of a pair is not
- * copied even then. What a pair points to must stay there until then.
+/* Pairs: what a join hands back, before it is rows. While rows meet only their places are noted, in lists of the
+ * shards; they are put into columns a batch at a time, on any worker, just before they are pushed on, and most of a
+ * pair is not copied even then. What a pair points to must stay there until then.
  */
 #pragma once
 

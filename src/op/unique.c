@@ -122,11 +122,9 @@ static void unique_recall(struct partitioned *s, struct ordered_partition *p)
     p->out = 0;
 }
 
-static bool unique_wanted(const struct partitioned *s, const struct ordered_partition *p, uint32_t sort_len,
-                          struct slice order)
+static bool unique_wanted(const struct partitioned *s, const struct ordered_partition *p, struct slice row)
 {
-    (void)sort_len;
-    (void)order;
+    (void)row;
     return !((const struct unique *)s)->append || !p->full;
 }
 
