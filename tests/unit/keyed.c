@@ -228,6 +228,112 @@ static void test_each(void **state)
     keyed_free(t);
 }
 
+/* ---- keys that have an identity ---- */
+
+enum { ROWS = 60, LONG_ROW = 300 };
+
+static void pack_word(void *arg, const void *value, struct buf *out)
+{
+    (void)arg;
+    buf_put_u64(out, *(const uint64_t *)value);
+}
+
+static bool unpack_word(void *arg, struct reader *in, void *value)
+{
+    (void)arg;
+    return reader_u64(in, value);
+}
+
+static uint64_t hash_of_identity(struct slice key) { return keyed_identity_hash(key.data); }
+
+static const struct keyed_codec row_codec = {
+    8, pack_word, unpack_word, NULL, NULL, .hash = hash_of_identity, .identified = true, .packed = 8};
+
+/* Row i. Every third has its identity in common with others, as if their hashes were equal. */
+static void row_of(int i, struct buf *row)
+{
+    buf_clear(row);
+    for (int k = 0; k < KEYED_IDENTITY; k++)
+        buf_putc(row, 0);
+    buf_printf(row, "row %d %*s", i, i % 5 ? i : LONG_ROW, "");
+    (void)keyed_identify(row->data, row->len, (uint64_t)(i % 7) << 56);
+    if (i % 3 == 0) {
+        store_u64(row->data, 0x0102030405060708);
+        store_u64(row->data + 8, 9);
+    }
+}
+
+static struct keyed_entry *row_entry(struct keyed *t, int i, bool make)
+{
+    AUTO(buf) row = BUF(KIB(4));
+    bool fresh;
+    row_of(i, &row);
+    uint64_t hash = keyed_identity_hash(row.data);
+    return make ? keyed_get(t, hash, row.data, row.len, &fresh) : keyed_find(t, hash, row.data, row.len);
+}
+
+static void compare_rows(struct keyed *t, const uint64_t model[static ROWS])
+{
+    uint64_t live = 0;
+    for (int i = 0; i < ROWS; i++) {
+        const struct keyed_entry *e = row_entry(t, i, false);
+        assert_int_equal(e ? *(const uint64_t *)e->bytes : 0, model[i]);
+        live += model[i] != 0;
+    }
+    assert_int_equal(keyed_count(t), live);
+}
+
+static void test_identities(void **state)
+{
+    (void)state;
+    uint64_t model[ROWS] = {0};
+    struct buf saved[40];
+    struct error err;
+    struct keyed *t = keyed_new("t", 1, &row_codec);
+    for (size_t round = 0; round < ARRAY_LEN(saved); round++) {
+        bool removes = round % 4 == 3;
+        uint32_t removed = 0;
+        for (uint32_t n = random_below(ROWS); n > 0; n--) {
+            int i = (int)random_below(ROWS);
+            struct keyed_entry *e = row_entry(t, i, !removes);
+            model[i] = removes ? 0 : 1 + random_below(1000);
+            removed += e && removes;
+            if (e && removes)
+                keyed_remove(t, e);
+            if (e && !removes) {
+                *(uint64_t *)keyed_value(e) = model[i];
+                keyed_touch(t, e);
+            }
+        }
+        saved[round] = (struct buf)BUF(MIB(1));
+        keyed_save(t, 0, SHARDS, &saved[round]);
+        if (removes) /* a row that goes is named by its identity, however long it is */
+            assert_int_equal(saved[round].len, removed * (3 + KEYED_IDENTITY));
+        if (round % 3 == 0) {
+            keyed_free(t);
+            t = keyed_new("t", 1, &row_codec);
+            for (size_t i = 0; i <= round; i++)
+                assert_int_equal(keyed_load(t, 1, buf_slice(&saved[i]), &err), OK);
+        }
+        compare_rows(t, model);
+    }
+    for (size_t n = 0; n < saved[0].len; n++) { /* cut anywhere, or with a bit that is wrong: no more than an error */
+        struct keyed *damaged = keyed_new("t", 1, &row_codec);
+        enum status s = keyed_load(damaged, 1, (struct slice){saved[0].data, n}, &err);
+        assert_true(s == OK || err.code == ERR_CORRUPT);
+        keyed_free(damaged);
+        damaged = keyed_new("t", 1, &row_codec);
+        saved[0].data[n] ^= 0x11;
+        s = keyed_load(damaged, 1, buf_slice(&saved[0]), &err);
+        assert_true(s == OK || err.code == ERR_CORRUPT);
+        saved[0].data[n] ^= 0x11;
+        keyed_free(damaged);
+    }
+    keyed_free(t);
+    for (size_t i = 0; i < ARRAY_LEN(saved); i++)
+        buf_release(&saved[i]);
+}
+
 /* ---- damage ---- */
 
 static void test_bad_payloads(void **state)
@@ -472,7 +578,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_basics),       cmocka_unit_test(test_entries_stay),
         cmocka_unit_test(test_long_keys),    cmocka_unit_test(test_dirty_in_key_order),
-        cmocka_unit_test(test_each),         cmocka_unit_test(test_bad_payloads),
+        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_identities),         cmocka_unit_test(test_bad_payloads),
         cmocka_unit_test(test_model),        cmocka_unit_test(test_merge_of_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
