@@ -11,7 +11,7 @@
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 
-enum { ORDERED_VERSION = 2, ORDINAL = 24, PACKED = 8, CHUNK_ROWS = 128, FIRST_ROWS = 2, FIRST_SLOTS = 16 };
+enum { ORDERED_VERSION = 2, ORDINAL = 24, PACKED = 8, CHUNK_ROWS = 128, FIRST_SLOTS = 16 };
 
 struct part {
     struct ordered_partition **slots; /* an open table by hash */
@@ -141,19 +141,33 @@ struct ordered *ordered_new(const struct ordered_config *config)
     return o;
 }
 
-static void chunk_free(struct ordered *o, struct ordered_chunk *c)
+static void chunk_free(struct ordered *o, struct ordered_partition *p, struct ordered_chunk *c)
 {
     if (c->prefix)
         o->config.forget(o->config.arg, c->prefix);
-    heap_free(c->rows);
+    if (c->rows != p->few)
+        heap_free(c->rows);
+}
+
+/* Beside the partition itself. */
+static int64_t chunk_bytes(const struct ordered_partition *p, const struct ordered_chunk *c)
+{
+    return c->rows == p->few ? 0 : (int64_t)(c->cap * sizeof *c->rows);
+}
+
+static int64_t chunks_bytes(const struct ordered_partition *p)
+{
+    return p->chunks == &p->only_chunk ? 0 : (int64_t)(p->cap * sizeof *p->chunks);
 }
 
 static void partition_free(struct ordered *o, struct ordered_partition *p)
 {
     for (uint32_t i = 0; i < p->nchunks; i++)
-        chunk_free(o, &p->chunks[i]);
-    heap_free(p->chunks);
-    free(p->changed);
+        chunk_free(o, p, &p->chunks[i]);
+    if (p->chunks != &p->only_chunk)
+        heap_free(p->chunks);
+    if (p->changed != p->few_changed)
+        free(p->changed);
     heap_free(p);
 }
 
@@ -252,6 +266,10 @@ static struct ordered_partition *get_partition(struct ordered *o, uint64_t hash,
     part->bytes += (int64_t)(sizeof *p + key.len);
     p->hash = hash;
     p->known = known;
+    p->chunks = &p->only_chunk;
+    p->cap = 1;
+    p->changed = p->few_changed;
+    p->changed_cap = ORDERED_FEW;
     p->key_len = (uint32_t)key.len;
     if (key.len)
         memcpy(p->key, key.data, key.len);
@@ -299,9 +317,9 @@ static void remove_partition(struct ordered *o, struct ordered_partition *p)
 {
     struct part *part = part_of(o, p);
     slots_drop(part, p);
-    part->bytes -= (int64_t)(sizeof *p + p->key_len + p->cap * sizeof *p->chunks);
+    part->bytes -= (int64_t)(sizeof *p + p->key_len) + chunks_bytes(p);
     for (uint32_t i = 0; i < p->nchunks; i++)
-        part->bytes -= (int64_t)(p->chunks[i].cap * sizeof *p->chunks[i].rows);
+        part->bytes -= chunk_bytes(p, &p->chunks[i]);
     partition_free(o, p);
 }
 
@@ -345,10 +363,16 @@ struct ordered_at ordered_find(const struct ordered *o, const struct ordered_par
 static void add_chunk(struct ordered *o, struct ordered_partition *p, uint32_t where)
 {
     if (p->nchunks == p->cap) {
-        uint32_t cap = p->cap ? p->cap * 2 : 1;
-        part_of(o, p)->bytes += (int64_t)((cap - p->cap) * sizeof *p->chunks);
-        p->chunks = heap_realloc(p->chunks, cap * sizeof *p->chunks);
-        p->cap = cap;
+        int64_t before = chunks_bytes(p);
+        size_t size = 2 * (size_t)p->cap * sizeof *p->chunks;
+        if (p->chunks == &p->only_chunk) {
+            p->chunks = heap_alloc(size);
+            *p->chunks = p->only_chunk;
+        } else {
+            p->chunks = heap_realloc(p->chunks, size);
+        }
+        p->cap *= 2;
+        part_of(o, p)->bytes += chunks_bytes(p) - before;
     }
     memmove(p->chunks + where + 1, p->chunks + where, (p->nchunks - where) * sizeof *p->chunks);
     p->chunks[where] = (struct ordered_chunk){0};
@@ -359,12 +383,16 @@ static void chunk_reserve(struct ordered *o, struct ordered_partition *p, struct
 {
     if (n <= c->cap)
         return;
-    uint32_t cap = c->cap ? c->cap : FIRST_ROWS;
+    int64_t before = chunk_bytes(p, c);
+    uint32_t cap = c->cap ? c->cap : ORDERED_FEW;
     while (cap < n)
         cap *= 2;
-    part_of(o, p)->bytes += (int64_t)((cap - c->cap) * sizeof *c->rows);
-    c->rows = heap_realloc(c->rows, cap * sizeof(struct keyed_entry *));
+    struct keyed_entry **few = c->rows == p->few ? c->rows : NULL;
+    c->rows = heap_realloc(few ? NULL : c->rows, cap * sizeof(struct keyed_entry *));
+    if (few)
+        memcpy(c->rows, few, c->n * sizeof *few);
     c->cap = cap;
+    part_of(o, p)->bytes += chunk_bytes(p, c) - before;
 }
 
 /* Room in the chunk; at its end, where rows in order come, nothing is moved. */
@@ -385,8 +413,11 @@ static void split_chunk(struct ordered *o, struct ordered_partition *p, struct o
 static void insert_row(struct ordered *o, struct ordered_partition *p, struct keyed_entry *e)
 {
     struct ordered_at at = find_place(o, p, ordered_order(o, e));
-    if (p->nchunks == 0)
+    if (p->nchunks == 0) {
         add_chunk(o, p, 0);
+        p->chunks[0].rows = p->few;
+        p->chunks[0].cap = ORDERED_FEW;
+    }
     p->prefixes = MIN(p->prefixes, at.chunk + 1);
     if (p->chunks[at.chunk].n == CHUNK_ROWS)
         split_chunk(o, p, &at);
@@ -405,8 +436,8 @@ static void erase_row(struct ordered *o, struct ordered_partition *p, struct ord
     p->rows--;
     if (--c->n > 0)
         return;
-    part_of(o, p)->bytes -= (int64_t)(c->cap * sizeof *c->rows);
-    chunk_free(o, c);
+    part_of(o, p)->bytes -= chunk_bytes(p, c);
+    chunk_free(o, p, c);
     p->nchunks--;
     memmove(c, c + 1, (p->nchunks - at.chunk) * sizeof *c);
     p->prefixes -= p->prefixes > at.chunk;
@@ -451,8 +482,11 @@ static void note_change(struct ordered *o, struct ordered_partition *p, struct k
         return;
     row->changed = true;
     if (p->nchanged == p->changed_cap) {
-        p->changed_cap = p->changed_cap ? p->changed_cap * 2 : 4;
-        p->changed = mem_realloc(p->changed, p->changed_cap * sizeof(struct keyed_entry *));
+        struct keyed_entry **few = p->changed == p->few_changed ? p->changed : NULL;
+        p->changed_cap *= 2;
+        p->changed = mem_realloc(few ? NULL : p->changed, p->changed_cap * sizeof(struct keyed_entry *));
+        if (few)
+            memcpy(p->changed, few, p->nchanged * sizeof *few);
     }
     p->changed[p->nchanged++] = e;
 }
@@ -507,9 +541,11 @@ void ordered_settle(struct ordered *o, struct ordered_partition *p)
         if (row->weight == 0)
             remove_row(o, p, ordered_find(o, p, p->changed[i]));
     }
-    free(p->changed);
-    p->changed = NULL;
-    p->nchanged = p->changed_cap = 0;
+    if (p->changed != p->few_changed)
+        free(p->changed);
+    p->changed = p->few_changed;
+    p->changed_cap = ORDERED_FEW;
+    p->nchanged = 0;
     p->touched = false;
     if (p->rows > 0)
         return;

@@ -31,6 +31,8 @@ struct ordered_chunk {
     void *prefix; /* the owner's, about all rows before this chunk */
 };
 
+enum { ORDERED_FEW = 2 }; /* rows of a partition that need no memory of their own: most have no more */
+
 struct ordered_partition {
     uint64_t hash;
     struct ordered_chunk *chunks;
@@ -45,6 +47,9 @@ struct ordered_partition {
     bool known;        /* the owner's: the rows know what of them was handed out */
     bool full;         /* the owner's */
     int64_t out;       /* the owner's */
+    /* what the pointers above point to at first */
+    struct ordered_chunk only_chunk;
+    struct keyed_entry *few[ORDERED_FEW], *few_changed[ORDERED_FEW];
     uint32_t key_len;
     char key[];
 };
