@@ -403,13 +403,14 @@ static void emit_task(void *arg, uint32_t worker, uint32_t slot)
     deliver_on(m->g, m->n, worker, slot, a, out);
 }
 
-/* The next results of a step, pushed on: as many batches at once as there are slots, if they can be out together.
- * Answers whether there may be more. */
+/* The next results of a step, pushed on: as many batches at once as there are slots, if they can be out together and
+ * none takes back what another hands out. Answers whether there may be more. */
 static bool emit_some(struct graph *g, struct node *n)
 {
     struct merging m = {g, n};
     struct op_context c = context(g, n, 0, &g->epoch_arena);
-    uint32_t most = n->op->ops->finish && !g->result ? g->nslots : 1, count = 0;
+    bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && !g->result;
+    uint32_t most = together ? g->nslots : 1, count = 0;
     while (count < most && (n->parked[count].batch = n->op->ops->emit(n->op, &c)))
         count++;
     if (count)
