@@ -74,7 +74,7 @@ static void close_partitions(struct partitioned_merge *m)
 static void partitioned_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
     struct partitioned *s = (struct partitioned *)op;
-    struct partitioned_merge m = {.s = s, .c = c};
+    struct partitioned_merge m = {.s = s, .c = c, .changes = BUF(GIB(8))};
     for (m.shard = from; m.shard < to; m.shard++) {
         outcome_reset(&s->out, m.shard);
         for (uint32_t w = 0; w < s->nworkers; w++)
@@ -91,6 +91,7 @@ static void partitioned_merge(struct operator *op, struct op_context *c, unsigne
         close_partitions(&m);
     }
     arena_release(&m.scratch);
+    buf_release(&m.changes);
 }
 
 static struct batch *partitioned_emit(struct operator *op, struct op_context *c)

@@ -34,6 +34,7 @@ struct partitioned_merge {
     struct op_context *c;
     unsigned shard;
     struct arena scratch; /* of one partition */
+    struct buf changes;   /* likewise, the step's */
 };
 
 struct partitioned_does {

@@ -107,8 +107,8 @@ static void stand(struct partitioned_merge *m, struct ordered_partition *p, bool
     struct topn *t = (struct topn *)m->s;
     struct walk w = {0};
     struct keyed_entry *e;
-    struct buf changes = BUF(GIB(8));
     int64_t left = p->out;
+    buf_clear(&m->changes);
     p->out = 0;
     for (struct ordered_at at = {0}; (e = ordered_at(p, at)); ordered_next(p, &at)) {
         struct ordered_row *row = ordered_row_of(e);
@@ -118,17 +118,16 @@ static void stand(struct partitioned_merge *m, struct ordered_partition *p, bool
         row->rank = is.rank;
         row->count = is.count;
         if (was.count != is.count || (is.count && was.rank != is.rank))
-            buf_put(&changes, &(struct change){e, was, is}, sizeof(struct change));
+            buf_put(&m->changes, &(struct change){e, was, is}, sizeof(struct change));
         if (t->append && row->weight != is.count)
             ordered_weigh(t->s.rows, p, e, is.count);
         else if (!t->append && is.count == 0 && row->weight > 0 && left == 0)
             break;
     }
     p->full = is_full(t, &w);
-    assert(!changes.overflow);
+    assert(!m->changes.overflow);
     if (emits)
-        put_changes(m, (const struct change *)changes.data, (uint32_t)(changes.len / sizeof(struct change)));
-    buf_release(&changes);
+        put_changes(m, (const struct change *)m->changes.data, (uint32_t)(m->changes.len / sizeof(struct change)));
 }
 
 static void topn_learn(struct partitioned_merge *m, struct ordered_partition *p) { stand(m, p, false); }
