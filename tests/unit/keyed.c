@@ -313,7 +313,8 @@ static void test_identities(void **state)
             keyed_free(t);
             t = keyed_new("t", 1, &row_codec);
             for (size_t i = 0; i <= round; i++)
-                assert_int_equal(keyed_load(t, 1, buf_slice(&saved[i]), &err), OK);
+                if (saved[i].len)
+                    assert_int_equal(keyed_load(t, 1, buf_slice(&saved[i]), &err), OK);
         }
         compare_rows(t, model);
     }
