@@ -389,34 +389,39 @@ static void merge_task(void *arg, uint32_t worker, uint32_t task)
     m->n->op->ops->merge(m->n->op, &c, SHARDS * task / SHARD_TASKS, SHARDS * (task + 1) / SHARD_TASKS);
 }
 
+/* A step's results on their way: as many batches at once as there are slots, if they can be out together and none takes
+ * back what another hands out. */
+struct emitting {
+    struct graph *g;
+    struct node *n;
+    struct batch **batches; /* by slot */
+    uint32_t most;
+};
+
 static void emit_task(void *arg, uint32_t worker, uint32_t slot)
 {
-    struct merging *m = arg;
-    struct arena *a = &m->g->slots[slot].arena;
-    struct parked mine = m->n->parked[slot];
-    m->n->parked[slot].batch = NULL;
-    struct batch *out = mine.batch;
-    if (m->n->op->ops->finish) {
-        struct op_context c = context(m->g, m->n, worker, a);
-        m->n->op->ops->finish(m->n->op, &c, &mine, &out);
+    struct emitting *x = arg;
+    struct arena *a = &x->g->slots[slot].arena;
+    struct batch *out = x->batches[slot];
+    if (x->n->op->ops->finish) {
+        struct parked mine = {.batch = out};
+        struct op_context c = context(x->g, x->n, worker, a);
+        x->n->op->ops->finish(x->n->op, &c, &mine, &out);
     }
-    deliver_on(m->g, m->n, worker, slot, a, out);
+    deliver_on(x->g, x->n, worker, slot, a, out);
 }
 
-/* The next results of a step, pushed on: as many batches at once as there are slots, if they can be out together and
- * none takes back what another hands out. Answers whether there may be more. */
-static bool emit_some(struct graph *g, struct node *n)
+/* Answers whether there may be more. */
+static bool emit_some(struct emitting *x)
 {
-    struct merging m = {g, n};
-    struct op_context c = context(g, n, 0, &g->epoch_arena);
-    bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && !g->result;
-    uint32_t most = together ? g->nslots : 1, count = 0;
-    while (count < most && (n->parked[count].batch = n->op->ops->emit(n->op, &c)))
+    struct op_context c = context(x->g, x->n, 0, &x->g->epoch_arena);
+    uint32_t count = 0;
+    while (count < x->most && (x->batches[count] = x->n->op->ops->emit(x->n->op, &c)))
         count++;
     if (count)
-        pool_run(g->config.pool, count, emit_task, &m);
-    end_round(g);
-    return count == most;
+        pool_run(x->g->config.pool, count, emit_task, x);
+    end_round(x->g);
+    return count == x->most;
 }
 
 static void end_step(struct graph *g, struct node *n)
@@ -427,7 +432,10 @@ static void end_step(struct graph *g, struct node *n)
     pool_run(g->config.pool, SHARD_TASKS, merge_task, &m);
     if (!n->op->ops->emit)
         return;
-    while (emit_some(g, n))
+    bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && !g->result;
+    struct emitting x = {.g = g, .n = n, .most = together ? g->nslots : 1};
+    x.batches = arena_array(&g->epoch_arena, x.most, sizeof(struct batch *));
+    while (emit_some(&x))
         ;
     if (n->op->ops->emitted)
         n->op->ops->emitted(n->op);
