@@ -23,6 +23,7 @@ struct conjunct {
 
 struct from {
     struct binder *b;
+    struct from *around; /* of the query that this one is a condition of; NULL: it is none */
     struct cte *ctes;
     const struct ast_select *select;
     struct item items[MAX_ITEMS];
@@ -33,6 +34,8 @@ struct from {
 
 /* ---- items ---- */
 
+static enum status refuse_around(struct from *f, const struct ast_from *ast);
+
 /* Its arguments may name what stands before it. Here only the types count; the step is made where the join is. */
 static enum status bind_function_item(struct from *f, const struct ast_from *ast, struct relation *ret)
 {
@@ -41,6 +44,7 @@ static enum status bind_function_item(struct from *f, const struct ast_from *ast
     for (uint32_t i = 0; i < f->nitems; i++)
         before = join_columns(f->b, &before, &f->items[i].relation);
     struct scope scope = {.input = &before, .clause = "FROM"};
+    TRY(refuse_around(f, ast));
     TRY(rows_bind(f->b, &scope, ast, &rows));
     *ret = rows_columns(f->b, ast, &rows);
     return OK;
@@ -255,6 +259,20 @@ static void note_item(struct walk *w, const struct ast_expr *e)
         w->conjunct->items |= UINT64_C(1) << item;
     else
         w->conjunct->unknown = true;
+}
+
+/* EXISTS (SELECT ... FROM unnest(t.a)) where t is of the query around. */
+static enum status refuse_around(struct from *f, const struct ast_from *ast)
+{
+    struct conjunct mine = {0}, theirs = {0};
+    if (!f->around)
+        return OK;
+    walk_exprs(&(struct walk){.f = f, .visit = note_item, .conjunct = &mine}, ast->args, ast->nargs);
+    walk_exprs(&(struct walk){.f = f->around, .visit = note_item, .conjunct = &theirs}, ast->args, ast->nargs);
+    if (!mine.unknown || !theirs.items)
+        return OK;
+    (void)bind_refuse(f->b, ast->location, "%s() over an item of the query around", ast->name);
+    return error_hint(f->b->err, "ask the value itself: 'x' = ANY (t.array), t.json @? '$[*] ? (@.a == \"x\")'");
 }
 
 static uint32_t count_conjuncts(const struct ast_expr *e)
@@ -570,7 +588,7 @@ static void shadow(struct relation *both, uint32_t nouter)
 static enum status open_subquery(struct from *outer, const struct ast_select *s, struct from *inner,
                                  struct relation *ret)
 {
-    *inner = (struct from){.b = outer->b, .ctes = outer->ctes, .select = s};
+    *inner = (struct from){.b = outer->b, .around = outer, .ctes = outer->ctes, .select = s};
     TRY(bind_items(inner, s->from));
     note_wanted(inner);
     split_where(inner);

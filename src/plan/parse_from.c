@@ -29,10 +29,19 @@ static enum status parse_alias(struct parser *p, const PgQuery__Alias *alias, st
     return check_alias(p, from->alias, location);
 }
 
+/* Of its first column, -1: it has none. */
+static int32_t subquery_location(const PgQuery__RangeSubselect *s)
+{
+    if (s->subquery->node_case != NODE(SELECT_STMT) || s->subquery->select_stmt->n_target_list == 0 ||
+        s->subquery->select_stmt->target_list[0]->node_case != NODE(RES_TARGET))
+        return -1;
+    return s->subquery->select_stmt->target_list[0]->res_target->location;
+}
+
 static enum status parse_subquery(struct parser *p, const PgQuery__RangeSubselect *s, struct ast_from *from)
 {
     if (s->lateral)
-        return parser_refuse(p, -1, "functions can stand there: CROSS JOIN LATERAL unnest(a) AS u (x)",
+        return parser_refuse(p, subquery_location(s), "functions can stand there: CROSS JOIN LATERAL unnest(a) AS u (x)",
                              "LATERAL before a subquery");
     if (s->subquery->node_case != NODE(SELECT_STMT))
         return parser_refuse(p, -1, NULL, "this subquery in FROM");

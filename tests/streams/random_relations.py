@@ -199,7 +199,7 @@ class Relations(Expressions):
         call, of = self.rnd.choice([
             lambda: (f"unnest({e('ints')})", "int"), lambda: (f"unnest({e('texts')})", "text"),
             lambda: (f"unnest(ARRAY[{e('date')}, {e('date')}])", "date"),
-            lambda: (f"generate_series({e('int')} % 3, {e('int')} % 5)", "int"),
+            lambda: (f"generate_series(({e('int')}) % 3, ({e('int')}) % 5)", "int"),
             lambda: (f"string_to_table({e('text')}, ' ')", "text"),
             lambda: (f"regexp_split_to_table({e('text')}, '[a-c]')", "text"),
             lambda: (f"jsonb_array_elements_text(to_jsonb({e('ints')}))", "text"),

@@ -27,6 +27,7 @@ INSERT INTO log SELECT id, x, NULL FROM untimed, count(v) AS x;
 INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[o]) AS x;
 INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT untimed.v AS x) AS s;
 INSERT INTO log SELECT id, x, NULL FROM untimed, tumble(payments, event_time, interval '1 day') WITH ORDINALITY AS u (x);
+INSERT INTO log SELECT id, v, NULL FROM untimed u WHERE EXISTS (SELECT 1 FROM unnest(ARRAY[u.v]) AS x WHERE x = 1);
 -- case: functions that return rows, elsewhere
 INSERT INTO log SELECT id, unnest(ARRAY[v]) + 1, NULL FROM untimed;
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE unnest(ARRAY[v]) = 1;
