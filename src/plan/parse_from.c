@@ -41,7 +41,8 @@ static int32_t subquery_location(const PgQuery__RangeSubselect *s)
 static enum status parse_subquery(struct parser *p, const PgQuery__RangeSubselect *s, struct ast_from *from)
 {
     if (s->lateral)
-        return parser_refuse(p, subquery_location(s), "functions can stand there: CROSS JOIN LATERAL unnest(a) AS u (x)",
+        return parser_refuse(p, subquery_location(s),
+                             "functions can stand there: CROSS JOIN LATERAL unnest(a) AS u (x)",
                              "LATERAL before a subquery");
     if (s->subquery->node_case != NODE(SELECT_STMT))
         return parser_refuse(p, -1, NULL, "this subquery in FROM");
