@@ -35,7 +35,7 @@ static enum status printer_write(struct printer *p, struct error *err)
 {
     if (p->out.overflow)
         return error_set(err, ERR_LIMIT, "one batch of rows is larger than %zu MB as text", OUTPUT_LIMIT >> 20);
-    if (!p->closed && (fwrite(p->out.data, 1, p->out.len, stdout) < p->out.len || fflush(stdout) != 0)) {
+    if (p->out.len && !p->closed && (fwrite(p->out.data, 1, p->out.len, stdout) < p->out.len || fflush(stdout) != 0)) {
         if (errno != EPIPE)
             return error_errno(err, errno, "cannot write the output");
         p->closed = true;

@@ -20,7 +20,8 @@ struct printing {
 
 static void flush(struct printing *p)
 {
-    fwrite(p->out.data, 1, p->out.len, stdout);
+    if (p->out.len)
+        fwrite(p->out.data, 1, p->out.len, stdout);
     buf_clear(&p->out);
 }
 
