@@ -389,6 +389,20 @@ static void merge_task(void *arg, uint32_t worker, uint32_t task)
     m->n->op->ops->merge(m->n->op, &c, SHARDS * task / SHARD_TASKS, SHARDS * (task + 1) / SHARD_TASKS);
 }
 
+/* May several workers push what comes from here? To sinks, which take it slot by slot, and to what takes any order. */
+static bool any_worker_may_push(const struct graph *g, const struct node *n)
+{
+    bool may = true;
+    for (uint32_t i = 0; i < n->nconsumers && may; i++) {
+        const struct node *to = &g->nodes[n->consumers[i].node];
+        if (to->op && to->op->ops->shape == OP_KEEP)
+            may = to->op->ops->any_order;
+        else if (!to->collect)
+            may = to->plan->kind != NODE_RESULT && any_worker_may_push(g, to);
+    }
+    return may;
+}
+
 /* A step's results on their way: as many batches at once as there are slots, if they can be out together and none takes
  * back what another hands out. */
 struct emitting {
@@ -432,7 +446,7 @@ static void end_step(struct graph *g, struct node *n)
     pool_run(g->config.pool, SHARD_TASKS, merge_task, &m);
     if (!n->op->ops->emit)
         return;
-    bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && !g->result;
+    bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && any_worker_may_push(g, n);
     struct emitting x = {.g = g, .n = n, .most = together ? g->nslots : 1};
     x.batches = arena_array(&g->epoch_arena, x.most, sizeof(struct batch *));
     while (emit_some(&x))

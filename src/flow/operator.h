@@ -72,6 +72,7 @@ struct op_open {
 struct operator;
 struct operator_ops {
     enum operator_shape shape;
+    bool any_order; /* KEEP: not even the order of what comes out depends on which worker pushed what, and when */
     /* ROWS: *ret is the result (may be `in` itself), NULL: no row left. EXCHANGE: *ret_prepared is kept with the batch.
      * KEEP: nothing comes back. The batch's columns are shared with other steps: read-only; `sel` may be replaced only
      * in a copy of the struct. */

@@ -354,6 +354,7 @@ static void aggregate_free(struct operator *op)
 
 static const struct operator_ops aggregate_ops = {
     .shape = OP_KEEP,
+    .any_order = true,
     .push = aggregate_push,
     .merge = aggregate_merge,
     .emit = aggregate_emit,

@@ -169,6 +169,7 @@ static struct op_open partitioned_closes(struct operator *op, int64_t late_us)
 }
 
 static const struct operator_ops partitioned_ops = {.shape = OP_KEEP,
+                                                    .any_order = true,
                                                     .push = partitioned_push,
                                                     .merge = partitioned_merge,
                                                     .emit = partitioned_emit,
