@@ -642,6 +642,18 @@ static enum compression chosen_compression(const char *name)
     return c;
 }
 
+/* Lines of CSV are rejected, each one of them, where they are read as JSON because nothing says otherwise. */
+static enum status check_name(const struct file_source *f, struct error *err)
+{
+    const char *end = strrchr(f->path, '/'), *csv = strstr(end ? end : f->path, ".csv");
+    bool named = csv && (!csv[4] || !strcmp(csv + 4, ".gz") || !strcmp(csv + 4, ".zst"));
+    if (!named || option_given(&f->options, "format"))
+        return OK;
+    (void)error_set(err, ERR_SQL, "the name of %s says CSV, and its lines are read as JSON unless a format is named",
+                    f->path);
+    return error_hint(err, "name it: OPTIONS (path '...', format 'csv'), or format 'json'");
+}
+
 static enum status file_open(const struct source_config *config, struct source **ret, struct error *err)
 {
     static const struct source_ops ops = {
@@ -670,7 +682,7 @@ static enum status file_open(const struct source_config *config, struct source *
     f->follow = option_bool(&f->options, file_options, "follow");
     f->compression = chosen_compression(option_text(&f->options, file_options, "compression"));
     f->max_line = (size_t)option_int(&f->options, file_options, "max_line");
-    if (look_at_path(f, err) != OK) {
+    if (check_name(f, err) != OK || look_at_path(f, err) != OK) {
         file_free(&f->base);
         return FAILED;
     }
