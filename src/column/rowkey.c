@@ -148,6 +148,13 @@ static void put_array(struct buf *out, const struct column *c, size_t row)
     buf_put_u8(out, ARRAY_END);
 }
 
+bool rowkey_tells_form(struct type type)
+{
+    if (type.id == TYPE_ARRAY)
+        type = type_element(type);
+    return type.id != TYPE_INTERVAL && type.id != TYPE_JSONB;
+}
+
 void rowkey_put(struct buf *out, const struct column *cols, const uint32_t *which, uint32_t n, size_t row)
 {
     for (uint32_t i = 0; i < n; i++) {

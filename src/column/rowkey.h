@@ -21,6 +21,9 @@
  * are not. */
 #define ROWKEY_MAX (GIB(4) - 1)
 
+/* Do equal values of the type look the same? Not of an interval, whose months are days, nor of a jsonb, whose 1.50 is
+ * 1.5: what is read back from a key is then another one that is equal. */
+bool rowkey_tells_form(struct type type);
 /* Append the key of one row to out. */
 void rowkey_put(struct buf *out, const struct column *cols, const uint32_t *which, uint32_t n, size_t row);
 /* Read one value back into row `row` of a column (strings are copied into the arena): one that is equal to what was

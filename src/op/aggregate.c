@@ -7,9 +7,10 @@
  * Groups by event time (the end of a window, mostly) are closed by the watermark: rows that come after that are late,
  * the group's state goes, and a `final` aggregate hands the group's row out only then, once (semantics 14, 27).
  *
- * State per group: i64 number of rows, then one accumulator per aggregate. A group without rows is deleted (when it
- * closes, if it does), except the single group of a query without GROUP BY, which exists from the first epoch on, as in
- * PostgreSQL.
+ * State per group: i64 number of rows, then one accumulator per aggregate; where the key does not say how a group's
+ * value was written, the number of rows again, and per such column a FORM, as below. A group without rows is deleted
+ * (when it closes, if it does), except the single group of a query without GROUP BY, which exists from the first epoch
+ * on, as in PostgreSQL.
  */
 #include <stdlib.h>
 
@@ -25,9 +26,15 @@
 
 enum {
     AGGREGATE_VERSION = 1,
+    FORMS_VERSION = 2,          /* where groups have forms */
     FIRST_SEEN = KEYED_USER,    /* touched in this epoch... */
     WAS_THERE = KEYED_USER * 2, /* ...and it had rows before */
 };
+
+/* FORM: where the row came from (u64 epoch, u32 source, u32 split, u64 offset, big-endian; of rows that may be taken
+ * back zeros), then the value's bytes as they lie: of these the least is kept, so that the first row's value is
+ * shown, and where there is none, any one of those that are there. */
+enum { FORM_PLACE = 24 };
 
 struct worker {
     struct keyed *partials;
@@ -40,6 +47,9 @@ struct aggregate_op {
     struct arena arena;
     struct keyed *groups;
     struct accumulators accumulators;
+    struct accumulators forms; /* behind those, in the same value */
+    uint32_t *formed, nformed; /* the groups that have one */
+    bool places;               /* rows only come: the first one stays */
     struct worker *workers;
     uint32_t nworkers;
     struct outcomes out;
@@ -57,8 +67,120 @@ static int64_t *row_count(const struct aggregate_op *g, struct keyed_entry *e)
 
 /* ---- state as bytes ---- */
 
-static void pack_group(void *arg, const void *value, struct buf *out) { accumulators_pack(arg, value, out); }
-static bool unpack_group(void *arg, struct reader *in, void *value) { return accumulators_unpack(arg, in, value); }
+static void pack_group(void *arg, const void *value, struct buf *out)
+{
+    const struct aggregate_op *g = arg;
+    accumulators_pack(&g->accumulators, value, out);
+    if (g->nformed)
+        accumulators_pack(&g->forms, value, out);
+}
+
+static bool unpack_group(void *arg, struct reader *in, void *value)
+{
+    const struct aggregate_op *g = arg;
+    return accumulators_unpack(&g->accumulators, in, value) &&
+           (!g->nformed || accumulators_unpack(&g->forms, in, value));
+}
+
+static void release_group(void *arg, void *value)
+{
+    const struct aggregate_op *g = arg;
+    accumulators_release(&g->accumulators, value);
+    if (g->nformed)
+        accumulators_release(&g->forms, value);
+}
+
+/* ---- how groups are written ---- */
+
+static struct slice value_bytes(const struct column *c, uint32_t row)
+{
+    if (type_is_view(c->type))
+        return view_slice(column_view(c, row));
+    size_t width = type_width(c->type);
+    return (struct slice){(const char *)c->data + width * row, width};
+}
+
+static struct column forms_of(const struct aggregate_op *g, const struct batch *b, uint32_t column, int64_t epoch,
+                              struct arena *a)
+{
+    const struct column *from = &b->cols[column];
+    struct column forms = column_make(a, TYPE(TYPE_BYTEA), b->rows, true);
+    AUTO(buf) form = BUF(ROWKEY_MAX);
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        if (column_is_null(from, row))
+            continue;
+        const struct origin *o = g->places ? b->origin : NULL;
+        buf_clear(&form);
+        buf_put_u64(&form, __builtin_bswap64(g->places ? (uint64_t)epoch : 0));
+        buf_put_u32(&form, __builtin_bswap32(o ? o->source : 0));
+        buf_put_u32(&form, __builtin_bswap32(o ? o->split : 0));
+        buf_put_u64(&form, __builtin_bswap64(o ? (uint64_t)o->offset[row] ^ UINT64_C(1) << 63 : 0));
+        buf_put_slice(&form, value_bytes(from, row));
+        assert(!form.overflow); /* a row came through the in-flight budget */
+        ((struct view *)forms.data)[row] = view_copy(view_of(form.data, form.len), a);
+        bit_set(forms.valid, row);
+    }
+    return forms;
+}
+
+static void update_forms(const struct aggregate_op *g, struct op_context *c, const struct batch *in,
+                         const uint32_t *ids, char *const *values, uint32_t n)
+{
+    struct batch b = *in;
+    b.ncols = g->nformed;
+    b.cols = arena_array(c->arena, b.ncols, sizeof *b.cols);
+    for (uint32_t i = 0; i < g->nformed; i++)
+        b.cols[i] = forms_of(g, in, g->formed[i], c->epoch, c->arena);
+    accumulators_update(&g->forms, &b, c->arena, ids, values, n);
+}
+
+/* In place of what the key says. */
+static void put_forms(const struct aggregate_op *g, const void *value, struct batch *b, uint32_t row)
+{
+    for (uint32_t i = 0; i < g->nformed; i++) {
+        const char *sqlstate = NULL;
+        struct column *into = &b->cols[g->formed[i]], form = column_make(b->arena, TYPE(TYPE_BYTEA), 1, true);
+        const struct aggregate *least = g->forms.calls[i].function;
+        if (!least->final((const char *)value + g->forms.offsets[i], form.type, &form, 0, b->arena, &sqlstate))
+            continue;
+        struct slice all = view_slice(column_view(&form, 0)), bytes = {all.data + FORM_PLACE, all.len - FORM_PLACE};
+        if (type_is_view(into->type))
+            ((struct view *)into->data)[row] = view_copy(view_of(bytes.data, bytes.len), b->arena);
+        else
+            memcpy((char *)into->data + type_width(into->type) * row, bytes.data, bytes.len);
+    }
+}
+
+/* Of distinct rows that may be taken back only that they are there is told, so what was told must follow from the
+ * key. */
+static void init_forms(struct aggregate_op *g, const struct plan_node *input)
+{
+    const struct plan_node *node = g->node;
+    bool changes = input->mode == MODE_UPDATING;
+    g->formed = arena_array(&g->arena, node->ngroup + 1, sizeof *g->formed);
+    for (uint32_t c = 0; c < node->ngroup && (node->naggregates || !changes); c++)
+        if (!rowkey_tells_form(node->schema.types[c]))
+            g->formed[g->nformed++] = c;
+    if (!g->nformed)
+        return;
+    struct error err;
+    struct expr *arg = expr_column(&g->arena, 0, TYPE(TYPE_TEXT), -1);
+    const struct aggregate *least = NULL;
+    enum status s = aggregate_resolve(&g->arena, "min", &arg, 1, &least, &err);
+    assert(s == OK && least);
+    struct plan_aggregate *calls = arena_zarray(&g->arena, g->nformed, sizeof *calls);
+    struct type *types = arena_zarray(&g->arena, g->nformed, sizeof *types);
+    for (uint32_t i = 0; i < g->nformed; i++) {
+        calls[i] = (struct plan_aggregate){.function = changes ? aggregate_of_changes(least) : least,
+                                           .arg = (int32_t)i, .filter = -1};
+        types[i] = TYPE(TYPE_BYTEA);
+    }
+    struct plan_node forms = {.aggregates = calls, .naggregates = g->nformed}, from = {.schema.types = types};
+    accumulators_init(&g->forms, &forms, &from, g->accumulators.size, &g->arena);
+    g->accumulators.owns_heap |= g->forms.owns_heap;
+    g->places = !changes;
+}
 
 /* ---- gathering ---- */
 
@@ -79,6 +201,8 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
     uint32_t n = groups_find(g->workers[c->worker].groups, &b, c->arena, ids, &values);
     int64_t before = aggregate_memory();
     accumulators_update(&g->accumulators, &b, c->arena, ids, values, n);
+    if (g->nformed)
+        update_forms(g, c, &b, ids, values, n);
     accumulators_count_heap(&g->accumulators, before);
     c->counts->out += live; /* every row is in its group; the step's own results are counted where they go */
 }
@@ -102,6 +226,7 @@ static void put_row(struct merging *m, struct keyed_entry *e, int64_t weight)
         bool ok = rowkey_get(&key, &b->cols[c], row, b->arena);
         assert(ok);
     }
+    put_forms(m->g, keyed_value(e), b, row);
     accumulators_put(&m->g->accumulators, &m->g->op, node, keyed_value(e), b, node->ngroup, row, weight,
                      m->rejections);
 }
@@ -201,6 +326,8 @@ static void merge_partials(struct merging *m)
             struct slice key = keyed_key(g->workers[w].partials, partials[i]);
             struct keyed_entry *e = touch_group(m, partials[i]->hash, key);
             accumulators_merge(&g->accumulators, keyed_value(e), keyed_value(partials[i]));
+            if (g->nformed)
+                accumulators_merge(&g->forms, keyed_value(e), keyed_value(partials[i]));
         }
     }
 }
@@ -374,8 +501,11 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
     g->op = (struct operator){&aggregate_ops, node->id, node->name};
     g->node = node;
     accumulators_init(&g->accumulators, node, input, 0, &g->arena);
-    struct keyed_codec codec = accumulators_codec(&g->accumulators, pack_group, unpack_group);
-    g->groups = keyed_new(node->id, AGGREGATE_VERSION, &codec);
+    init_forms(g, input);
+    struct keyed_codec codec = {.value_size = g->nformed ? g->forms.size : g->accumulators.size, .pack = pack_group,
+                                .unpack = unpack_group, .arg = g,
+                                .release = g->accumulators.owns_heap ? release_group : NULL};
+    g->groups = keyed_new(node->id, g->nformed ? FORMS_VERSION : AGGREGATE_VERSION, &codec);
     outcomes_init(&g->out, node->schema.types, node->schema.ncols);
     g->input_names = input->schema.names;
     if (node->closes >= 0) {

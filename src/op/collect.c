@@ -420,7 +420,8 @@ void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *r
     }
     memset(k->counts, 0, k->nworkers * sizeof *k->counts);
     if (k->table->nkey > 0) {
-        net_epoch(k, &payload, &counts);
+        if (k->epoch.len)
+            net_epoch(k, &payload, &counts);
         buf_clear(&k->epoch);
     } else {
         payload = k->epoch;

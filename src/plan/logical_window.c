@@ -1,4 +1,5 @@
 /* Nodes of windows, and when rows that change have changed for the last time. */
+#include "column/rowkey.h"
 #include "plan/bind.h"
 
 /* ---- windows ---- */
@@ -156,6 +157,9 @@ static bool has_panes(struct binder *b, const struct plan_node *n, struct plan_n
     bool by_start = w->kind == WINDOW_HOP && n->closes == n->window_start;
     if (!overlap || (n->closes != n->window_end && !by_start))
         return false;
+    for (uint32_t i = 0; i < n->ngroup; i++) /* panes are merged by key, and know no more of a group than that */
+        if (!rowkey_tells_form(n->schema.types[i]))
+            return false;
     for (uint32_t i = 0; i < project->schema.ncols; i++) {
         bool bound = (int32_t)i == n->window_start || (int32_t)i == n->window_end;
         if (!bound && (reads(project->exprs[i], window->window_start) || reads(project->exprs[i], window->window_end)))

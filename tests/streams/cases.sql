@@ -359,3 +359,15 @@ SELECT id, e FROM (SELECT id, t, j FROM a /*where j < 2*/) AS x, unnest(CASE WHE
 
 -- case elements known to a set: e int
 SELECT DISTINCT e FROM a, unnest(ARRAY[v * 10 + j, k]) AS e;
+
+-- case groups of intervals as they are written: i text, n bigint
+SELECT i::text, count(*) FROM (SELECT (v || ' mons')::interval AS i FROM a) x GROUP BY i;
+
+-- case distinct jsonb as it is written: j text
+SELECT j::text FROM (SELECT DISTINCT ('{"a": ' || v || '.50}')::jsonb AS j FROM a) x;
+
+-- case windows of intervals as they are written: ws timestamptz, i text, n bigint
+WITH x AS (SELECT (v || ' mons')::interval AS i, ts FROM a) SELECT window_start, i::text, count(*) FROM hop(x, ts, interval '2 s', interval '6 s') GROUP BY window_start, window_end, i;
+
+-- case groups of groups of intervals: n bigint, i text, c bigint
+SELECT n, i::text, count(*) FROM (SELECT k, (v || ' mons')::interval AS i, count(*) AS n FROM a GROUP BY k, v) x GROUP BY n, i;

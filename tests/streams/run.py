@@ -354,6 +354,33 @@ def a_row_becomes_a_million_at_most(folder: Path) -> None:
         "rules": "error:54000", "error": "unnest() would make more than 1000000 rows of one"}
 
 
+# ---- equal values that look different: a group looks like its first row ----
+
+SAME_LENGTH = ["1 mon", "30 days", "720:00:00", "29 days 24:00:00"]
+SAME_NUMBER = ['{"a": 1.50}', '{"a": 1.5}', '{"a": 1.500}']
+
+
+def groups_look_like_their_first_row(folder: Path) -> None:
+    rows = [{"id": i, "i": suite.random.choice(SAME_LENGTH), "j": json.loads(suite.random.choice(SAME_NUMBER)),
+             "k": suite.random.randrange(9)} for i in range(500)]
+    texts = [suite.random.choice(SAME_NUMBER) for _ in rows]
+    lines = [json.dumps(row | {"j": 0}).replace('"j": 0', f'"j": {text}') for row, text in zip(rows, texts)]
+    (folder / "a.ndjson").write_text("".join(line + "\n" for line in lines))
+    (folder / "b.ndjson").write_text("")
+    first: dict[int, tuple] = {}
+    for row, text in zip(rows, texts):
+        first.setdefault(row["k"], (row["i"], text))
+    for cut, workers, stops in CUTS:
+        place = folder / f"{cut}-{workers}"
+        sql = tables(folder, "id int, i interval, j jsonb, k int") + f"SET bourn.epoch_rows = {cut};\n" + result_of(
+            "SELECT k, i::text, j::text, count(*) FROM a GROUP BY k, i, j", "k int, i text, j text, n bigint",
+            place / "result.ndjson") + result_of("SELECT i::text FROM (SELECT DISTINCT i FROM a) d", "i text",
+                                                 place / "once.ndjson", "once")
+        found = run_bourn(place, sql, workers, stops)
+        assert {int(k): (i, j) for k, i, j, n in found} == first and len(found) == len(first), (found, first)
+        assert [row[0] for row in rows_of(place / "once.ndjson")] == [rows[0]["i"]]
+
+
 # ---- queries nobody thought of ----
 
 RANDOM_CUTS = [(1_000_000, 1, []), (1, 1, []), (7, 2, []), (20, 8, []), (3, 2, [0.03, 0.02])]
@@ -572,6 +599,7 @@ def main() -> None:
     closing.run(suite)
     alone.run(suite)
     suite.run(refused_as_often_as_it_is_there)
+    suite.run(groups_look_like_their_first_row)
     suite.run(rows_of_functions_are_in_the_ledger)
     suite.run(a_row_becomes_a_million_at_most)
     wanted = [case for case in cases() if suite.wants(case[0])]
