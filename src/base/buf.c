@@ -34,26 +34,60 @@ void buf_put_varint(struct buf *b, uint64_t v)
     buf_put(b, out, n);
 }
 
+const char two_digits[201] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243"
+                             "4445464748495051525354555657585960616263646566676869707172737475767778798081828384858687"
+                             "888990919293949596979899";
+
+static unsigned count_digits(uint64_t v)
+{
+    static const uint64_t least[] = {0,
+                                     10,
+                                     100,
+                                     1000,
+                                     10000,
+                                     100000,
+                                     1000000,
+                                     10000000,
+                                     100000000,
+                                     1000000000,
+                                     10000000000,
+                                     100000000000,
+                                     1000000000000,
+                                     10000000000000,
+                                     100000000000000,
+                                     1000000000000000,
+                                     10000000000000000,
+                                     100000000000000000,
+                                     1000000000000000000,
+                                     10000000000000000000u};
+    unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+    unsigned about = bits * 1233 >> 12; /* by log10(2), one too low at most */
+    return about + (v >= least[about]);
+}
+
+size_t int_print(int64_t v, char out[static INT_PRINTED_MAX])
+{
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    *out = '-';
+    size_t n = count_digits(left) + (v < 0);
+    char *p = out + n;
+    for (; left >= 100; left /= 100)
+        memcpy(p -= 2, two_digits + left % 100 * 2, 2);
+    if (left >= 10)
+        memcpy(p - 2, two_digits + left * 2, 2);
+    else
+        p[-1] = (char)('0' + left);
+    return n;
+}
+
 void buf_put_int(struct buf *b, int64_t v)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    char text[20], *p = text + sizeof text;
-    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    for (; left >= 100; left /= 100) {
-        p -= 2;
-        memcpy(p, pairs + left % 100 * 2, 2);
-    }
-    if (left >= 10) {
-        p -= 2;
-        memcpy(p, pairs + left * 2, 2);
-    } else {
-        *--p = (char)('0' + left);
-    }
-    if (v < 0)
-        *--p = '-';
-    buf_put(b, p, (size_t)(text + sizeof text - p));
+    char *at = buf_reserve(b, INT_PRINTED_MAX);
+    char text[INT_PRINTED_MAX];
+    if (at)
+        b->len += int_print(v, at);
+    else
+        buf_put(b, text, int_print(v, text));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -97,23 +131,45 @@ static unsigned odd_bytes(__m128i v)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), _mm_or_si128(slash, last)));
 }
 
-/* How many bytes at the start stand for themselves; it may miss some of the last fifteen. */
-static size_t plain_length(const char *p, size_t n)
+static bool all_plain(uint64_t a, uint64_t z) { return odd_bytes(_mm_set_epi64x((int64_t)z, (int64_t)a)) == 0; }
+
+/* Fewer than 16 bytes: copied if all of them stand for themselves, true; else false. Four and more are taken as two
+ * words that may overlap. */
+static bool copy_few(char *to, const char *p, size_t n)
+{
+    if (n >= 8) {
+        uint64_t a = load_u64(p), z = load_u64(p + n - 8);
+        memcpy(to, &a, 8);
+        memcpy(to + n - 8, &z, 8);
+        return all_plain(a, z);
+    }
+    if (n >= 4) {
+        uint32_t a = load_u32(p), z = load_u32(p + n - 4);
+        memcpy(to, &a, 4);
+        memcpy(to + n - 4, &z, 4);
+        uint64_t both = (uint64_t)a << 32 | z;
+        return all_plain(both, both);
+    }
+    uint64_t each = UINT64_C(0x6161616161616161); /* of bytes that do */
+    for (size_t i = 0; i < n; i++) {
+        to[i] = p[i];
+        each = each << 8 | (unsigned char)p[i];
+    }
+    return all_plain(each, each);
+}
+
+/* Copy what stands for itself at the start, of ASCII; it may leave some of the last fifteen. Returns how many. */
+static size_t copy_plain(char *to, const char *p, size_t n)
 {
     size_t i = 0;
     for (; n - i >= 16; i += 16) {
-        unsigned odd = odd_bytes(_mm_loadu_si128((const __m128i *)(p + i)));
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        unsigned odd = odd_bytes(v);
+        _mm_storeu_si128((__m128i *)(to + i), v);
         if (odd)
             return i + (size_t)__builtin_ctz(odd);
     }
-    if (i == n)
-        return n;
-    if (n >= 16) /* the last 16, some of them again */
-        return odd_bytes(_mm_loadu_si128((const __m128i *)(p + n - 16))) ? i : n;
-    if (n < 8)
-        return 0;
-    __m128i halves = _mm_set_epi64x((int64_t)load_u64(p + n - 8), (int64_t)load_u64(p));
-    return odd_bytes(halves) ? 0 : n;
+    return copy_few(to + i, p + i, n - i) ? n : i;
 }
 
 void buf_put_json(struct buf *b, struct slice s)
@@ -121,9 +177,12 @@ void buf_put_json(struct buf *b, struct slice s)
     buf_putc(b, '"');
     for (size_t i = 0; i < s.len;) {
         const char *p = s.data + i;
-        size_t plain = plain_length(p, s.len - i);
+        char *at = buf_reserve(b, s.len - i); /* it is no shorter for being escaped */
+        if (!at)
+            return;
+        size_t plain = copy_plain(at, p, s.len - i);
         if (plain) {
-            buf_put(b, p, plain);
+            b->len += plain;
             i += plain;
             continue;
         }

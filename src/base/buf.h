@@ -52,7 +52,10 @@ static inline void buf_put_u32(struct buf *b, uint32_t v) { buf_put(b, &v, sizeo
 static inline void buf_put_u64(struct buf *b, uint64_t v) { buf_put(b, &v, sizeof v); }
 /* LEB128. */
 void buf_put_varint(struct buf *b, uint64_t v);
-/* In decimal. */
+extern const char two_digits[201]; /* "000102...99": those of n are at 2 * n */
+/* In decimal: INT_PRINTED_MAX bytes at most; returns how many. */
+enum { INT_PRINTED_MAX = 20 };
+size_t int_print(int64_t v, char out[static INT_PRINTED_MAX]);
 void buf_put_int(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* s as a JSON string with quotes; bytes that are no UTF-8 become U+FFFD. */

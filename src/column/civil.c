@@ -209,10 +209,7 @@ bool civil_parse_timestamp(struct slice text, int64_t *ret_micros, bool *ret_has
 /* v below 100. */
 static char *put_two(char *p, unsigned v)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    memcpy(p, pairs + v * 2, 2);
+    memcpy(p, two_digits + v * 2, 2);
     return p + 2;
 }
 
@@ -284,6 +281,26 @@ size_t civil_print_iso(int64_t micros, unsigned digits, char out[static 40])
     *p++ = 'Z';
     *p = 0;
     return (size_t)(p - out);
+}
+
+size_t civil_print_near(int64_t micros, struct civil_minute *minute, char out[static 40])
+{
+    enum { TO_MINUTE = 17, WHOLE = 27 };
+    uint64_t rest = (uint64_t)micros - (uint64_t)minute->begins;
+    if (rest >= MICROS_PER_MINUTE || !minute->text[0]) {
+        size_t n = civil_print_iso(micros, 6, out);
+        int64_t within = micros % MICROS_PER_MINUTE;
+        minute->begins = micros - within - (within < 0 ? MICROS_PER_MINUTE : 0);
+        memcpy(minute->text, out, TO_MINUTE);
+        return n;
+    }
+    memcpy(out, minute->text, TO_MINUTE);
+    uint32_t second = (uint32_t)rest / (uint32_t)MICROS_PER_SECOND;
+    char *p = put_two(out + TO_MINUTE, second);
+    *p++ = '.';
+    p = put_micros(p, (uint32_t)rest - second * (uint32_t)MICROS_PER_SECOND, 6);
+    memcpy(p, "Z", 2);
+    return WHOLE;
 }
 
 size_t civil_print_date(int32_t days, char out[static 16])

@@ -351,9 +351,11 @@ static char *print_digits(uint128 m, char *end)
             *--end = (char)('0' + low % 10);
     }
     uint64_t low = (uint64_t)m;
-    do
-        *--end = (char)('0' + low % 10);
-    while (low /= 10);
+    for (; low >= 100; low /= 100)
+        memcpy(end -= 2, two_digits + low % 100 * 2, 2);
+    if (low >= 10)
+        return memcpy(end - 2, two_digits + low * 2, 2);
+    *--end = (char)('0' + low);
     return end;
 }
 

@@ -10,8 +10,17 @@
 struct json_encoder {
     struct encoder base;
     uint32_t ncols;
-    struct slice *leads; /* per column: `{"key":` or `,"key":` */
+    struct lead { /* `{"key":` or `,"key":` */
+        char *text;
+        size_t len;
+    } *leads; /* per column; of up to LEAD_AT_ONCE bytes, that many can be read */
+    struct civil_minute minute;
     struct arena own;
+};
+
+enum {
+    LEAD_AT_ONCE = 16,
+    BOUNDED_MOST = 64, /* bytes that a value without a column-sized content takes at most, quotes included */
 };
 
 static void put_quoted(struct buf *out, const char *text, size_t n)
@@ -116,18 +125,58 @@ static void json_begin(struct encoder *base, struct buf *out)
     (void)out;
 }
 
+/* A value of the types below, whose text has a bound, where BOUNDED_MOST bytes have room; returns its end. NULL: it is
+ * of another type. */
+static char *put_bounded(struct json_encoder *e, char *to, const struct column *c, size_t row)
+{
+    switch ((enum type_id)c->type.id) {
+    case TYPE_INT4:
+        return to + int_print(((const int32_t *)c->data)[row], to);
+    case TYPE_INT8:
+        return to + int_print(((const int64_t *)c->data)[row], to);
+    case TYPE_NUMERIC:
+        return to + decimal_print(column_numeric(c, row), c->type.scale, to);
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        *to = '"';
+        to += 1 + civil_print_near(((const int64_t *)c->data)[row], &e->minute, to + 1);
+        to -= c->type.id == TYPE_TIMESTAMP; /* without the Z */
+        *to = '"';
+        return to + 1;
+    default:
+        return NULL;
+    }
+}
+
+static bool put_row(struct json_encoder *e, const struct batch *b, uint32_t row, struct buf *out)
+{
+    for (uint32_t k = 0; k < e->ncols; k++) {
+        const struct column *c = &b->cols[k];
+        const struct lead *lead = &e->leads[k];
+        char *at = buf_reserve(out, MAX(lead->len, (size_t)LEAD_AT_ONCE) + BOUNDED_MOST);
+        if (unlikely(!at))
+            return false;
+        memcpy(at, lead->text, LEAD_AT_ONCE);
+        if (unlikely(lead->len > LEAD_AT_ONCE))
+            memcpy(at, lead->text, lead->len);
+        at += lead->len;
+        out->len += lead->len;
+        char *end = column_is_null(c, row) ? NULL : put_bounded(e, at, c, row);
+        if (end)
+            out->len += (size_t)(end - at);
+        else
+            json_put_value(out, c, row);
+    }
+    buf_put(out, e->ncols ? "}\n" : "{}\n", e->ncols ? 2 : 3);
+    return !out->overflow;
+}
+
 static void json_encode(struct encoder *base, const struct batch *b, struct buf *out)
 {
     struct json_encoder *e = (struct json_encoder *)base;
     assert(b->ncols == e->ncols);
-    for (uint32_t i = 0; i < batch_live(b); i++) {
-        uint32_t row = batch_row(b, i);
-        for (uint32_t c = 0; c < e->ncols; c++) {
-            buf_put_slice(out, e->leads[c]);
-            json_put_value(out, &b->cols[c], row);
-        }
-        buf_puts(out, e->ncols ? "}\n" : "{}\n");
-    }
+    for (uint32_t i = 0; i < batch_live(b) && put_row(e, b, batch_row(b, i), out); i++)
+        ;
 }
 
 static void json_encoder_free(struct encoder *base)
@@ -153,7 +202,8 @@ enum status json_encoder_new(const struct schema *schema, const struct options *
         buf_putc(&lead, c == 0 ? '{' : ',');
         buf_put_json(&lead, slice_of(schema->names[c]));
         buf_putc(&lead, ':');
-        e->leads[c] = (struct slice){arena_dup(&e->own, lead.data, lead.len), lead.len};
+        e->leads[c] = (struct lead){arena_zalloc(&e->own, MAX(lead.len, (size_t)LEAD_AT_ONCE)), lead.len};
+        memcpy(e->leads[c].text, lead.data, lead.len);
     }
     *ret = &e->base;
     return OK;

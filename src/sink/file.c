@@ -20,6 +20,7 @@ static void file_free(struct sink *base)
     struct file_sink *s = (struct file_sink *)base;
     encoder_free(s->encoder);
     file_table_free(s->table);
+    buf_release(&s->bytes);
     arena_release(&s->own);
     free(s);
 }

@@ -1,18 +1,32 @@
 /* Appending to one file, exactly once.
  *
- *   1 encode the change set to learn its length and CRC (nothing is written; what is not too long is kept for 3)
+ *   1 encode the change set, as long as it is short
  *   2 the mark: now = the file as it is, next = with the change set
  *   3 append, sync
  *
- * After a crash the file's length and the CRC of its end tell whether 3 was done. If not, what is behind now.length is
- * cut off, and the engine applies the change set again. Who reads the file while it is written may see a part of 3.
+ * A longer one is not held in memory until its length is known:
+ *
+ *   2 the mark: now = the file as it is, until = how long it may get; again whenever it gets there
+ *   3 append what is encoded so far, and so on; sync
+ *   4 the mark: now = next = the file with the change set
+ *
+ * After a crash the file's length, and behind a short change set the CRC of its end, tell whether 3 was done. If not
+ * (or nobody can tell: before 4), what is behind now.length is cut off, and the engine applies the change set again.
+ * Who reads the file while it is written may see a part of 3.
  */
 #include "base/hash.h"
 #include "base/os.h"
 #include "sink/file_sink.h"
 
-enum { COPY_BYTES = 1 << 20, WRITE_BYTES = 16 << 20 };
-static const size_t BATCH_LIMIT = GIB(1), KEPT_BYTES = MIB(256);
+/* SHORT_BYTES: held in memory. PIECE_BYTES: of a long one, so that they are written while they lie in the cache.
+ * AHEAD_BYTES: what the mark allows. The test build's change sets are small. */
+#ifdef BOURN_FAULTS
+enum { SHORT_BYTES = 2 << 10, PIECE_BYTES = 1 << 10, AHEAD_BYTES = 4 << 10 };
+#else
+enum { SHORT_BYTES = 4 << 20, PIECE_BYTES = 1 << 20, AHEAD_BYTES = 64 << 20 };
+#endif
+enum { COPY_BYTES = 1 << 20 };
+static const size_t BATCH_LIMIT = GIB(1), REMEMBERED_BYTES = MIB(16);
 
 /* The first `length` bytes of the file become the file: the seam has no truncate, and this is rare. */
 static enum status cut(struct file_sink *s, uint64_t length, struct error *err)
@@ -57,11 +71,29 @@ static enum status changed_by_others(struct file_sink *s, uint64_t size, struct 
     return error_hint(err, "restore it, or move it away and begin with a new state");
 }
 
+static enum status settle_long(struct file_sink *s, uint64_t size, struct error *err)
+{
+    struct file_mark *m = &s->mark;
+    if (size < m->now.length || size > m->until)
+        return changed_by_others(s, size, err);
+    if (size > m->now.length && os_planted_bug("file_torn_append_kept")) {
+        m->now.length = size;
+    } else if (size > m->now.length) {
+        TRY(file_mark_store(s->path, m, err)); /* that of 4 may be there, though storing it failed */
+        TRY(cut(s, m->now.length, err));
+    }
+    m->next = m->now;
+    m->until = 0;
+    return OK;
+}
+
 enum status file_append_settle(struct file_sink *s, struct error *err)
 {
     struct file_mark *m = &s->mark;
     struct os_stat st;
     TRY(os_stat(s->path, &st, err));
+    if (m->until)
+        return settle_long(s, st.size, err);
     if (st.size == m->next.length && m->next.length > m->now.length) {
         uint32_t crc;
         TRY(crc_of_end(s->path, m->now.length, m->next.length, &crc, err));
@@ -84,87 +116,88 @@ enum status file_append_settle(struct file_sink *s, struct error *err)
     return OK;
 }
 
-/* The change set as the file will have it: as far as it was not written, or grew too long, in `bytes`. */
-struct encoded {
-    struct file_version version;
+/* The change set, on its way into the file. */
+struct appending {
+    struct file_sink *sink;
+    struct file_version version; /* the file with what was encoded so far */
     uint64_t rows;
-    struct buf bytes;
-    bool whole; /* all of it is in bytes */
+    int fd; /* -1: nothing is written yet */
 };
 
-/* What is in bytes goes to fd; fd -1: it is forgotten. */
-static enum status flush(struct file_sink *s, struct encoded *e, int fd, struct error *err)
+static enum status write_bytes(struct appending *a, struct error *err)
 {
-    for (size_t at = 0; fd >= 0 && at < e->bytes.len; at += WRITE_BYTES) {
-        if (atomic_load(s->cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", s->path);
-        TRY(os_file_write(fd, e->bytes.data + at, MIN(e->bytes.len - at, (size_t)WRITE_BYTES), err));
-    }
-    buf_clear(&e->bytes);
+    struct file_sink *s = a->sink;
+    if (a->fd < 0)
+        TRY(os_file_open(s->path, OS_APPEND, &a->fd, err));
+    if (s->bytes.len)
+        TRY(os_file_write(a->fd, s->bytes.data, s->bytes.len, err));
+    buf_clear(&s->bytes);
     return OK;
 }
 
-/* Encode all rows, into `e`, which is empty: to write to fd at once, or (-1) to be kept as long as it is short. */
-static enum status encode_all(struct file_sink *s, struct change_set *changes, int fd, struct encoded *e,
-                              struct error *err)
+static enum status write_piece(struct appending *a, struct error *err)
 {
-    AUTO(arena) a = {0};
-    e->whole = fd < 0;
+    struct file_sink *s = a->sink;
+    if (a->version.length > s->mark.until) {
+        struct file_mark allowed = s->mark;
+        allowed.next = allowed.now;
+        allowed.until = a->version.length + AHEAD_BYTES;
+        TRY(file_mark_store(s->path, &allowed, err));
+        s->mark = allowed;
+    }
+    return write_bytes(a, err);
+}
+
+static enum status append_rows(struct appending *a, struct change_set *changes, struct error *err)
+{
+    struct file_sink *s = a->sink;
+    AUTO(arena) memory = {0};
     if (s->mark.now.length == 0)
-        s->encoder->ops->begin(s->encoder, &e->bytes);
-    for (size_t done = 0;; done = e->bytes.len) {
+        s->encoder->ops->begin(s->encoder, &s->bytes);
+    for (size_t done = 0;; done = s->bytes.len) {
         struct batch *b = NULL;
-        enum status status = changes->next(changes, &a, &b, err);
+        enum status status = changes->next(changes, &memory, &b, err);
         if (status == FAILED)
             return FAILED;
         if (atomic_load(s->cancelled))
             return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", s->path);
         if (status == OK) {
-            s->encoder->ops->encode(s->encoder, b, &e->bytes);
-            e->rows += batch_live(b);
+            s->encoder->ops->encode(s->encoder, b, &s->bytes);
+            a->rows += batch_live(b);
         }
-        if (e->bytes.overflow)
+        if (s->bytes.overflow)
             return error_set(err, ERR_LIMIT, "file %s: a batch of rows is more than 1 GiB", s->path);
-        if (e->bytes.len > done)
-            e->version.crc = crc32c(e->version.crc, e->bytes.data + done, e->bytes.len - done);
-        e->version.length += e->bytes.len - done;
-        e->whole &= e->bytes.len <= KEPT_BYTES;
-        if (!e->whole)
-            TRY(flush(s, e, fd, err));
-        arena_reset(&a);
+        if (s->bytes.len > done)
+            a->version.crc = crc32c(a->version.crc, s->bytes.data + done, s->bytes.len - done);
+        a->version.length += s->bytes.len - done;
+        if (s->bytes.len > (a->fd < 0 ? (size_t)SHORT_BYTES : (size_t)PIECE_BYTES))
+            TRY(write_piece(a, err));
+        arena_reset(&memory);
         if (status == AGAIN)
             return OK;
     }
 }
 
-/* Step 3; what was kept is written, what was not is encoded again. */
-static enum status append(struct file_sink *s, struct change_set *changes, struct encoded *first, struct error *err)
+/* What is left, and the end: steps 2 and 3 of a short change set, 3 and 4 of a long one. */
+static enum status finish(struct appending *a, struct error *err)
 {
-    AUTO_FD fd = -1;
-    TRY(os_file_open(s->path, OS_APPEND, &fd, err));
-    if (first->whole) {
-        TRY(flush(s, first, fd, err));
-        return os_file_sync(fd, err);
+    struct file_sink *s = a->sink;
+    struct file_mark done = s->mark;
+    done.next = a->version;
+    if (a->fd < 0) {
+        TRY(file_mark_store(s->path, &done, err));
+        s->mark = done;
+        TRY(write_bytes(a, err));
+        TRY(os_file_sync(a->fd, err));
+        s->mark.now = s->mark.next;
+        return OK;
     }
-    struct encoded again = {.version.length = s->mark.now.length, .bytes = BUF(BATCH_LIMIT + KEPT_BYTES)};
-    enum status status = changes->rewind(changes, err);
-    if (status == OK)
-        status = encode_all(s, changes, fd, &again, err);
-    buf_release(&again.bytes);
-    TRY(status);
-    assert(again.version.length == first->version.length && again.version.crc == first->version.crc);
-    return os_file_sync(fd, err);
-}
-
-static enum status write_marked(struct file_sink *s, struct change_set *changes, struct encoded *e, struct error *err)
-{
-    TRY(encode_all(s, changes, -1, e, err));
-    struct file_mark next = s->mark;
-    next.next = e->version;
-    TRY(file_mark_store(s->path, &next, err));
-    s->mark = next;
-    TRY(append(s, changes, e, err));
-    s->mark.now = s->mark.next;
+    TRY(write_piece(a, err));
+    TRY(os_file_sync(a->fd, err));
+    done.now = done.next;
+    done.until = 0;
+    TRY(file_mark_store(s->path, &done, err));
+    s->mark = done;
     return OK;
 }
 
@@ -176,12 +209,18 @@ enum status file_append_apply(struct sink *base, struct change_set *changes, str
     if (changes->to <= s->mark.now.epoch)
         return OK;
     uint64_t before = s->mark.now.length;
-    struct encoded e = {.version = {.epoch = changes->to, .length = before},
-                        .bytes = BUF(BATCH_LIMIT + KEPT_BYTES)};
-    enum status status = write_marked(s, changes, &e, err);
-    buf_release(&e.bytes);
+    struct appending a = {.sink = s, .version = {.epoch = changes->to, .length = before}, .fd = -1};
+    if (s->bytes.cap > REMEMBERED_BYTES)
+        buf_release(&s->bytes);
+    s->bytes.max = BATCH_LIMIT + SHORT_BYTES;
+    buf_clear(&s->bytes);
+    enum status status = append_rows(&a, changes, err);
+    if (status == OK)
+        status = finish(&a, err);
+    if (a.fd >= 0)
+        os_file_close(a.fd);
     TRY(status);
-    ret->inserted = e.rows;
+    ret->inserted = a.rows;
     ret->bytes_written = s->mark.now.length - before;
     return OK;
 }

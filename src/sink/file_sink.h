@@ -14,6 +14,7 @@ struct file_version {
 struct file_mark {
     char owner[160];               /* "uuid/sink" */
     struct file_version now, next; /* next: about to be made when the mark was written */
+    uint64_t until;                /* unless 0: next is not known yet, and the file may have up to so many bytes */
 };
 
 /* The mark of the file at path. OK with an empty owner: there is none. ERR_CORRUPT: one that cannot be read. */
@@ -44,6 +45,7 @@ struct file_sink {
     uint32_t nkey;
     bool in_state, resync; /* see struct sink_config */
     struct file_mark mark;
+    struct buf bytes; /* file_append.c: rows on their way; kept, because new memory costs more than to write into it */
     struct file_table *table; /* nkey > 0 */
     /* a folder of parts; path is the name "parts" in it, which only the mark is beside */
     const char *folder; /* with the / at its end */

@@ -86,6 +86,51 @@ static void test_json_strings(void **unused)
                         "\"a\\\"b\\\\c\\n\\t\\u0001\\u007f é \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
+/* Every place of a byte that does not stand for itself, in texts of every length up to three times 16. */
+static void test_json_strings_at_any_place(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *bytes, *json;
+    } odd[] = {{"\"", "\\\""}, {"\x1f", "\\u001f"}, {"é", "é"}, {"\xff", "\xef\xbf\xbd"}, {"x", "x"}};
+    for (size_t len = 0; len <= 48; len++)
+        for (size_t at = 0; at <= len; at++)
+            for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+                static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+                char text[128], want[128];
+                int before = (int)at, behind = (int)(len - at);
+                int n = snprintf(text, sizeof text, "%.*s%s%.*s", before, letters, odd[i].bytes, behind, letters);
+                snprintf(want, sizeof want, "\"%.*s%s%.*s\"", before, letters, odd[i].json, behind, letters);
+                AUTO(buf) b = BUF(256);
+                buf_put_json(&b, (struct slice){text, (size_t)n});
+                assert_string_equal(buf_cstr(&b), want);
+            }
+}
+
+static void test_integers(void **unused)
+{
+    (void)unused;
+    uint64_t ten = 1;
+    for (int digits = 1; digits <= 19; digits++, ten *= 10)
+        for (int64_t near = -2; near <= 2; near++)
+            for (int sign = -1; sign <= 1; sign += 2) {
+                int64_t v = (int64_t)(ten + (uint64_t)near) * sign;
+                AUTO(buf) b = BUF(INT_PRINTED_MAX + 1);
+                char want[32];
+                snprintf(want, sizeof want, "%lld", (long long)v);
+                buf_put_int(&b, v);
+                assert_string_equal(buf_cstr(&b), want);
+            }
+    static const int64_t ends[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX, INT64_MAX - 1, 0};
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        AUTO(buf) b = BUF(INT_PRINTED_MAX + 1);
+        char want[32];
+        snprintf(want, sizeof want, "%lld", (long long)ends[i]);
+        buf_put_int(&b, ends[i]);
+        assert_string_equal(buf_cstr(&b), want);
+    }
+}
+
 static void test_errors(void **unused)
 {
     (void)unused;
@@ -235,6 +280,8 @@ int main(void)
         cmocka_unit_test(test_a_buffer_stops_at_its_maximum),
         cmocka_unit_test(test_varints_come_back),
         cmocka_unit_test(test_json_strings),
+        cmocka_unit_test(test_json_strings_at_any_place),
+        cmocka_unit_test(test_integers),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_crc32c_vectors),
         cmocka_unit_test(test_sha256_vectors),

@@ -161,6 +161,29 @@ static void test_printing(void **unused)
     assert_string_equal(date, "0001-01-01");
 }
 
+/* The minute printed last must never show in another one. */
+static void test_printing_near(void **unused)
+{
+    (void)unused;
+    static const int64_t steps[] = {1, 999999, 1000000, 59999999, 60000000, 60000001, 86400000000, -1, -60000000};
+    struct civil_minute minute = {0};
+    char near[40], want[40];
+    for (int64_t start = -2; start <= 2; start++)
+        for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+            int64_t at = start * INT64_C(31622400000000) - 3 * steps[i];
+            for (int k = 0; k < 200; k++, at += steps[i]) {
+                assert_int_equal(civil_print_near(at, &minute, near), civil_print_iso(at, 6, want));
+                assert_string_equal(near, want);
+            }
+        }
+    const int64_t ends[] = {INT64_C(-62135596800000000), INT64_C(253402300799999999)};
+    for (size_t i = 0; i < 4; i++) {
+        civil_print_near(ends[i % 2], &minute, near);
+        civil_print_iso(ends[i % 2], 6, want);
+        assert_string_equal(near, want);
+    }
+}
+
 static void test_civil_fields(void **unused)
 {
     (void)unused;
@@ -195,7 +218,8 @@ int main(void)
         cmocka_unit_test(test_every_day_of_the_calendar),  cmocka_unit_test(test_what_is_no_date),
         cmocka_unit_test(test_timestamps_of_the_decoders), cmocka_unit_test(test_every_digit_of_a_timestamp),
         cmocka_unit_test(test_what_is_no_timestamp),
-        cmocka_unit_test(test_printing),                   cmocka_unit_test(test_civil_fields),
+        cmocka_unit_test(test_printing),                   cmocka_unit_test(test_printing_near),
+        cmocka_unit_test(test_civil_fields),
         cmocka_unit_test(test_interval_length),
     };
     return cmocka_run_group_tests_name("civil", tests, NULL, NULL);

@@ -195,6 +195,104 @@ static void torn_appends_are_cut(void **state)
     assert_file(first);
 }
 
+/* A change set of `rows` rows whose text is 3 MiB of one letter each, which fails at row `breaks`. */
+struct long_changes {
+    struct change_set base;
+    int at, rows, breaks;
+};
+enum { long_rows = 23 };
+static const size_t long_text = MIB(3);
+
+static enum status long_next(struct change_set *c, struct arena *a, struct batch **ret, struct error *err)
+{
+    struct long_changes *l = (struct long_changes *)c;
+    if (l->at == l->breaks)
+        return error_set(err, ERR_IO, "it breaks");
+    if (l->at == l->rows)
+        return AGAIN;
+    char *text = arena_alloc(a, long_text);
+    memset(text, 'a' + l->at, long_text);
+    struct batch *b = batch_make(a, schema.types, 2, 1);
+    b->rows = b->live = 1;
+    ((int32_t *)b->cols[0].data)[0] = l->at++;
+    ((struct view *)b->cols[1].data)[0] = view_of(text, long_text);
+    *ret = b;
+    return OK;
+}
+
+static uint64_t long_apply(struct sink *s, int64_t epoch, int breaks)
+{
+    struct long_changes c = {{.from = epoch, .to = epoch, .next = long_next}, 0, long_rows, breaks};
+    struct sink_result result;
+    struct error err = {0};
+    assert_int_equal(s->ops->apply(s, &c.base, &result, &err), breaks < 0 ? OK : FAILED);
+    return result.inserted;
+}
+
+static void assert_long_file(const char *head)
+{
+    AUTO(buf) want = BUF(MIB(100)), text = BUF(MIB(100));
+    struct error err;
+    buf_puts(&want, head);
+    for (int row = 0; row < long_rows; row++) {
+        buf_printf(&want, "{\"k\":%d,\"v\":\"", row);
+        memset(buf_reserve(&want, long_text), 'a' + row, long_text);
+        want.len += long_text;
+        buf_puts(&want, "\"}\n");
+    }
+    assert_int_equal(os_file_slurp(path, &text, &err), OK);
+    assert_int_equal(text.len, want.len);
+    assert_memory_equal(text.data, want.data, want.len);
+}
+
+/* Longer than is held in memory, and than the mark allows at once: cut off however much of it is there. */
+static void long_appends_are_cut(void **state)
+{
+    (void)state;
+    static const char first[] = "{\"k\":1,\"v\":\"a\"}\n";
+    struct os_stat st;
+    struct error err;
+    for (int breaks = 1; breaks < long_rows; breaks *= 4) {
+        bool reopen = breaks == 4;
+        start_over();
+        struct sink *s = open_sink(false, &format_json, 0);
+        apply(s, 1, 1, "+1=a");
+        long_apply(s, 2, breaks);
+        assert_int_equal(os_stat(path, &st, &err), OK);
+        assert_int_equal(st.size > strlen(first), breaks > 1);
+        if (reopen) {
+            s->ops->free(s);
+            s = open_sink(false, &format_json, 1);
+            assert_file(first);
+        }
+        assert_int_equal(long_apply(s, 2, -1), long_rows);
+        s->ops->free(s);
+        s = open_sink(false, &format_json, 2);
+        assert_int_equal(long_apply(s, 2, -1), 0);
+        apply(s, 3, 3, "");
+        s->ops->free(s);
+        assert_long_file(first);
+    }
+    start_over();
+    struct sink *s = open_sink(false, &format_json, 0);
+    long_apply(s, 1, 20);
+    s->ops->free(s);
+    AUTO(buf) kept = BUF(MIB(100));
+    keep_copy(path, &kept);
+    buf_putc(&kept, 'x');
+    for (int i = 0; i < 2; i++) { /* what others put behind it, past what the mark allows */
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        for (int times = 0; times <= 3 * (1 - i); times++)
+            assert_int_equal(fwrite(kept.data, 1, kept.len, f), kept.len);
+        fclose(f);
+        struct sink_position position;
+        assert_int_equal(try_open("uuid/my sink", false, &format_json, false, &s, &position, &err), i ? OK : FAILED);
+    }
+    s->ops->free(s);
+    assert_file("");
+}
+
 static void upserts_by_key(void **state)
 {
     (void)state;
@@ -388,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_once),
         cmocka_unit_test(torn_appends_are_cut),
+        cmocka_unit_test(long_appends_are_cut),
         cmocka_unit_test(upserts_by_key),
         cmocka_unit_test(upsert_interrupted_before_the_rename),
         cmocka_unit_test(foreign_files_are_refused),
