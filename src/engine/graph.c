@@ -4,7 +4,8 @@
 
 #include "op/operators.h"
 
-enum { SLOTS_PER_WORKER = 4, SHARD_TASKS = 16 };
+/* Slots enough that the last of a round is short beside it: while one worker is at it, the others wait. */
+enum { SLOTS_PER_WORKER = 8, SHARD_TASKS = 16 };
 
 struct node {
     const struct plan_node *plan;
@@ -23,6 +24,7 @@ struct node {
 struct slot {
     struct arena arena;
     const struct source_batch *in;
+    struct batch *made; /* of rows that were refused */
     int64_t max_event;
 };
 
@@ -478,19 +480,67 @@ static struct batch *values_batch(struct graph *g, const struct plan_node *p)
     return b;
 }
 
+/* What was refused, on its way to a node of bourn.rejected. */
+struct refused {
+    struct graph *g;
+    struct node *n;
+    const struct rejected_place *places;
+    uint32_t count, at_once;
+};
+
+static void sort_refused_task(void *arg, uint32_t worker, uint32_t task)
+{
+    (void)worker;
+    struct graph *g = arg;
+    rejections_sort(&g->rejections[task]);
+}
+
+static void make_refused_task(void *arg, uint32_t worker, uint32_t slot)
+{
+    (void)worker;
+    struct refused *r = arg;
+    struct graph *g = r->g;
+    uint32_t from = slot * r->at_once, rows = MIN(r->at_once, r->count - from);
+    g->slots[slot].made = rejections_batch(g->rejections, r->places + from, rows, g->epoch, g->now_us,
+                                           &g->slots[slot].arena);
+}
+
+static void refused_task(void *arg, uint32_t worker, uint32_t slot)
+{
+    struct refused *r = arg;
+    deliver_on(r->g, r->n, worker, slot, &r->g->slots[slot].arena, r->g->slots[slot].made);
+}
+
+static void deliver_refused(struct graph *g, struct node *n, const struct rejected_place *places, uint32_t count)
+{
+    while (count > 0) {
+        struct refused r = {.g = g, .n = n, .places = places};
+        r.count = MIN(count, g->nslots * (uint32_t)BATCH_ROWS);
+        r.at_once = (r.count + g->nslots - 1) / g->nslots;
+        uint32_t nslots = (r.count + r.at_once - 1) / r.at_once;
+        pool_run(g->config.pool, nslots, make_refused_task, &r); /* all of them before a step refuses one more */
+        pool_run(g->config.pool, nslots, refused_task, &r);
+        end_round(g);
+        places += r.count;
+        count -= r.count;
+    }
+}
+
 /* What was refused becomes rows of bourn.rejected. Rows that are refused on that very way are counted and logged with
  * the ledger, but do not enter the relation again. */
 static void deliver_rejections(struct graph *g)
 {
-    struct rejections **all = arena_array(&g->epoch_arena, g->nworkers, sizeof *all);
-    for (uint32_t w = 0; w < g->nworkers; w++)
-        all[w] = &g->rejections[w];
-    struct batch *b = rejections_batch(all, g->nworkers, g->epoch, g->now_us, &g->epoch_arena);
-    for (uint32_t i = 0; b && i < g->nnodes; i++)
-        if (g->nodes[i].plan->kind == NODE_RELATION) {
-            deliver_on(g, &g->nodes[i], 0, 0, &g->slots[0].arena, b);
-            end_round(g);
+    const struct rejected_place *places = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        if (g->nodes[i].plan->kind != NODE_RELATION || g->nodes[i].nconsumers == 0)
+            continue;
+        if (!places) {
+            pool_run(g->config.pool, g->nworkers, sort_refused_task, g);
+            places = rejections_merge(g->rejections, g->nworkers, &g->epoch_arena, &count);
         }
+        deliver_refused(g, &g->nodes[i], places, count);
+    }
 }
 
 /* Does event time let go of what the step keeps, and make its rows late? */

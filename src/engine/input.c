@@ -262,13 +262,14 @@ static void cut_batch(struct input *in, uint32_t split, struct source_batch *b)
     b->rows = rows;
 }
 
-/* Up to n batches of one split with at most `rows` rows. *ret_n 0: nothing there now. */
+/* Up to n batches of one split with at most `rows` rows. *ret_n 0: nothing there now. Those that are shared out among
+ * workers are half as long, so that the workers are done at about the same time. */
 static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, struct source_batch *batches, uint32_t n,
                               uint32_t *ret_n, struct error *err)
 {
     *ret_n = 0;
     while (*ret_n < n && rows > 0 && !in->splits[split].reached) {
-        uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS);
+        uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS / (n > 1 ? 2 : 1));
         enum status s = in->source->ops->poll(in->source, split, most, &batches[*ret_n], err);
         if (s == AGAIN)
             break;

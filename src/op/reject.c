@@ -103,7 +103,7 @@ struct rejection *reject_result(struct rejections *r, const struct batch *b, uin
 void rejections_reset(struct rejections *r)
 {
     arena_reset(&r->arena);
-    r->count = 0;
+    r->count = r->nordered = 0;
 }
 
 void rejections_release(struct rejections *r)
@@ -136,9 +136,8 @@ static int compare_slices(struct slice a, struct slice b)
 }
 
 /* Ordinal first; ties (one row refused by two steps) by content, so that workers do not show. */
-static int compare_rejections(const void *x, const void *y)
+static int compare_rejections(const struct rejection *a, const struct rejection *b)
 {
-    const struct rejection *a = *(const struct rejection *const *)x, *b = *(const struct rejection *const *)y;
     if (a->source != b->source)
         return a->source < b->source ? -1 : 1;
     if (a->split != b->split)
@@ -215,25 +214,57 @@ static void fill_row(struct batch *b, uint32_t row, const struct rejection *r, s
     set_text(b, COL_RAW, row, r->raw, a);
 }
 
-struct batch *rejections_batch(struct rejections *const *collectors, uint32_t n, int64_t epoch, int64_t now_us,
-                               struct arena *a)
+static int compare_items(const void *x, const void *y, void *items)
 {
-    uint32_t total = 0;
-    for (uint32_t i = 0; i < n; i++)
-        total += collectors[i]->count;
-    if (total == 0)
-        return NULL;
-    const struct rejection **all = arena_array(a, total, sizeof *all);
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < collectors[i]->count; k++)
-            all[at++] = &collectors[i]->items[k];
-    qsort(all, total, sizeof *all, compare_rejections);
+    const struct rejection *all = items;
+    return compare_rejections(&all[*(const uint32_t *)x], &all[*(const uint32_t *)y]);
+}
 
-    struct batch *b = batch_make(a, column_types, COL_COUNT, total);
-    b->rows = b->live = total;
-    for (uint32_t row = 0; row < total; row++) {
-        fill_row(b, row, all[row], a);
+void rejections_sort(struct rejections *r)
+{
+    r->order = arena_array(&r->arena, r->count, sizeof *r->order);
+    r->nordered = r->count;
+    bool sorted = true; /* a worker meets rows in their order; only steps behind an exchange refuse some later */
+    for (uint32_t i = 0; i < r->count; i++) {
+        r->order[i] = i;
+        sorted = sorted && (i == 0 || compare_rejections(&r->items[i - 1], &r->items[i]) <= 0);
+    }
+    if (!sorted)
+        qsort_r(r->order, r->count, sizeof *r->order, compare_items, r->items);
+}
+
+const struct rejected_place *rejections_merge(const struct rejections *collectors, uint32_t n, struct arena *a,
+                                              uint32_t *ret_count)
+{
+    uint32_t total = 0, *next = arena_zarray(a, n, sizeof *next);
+    for (uint32_t i = 0; i < n; i++)
+        total += collectors[i].nordered;
+    struct rejected_place *places = arena_array(a, total, sizeof *places);
+    for (uint32_t at = 0; at < total; at++) {
+        const struct rejection *least = NULL;
+        for (uint32_t i = 0; i < n; i++) {
+            const struct rejections *r = &collectors[i];
+            if (next[i] == r->nordered)
+                continue;
+            const struct rejection *head = &r->items[r->order[next[i]]];
+            if (least && compare_rejections(least, head) <= 0)
+                continue;
+            least = head;
+            places[at] = (struct rejected_place){i, r->order[next[i]]};
+        }
+        next[places[at].collector]++;
+    }
+    *ret_count = total;
+    return places;
+}
+
+struct batch *rejections_batch(const struct rejections *collectors, const struct rejected_place *places, uint32_t rows,
+                               int64_t epoch, int64_t now_us, struct arena *a)
+{
+    struct batch *b = batch_make(a, column_types, COL_COUNT, rows);
+    b->rows = b->live = rows;
+    for (uint32_t row = 0; row < rows; row++) {
+        fill_row(b, row, &collectors[places[row].collector].items[places[row].item], a);
         ((int64_t *)b->cols[COL_EPOCH].data)[row] = epoch;
         ((int64_t *)b->cols[COL_REJECTED_AT].data)[row] = now_us;
     }

@@ -23,6 +23,7 @@ struct rejections {
     struct arena arena; /* everything the items point to; reset every epoch */
     struct rejection *items;
     uint32_t count, cap;
+    uint32_t *order, nordered; /* of rejections_sort */
 };
 
 /* A row of a batch with an origin: its place and bytes are copied. rules and error are copied too. */
@@ -34,8 +35,17 @@ struct rejection *reject_result(struct rejections *r, const struct batch *b, uin
 void rejections_reset(struct rejections *r);
 void rejections_release(struct rejections *r);
 
-/* The rows of several collectors as one batch of bourn.rejected, ordered by source, split, offset, then content; NULL:
- * there are none. Its views point into the collectors. */
+/* ---- as rows of bourn.rejected, ordered by source, split, offset, then content ---- */
+
 extern const struct schema rejected_schema;
-struct batch *rejections_batch(struct rejections *const *collectors, uint32_t n, int64_t epoch, int64_t now_us,
-                               struct arena *a);
+struct rejected_place {
+    uint32_t collector, item;
+};
+/* Each collector's own items first, by any thread; what is added later is left out. */
+void rejections_sort(struct rejections *r);
+/* Then those of all. */
+const struct rejected_place *rejections_merge(const struct rejections *collectors, uint32_t n, struct arena *a,
+                                              uint32_t *ret_count);
+/* `rows` of them as a batch. Its views point into the collectors. */
+struct batch *rejections_batch(const struct rejections *collectors, const struct rejected_place *places, uint32_t rows,
+                               int64_t epoch, int64_t now_us, struct arena *a);
