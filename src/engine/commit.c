@@ -87,17 +87,35 @@ void engine_count_sink(struct ledger *l, const char *name, const struct collect_
 static uint64_t gather_outbox(struct engine *e, struct ledger *l)
 {
     uint64_t errors = 0;
+    if (!e->commit.payloads)
+        e->commit.payloads = mem_zalloc((graph_sink_count(e->graph) + 1) * sizeof *e->commit.payloads);
     for (uint32_t i = 0; i < graph_sink_count(e->graph); i++) {
-        struct buf payload;
+        struct bufs *payload = &e->commit.payloads[i];
         struct collect_counts counts;
-        const struct plan_node *sink = graph_sink(e->graph, i, &payload, &counts);
+        const struct plan_node *sink = graph_sink(e->graph, i, payload, &counts);
         engine_count_sink(l, sink->sink_name, &counts);
         errors += counts.error;
-        if (payload.len)
-            segment_add(e->segment, SECTION_OUTBOX, sink->sink_name, 1, &payload);
-        buf_release(&payload);
+        if (payload->count)
+            segment_lend(e->segment, SECTION_OUTBOX, sink->sink_name, 1, &payload->items[0]);
+        for (uint32_t k = 1; k < payload->count; k++)
+            segment_lend_more(e->segment, &payload->items[k]);
     }
     return errors;
+}
+
+/* What is in the segment by now is not needed here any more, except that sinks need not read it back. */
+static void release_payloads(struct engine *e)
+{
+    for (uint32_t i = 0; e->commit.payloads && i < graph_sink_count(e->graph); i++)
+        bufs_release(&e->commit.payloads[i]);
+}
+
+static void hand_over_payloads(struct engine *e)
+{
+    const struct commit *c = &e->commit;
+    for (uint32_t i = 0; i < graph_sink_count(e->graph); i++)
+        if (c->payloads[i].count)
+            publisher_remember(e->publisher, i, &c->added[0], &c->payloads[i]);
 }
 
 static enum status check_state_budget(struct engine *e, struct error *err)
@@ -282,6 +300,7 @@ static enum status record(struct engine *e, struct error *err)
         return c->status;
     }
     os_test_point("segment");
+    hand_over_payloads(e);
     merger_record(e->merger, journal_manifest(e->journal), &c->arena, &c->record, c->added);
     publisher_due(e->publisher, c->epoch, os_mono_us(), c->publish_all);
 #ifdef BOURN_FAULTS
@@ -302,6 +321,7 @@ enum status engine_commit_end(struct engine *e, struct error *err)
     join(c);
     enum status s = record(e, err);
     segment_writer_reset(e->segment);
+    release_payloads(e);
     ledger_release(&c->ledger);
     c->bytes = 0;
     c->open = false;
@@ -311,6 +331,9 @@ enum status engine_commit_end(struct engine *e, struct error *err)
 void engine_commit_release(struct engine *e)
 {
     join(&e->commit);
+    if (e->graph)
+        release_payloads(e);
+    free(e->commit.payloads);
     ledger_release(&e->commit.ledger);
     arena_release(&e->commit.arena);
 }

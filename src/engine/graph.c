@@ -629,7 +629,7 @@ uint32_t graph_sink_count(const struct graph *g) { return g->nsinks; }
 
 const struct plan_node *graph_sink_node(const struct graph *g, uint32_t i) { return g->nodes[g->sinks[i]].plan; }
 
-const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct buf *ret_payload,
+const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct bufs *ret_payload,
                                    struct collect_counts *ret_counts)
 {
     collect_finish(g->nodes[g->sinks[i]].collect, ret_payload, ret_counts);

@@ -49,7 +49,7 @@ void graph_end_epoch(struct graph *g);
 
 uint32_t graph_sink_count(const struct graph *g);
 /* The i-th sink: its plan node, net changes (moved out: the caller releases ret_payload), counts. */
-const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct buf *ret_payload,
+const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct bufs *ret_payload,
                                    struct collect_counts *ret_counts);
 const struct plan_node *graph_sink_node(const struct graph *g, uint32_t i);
 /* Steps that count rows (scans excepted): NULL past the end. */

@@ -1,5 +1,6 @@
 #include "engine/outbox.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "column/rowkey.h"
@@ -70,6 +71,104 @@ void outbox_range_free(struct outbox_range *r)
     free(r);
 }
 
+/* ---- what is remembered ---- */
+
+struct remembered {
+    struct remembered *next;
+    char segment[sizeof((struct segment_ref){0}.name)];
+    const char *sink; /* the plan's */
+    int64_t epoch;
+    struct bufs payload;
+};
+
+struct outbox_memory {
+    pthread_mutex_t lock;
+    uint64_t most, bytes;
+    struct remembered *items;
+};
+
+struct outbox_memory *outbox_memory_new(uint64_t most)
+{
+    struct outbox_memory *m = mem_zalloc(sizeof *m);
+    pthread_mutex_init(&m->lock, NULL);
+    m->most = most;
+    return m;
+}
+
+void outbox_memory_free(struct outbox_memory *m)
+{
+    if (!m)
+        return;
+    for (struct remembered *r = m->items, *next; r; r = next) {
+        next = r->next;
+        bufs_release(&r->payload);
+        free(r);
+    }
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+void outbox_remember(struct outbox_memory *m, const struct segment_ref *segment, const char *sink, struct bufs *payload)
+{
+    assert(segment->has_outbox);
+    pthread_mutex_lock(&m->lock);
+    if (payload->bytes <= m->most - m->bytes) {
+        struct remembered *r = mem_zalloc(sizeof *r);
+        *r = (struct remembered){m->items, "", sink, segment->to, *payload};
+        memcpy(r->segment, segment->name, sizeof r->segment);
+        *payload = (struct bufs){0};
+        m->items = r;
+        m->bytes += r->payload.bytes;
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+void outbox_forget(struct outbox_memory *m, const char *sink, int64_t to)
+{
+    struct remembered *gone = NULL;
+    pthread_mutex_lock(&m->lock);
+    for (struct remembered **at = &m->items, *r; (r = *at);) {
+        if (r->epoch > to || strcmp(r->sink, sink)) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        m->bytes -= r->payload.bytes;
+        r->next = gone;
+        gone = r;
+    }
+    pthread_mutex_unlock(&m->lock);
+    for (struct remembered *next; gone; gone = next) {
+        next = gone->next;
+        bufs_release(&gone->payload);
+        free(gone);
+    }
+}
+
+uint64_t outbox_remembered(struct outbox_memory *m)
+{
+    pthread_mutex_lock(&m->lock);
+    uint64_t bytes = m->bytes;
+    pthread_mutex_unlock(&m->lock);
+    return bytes;
+}
+
+/* The payload of a segment, if it is remembered: it stays, since only the sink's own thread has it forgotten. */
+static const struct bufs *recall(const struct outbox_range *r, uint32_t ref)
+{
+    const struct bufs *found = NULL;
+    if (!r->memory)
+        return NULL;
+    pthread_mutex_lock(&r->memory->lock);
+    for (const struct remembered *x = r->memory->items; x && !found; x = x->next)
+        if (!strcmp(x->segment, r->refs[ref].name) && !strcmp(x->sink, r->sink))
+            found = &x->payload;
+    pthread_mutex_unlock(&r->memory->lock);
+    return found;
+}
+
+/* ---- what is in the segments ---- */
+
 static enum status find_section(struct outbox_range *r, uint32_t ref, struct segment **ret_segment,
                                 const struct section **ret, struct error *err)
 {
@@ -87,10 +186,13 @@ enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err
 {
     for (uint32_t i = 0; i < r->nrefs; i++) {
         struct segment *segment;
-        const struct section *section;
-        TRY(find_section(r, i, &segment, &section, err));
-        segment_close(segment);
-        if (section) {
+        const struct section *section = NULL;
+        bool remembered = recall(r, i) != NULL;
+        if (!remembered) {
+            TRY(find_section(r, i, &segment, &section, err));
+            segment_close(segment);
+        }
+        if (remembered || section) {
             *ret = false;
             return OK;
         }
@@ -105,7 +207,9 @@ struct changes {
     struct change_set set;
     struct outbox_range *range;
     uint32_t done; /* segments read so far, from the end that is read first */
-    struct buf payload;
+    const struct bufs *recalled; /* the segment's payload, if it is remembered: of it... */
+    uint32_t next;               /* ...this buffer comes next */
+    struct buf payload;          /* else its bytes, read */
     struct reader reader;
     uint64_t rows; /* read so far, those of keys seen before among them */
     struct keyed *seen; /* upsert: keys that a newer segment has had its say on */
@@ -115,9 +219,19 @@ struct changes {
 static enum status next_payload(struct changes *c, bool *ret_end, struct error *err)
 {
     bool newest_first = c->seen;
+    *ret_end = false;
+    if (c->recalled && c->next < c->recalled->count) {
+        c->reader = reader_of(buf_slice(&c->recalled->items[c->next++]));
+        return OK;
+    }
     while (c->done < c->range->nrefs) {
         uint32_t ref = newest_first ? c->range->nrefs - 1 - c->done : c->done;
         c->done++;
+        if ((c->recalled = recall(c->range, ref))) {
+            c->reader = reader_of(buf_slice(&c->recalled->items[0]));
+            c->next = 1;
+            return OK;
+        }
         struct segment *segment;
         const struct section *section;
         TRY(find_section(c->range, ref, &segment, &section, err));
@@ -128,7 +242,6 @@ static enum status next_payload(struct changes *c, bool *ret_end, struct error *
             return s;
         if (section) {
             c->reader = reader_of(buf_slice(&c->payload));
-            *ret_end = false;
             return OK;
         }
     }
@@ -183,6 +296,7 @@ static enum status changes_rewind(struct change_set *set, struct error *err)
     struct changes *c = (struct changes *)set;
     c->done = 0;
     c->rows = 0;
+    c->recalled = NULL;
     c->reader = (struct reader){0};
     if (c->seen)
         keyed_clear(c->seen);

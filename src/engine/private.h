@@ -26,6 +26,7 @@ struct commit {
     bool publish_all;
     struct arena arena;
     struct ledger ledger;
+    struct bufs *payloads; /* per sink of the graph: lent to the segment, then to the sink's thread */
     struct segment_ref added[EPOCH_SEGMENTS + MERGE_RESULTS];
     struct journal_record record;
 };

@@ -9,6 +9,9 @@
 #include "engine/outbox.h"
 #include "engine/resync.h"
 
+/* Parts of the memory for what is in flight: what is remembered of the outbox, and what of one sink's rows waits until
+ * its interval is over, where that gains nothing. */
+enum { REMEMBERED_PART = 4, WAITING_PART = 8 };
 enum { FIRST_BACKOFF = 200 * 1000, LAST_BACKOFF = 10 * 1000 * 1000, CLOSE_PATIENCE = 1000 * 1000 };
 
 struct publishing {
@@ -19,10 +22,12 @@ struct publishing {
     const struct plan_node *forgets; /* the step on its way whose rows are not in the state; NULL: none, it can be
                                         written anew */
     int64_t interval_us, last_due; /* monotonic */
+    uint64_t waiting;              /* bytes of the outbox since then, of this process */
     struct sink *sink;
     struct os_thread thread;
     bool started;
     bool replaced; /* while opening: what the target holds is of no interest */
+    bool due;
     bool blank;    /* while opening: it holds nothing, and the state has all of its rows */
     /* Below: under the publisher's lock. */
     struct sink_state now, logged;
@@ -37,6 +42,7 @@ struct publisher {
     struct publish_config config;
     struct publishing *sinks;
     uint32_t count;
+    struct outbox_memory *memory;
     pthread_mutex_t lock;
     pthread_cond_t work, news;
     bool stop;
@@ -89,6 +95,7 @@ static void note_success(struct publishing *s, const struct outbox_range *range,
     if (s->troubled)
         log_info("sink \"%s\" is back", s->table->name);
     s->troubled = false;
+    outbox_forget(s->owner->memory, s->table->name, range->to);
     s->now.confirmed = range->to;
     if (asked) {
         s->now.applied = range->to;
@@ -326,6 +333,7 @@ static enum status open_all(const struct publish_config *config, const struct ma
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->news, NULL);
+    p->memory = outbox_memory_new((uint64_t)config->settings->memory_in_flight / REMEMBERED_PART);
     p->sinks = mem_zalloc((config->plan->ntables + 1) * sizeof *p->sinks);
     for (uint32_t i = 0; i < config->plan->ntables; i++) {
         if (!config->plan->tables[i].is_sink)
@@ -407,6 +415,7 @@ void publisher_free(struct publisher *p)
         if (s->sink)
             s->sink->ops->free(s->sink);
     }
+    outbox_memory_free(p->memory);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->news);
     pthread_mutex_destroy(&p->lock);
@@ -416,15 +425,35 @@ void publisher_free(struct publisher *p)
 
 /* ---- the engine's side ---- */
 
+/* Sinks of one interval publish the same epoch (semantics 6), so all of them must be ready to do so early. */
+static bool due_early(const struct publisher *p, int64_t interval_us)
+{
+    bool much = false;
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct publishing *s = &p->sinks[i];
+        if (s->interval_us != interval_us)
+            continue;
+        if (!s->sink->ops->any_time)
+            return false;
+        much |= s->waiting >= (uint64_t)p->config.settings->memory_in_flight / WAITING_PART;
+    }
+    return much;
+}
+
 void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool everything)
 {
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < p->count; i++) {
         struct publishing *s = &p->sinks[i];
         /* Sinks of one interval were started together and fall due together: they publish the same epoch. */
-        if (!everything && mono_us - s->last_due < s->interval_us)
+        s->due = everything || mono_us - s->last_due >= s->interval_us || due_early(p, s->interval_us);
+    }
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct publishing *s = &p->sinks[i];
+        if (!s->due)
             continue;
         s->last_due = s->interval_us > 0 ? mono_us - (mono_us - s->last_due) % s->interval_us : mono_us;
+        s->waiting = 0;
         s->now.target = MAX(s->now.target, epoch);
     }
     pthread_mutex_unlock(&p->lock);
@@ -451,6 +480,7 @@ void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_
         if (s->logged.target == m->epoch)
             keep_ledger(s, m);
         s->job = outbox_range_new(p->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
+        s->job->memory = p->memory;
         s->job->info = s->info;
         s->info = NULL;
     }
@@ -495,6 +525,18 @@ void publisher_recorded(struct publisher *p, const struct journal_record *record
         }
     pthread_mutex_unlock(&p->lock);
 }
+
+void publisher_remember(struct publisher *p, uint32_t graph_sink, const struct segment_ref *segment,
+                        struct bufs *payload)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->sinks[i].graph_sink == graph_sink) {
+            p->sinks[i].waiting += payload->bytes;
+            outbox_remember(p->memory, segment, p->sinks[i].table->name, payload);
+        }
+}
+
+uint64_t publisher_remembered(struct publisher *p) { return outbox_remembered(p->memory); }
 
 bool publisher_has_news(struct publisher *p)
 {

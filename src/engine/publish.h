@@ -40,9 +40,15 @@ enum status publisher_try(const struct publish_config *config, const struct mani
 /* Stops the threads; one that does not stop within a second is left behind, and the process must end. */
 void publisher_free(struct publisher *p);
 
-/* An epoch was logged. Sinks whose interval is due (or all: `everything`) are to publish up to it. Fills the decisions
- * and confirmations that the *next* record must carry. */
+/* An epoch was logged. Sinks whose interval is due (or for which much waits, or all: `everything`) are to publish up
+ * to it. Fills the decisions and confirmations that the *next* record must carry. */
 void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool everything);
+/* What the segment, whose record comes next, has for a sink of the graph: its thread need not read it back. Taken, if
+ * there is room and it will be wanted soon; else it stays the caller's. */
+void publisher_remember(struct publisher *p, uint32_t graph_sink, const struct segment_ref *segment,
+                        struct bufs *payload);
+/* Bytes so held. */
+uint64_t publisher_remembered(struct publisher *p);
 /* Hand the work that is decided and logged to the threads. */
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us);
 /* Sink states that differ from the log, for a record; they live in the arena. */

@@ -244,14 +244,14 @@ static enum status keep_rows(struct rebuild *r, struct error *err)
 {
     struct segment_ref ref;
     for (uint32_t i = 0; i < graph_sink_count(r->graph); i++) {
-        struct buf payload;
+        struct bufs rows;
         struct collect_counts counts;
-        const struct plan_node *sink = graph_sink(r->graph, i, &payload, &counts);
+        const struct plan_node *sink = graph_sink(r->graph, i, &rows, &counts);
         if (r->change->built[sink - r->e->plan->nodes] && counts.in > 0) {
             engine_count_sink(&r->ledger, sink->sink_name, &counts);
-            segment_add(r->built, SECTION_OUTBOX, sink->sink_name, 1, &payload);
+            bufs_join(&rows, segment_section(r->built, SECTION_OUTBOX, sink->sink_name, 1));
         }
-        buf_release(&payload);
+        bufs_release(&rows);
     }
     if (!segment_is_empty(r->built)) {
         TRY(segment_put(r->built, r->e->store, r->m->epoch + 1, r->m->epoch + 1, r->m->term, 0, &ref, err));

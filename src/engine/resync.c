@@ -25,13 +25,12 @@ static void read_shards(struct recalled *r)
     r->shard += SHARDS_AT_ONCE;
     buf_release(&r->payload);
     for (uint32_t i = 0; i < graph_sink_count(r->graph); i++) {
-        struct buf payload;
+        struct bufs rows;
         struct collect_counts counts;
-        graph_sink(r->graph, i, &payload, &counts);
+        graph_sink(r->graph, i, &rows, &counts);
         if (i == r->sink)
-            r->payload = payload;
-        else
-            buf_release(&payload);
+            bufs_join(&rows, &r->payload);
+        bufs_release(&rows);
     }
     r->reader = reader_of(buf_slice(&r->payload));
     struct segment_writer *unwanted = segment_writer_new();
@@ -71,6 +70,7 @@ struct change_set *recalled_rows(struct graph *g, uint32_t sink, const struct pl
     r->set = (struct change_set){.from = 1, .to = m->epoch, .now_us = m->now_us, .next = recalled_next,
                                  .rewind = recalled_rewind};
     r->info = (struct buf)BUF(MIB(1));
+    r->payload = (struct buf)BUF(GIB(8));
     ledger_json(&m->total, &r->info);
     r->set.info = buf_cstr(&r->info);
     r->graph = g;

@@ -1,6 +1,7 @@
 /* The main loop. One thread; nothing in it waits for the network or for a sink. */
 #include <stdlib.h>
 
+#include "base/bufs.h"
 #include "base/log.h"
 #include "base/os.h"
 #include "engine/private.h"
@@ -126,10 +127,11 @@ static enum status read_epoch(struct engine *e, int64_t until_us, struct pass *p
 {
     struct closing closing = {.engine = e};
     uint64_t memory = (uint64_t)e->settings.memory_in_flight;
+    uint64_t held = e->commit.bytes + publisher_remembered(e->publisher);
     struct input_limits limits = {.rows = e->settings.epoch_rows,
                                   .bytes = e->settings.epoch_bytes,
                                   .until_us = until_us,
-                                  .memory = memory - MIN(memory, e->commit.bytes),
+                                  .memory = memory - MIN(memory, held),
                                   .go_on = close_last,
                                   .arg = &closing};
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass->rows, ret_bytes, err));
@@ -232,7 +234,8 @@ static enum status rest(struct engine *e, struct error *err)
     if (sinks_due(e))
         TRY(engine_confirm(e, err));
     int64_t wait = MIN((int64_t)QUIET_WAIT << MIN(e->quiet, 8u), (int64_t)QUIET_WAIT_MAX);
-    e->quiet++;
+    if (++e->quiet == SILENT_AFTER)
+        buf_spares_drop();
     publisher_wait(e->publisher, wait);
     return OK;
 }

@@ -56,6 +56,7 @@ struct sink_result {
 
 struct sink;
 struct sink_ops {
+    bool any_time; /* publishing more often costs nothing: when much waits, the interval's end is not waited for */
     enum status (*apply)(struct sink *s, struct change_set *changes, struct sink_result *ret, struct error *err);
     /* Make the target equal exactly the given rows (all +1), as of epoch `to`: `--resync`, and at each start where the
      * target keeps no record of what it was given. NULL: not supported. */

@@ -24,7 +24,7 @@ struct collect {
     bool checked; /* has an output contract that applies */
     uint32_t nworkers, nslots;
     struct buf *slots; /* of the running round */
-    struct buf epoch;  /* of the rounds before it */
+    struct bufs epoch; /* of the rounds before it */
     struct { uint64_t rejected, error, rows; } *counts; /* per worker */
     uint32_t *compared; /* columns that decide whether a row changed */
     uint32_t ncompared;
@@ -52,7 +52,6 @@ struct collect *collect_new(const struct plan *plan, const struct plan_node *sin
     k->slots = mem_array(nslots, sizeof *k->slots);
     for (uint32_t i = 0; i < nslots; i++)
         k->slots[i] = payload_buf();
-    k->epoch = payload_buf();
     k->counts = mem_zalloc(nworkers * sizeof *k->counts);
     k->compared = arena_array(&k->arena, k->table->schema.ncols, sizeof *k->compared);
     for (uint32_t c = 0; c < k->table->schema.ncols; c++)
@@ -69,7 +68,7 @@ void collect_free(struct collect *k)
         program_state_free(k->states[w]);
     for (uint32_t i = 0; i < k->nslots; i++)
         buf_release(&k->slots[i]);
-    buf_release(&k->epoch);
+    bufs_release(&k->epoch);
     contract_free(k->contract);
     arena_release(&k->arena);
     free(k->states);
@@ -210,24 +209,14 @@ void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct
 
 void collect_round(struct collect *k)
 {
-    for (uint32_t i = 0; i < k->nslots; i++) {
-        if (k->slots[i].len == 0)
-            continue;
-        if (k->epoch.len == 0) { /* the common case, one slot: the bytes move */
-            struct buf empty = k->epoch;
-            k->epoch = k->slots[i];
-            k->slots[i] = empty;
-        } else {
-            buf_put_slice(&k->epoch, buf_slice(&k->slots[i]));
-        }
-        buf_clear(&k->slots[i]);
-    }
+    for (uint32_t i = 0; i < k->nslots; i++)
+        bufs_put(&k->epoch, &k->slots[i]);
 }
 
 uint64_t collect_bytes(const struct collect *k)
 {
     enum { NETTED = 3 }; /* the bytes, decoded, and what comes of them */
-    return k->epoch.len * (k->table->nkey ? NETTED : 1);
+    return k->epoch.bytes * (k->table->nkey ? NETTED : 1);
 }
 
 /* ---- netting an upsert sink's epoch ---- */
@@ -258,10 +247,9 @@ struct netting {
     struct collect_counts *counts;
 };
 
-static void decode_all(struct netting *n)
+static void decode_buffer(struct netting *n, const struct buf *bytes, uint32_t *cap)
 {
-    struct reader in = reader_of(buf_slice(&n->k->epoch));
-    uint32_t cap = 0;
+    struct reader in = reader_of(buf_slice(bytes));
     struct error err;
     for (;;) {
         struct batch *b;
@@ -269,9 +257,16 @@ static void decode_all(struct netting *n)
         assert(s == OK); /* these bytes were written by this process a moment ago */
         if (!b)
             return;
-        n->batches = arena_grow(n->arena, n->batches, n->nbatches, &cap, sizeof(struct batch *));
+        n->batches = arena_grow(n->arena, n->batches, n->nbatches, cap, sizeof(struct batch *));
         n->batches[n->nbatches++] = b;
     }
+}
+
+static void decode_all(struct netting *n)
+{
+    uint32_t cap = 0;
+    for (uint32_t i = 0; i < n->k->epoch.count; i++)
+        decode_buffer(n, &n->k->epoch.items[i], &cap);
 }
 
 static bool same_row(struct netting *n, struct row_ref a, struct row_ref b)
@@ -391,7 +386,7 @@ static void put_net(struct netting *n, uint32_t i, struct buf *out)
     append_batch(out, &net);
 }
 
-static void net_epoch(struct collect *k, struct buf *ret, struct collect_counts *counts)
+static void net_epoch(struct collect *k, struct bufs *ret, struct collect_counts *counts)
 {
     AUTO(arena) arena = {0};
     static const struct keyed_codec codec = {.value_size = sizeof(struct net), .passing = true};
@@ -401,17 +396,20 @@ static void net_epoch(struct collect *k, struct buf *ret, struct collect_counts 
     decode_all(&n);
     note_all(&n);
     settle_mixed(&n);
-    for (uint32_t i = 0; i < n.nbatches; i++)
-        put_net(&n, i, ret);
+    AUTO(buf) out = BUF(PAYLOAD_MAX);
+    for (uint32_t i = 0; i < n.nbatches; i++) {
+        put_net(&n, i, &out);
+        bufs_put(ret, &out);
+    }
     keyed_free(n.keys);
     buf_release(&n.x);
     buf_release(&n.y);
 }
 
-void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *ret_counts)
+void collect_finish(struct collect *k, struct bufs *ret, struct collect_counts *ret_counts)
 {
     struct collect_counts counts = {0};
-    struct buf payload = payload_buf();
+    struct bufs payload = {0};
     uint64_t rows = 0;
     for (uint32_t w = 0; w < k->nworkers; w++) {
         counts.rejected += k->counts[w].rejected;
@@ -420,12 +418,12 @@ void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *r
     }
     memset(k->counts, 0, k->nworkers * sizeof *k->counts);
     if (k->table->nkey > 0) {
-        if (k->epoch.len)
+        if (k->epoch.count)
             net_epoch(k, &payload, &counts);
-        buf_clear(&k->epoch);
+        bufs_clear(&k->epoch);
     } else {
         payload = k->epoch;
-        k->epoch = payload_buf();
+        k->epoch = (struct bufs){0};
         counts.inserted = rows;
     }
     counts.in = counts.inserted + counts.updated + counts.deleted + counts.unchanged + counts.rejected + counts.error;

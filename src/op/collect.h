@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/bufs.h"
 #include "flow/operator.h"
 #include "plan/plan.h"
 
@@ -24,8 +25,8 @@ void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct
 void collect_round(struct collect *k);
 /* Bytes that the running epoch's rows take, and will take when they are netted, about. */
 uint64_t collect_bytes(const struct collect *k);
-/* The epoch is over: its payload (moved to *ret, empty when nothing changed) and counts. */
-void collect_finish(struct collect *k, struct buf *ret, struct collect_counts *ret_counts);
+/* The epoch is over: its payload (moved to *ret, empty when nothing changed; a batch lies in one buffer) and counts. */
+void collect_finish(struct collect *k, struct bufs *ret, struct collect_counts *ret_counts);
 
 /* Walk a payload: the next batch, or NULL at the end. ERR_CORRUPT on anything odd. */
 enum status collect_next(struct reader *in, const struct schema *schema, struct arena *a, struct batch **ret,

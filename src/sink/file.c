@@ -98,7 +98,7 @@ static enum status choose_kind(struct file_sink *s, const struct sink_config *co
 static enum status file_open(const struct sink_config *config, struct sink **ret, struct sink_position *ret_position,
                              struct error *err)
 {
-    static const struct sink_ops append_ops = {.apply = file_append_apply, .free = file_free};
+    static const struct sink_ops append_ops = {.any_time = true, .apply = file_append_apply, .free = file_free};
     static const struct sink_ops table_ops = {
         .apply = file_table_apply, .resync = file_table_resync, .free = file_free};
     const struct format *format = config->format;

@@ -27,7 +27,7 @@ enum {
     CHUNK_MOST = 4 * 1024 * 1024,
     OPEN_FILES = 16,    /* of a bounded source, at a time */
     MAX_FILES = 100000, /* found by one path */
-    SPARE_CHUNKS = 4,
+    SPARE_BYTES = 32 << 20, /* in chunks for later: what one round of all workers releases, the next one wants */
 };
 
 static const struct option_spec file_options[] = {
@@ -87,7 +87,7 @@ struct file_source {
     uint32_t nsplits, told, open_files;
     int64_t looked_us; /* when the folder was listed last */
     struct chunk *chunks;
-    uint32_t nchunks;
+    size_t spare_bytes;
     struct file_batch *batches;
 };
 
@@ -104,14 +104,22 @@ static void chunk_free(struct chunk *c)
     free(c);
 }
 
-static struct chunk *chunk_take(struct file_source *f, size_t cap)
+/* Room for n bytes and a little, so that one that is free now fits what is wanted next. */
+static size_t rounded(size_t n)
 {
+    size_t step = (size_t)1 << (61 - __builtin_clzll(MAX(n, (size_t)CHUNK_LEAST)));
+    return (n + step - 1) / step * step;
+}
+
+static struct chunk *chunk_take(struct file_source *f, size_t least)
+{
+    size_t cap = rounded(least);
     for (struct chunk **at = &f->chunks; *at; at = &(*at)->next) {
         struct chunk *c = *at;
         if (c->cap < cap || c->cap > 2 * cap)
             continue;
         *at = c->next;
-        f->nchunks--;
+        f->spare_bytes -= c->cap;
         c->refs = 1;
         c->len = 0;
         return c;
@@ -125,13 +133,13 @@ static void chunk_drop(struct file_source *f, struct chunk *c)
 {
     if (!c || --c->refs > 0)
         return;
-    if (f->nchunks == SPARE_CHUNKS || c->cap > 2 * CHUNK_MOST) {
+    if (f->spare_bytes + c->cap > SPARE_BYTES) {
         chunk_free(c);
         return;
     }
     c->next = f->chunks;
     f->chunks = c;
-    f->nchunks++;
+    f->spare_bytes += c->cap;
 }
 
 /* ---- finding files ---- */
@@ -362,9 +370,8 @@ static size_t unread(const struct file_split *sp)
 /* Read on behind what is left of the chunk, in a new chunk; *ret_got = 0: there is nothing more for now. */
 static enum status fill(struct file_source *f, struct file_split *sp, size_t *ret_got, struct error *err)
 {
-    size_t left = unread(sp), got = 0, n = 0;
-    struct chunk *fresh = chunk_take(f, left + MAX(sp->wanted, left));
-    size_t want = fresh->cap - left;
+    size_t left = unread(sp), got = 0, n = 0, want = MAX(sp->wanted, left);
+    struct chunk *fresh = chunk_take(f, left + want);
     do {
         if (stream_read(sp->stream, fresh->data + left + got, want - got, &n, err) != OK) {
             chunk_drop(f, fresh);

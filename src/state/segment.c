@@ -44,6 +44,7 @@ struct part {
     struct section section;
     struct buf payload;
     bool lent;      /* the payload is somebody else's */
+    bool more;      /* of the section of the part before it; section is not set */
     int64_t end_us; /* of a set */
 };
 
@@ -102,6 +103,14 @@ void segment_lend(struct segment_writer *w, enum section_kind kind, const char *
 {
     *segment_section(w, kind, name, version) = *b;
     w->parts[w->count - 1]->lent = true;
+}
+
+void segment_lend_more(struct segment_writer *w, const struct buf *b)
+{
+    assert(w->count > 0 && w->parts[w->count - 1]->lent);
+    struct part *p = mem_zalloc(sizeof *p);
+    *p = (struct part){.payload = *b, .lent = true, .more = true, .end_us = INT64_MAX};
+    add_part(w, p);
 }
 
 void segment_sets_end(struct segment_writer *w, int64_t end_us)
@@ -209,6 +218,31 @@ static void note_section(struct segment_ref *ref, enum section_kind kind, int64_
         ref->sets_end_us = MAX(ref->sets_end_us, set_end_us);
 }
 
+/* A section is as long as the parts that follow with more of it; returns the part behind them. */
+static uint32_t sum_section(struct segment_writer *w, uint32_t first, uint64_t offset)
+{
+    struct section *s = &w->parts[first]->section;
+    s->offset = offset;
+    s->bytes = 0;
+    s->crc = 0;
+    uint32_t i = first;
+    do {
+        const struct buf *payload = &w->parts[i]->payload;
+        s->crc = crc32c(s->crc, payload->data, payload->len);
+        s->bytes += payload->len;
+    } while (++i < w->count && w->parts[i]->more);
+    return i;
+}
+
+static enum status check_parts(const struct segment_writer *w, struct error *err)
+{
+    for (uint32_t i = 0; i < w->count; i++)
+        if (w->parts[i]->payload.overflow)
+            return error_set(err, ERR_LIMIT, "the changes of one epoch to \"%s\" are larger than %zu bytes",
+                             w->parts[i]->section.name, w->parts[i]->payload.max);
+    return OK;
+}
+
 enum status segment_put(struct segment_writer *w, struct store *store, int64_t from, int64_t to, uint64_t term,
                         uint32_t level, struct segment_ref *ret, struct error *err)
 {
@@ -220,22 +254,18 @@ enum status segment_put(struct segment_writer *w, struct store *store, int64_t f
     size_t nslices = 0;
     uint32_t sections = 0;
     uint64_t offset = HEAD;
+    TRY(check_parts(w, err));
     slices[nslices++] = (struct slice){head_magic, HEAD};
-    for (uint32_t i = 0; i < w->count; i++) {
+    for (uint32_t i = 0, next; i < w->count; i = next) {
         struct section *s = &w->parts[i]->section;
-        const struct buf *payload = &w->parts[i]->payload;
-        if (payload->overflow)
-            return error_set(err, ERR_LIMIT, "the changes of one epoch to \"%s\" are larger than %zu bytes", s->name,
-                             payload->max);
-        if (payload->len == 0)
+        next = sum_section(w, i, offset);
+        if (s->bytes == 0)
             continue;
-        s->offset = offset;
-        s->bytes = payload->len;
-        s->crc = crc32c(0, payload->data, payload->len);
         put_entry(&directory, s);
         note_section(&ref, s->kind, w->parts[i]->end_us);
-        slices[nslices++] = buf_slice(payload);
-        offset += payload->len;
+        for (uint32_t k = i; k < next; k++)
+            slices[nslices++] = buf_slice(&w->parts[k]->payload);
+        offset += s->bytes;
         sections++;
     }
     put_trailer(&directory, sections, offset, term, &ref);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
+#include "base/bufs.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/store.h"
@@ -105,6 +105,40 @@ static void test_json_strings_at_any_place(void **unused)
                 buf_put_json(&b, (struct slice){text, (size_t)n});
                 assert_string_equal(buf_cstr(&b), want);
             }
+}
+
+static void test_bytes_in_several_buffers(void **unused)
+{
+    (void)unused;
+    for (int round = 0; round < 2; round++) { /* in the second with buffers of the first */
+        struct bufs all = {0};
+        AUTO(buf) piece = BUF(MIB(16));
+        AUTO(buf) want = BUF(MIB(16));
+        AUTO(buf) got = BUF(MIB(16));
+        for (unsigned i = 0; i < 300; i++) {
+            size_t len = i % 10 == 3 ? 0 : i % 7 == 0 ? 40000 + i : i * 13;
+            memset(buf_reserve(&piece, len + 1), (int)i, len);
+            piece.len = len;
+            buf_put_slice(&want, buf_slice(&piece));
+            bufs_put(&all, &piece);
+            assert_int_equal(piece.len, 0);
+            assert_int_equal(piece.max, MIB(16));
+            assert_int_equal(all.bytes, want.len);
+        }
+        assert_in_range(all.count, 30, 60); /* 39 long ones, and few beside */
+        bufs_join(&all, &got);
+        assert_int_equal(got.len, want.len);
+        assert_memory_equal(got.data, want.data, want.len);
+        bufs_clear(&all);
+        assert_int_equal(all.bytes, 0);
+        struct buf spare = buf_spare(MIB(16));
+        assert_true(spare.cap > 0 && spare.len == 0 && !spare.overflow);
+        buf_release(&spare);
+        bufs_release(&all);
+    }
+    buf_spares_drop();
+    struct buf fresh = buf_spare(MIB(16));
+    assert_int_equal(fresh.cap, 0);
 }
 
 static void test_integers(void **unused)
@@ -281,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_varints_come_back),
         cmocka_unit_test(test_json_strings),
         cmocka_unit_test(test_json_strings_at_any_place),
+        cmocka_unit_test(test_bytes_in_several_buffers),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_crc32c_vectors),

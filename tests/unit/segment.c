@@ -281,10 +281,43 @@ static void test_copy(void **state)
     store_free(store);
 }
 
+/* What was lent in pieces is one section, wherever the pieces end; sets that are taken away do not part them. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const char text[] = "lent in pieces";
+    struct store *store = memory_store_new();
+    for (size_t first = 1; first < sizeof text - 2; first++) {
+        struct segment_writer *w = segment_writer_new(), *sets = segment_writer_new();
+        struct buf parts[3] = {BUF(MIB(1)), BUF(MIB(1)), BUF(MIB(1))};
+        AUTO(buf) got = BUF(MIB(1));
+        struct segment_ref ref;
+        struct error err;
+        buf_put(&parts[0], text, first);
+        buf_put(&parts[1], text + first, 1);
+        buf_puts(&parts[2], text + first + 1);
+        buf_puts(segment_section(w, SECTION_SET, "set", 1), "taken");
+        segment_lend(w, SECTION_OUTBOX, "a", 1, &parts[0]);
+        segment_lend_more(w, &parts[1]);
+        segment_lend_more(w, &parts[2]);
+        buf_puts(segment_section(w, SECTION_OUTBOX, "b", 1), "more");
+        segment_take_sets(w, 1, sets);
+        assert_int_equal(segment_writer_bytes(w), strlen(text) + 4);
+        assert_int_equal(segment_put(w, store, 1, 1, 1, 0, &ref, &err), OK);
+        segment_writer_free(w);
+        segment_writer_free(sets);
+        for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+            buf_release(&parts[i]);
+        assert_int_equal(read_all(store, &ref, &got, &err), OK);
+        assert_string_equal(buf_cstr(&got), "3 a v1: lent in pieces;3 b v1: more;");
+    }
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_format),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_pieces),   cmocka_unit_test(test_format),
         cmocka_unit_test(test_every_flip),   cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_another_in_its_place), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_feed),         cmocka_unit_test(test_copy),
