@@ -208,6 +208,20 @@ static void test_crc32c_vectors(void **unused)
     assert_int_equal(crc32c_portable(0, "123456789", 9), 0xe3069283);
 }
 
+/* Lengths around the stretches that are summed up side by side. */
+static void test_crc32c_of_long_texts(void **unused)
+{
+    (void)unused;
+    enum { LONGEST = 10000 };
+    static unsigned char bytes[LONGEST + 8];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(hash64(&i, sizeof i, 5) >> 7);
+    for (size_t n = 0; n <= LONGEST; n = n % 3072 < 40 || n % 3072 > 3030 ? n + 1 : n + 211) {
+        const unsigned char *from = bytes + n % 8;
+        assert_int_equal(crc32c((uint32_t)n, from, n), crc32c_portable((uint32_t)n, from, n));
+    }
+}
+
 /* FIPS 180-4 examples. */
 static void test_sha256_vectors(void **unused)
 {
@@ -319,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_crc32c_vectors),
+        cmocka_unit_test(test_crc32c_of_long_texts),
         cmocka_unit_test(test_sha256_vectors),
         cmocka_unit_test(test_hashes_never_change),
         cmocka_unit_test(test_utf8),
