@@ -5,7 +5,7 @@
 #include "op/operators.h"
 
 /* Slots enough that the last of a round is short beside it: while one worker is at it, the others wait. */
-enum { SLOTS_PER_WORKER = 8, SHARD_TASKS = 16 };
+enum { SLOTS_PER_WORKER = 8, SHARD_TASKS = 16, FEW_ROWS = 128 };
 
 struct node {
     const struct plan_node *plan;
@@ -516,7 +516,7 @@ static void deliver_refused(struct graph *g, struct node *n, const struct reject
     while (count > 0) {
         struct refused r = {.g = g, .n = n, .places = places};
         r.count = MIN(count, g->nslots * (uint32_t)BATCH_ROWS);
-        r.at_once = (r.count + g->nslots - 1) / g->nslots;
+        r.at_once = MAX((r.count + g->nslots - 1) / g->nslots, (uint32_t)FEW_ROWS);
         uint32_t nslots = (r.count + r.at_once - 1) / r.at_once;
         pool_run(g->config.pool, nslots, make_refused_task, &r); /* all of them before a step refuses one more */
         pool_run(g->config.pool, nslots, refused_task, &r);

@@ -234,7 +234,7 @@ static enum status rest(struct engine *e, struct error *err)
     if (sinks_due(e))
         TRY(engine_confirm(e, err));
     int64_t wait = MIN((int64_t)QUIET_WAIT << MIN(e->quiet, 8u), (int64_t)QUIET_WAIT_MAX);
-    if (++e->quiet == SILENT_AFTER)
+    if (++e->quiet % SILENT_AFTER == 0)
         buf_spares_drop();
     publisher_wait(e->publisher, wait);
     return OK;
