@@ -513,13 +513,17 @@ static void refused_task(void *arg, uint32_t worker, uint32_t slot)
 
 static void deliver_refused(struct graph *g, struct node *n, const struct rejected_place *places, uint32_t count)
 {
+    bool shared = any_worker_may_push(g, n);
     while (count > 0) {
         struct refused r = {.g = g, .n = n, .places = places};
         r.count = MIN(count, g->nslots * (uint32_t)BATCH_ROWS);
         r.at_once = MAX((r.count + g->nslots - 1) / g->nslots, (uint32_t)FEW_ROWS);
         uint32_t nslots = (r.count + r.at_once - 1) / r.at_once;
         pool_run(g->config.pool, nslots, make_refused_task, &r); /* all of them before a step refuses one more */
-        pool_run(g->config.pool, nslots, refused_task, &r);
+        if (shared)
+            pool_run(g->config.pool, nslots, refused_task, &r);
+        for (uint32_t slot = 0; slot < nslots && !shared; slot++)
+            refused_task(&r, 0, slot);
         end_round(g);
         places += r.count;
         count -= r.count;
