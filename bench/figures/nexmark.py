@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from . import inputs
-from .measure import BOURN, TOP, Machine, environment, run
+from .measure import BOURN, TOP, Machine, end_orphans, environment, run
 from .results import Results
 from .throughput import fresh
 
-from harness.children import adopt_orphans, die_with_parent, end_all  # noqa: E402
+from harness.children import adopt_orphans, die_with_parent  # noqa: E402
 from harness.downloads import jars, venv  # noqa: E402
 from servers.kafka import Kafka  # noqa: E402
 
@@ -94,7 +94,7 @@ def spark(folder: Path, query: str) -> dict:
         env = environment(folder, TZ="UTC", SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=str(python))
         done = subprocess.run([str(word) for word in words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, preexec_fn=die_with_parent)
-        end_all()
+        end_orphans()
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(lines) != 1:
         raise SystemExit(f"Spark ended with {done.returncode}:\n{done.stderr[-4000:]}")

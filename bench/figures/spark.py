@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from . import inputs, tables
-from .measure import TOP, Machine, environment, pinned
+from .measure import TOP, Machine, end_orphans, environment, pinned
 from .results import Results
 from .throughput import bourn_run, fresh
 
-from harness.children import adopt_orphans, die_with_parent, end_all  # noqa: E402
+from harness.children import adopt_orphans, die_with_parent  # noqa: E402
 from harness.downloads import jars, venv  # noqa: E402
 
 BATCHES = 5  # the first one warms up
@@ -60,7 +60,7 @@ def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
                                   batches(), folder / "lake", folder / "state"], cores), cwd=folder, env=env,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
                           preexec_fn=die_with_parent)
-    end_all()
+    end_orphans()
     others = machine.others()
     if done.returncode:
         raise SystemExit(f"Spark ended with {done.returncode}:\n{done.stderr[-6000:]}")
