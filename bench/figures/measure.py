@@ -63,7 +63,7 @@ class Machine:
 
 
 def end_orphans() -> None:
-    """End what a command left behind (see adopt_orphans), and wait until it has: its processor time is ours only then."""
+    """End what a command left behind (see adopt_orphans), and wait for it: its processor time is ours only then."""
     end_all()
     while True:
         try:
