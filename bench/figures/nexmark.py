@@ -126,7 +126,7 @@ def state(folder: Path, files: list) -> dict:
             while running.poll() is None:
                 asked = subprocess.run([str(BOURN), "status", "--json"], env=env, capture_output=True, text=True)
                 steps = json.loads(asked.stdout)["steps"] if asked.returncode == 0 else []
-                held = {name: sum(step[name] for step in steps) for name in most}
+                held = {name: sum(step.get(name, 0) for step in steps) for name in most}  # 0: told by the log alone
                 most = max(most, held, key=lambda each: each["bytes"])
                 time.sleep(0.05)
         if running.returncode:

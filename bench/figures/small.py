@@ -16,7 +16,7 @@ from .measure import BOURN, PAYMENTS, Machine, environment, processor_of, run
 from .results import Results
 from .throughput import PIPELINE, fresh, settings
 
-STARTS, EPOCHS, BATCH, APPENDS, ROWS, REST_SECONDS = 50, 500, 1000, 300, 1000, 10
+STARTS, EPOCHS, BATCH, APPENDS, ROWS, REST_SECONDS = 50, 500, 1000, 200, 1000, 10
 IN_CREATE, IN_MOVED_TO = 0x100, 0x80
 
 
@@ -72,21 +72,24 @@ class Slots:
     """The moments at which records appear in a log, as the kernel tells them: seen from outside, on another core."""
 
     def __init__(self, log: Path):
+        self.log = log
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.inotify_init1(os.O_CLOEXEC)
         if libc.inotify_add_watch(self.fd, str(log).encode(), IN_CREATE | IN_MOVED_TO) < 0:
             raise OSError(ctypes.get_errno(), f"cannot watch {log}")
 
-    def wait(self, limit: float) -> list[float]:
-        """Times of those that have come; none if the limit is over."""
+    def wait(self, limit: float) -> list[tuple[float, Path]]:
+        """Times and names of those that have come; none if the limit is over."""
         if not select.select([self.fd], [], [], limit)[0]:
             return []
-        raw, now, count = os.read(self.fd, 1 << 20), time.monotonic(), 0
+        raw, now, found = os.read(self.fd, 1 << 20), time.monotonic(), []
         while raw:
             size, = struct.unpack_from("I", raw, 12)
-            count += bool(re.fullmatch(rb"\d{20}", raw[16:16 + size].rstrip(b"\0")))
+            name = raw[16:16 + size].rstrip(b"\0").decode()
+            if re.fullmatch(r"\d{20}", name):
+                found.append((now, self.log / name))
             raw = raw[16 + size:]
-        return [now] * count
+        return found
 
     def close(self) -> None:
         os.close(self.fd)
@@ -114,7 +117,7 @@ def epochs(folder: Path) -> list[float]:
                      events=inputs.events(EPOCHS * BATCH))
     slots, times = watch_log(folder), []
     while child.poll() is None:
-        times += slots.wait(0.1)
+        times += [moment for moment, _ in slots.wait(0.1)]
     slots.close()
     if child.returncode:
         raise SystemExit(f"bourn ended with {child.returncode}")
@@ -122,8 +125,14 @@ def epochs(folder: Path) -> list[float]:
     return between[5:-5]  # the first ones come with the start, the last ones with publishing
 
 
+def rows_of(record: Path) -> int:
+    """How many events the epoch of a record took in."""
+    found = re.search(rb'"ledger":.*?"kind":"source","name":"\w+","in":(\d+)', record.read_bytes())
+    return int(found[1]) if found else 0
+
+
 def appended(folder: Path) -> list[float]:
-    """ROWS events at a time are appended to a followed file: from the write until all of them are durable. That
+    """ROWS events at a time are appended to a followed file: from the write until all of them are in the log. That
     includes noticing them: a stream that was quiet is looked at every 2 to 10 ms."""
     fresh(folder)
     lines = open(inputs.events(EPOCHS * BATCH), "rb").read().splitlines(keepends=True)
@@ -132,16 +141,17 @@ def appended(folder: Path) -> list[float]:
     followed.write_bytes(chunks[0])
     child = pipeline(folder, "SET bourn.workers = '1';", follow(folder), events=followed)
     slots, times = watch_log(folder), []
-    while slots.wait(1):
-        pass
     with open(followed, "ab", buffering=0) as out:
         for chunk in chunks[1:]:
-            begin = time.monotonic()
+            while slots.wait(0.1):  # until it is quiet
+                pass
+            begin, missing = time.monotonic(), ROWS
             out.write(chunk)
-            seen = slots.wait(5)
-            while more := slots.wait(0.015):
-                seen = more
-            times.append(seen[-1] - begin)
+            while missing > 0:
+                for moment, record in slots.wait(5):
+                    missing -= rows_of(record)
+                    last = moment
+            times.append(last - begin)
     end(child)
     slots.close()
     return times
