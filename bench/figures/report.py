@@ -75,13 +75,16 @@ def refusal(text: str) -> str:
     return f"refused: {words[:140]}" if words else ""
 
 
+def mean_of(lines: list[dict], peer: str) -> tuple[int, float]:
+    """Of how many queries; how many times faster in the geometric mean."""
+    ratios = [line[f"times_{peer}"] for line in lines if f"times_{peer}" in line]
+    return len(ratios), math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 0
+
+
 def mean_row(lines: list[dict]) -> str:
-    cells = []
-    for peer in PEERS:
-        ratios = [line[f"times_{peer}"] for line in lines if f"times_{peer}" in line]
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 0
-        cells += [f"{len(ratios)} queries", f"{mean:.1f} x"]
-    return f"| geometric mean | | | {' | '.join(cells)} | | |\n"
+    means = [mean_of(lines, peer) for peer in PEERS]
+    cells = " | ".join(f"{count} queries | {mean:.1f} x" for count, mean in means)
+    return f"| geometric mean | | | {cells} | | |\n"
 
 
 def heading(bench: str) -> str:
@@ -137,5 +140,11 @@ def summary(lines: list[dict]) -> str:
             if "bourn_is_times_as_fast" in line:
                 figure += f"; bourn is {line['bourn_is_times_as_fast']:.0f} x as fast"
             out += f"| {said} | {figure} |\n"
+    of_nexmark = [line for line in lines if line["bench"] == "nexmark"]
+    for peer, name in (("flink", "Flink SQL"), ("spark", "Spark Structured Streaming")):
+        count, mean = mean_of(of_nexmark, peer)
+        if count:
+            out += (f"| Nexmark, {count} queries, beside {name} "
+                    f"| bourn is {mean:.1f} x as fast in the geometric mean |\n")
     first = next(iter(found.values()))
     return out + f"\n{first['machine']}, {first['at'][:10]}, `make bench`.\n\n"
