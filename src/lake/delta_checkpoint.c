@@ -116,7 +116,8 @@ enum status delta_read_checkpoint(struct delta_table *t, const char *name, struc
     if (n > 5 && strcmp(name + n - 5, ".json") == 0)
         return read_lines(t, name, sidecars, err);
     TRY(read_pass(t, name, first_pass, ARRAY_LEN(first_pass), sidecars, err));
-    return read_pass(t, name, second_pass, ARRAY_LEN(second_pass), sidecars, err);
+    TRY(read_pass(t, name, second_pass, ARRAY_LEN(second_pass), sidecars, err));
+    return delta_check_placed(t, err);
 }
 
 /* ---- writing ---- */

@@ -307,6 +307,69 @@ static enum status apply_domain(struct delta_table *t, const struct json *j, str
     return OK;
 }
 
+static const char *partition_name(const struct delta_metadata *m, uint32_t i)
+{
+    return m->schema.names[m->partition[i]];
+}
+
+static bool same_partition(const struct delta_metadata *a, const struct delta_metadata *b)
+{
+    if (a->npartition != b->npartition)
+        return false;
+    for (uint32_t i = 0; i < a->npartition; i++)
+        if (strcmp(partition_name(a, i), partition_name(b, i)) != 0)
+            return false;
+    return true;
+}
+
+/* Entries hold a value per partition column, so they are made anew when those change: a table that was replaced keeps
+ * its tombstones, and may remove its old files only further down in the same commit. */
+static void place_anew(struct delta_table *t, const struct delta_metadata *m)
+{
+    struct delta_log *log = t->log;
+    log->repartitioned = true;
+    AUTO(arena) a = {0};
+    const char **partition = arena_array(&a, MAX(m->npartition, 1u), sizeof *partition);
+    for (uint32_t slot = 0; slot < log->nslots; slot++) {
+        struct delta_entry *old = log->slots[slot];
+        if (!old || old == DELTA_FREED)
+            continue;
+        bool unplaced = false;
+        for (uint32_t i = 0; i < m->npartition; i++) {
+            uint32_t from = 0;
+            while (from < t->metadata.npartition &&
+                   strcmp(partition_name(&t->metadata, from), partition_name(m, i)) != 0)
+                from++;
+            bool known = from < t->metadata.npartition;
+            partition[i] = known ? old->file.partition[from] : NULL;
+            unplaced |= !known;
+        }
+        struct delta_file f = old->file;
+        f.partition = partition;
+        struct delta_entry *e = make_entry(&f, old->key, m->npartition);
+        e->live = old->live;
+        e->unplaced = unplaced || old->unplaced;
+        e->at = old->at;
+        e->deleted_ms = old->deleted_ms;
+        log->slots[slot] = e;
+        if (e->live)
+            log->live[e->at] = e;
+        free(old);
+    }
+}
+
+enum status delta_check_placed(const struct delta_table *t, struct error *err)
+{
+    struct delta_log *log = t->log;
+    for (uint32_t i = 0; log->repartitioned && i < log->nlive; i++)
+        if (log->live[i]->unplaced)
+            return error_set(err, ERR_CORRUPT,
+                             "the partition columns changed, but %.200s, written under the old ones, was not removed",
+                             log->live[i]->file.path);
+    log->repartitioned = false;
+    return OK;
+}
+
 static enum status apply_metadata(struct delta_table *t, const struct json *j, struct error *err)
 {
     struct arena a = {0};
@@ -320,6 +383,8 @@ static enum status apply_metadata(struct delta_table *t, const struct json *j, s
         c->metadata = true;
         c->recreated |= t->metadata.id && strcmp(t->metadata.id, m.id) != 0;
     }
+    if (!same_partition(&t->metadata, &m))
+        place_anew(t, &m);
     arena_release(&t->log->metadata);
     t->log->metadata = a;
     t->metadata = m;
@@ -402,6 +467,7 @@ enum status delta_apply_commit(struct delta_table *t, int64_t version, struct sl
     t->version = version - 1;
     TRY(apply_lines(t, text, true, &blind, err));
     TRY(apply_lines(t, text, false, &blind, err));
+    TRY(delta_check_placed(t, err));
     t->version = version;
     if (t->log->changes)
         t->log->changes->all_blind &= blind;

@@ -14,6 +14,7 @@ struct delta_entry {
     uint64_t hash;
     const char *key; /* path, and the deletion vector's id behind a newline */
     bool live;
+    bool unplaced;      /* written before a column it has no value of became a partition column */
     uint32_t at;        /* in log->live */
     int64_t deleted_ms; /* tombstones; 0: not said */
 };
@@ -42,6 +43,7 @@ struct delta_log {
     int64_t commit_ms;                   /* inCommitTimestamp of the newest commit; 0: none */
     struct delta_changes *changes;       /* where a refresh collects; NULL: nowhere */
     bool read_only;                      /* time travel */
+    bool repartitioned;                  /* entries may be unplaced */
 };
 
 /* ---- delta_log.c: actions ---- */
@@ -50,6 +52,9 @@ struct delta_log {
 enum status delta_apply_commit(struct delta_table *t, int64_t version, struct slice text, struct error *err);
 /* Apply one action: a JSON object's member, e.g. key "add". Unknown ones are passed over. */
 enum status delta_apply_action(struct delta_table *t, const char *key, const struct json *value, struct error *err);
+/* To be asked when a checkpoint's actions have been applied: has every live file a value for every partition column?
+ * ERR_CORRUPT. (delta_apply_commit asks by itself.) */
+enum status delta_check_placed(const struct delta_table *t, struct error *err);
 void delta_log_clear(struct delta_table *t);
 struct delta_entry *delta_find(const struct delta_log *log, const char *key);
 /* Drop a tombstone. */

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Every libFuzzer target for FUZZ_SECONDS (20) each, under AddressSanitizer and UndefinedBehaviorSanitizer, from the
-inputs of tests/fuzz/corpus/TARGET. A crashing input is a failed case and is kept in the suite's folder; put it into the
-corpus once it is mended, so that it is tried for ever."""
+inputs of tests/fuzz/corpus/TARGET. A crashing input is a failed case: it is kept in the suite's folder, and printed if
+it is short, with what the sanitizers said. Put it into the corpus once it is mended, so that it is tried for ever."""
 from __future__ import annotations
 
+import base64
+import lzma
 import os
 import re
 import sys
@@ -16,6 +18,20 @@ from harness import Suite, built, fuzz_targets  # noqa: E402
 HERE = Path(__file__).resolve().parent
 SECONDS = int(os.environ.get("FUZZ_SECONDS") or 20)
 suite = Suite("fuzz")
+
+
+def what_was_said(text: str) -> str:
+    """A sanitizer's report without the fuzzer's progress before it; the end of the text where there is none."""
+    report = re.search(r"^.*(?:ERROR: |runtime error: ).*$", text, re.MULTILINE)
+    return text[report.start():][:5000] if report else text[-3000:]
+
+
+def what_did_it(folder: Path) -> str:
+    """The inputs that were kept, as a command makes them again elsewhere."""
+    kept = [path for path in folder.iterdir() if path.name.startswith(("crash-", "oom-", "timeout-", "leak-"))]
+    packed = {path: base64.b64encode(lzma.compress(path.read_bytes())).decode() for path in kept}
+    short = {path: text for path, text in packed.items() if len(text) < 20_000}
+    return "".join(f"base64 -d <<< {text} | xz -d > {path.name}\n" for path, text in short.items())
 
 
 def fuzz(program: Path, target: str) -> str:
@@ -32,7 +48,8 @@ def fuzz(program: Path, target: str) -> str:
     runs = re.search(r"number_of_executed_units: (\d+)", done.stderr)
     print(f"# {target}: {runs[1] if runs else '?'} inputs", flush=True)
     if done.returncode:
-        return f"exit code {done.returncode}; the input is in {folder}\n{done.stderr[-6000:]}"
+        return (f"exit code {done.returncode}; the input is in {folder}\n{what_was_said(done.stderr)}\n"
+                f"{what_did_it(folder)}")
     return "" if runs and int(runs[1]) > 100 else f"hardly ran:\n{done.stderr[-3000:]}"
 
 

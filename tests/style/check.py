@@ -120,6 +120,8 @@ def line_at(text: str, offset: int) -> int:
 
 
 def is_text(name: str) -> bool:
+    if name.startswith("tests/fuzz/corpus/"):  # bytes of any kind, whatever they look like
+        return False
     with open(TOP / name, "rb") as file:
         return b"\0" not in file.read(4096)
 

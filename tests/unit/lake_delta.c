@@ -444,6 +444,47 @@ static void broken_logs_are_refused(void **state)
     store_free(s);
 }
 
+#define STRING(name)                                                                                                   \
+    "{\\\"name\\\":\\\"" name "\\\",\\\"type\\\":\\\"string\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}"
+#define PARTITIONED(columns)                                                                                           \
+    "{\"metaData\":{\"id\":\"i\",\"format\":{\"provider\":\"parquet\"},"                                               \
+    "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\","                                                                 \
+    "\\\"fields\\\":[" FIELD "," STRING("p") "," STRING("q") "]}\","                                                   \
+    "\"partitionColumns\":[" columns "],\"configuration\":{}}}\n"
+#define A_FILE(verb, path, values) "{\"" verb "\":{\"path\":\"" path "\",\"partitionValues\":{" values "}}}\n"
+
+/* REPLACE TABLE ... PARTITIONED BY: the new columns come before the old files are removed. */
+static void partition_columns_may_change(void **state)
+{
+    (void)state;
+    struct store *s = memory_store_new();
+    AUTO(delta_table) *t = NULL;
+    AUTO(delta_changes) changes = {0};
+    put(s, "t/_delta_log/00000000000000000000.json",
+        PROTOCOL(1, 2, "") PARTITIONED("\"p\"") A_FILE("add", "one", "\"p\":\"x\"") A_FILE("add", "two", ""));
+    must(delta_open(s, "t", &t, &err));
+    put(s, "t/_delta_log/00000000000000000001.json",
+        PARTITIONED("\"q\",\"p\"") A_FILE("add", "three", "\"p\":\"v\",\"q\":\"w\"") A_FILE("remove", "one", "")
+            A_FILE("remove", "two", ""));
+    must(delta_refresh(t, NULL, &err));
+    assert_int_equal(delta_file_count(t), 1);
+    assert_string_equal(delta_file_at(t, 0)->partition[0], "w");
+    assert_string_equal(delta_file_at(t, 0)->partition[1], "v");
+    put(s, "t/_delta_log/00000000000000000002.json", PARTITIONED("\"p\""));
+    must(delta_refresh(t, NULL, &err));
+    assert_string_equal(delta_file_at(t, 0)->partition[0], "v");
+    must(delta_checkpoint(t, &err)); /* with tombstones of three partitionings */
+    delta_close(t);
+    t = NULL;
+    must(delta_open(s, "t", &t, &err));
+    assert_string_equal(delta_file_at(t, 0)->partition[0], "v");
+    put(s, "t/_delta_log/00000000000000000003.json", PARTITIONED("\"q\""));
+    must_fail(delta_refresh(t, &changes, &err), ERR_CORRUPT, "three, written under the old ones, was not removed");
+    delta_close(t);
+    t = NULL;
+    store_free(s);
+}
+
 static void what_is_unknown_is_passed_over(void **state)
 {
     (void)state;
@@ -826,6 +867,7 @@ int main(void)
         cmocka_unit_test(columns_are_added_at_the_end),
         cmocka_unit_test(features_are_refused_by_name),
         cmocka_unit_test(broken_logs_are_refused),
+        cmocka_unit_test(partition_columns_may_change),
         cmocka_unit_test(what_is_unknown_is_passed_over),
         cmocka_unit_test(a_table_that_vanished_is_noticed),
         cmocka_unit_test(stats_are_as_the_protocol_wants),
