@@ -20,6 +20,7 @@ static const struct sink_connector *const sinks[] = {
     &sink_delta_connector,
     &sink_file_connector,
     &sink_console_connector,
+    &sink_blackhole_connector,
 };
 
 static const struct format *const formats[] = {

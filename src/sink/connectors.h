@@ -7,3 +7,4 @@
 extern const struct sink_connector sink_delta_connector;
 extern const struct sink_connector sink_file_connector;
 extern const struct sink_connector sink_console_connector;
+extern const struct sink_connector sink_blackhole_connector;

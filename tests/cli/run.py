@@ -292,6 +292,23 @@ def the_last_line_is_of_the_whole_run(folder: Path) -> None:
     assert json.loads(said) == {"rows_in": 3, "rows_out": 1, "error": 2}, said
 
 
+def a_blackhole_counts_what_it_takes(folder: Path) -> None:
+    (folder / "rows.ndjson").write_text('{"n":1}\n{"n":2}\n{"n":1}\n')
+    (folder / "gone.sql").write_text("""
+        CREATE FOREIGN TABLE rows (n int) SERVER file OPTIONS (path 'rows.ndjson');
+        CREATE FOREIGN TABLE appended (n int) SERVER blackhole;
+        CREATE FOREIGN TABLE counted (n int PRIMARY KEY, count bigint) SERVER blackhole;
+        INSERT INTO appended SELECT n FROM rows;
+        INSERT INTO counted SELECT n, count(*) FROM rows GROUP BY n;""")
+    before = {path.name for path in folder.iterdir()}
+    done = bourn(folder, "run", "--quiet", "--state", "gone", "gone.sql")
+    assert not done.stdout and {path.name for path in folder.iterdir()} == before | {"gone"}, done.stdout
+    lines = bourn(folder, "query", "--state", "gone", "--json", "gone.sql", "-e",
+                  "SELECT name, rows_in, rows_out FROM bourn.ledger WHERE kind = 'sink' ORDER BY name").stdout
+    assert [json.loads(line) for line in lines.splitlines()] == [
+        {"name": "appended", "rows_in": 3, "rows_out": 3}, {"name": "counted", "rows_in": 2, "rows_out": 2}], lines
+
+
 # ---- proofs ----
 
 def a_tampered_table_fails(folder: Path) -> None:
@@ -639,7 +656,7 @@ for case in (help_and_version, mistyped_words, missing_empty_and_compressed_file
              output_that_gets_nowhere, a_csv_that_is_read_as_json, explain_keeps_secrets, a_run_and_its_repetition,
              system_relations, a_second_run_beside_a_live_one, interrupted_at_once, a_clean_stop_publishes,
              odd_environments, one_plain_line_a_second_without_a_terminal, the_last_line_is_of_the_whole_run,
-             a_tampered_table_fails, a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails,
+             a_blackhole_counts_what_it_takes, a_tampered_table_fails, a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails,
              a_missing_slot_fails, a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state,
              a_state_without_its_lake, tables_written_anew, ordered_rows_written_anew, a_file_written_anew,
              an_edited_pipeline, splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit,
