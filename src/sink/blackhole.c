@@ -38,7 +38,10 @@ static enum status blackhole_apply(struct sink *base, struct change_set *changes
     return OK;
 }
 
-static void blackhole_free(struct sink *base) { free(base); }
+static void blackhole_free(struct sink *base)
+{
+    free(base);
+}
 
 static enum status blackhole_open(const struct sink_config *config, struct sink **ret,
                                   struct sink_position *ret_position, struct error *err)
