@@ -52,6 +52,7 @@ struct aggregate {
     bool retracts;        /* takes rows of weight < 0 */
     bool heap;            /* states own heap memory: release must be called */
     bool grows;           /* ...without a bound: with the number of different values */
+    const char *sketch;   /* ...of what is an estimate: how much at most, and how far it may be off; NULL: exact */
     const char *help;
     struct type (*result)(struct type arg);
     /* states[i] belongs to row rows[i] (n of them); arg is NULL for count(*). NULL arguments are skipped here.

@@ -301,11 +301,13 @@ const struct aggregate aggregates_sketch[] = {
     {.name = "approx_count_distinct", .arg = (enum type_id)ARG_ANY, .state_size = sizeof(struct counter), .heap = true,
      .update = counter_update, .merge = counter_merge, .final = counter_final, .result = result_count,
      .release = counter_release, .pack = counter_pack, .unpack = counter_unpack,
+     .sketch = "at most 8 KiB, exact to 256 values, then with a standard error of 1.6 %",
      .help = "different values: exact to 256, then HyperLogLog with a standard error of 1.6 %; 4 KiB"},
     {.name = "approx_percentile", .shape = SHAPE_QUANTILE, .takes = "double precision, double precision",
      .state_size = sizeof(struct sketch), .retracts = true, .heap = true, .update = sketch_update,
      .merge = sketch_merge, .final = sketch_final, .result = result_double, .release = sketch_release,
      .pack = sketch_pack, .unpack = sketch_unpack,
+     .sketch = "about 32 bytes for every 2 % between its least and its greatest value, within 1 % of the right one",
      .help = "the value below which the fraction (a constant) of the rows lies, within 1 % of it; DDSketch"},
     {0},
 };

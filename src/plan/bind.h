@@ -207,6 +207,8 @@ struct grouping {
         struct expr *arg, *filter; /* may be NULL */
         int32_t location;
         const char *name;
+        struct expr **written; /* its arguments as they are written, where `arg` is several in one; else NULL */
+        uint32_t nwritten;
     } *calls;
     uint32_t ncalls, cap;
     uint64_t *sets; /* GROUPING SETS: which groups each has, as bits; nsets 0: all of them */
@@ -335,6 +337,7 @@ enum status bind_sinks(struct binder *b, struct problems *problems);
 void keys_add(struct binder *b, struct plan_node *n, const uint32_t *columns, uint32_t ncolumns);
 /* Do these columns tell its rows apart? */
 bool keys_within(const struct plan_node *n, const uint32_t *columns, uint32_t ncolumns);
+void keys_scan(struct binder *b, struct plan_node *n, const struct plan_table *t);
 void keys_inherit(struct plan_node *n, const struct plan_node *input);
 /* The predicate holds for every row. */
 void keys_learn(struct binder *b, struct plan_node *n, const struct expr *predicate);
@@ -407,6 +410,12 @@ enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *so
                       int64_t offset, int32_t location, uint32_t *ret);
 uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr **exprs, int32_t location);
 uint32_t node_result(struct binder *b, uint32_t input, const char **names, const char *name, int32_t location);
+/* By index up to `node`: is it one of the steps that `node` is made of, itself among them? */
+bool *nodes_reached(const struct binder *b, uint32_t node);
+/* The first of them that is so; NULL: none. */
+const struct plan_node *node_found(const struct binder *b, uint32_t node, bool (*is)(const struct plan_node *n));
+/* session() in FROM, which becomes a step only together with the aggregates over it. */
+bool node_is_session_window(const struct plan_node *n);
 /* Does any row of the node come from a system relation? */
 bool node_reads_relation(const struct binder *b, uint32_t node);
 /* Keep what the roots need, in order, and compute the plan's fingerprint. */

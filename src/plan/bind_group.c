@@ -69,10 +69,11 @@ static enum status guard_argument(struct binder *b, const struct grouped_call *c
 }
 
 static enum status bind_argument(struct binder *b, const struct scope *inside, const struct grouped_call *call,
-                                 const struct ast_expr *e, struct expr **ret)
+                                 const struct ast_expr *e, struct expr **ret_written, struct expr **ret)
 {
     TRY(bind_expr(b, inside, e, ret));
     TRY(bind_settle(b, ret));
+    *ret_written = *ret;
     return guard_argument(b, call, ret);
 }
 
@@ -86,18 +87,23 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     if (e->filter)
         TRY(bind_condition(b, &inside, e->filter, &call.filter));
     inside.clause = "the argument of an aggregate";
-    struct expr **args = arena_array(b->arena, e->nargs, sizeof *args);
+    struct expr **args = arena_array(b->arena, e->nargs, sizeof *args), *unguarded;
+    struct expr **written = arena_array(b->arena, e->nargs, sizeof *written);
     struct aggregate_order *order = arena_zarray(b->arena, e->norder, sizeof *order);
     for (uint32_t i = 0; i < e->nargs; i++)
-        TRY(bind_argument(b, &inside, &call, e->args[i], &args[i]));
+        TRY(bind_argument(b, &inside, &call, e->args[i], &written[i], &args[i]));
     for (uint32_t i = 0; i < e->norder; i++) {
         order[i].descending = e->order[i].descending;
         order[i].nulls_first = e->order[i].nulls_first;
-        TRY(bind_argument(b, &inside, &call, e->order[i].expr, &order[i].key));
+        TRY(bind_argument(b, &inside, &call, e->order[i].expr, &unguarded, &order[i].key));
     }
-    struct aggregate_call written = {e->name, args, e->nargs, e->distinct, order, e->norder};
-    TRY(bind_located(b, e->location, aggregate_bind(b->arena, &written, &call.function, &call.arg, b->err)));
+    struct aggregate_call bound = {e->name, args, e->nargs, e->distinct, order, e->norder};
+    TRY(bind_located(b, e->location, aggregate_bind(b->arena, &bound, &call.function, &call.arg, b->err)));
     assert(call.function);
+    if (call.function->shape != SHAPE_ONE) {
+        call.written = written;
+        call.nwritten = e->nargs;
+    }
     uint32_t slot = call_slot(b, scope->grouping, &call);
     struct type arg = call.arg ? call.arg->type : TYPE(TYPE_UNKNOWN);
     *ret = expr_column(b->arena, GROUPING_COLUMN + slot, call.function->result(arg), e->location);
@@ -222,6 +228,18 @@ static int32_t prepare(struct binder *b, struct prepared *p, const struct relati
     return (int32_t)p->count++;
 }
 
+/* A call whose arguments are read as one, as it is written; NULL: it has one. */
+static const char *written_call(struct binder *b, const struct relation *input, const struct grouped_call *call)
+{
+    if (!call->written)
+        return NULL;
+    AUTO(buf) text = BUF(KIB(4));
+    buf_printf(&text, "%s(%s", call->name, call->function->variant == AGGREGATE_DISTINCT ? "distinct " : "");
+    for (uint32_t i = 0; i < call->nwritten; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "", relation_name_of(b, input, call->written[i]));
+    return arena_printf(b->arena, "%s)", buf_cstr(&text));
+}
+
 /* sum, sum2, ...: names that tell the calls apart in `explain`. */
 static const char *call_name(struct binder *b, const struct grouping *g, uint32_t call)
 {
@@ -277,17 +295,104 @@ static bool reads_bounds(const struct plan_node *window, const struct expr *e)
     return false;
 }
 
+/* The session windows that are grouped, below their WHERE; NULL: something else is. */
+static const struct plan_node *session_below(const struct binder *b, uint32_t node)
+{
+    const struct plan_node *n = b->nodes[node];
+    while (n->kind == NODE_FILTER)
+        n = b->nodes[n->inputs[0]];
+    return node_is_session_window(n) ? n : NULL;
+}
+
+static bool reads_key_alone(const struct plan_window *w, const struct expr *e)
+{
+    bool alone = e->kind != EXPR_COLUMN;
+    for (uint32_t k = 0; k < w->nkey; k++)
+        alone |= e->kind == EXPR_COLUMN && w->key[k] == e->column;
+    for (uint32_t i = 0; i < e->nargs && alone; i++)
+        alone = reads_key_alone(w, e->args[i]);
+    return alone;
+}
+
+/* A condition over sessions. What it says of the key holds for a session as a whole, so it goes below: *input. Of the
+ * rest (*rows, NULL: there is none) a session is made of all rows, but has those alone for which it is true. */
+static enum status session_condition(struct binder *b, const struct plan_node *window, struct expr *e,
+                                     int32_t location, uint32_t *input, struct expr **rows)
+{
+    int32_t at = e->location >= 0 ? e->location : location;
+    for (uint32_t i = 0; e->kind == EXPR_AND && i < e->nargs; i++)
+        TRY(session_condition(b, window, e->args[i], at, input, rows));
+    if (e->kind == EXPR_AND)
+        return OK;
+    if (reads_bounds(window, e)) {
+        (void)bind_refuse(b, at, "WHERE over the bounds of sessions");
+        return error_hint(b->err, "put the condition into HAVING: bounds are known of whole sessions");
+    }
+    if (reads_key_alone(&window->window, e))
+        return node_filter(b, *input, e, at, input);
+    struct expr *both[] = {*rows, e};
+    if (*rows)
+        return bind_located(b, at, expr_logic(b->arena, EXPR_AND, both, 2, at, rows, b->err));
+    *rows = e;
+    return OK;
+}
+
+static enum status session_where(struct binder *b, uint32_t node, const struct plan_node *window, int32_t location,
+                                 uint32_t *input, struct expr **ret_rows)
+{
+    *ret_rows = NULL;
+    for (const struct plan_node *n = b->nodes[node]; n->kind == NODE_FILTER; n = b->nodes[n->inputs[0]])
+        TRY(session_condition(b, window, n->predicate, location, input, ret_rows));
+    return OK;
+}
+
+/* The calls read the rows for which `rows` is true; one more counts them, and a session without any is not there. */
+static enum status session_calls(struct binder *b, const struct grouping *g, const struct plan_node *window,
+                                 struct expr *rows, const struct relation *input, struct prepared *in,
+                                 struct plan_aggregate *calls)
+{
+    for (uint32_t i = 0; i < g->ncalls; i++) {
+        struct grouped_call call = g->calls[i];
+        if (reads_bounds(window, call.arg) || reads_bounds(window, call.filter))
+            return bind_refuse(b, calls[i].location, "a session's bounds inside an aggregate over it");
+        if (rows && call.filter)
+            TRY(bind_located(b, call.location, expr_logic(b->arena, EXPR_AND, (struct expr *[]){rows, call.filter}, 2,
+                                                          call.location, &call.filter, b->err)));
+        else if (rows)
+            call.filter = rows;
+        if (rows && call.arg)
+            TRY(guard_argument(b, &call, &call.arg));
+        calls[i].arg = prepare(b, in, input, call.arg);
+        calls[i].filter = prepare(b, in, input, call.filter);
+    }
+    if (!rows)
+        return OK;
+    struct plan_aggregate *count = &calls[g->ncalls];
+    *count = (struct plan_aggregate){.arg = -1, .filter = prepare(b, in, input, rows), .location = rows->location};
+    return bind_located(b, rows->location, aggregate_resolve(b->arena, "count", NULL, 0, &count->function, b->err));
+}
+
+static enum status sessions_with_rows(struct binder *b, uint32_t count, int32_t location, uint32_t *node)
+{
+    struct expr *some, *args[] = {expr_column(b->arena, count, TYPE(TYPE_INT8), location), NULL};
+    TRY(bind_located(b, location, expr_number(b->arena, "0", location, &args[1], b->err)));
+    TRY(bind_located(b, location, expr_call(b->arena, ">", args, 2, location, &some, b->err)));
+    return node_filter(b, *node, some, location, node);
+}
+
 /* The session's input has its key, its time, then what the aggregates read; its output is put in the order of groups.
- * */
+ * `calls` and the names of all have room for one more. */
 static enum status session_nodes(struct binder *b, struct grouping *g, const struct relation *input,
                                  struct plan_aggregate *calls, const char **names, int32_t location, uint32_t *ret)
 {
-    const struct plan_node *window = b->nodes[input->node];
+    const struct plan_node *window = session_below(b, input->node);
     struct plan_window w = window->window;
-    uint32_t node;
+    struct expr *rows = NULL;
+    uint32_t node, below = window->inputs[0];
     int32_t *columns = arena_array(b->arena, MAX(g->ngroups, 1), sizeof *columns);
     TRY(check_session_groups(b, g, window, columns));
-    uint32_t most = w.nkey + 1 + 2 * g->ncalls;
+    TRY(session_where(b, input->node, window, location, &below, &rows));
+    uint32_t most = w.nkey + 2 + 2 * g->ncalls;
     struct prepared in = {arena_array(b->arena, most, sizeof *in.exprs), arena_array(b->arena, most, sizeof *in.names),
                           0};
     const struct schema *schema = &window->schema;
@@ -296,15 +401,12 @@ static enum status session_nodes(struct binder *b, struct grouping *g, const str
         in.exprs[in.count] = expr_column(b->arena, c, schema->types[c], location);
         in.names[in.count++] = schema->names[c];
     }
-    for (uint32_t i = 0; i < g->ncalls; i++) {
-        if (reads_bounds(window, g->calls[i].arg) || reads_bounds(window, g->calls[i].filter))
-            return bind_refuse(b, calls[i].location, "a session's bounds inside an aggregate over it");
-        calls[i].arg = prepare(b, &in, input, g->calls[i].arg);
-        calls[i].filter = prepare(b, &in, input, g->calls[i].filter);
-    }
+    TRY(session_calls(b, g, window, rows, input, &in, calls));
     w.key = arena_array(b->arena, MAX(w.nkey, 1), sizeof *w.key);
-    TRY(node_project(b, window->inputs[0], in.exprs, in.names, in.count, location, &node));
-    TRY(node_session(b, node, &w, calls, g->ncalls, names + g->ngroups, location, &node));
+    TRY(node_project(b, below, in.exprs, in.names, in.count, location, &node));
+    TRY(node_session(b, node, &w, calls, g->ncalls + !!rows, names + g->ngroups, location, &node));
+    if (rows)
+        TRY(sessions_with_rows(b, w.nkey + 2 + g->ncalls, location, &node));
     struct expr **out = arena_array(b->arena, g->ngroups + g->ncalls, sizeof *out);
     for (uint32_t i = 0; i < g->ngroups + g->ncalls; i++) {
         uint32_t c = i < g->ngroups ? (uint32_t)columns[i] : w.nkey + 2 + i - g->ngroups;
@@ -320,8 +422,8 @@ static enum status one_set(struct binder *b, struct grouping *g, const struct re
     uint32_t most = g->ngroups + 2 * g->ncalls + 1;
     struct prepared p = {arena_array(b->arena, most, sizeof *p.exprs), arena_array(b->arena, most, sizeof *p.names),
                          0};
-    struct plan_aggregate *calls = arena_zarray(b->arena, g->ncalls, sizeof *calls);
-    const char **names = arena_array(b->arena, (size_t)g->ngroups + g->ncalls + g->nmarkers, sizeof *names);
+    struct plan_aggregate *calls = arena_zarray(b->arena, g->ncalls + 1, sizeof *calls);
+    const char **names = arena_array(b->arena, (size_t)g->ngroups + g->ncalls + 1 + g->nmarkers, sizeof *names);
     for (uint32_t i = 0; i < g->ngroups; i++) {
         p.exprs[p.count] = g->groups[i];
         p.names[p.count++] = names[i] = g->names[i];
@@ -332,11 +434,13 @@ static enum status one_set(struct binder *b, struct grouping *g, const struct re
         calls[i].arg = prepare(b, &p, input, call->arg);
         calls[i].filter = prepare(b, &p, input, call->filter);
         calls[i].location = call->location;
+        calls[i].written = written_call(b, input, call);
         names[g->ngroups + i] = call_name(b, g, i);
     }
+    names[g->ngroups + g->ncalls] = "rows";
     *ret_names = names;
     uint32_t node = input->node;
-    if (b->nodes[node]->kind == NODE_WINDOW && b->nodes[node]->window.kind == WINDOW_SESSION)
+    if (session_below(b, node))
         return session_nodes(b, g, input, calls, names, location, ret);
     if (p.count) /* count(*) alone reads no column, but the rows must be there to count */
         TRY(node_project(b, node, p.exprs, p.names, p.count, location, &node));

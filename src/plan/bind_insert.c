@@ -1,6 +1,16 @@
 /* The roots of a pipeline: what is inserted where, and whether that can be right (semantics 10, 14, 15, 17). */
 #include "plan/bind.h"
 
+/* Where a session ends is known of groups alone, so nothing but GROUP BY, and a WHERE below it, may read session(). */
+static enum status refuse_open_sessions(struct binder *b, uint32_t node, int32_t location)
+{
+    if (!node_found(b, node, node_is_session_window))
+        return OK;
+    (void)bind_refuse(b, location, "session() without GROUP BY right above it");
+    return error_hint(b->err, "GROUP BY its key, window_start and window_end, and go on over that; what chooses or joins "
+                              "rows before stands in a view that session() reads");
+}
+
 /* ---- views and results ---- */
 
 enum status bind_view(struct binder *b, const struct ast_statement *s)
@@ -55,6 +65,7 @@ enum status bind_result(struct binder *b, const struct ast_statement *s)
     }
     struct relation r;
     TRY(bind_select(b, NULL, s->query, &r));
+    TRY(refuse_open_sessions(b, r.node, s->location));
     const char *said = said_first(b, &r), **names = arena_array(b->arena, r.ncols, sizeof *names);
     TRY(relation_materialise(b, &r, s->location));
     for (uint32_t i = 0; i < r.ncols; i++)
@@ -274,14 +285,7 @@ static enum status check_others(struct binder *b, const struct plan_table *t, ui
 
 /* ---- when rows come out ---- */
 
-static bool has_hop(const struct binder *b, uint32_t node)
-{
-    const struct plan_node *n = b->nodes[node];
-    bool found = n->kind == NODE_WINDOW && n->window.kind == WINDOW_HOP;
-    for (uint32_t i = 0; i < n->ninputs && !found; i++)
-        found = has_hop(b, n->inputs[i]);
-    return found;
-}
+static bool is_hop(const struct plan_node *n) { return n->kind == NODE_WINDOW && n->window.kind == WINDOW_HOP; }
 
 /* Upserted rows change with every epoch, unless the sink wants them once; overlapping windows would otherwise write
  * each row many times over (semantics 27). */
@@ -299,7 +303,7 @@ static enum status emit_when(struct binder *b, const struct plan_table *t, struc
     }
     if (on_close)
         return node_close(b, rows->node, location, &rows->node);
-    if (emit || t->nkey == 0 || !has_hop(b, rows->node))
+    if (emit || t->nkey == 0 || !node_found(b, rows->node, is_hop))
         return OK;
     if (node_close(b, rows->node, location, &rows->node) != OK)
         *b->err = (struct error){0}; /* not by windows alone: then as they change */
@@ -338,6 +342,7 @@ enum status bind_insert(struct binder *b, const struct ast_statement *s)
     TRY(insert_target(b, s, &t));
     b->step = t->name;
     TRY(bind_select(b, NULL, s->query, &from));
+    TRY(refuse_open_sessions(b, from.node, s->location));
     TRY(assign_all(b, s, t, &from, &into));
     uint32_t table = (uint32_t)(t - b->plan->tables);
     TRY(check_others(b, t, table, s->location));

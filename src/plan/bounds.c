@@ -99,8 +99,10 @@ static uint64_t group_bytes(const struct plan_node *n)
     uint64_t bytes = GROUP_OVERHEAD;
     for (uint32_t i = 0; i < n->ngroup; i++)
         bytes += type_bytes(n->schema.types[i]);
-    for (uint32_t i = 0; i < n->naggregates; i++)
-        bytes += n->aggregates[i].function->state_size;
+    for (uint32_t i = 0; i < n->naggregates; i++) {
+        const struct aggregate *f = n->aggregates[i].function;
+        bytes += f->state_size + (f->heap && !f->grows && !f->sketch ? TEXT_GUESS : 0); /* the one value it keeps */
+    }
     return bytes;
 }
 
@@ -140,15 +142,24 @@ static void report_growth(const struct plan *p, const struct plan_node *n, struc
     const struct schema *in = &p->nodes[n->inputs[0]].schema;
     const char *before = "";
     for (uint32_t i = 0; i < n->naggregates; i++) {
+        const struct plan_aggregate *call = &n->aggregates[i];
         char id[64];
-        if (!n->aggregates[i].function->grows)
+        if (!call->function->grows)
             continue;
         buf_printf(out, "%s%s", *before ? before : "    and every different value of ",
-                   aggregate_title(n->aggregates[i].function, in->types[n->aggregates[i].arg], id));
+                   call->written ? call->written : aggregate_title(call->function, in->types[call->arg], id));
         before = ", ";
     }
     if (*before)
         buf_printf(out, ": about %d bytes each, and its own if it is longer than 8\n", VALUE_BYTES);
+    for (uint32_t i = 0; i < n->naggregates; i++) {
+        const struct plan_aggregate *call = &n->aggregates[i];
+        char id[64];
+        if (call->function->sketch)
+            buf_printf(out, "    and the sketch of %s: %s\n",
+                       call->written ? call->written : aggregate_title(call->function, in->types[call->arg], id),
+                       call->function->sketch);
+    }
 }
 
 static void report_aggregate(const struct plan *p, const struct plan_node *n, struct buf *out)
@@ -226,13 +237,14 @@ static void report_unique(const struct plan *p, const struct plan_node *n, struc
                     "bourn.rejected as error:23505\n", bytes);
 }
 
-static void report_session(const struct plan_node *n, struct buf *out)
+static void report_session(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
     step_name(n, out);
     buf_puts(out, "sessions by ");
     column_names(n, n->window.key, n->window.nkey, out);
     buf_printf(out, ": bounded by the watermark, which closes them; about %" PRIu64 " bytes a session\n",
                group_bytes(n) + 16);
+    report_growth(p, n, out);
 }
 
 static void report_join(const struct plan *p, const struct plan_node *n, struct buf *out)
@@ -294,7 +306,7 @@ void plan_check_report(const struct plan *p, struct buf *out)
         else if (n->kind == NODE_UNIQUE)
             report_unique(p, n, out);
         else if (n->kind == NODE_SESSION)
-            report_session(n, out);
+            report_session(p, n, out);
         else if (n->kind == NODE_JOIN)
             report_join(p, n, out);
         if (n->stateful)

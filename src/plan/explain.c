@@ -83,8 +83,13 @@ static void explain_calls(struct explain *x, const struct plan_node *n, uint32_t
         const struct plan_aggregate *a = &n->aggregates[i];
         buf_putc(x->out, '\n');
         indent(x->out, depth + 2);
-        buf_printf(x->out, "%s = %s(%s%s)", n->schema.names[first + i], a->function->name,
-                   a->function->variant == AGGREGATE_DISTINCT ? "distinct " : "", a->arg < 0 ? "*" : in->names[a->arg]);
+        buf_printf(x->out, "%s = ", n->schema.names[first + i]);
+        if (a->written)
+            buf_puts(x->out, a->written);
+        else
+            buf_printf(x->out, "%s(%s%s)", a->function->name,
+                       a->function->variant == AGGREGATE_DISTINCT ? "distinct " : "",
+                       a->arg < 0 ? "*" : in->names[a->arg]);
         if (a->filter >= 0)
             buf_printf(x->out, " where %s", in->names[a->filter]);
     }

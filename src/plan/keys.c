@@ -1,7 +1,8 @@
 /* What tells the rows of a node apart: a small set of unique keys, and which columns always hold the same value, so
  * that one may stand for another. None of it is part of a step's fingerprint: it follows from the steps.
  *
- *   scan, union            none
+ *   scan                   the partition with the offset, where both are columns
+ *   union                  none
  *   filter                 the input's; a = b and a = constant in the predicate are learned
  *   project                those whose columns are still there, or others that hold the same; a constant is not needed
  *   window                 the input's; of windows that overlap, with the window's end
@@ -142,6 +143,18 @@ static void add_two(struct binder *b, struct plan_node *n, const struct plan_key
 }
 
 /* ---- by node ---- */
+
+void keys_scan(struct binder *b, struct plan_node *n, const struct plan_table *t)
+{
+    static const char *const place[] = {"partition", "offset"};
+    uint32_t key[ARRAY_LEN(place)], found = 0;
+    for (size_t i = 0; i < ARRAY_LEN(place); i++)
+        for (uint32_t c = 0; found == i && t->metadata && c < t->schema.ncols; c++)
+            if (t->metadata[c] && strcmp(t->metadata[c], place[i]) == 0)
+                key[found++] = c;
+    if (found == ARRAY_LEN(place))
+        keys_add(b, n, key, found);
+}
 
 void keys_inherit(struct plan_node *n, const struct plan_node *input)
 {

@@ -308,6 +308,7 @@ uint32_t node_scan(struct binder *b, uint32_t table, int32_t location)
         n->times = one_time(b, (uint32_t)t->time_column, 0);
         n->ntimes = 1;
     }
+    keys_scan(b, n, t);
     n->bounded = b->lookup != NULL;
     if (connector && connector->bounded)
         n->bounded = connector->bounded(&b->plan->servers[t->server].options, &t->options);
@@ -451,16 +452,17 @@ enum status node_unnest(struct binder *b, uint32_t input, const struct plan_unne
 /* How long a key must be remembered: as the scanned table says, or as late as its rows may be. */
 static int64_t dedup_horizon(const struct binder *b, uint32_t node)
 {
-    const struct plan_node *n = b->nodes[node];
-    if (n->kind == NODE_SCAN) {
-        const struct plan_table *t = &b->plan->tables[n->table];
-        return option_given(&t->options, "dedup_horizon")
-                   ? option_int(&t->options, plan_source_options, "dedup_horizon")
-                   : t->watermark_delay;
-    }
+    const bool *reached = nodes_reached(b, node);
     int64_t horizon = 0;
-    for (uint32_t i = 0; i < n->ninputs; i++)
-        horizon = MAX(horizon, dedup_horizon(b, n->inputs[i]));
+    for (uint32_t i = 0; i <= node; i++) {
+        if (!reached[i] || b->nodes[i]->kind != NODE_SCAN)
+            continue;
+        const struct plan_table *t = &b->plan->tables[b->nodes[i]->table];
+        int64_t its = option_given(&t->options, "dedup_horizon")
+                          ? option_int(&t->options, plan_source_options, "dedup_horizon")
+                          : t->watermark_delay;
+        horizon = MAX(horizon, its);
+    }
     return horizon;
 }
 
@@ -649,14 +651,28 @@ uint32_t node_result(struct binder *b, uint32_t input, const char **names, const
     return node_add(b, n);
 }
 
-bool node_reads_relation(const struct binder *b, uint32_t node)
+bool *nodes_reached(const struct binder *b, uint32_t node)
 {
-    const struct plan_node *n = b->nodes[node];
-    bool reads = n->kind == NODE_RELATION;
-    for (uint32_t i = 0; i < n->ninputs && !reads; i++)
-        reads = node_reads_relation(b, n->inputs[i]);
-    return reads;
+    bool *reached = arena_zarray(b->arena, node + 1, sizeof *reached);
+    reached[node] = true;
+    for (uint32_t i = node + 1; i-- > 0;)
+        for (uint32_t k = 0; reached[i] && k < b->nodes[i]->ninputs; k++)
+            reached[b->nodes[i]->inputs[k]] = true;
+    return reached;
 }
+
+const struct plan_node *node_found(const struct binder *b, uint32_t node, bool (*is)(const struct plan_node *n))
+{
+    const bool *reached = nodes_reached(b, node);
+    for (uint32_t i = 0; i <= node; i++)
+        if (reached[i] && is(b->nodes[i]))
+            return b->nodes[i];
+    return NULL;
+}
+
+static bool is_relation(const struct plan_node *n) { return n->kind == NODE_RELATION; }
+
+bool node_reads_relation(const struct binder *b, uint32_t node) { return node_found(b, node, is_relation) != NULL; }
 
 /* ---- the end ---- */
 
@@ -687,11 +703,12 @@ static void fingerprint_roots(const char **roots, size_t n, char ret[static 65])
 
 static void read_first(struct binder *b, uint32_t node)
 {
-    const struct plan_node *n = b->nodes[node];
-    if (n->kind == NODE_SCAN)
-        b->plan->tables[n->table].first = b->plan->tables[n->table].reference ? 2 : 1;
-    for (uint32_t i = 0; i < n->ninputs; i++)
-        read_first(b, n->inputs[i]);
+    const bool *reached = nodes_reached(b, node);
+    for (uint32_t i = 0; i <= node; i++)
+        if (reached[i] && b->nodes[i]->kind == NODE_SCAN) {
+            struct plan_table *t = &b->plan->tables[b->nodes[i]->table];
+            t->first = t->reference ? 2 : 1;
+        }
 }
 
 static void order_sources(struct binder *b, const bool *needed)

@@ -89,6 +89,11 @@ enum status node_session(struct binder *b, uint32_t input, const struct plan_win
     return OK;
 }
 
+bool node_is_session_window(const struct plan_node *n)
+{
+    return n->kind == NODE_WINDOW && n->window.kind == WINDOW_SESSION;
+}
+
 /* ---- closing ---- */
 
 static enum status never_closes(struct binder *b, const struct plan_node *n, int32_t location)

@@ -142,6 +142,7 @@ struct plan_aggregate {
     int32_t filter; /* boolean input column, -1: none */
     bool distinct;
     int32_t location;
+    const char *written; /* of several arguments, which `arg` holds in one: the call for people; else NULL */
 };
 
 /* A column that carries event time: the rows that are still to come have values above the watermark less `lag`. */

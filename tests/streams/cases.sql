@@ -115,6 +115,9 @@ SELECT j, t, window_start, window_end, count(*) FILTER (WHERE v > 2), count(DIST
 -- case session by its start: k int, ws timestamptz, n bigint
 SELECT k, window_start, count(*) FROM session(a, ts, interval '6 s', k) GROUP BY window_start, k HAVING count(*) > 1;
 
+-- case session of some rows: k int, ws timestamptz, we timestamptz, n bigint, s numeric(20,2), b text, l text
+SELECT k, window_start, window_end, count(*), sum(n) FILTER (WHERE j > 0), arg_max(/*x*/t/*y*/, id/*z*/), string_agg(id::text, ',' ORDER BY id) FROM session(a, ts, interval '3 s', k) WHERE v > 2 AND k < 9 AND t <> 'bc' GROUP BY k, window_start, window_end HAVING count(*) < 4;
+
 -- case session over a view: x int, ws timestamptz, we timestamptz, n bigint
 WITH late AS (SELECT id, coalesce(k, 0) % 3 AS x, ts FROM a WHERE v IS NOT NULL) SELECT x, window_start, window_end, count(*) FROM session(late, ts, interval '2 s', x) GROUP BY x, window_start, window_end;
 

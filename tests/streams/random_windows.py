@@ -47,8 +47,8 @@ class Windows(Relations):
             text += "".join(f", {column}" for column, _ in key) + ")"
             chosen = [*key, *bounds, *self.aggregates(scope, 4)]
             by = ", ".join(text for text, _ in [*key, *bounds])
-            made = Relation(f"SELECT {self.listed(chosen)} FROM {text} GROUP BY {by}", [of for _, of in chosen], parts,
-                            [len(key) + 1])
+            made = Relation(f"SELECT {self.listed(chosen)} FROM {text}{self.where(scope, 0.4)} GROUP BY {by}",
+                            [of for _, of in chosen], parts, [len(key) + 1])
         elif self.chance(0.2):  # the rows, each in its windows
             chosen = [*bounds, *self.rnd.sample(scope, min(4, len(scope)))]
             made = Relation(f"SELECT {self.listed(chosen)} FROM {text}{self.where(scope)}", [of for _, of in chosen],

@@ -59,3 +59,16 @@ INSERT INTO newest SELECT user_id, place, amount FROM (SELECT *, row_number() OV
     ORDER BY event_time DESC) AS r FROM placed) x WHERE r = 1;
 INSERT INTO largest SELECT name, r, amount FROM (SELECT lower(user_id) AS name, amount, row_number()
     OVER (PARTITION BY lower(user_id) ORDER BY amount * 2) AS r FROM payments) x WHERE r <= 2;
+-- case: session windows of some rows, of some keys; what each session keeps
+INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id)
+WHERE amount > 5 AND user_id <> 'a' GROUP BY user_id, window_start, window_end
+HAVING max(amount) FILTER (WHERE channel = 'web') > 9 AND cardinality(array_agg(note)) > 1;
+-- case: what several arguments keep, and sketches with their error
+CREATE FOREIGN TABLE kept (user_id text PRIMARY KEY, a text, b jsonb, c bigint, d text, e double precision) SERVER lake;
+INSERT INTO kept SELECT user_id, arg_min(event_id, amount), jsonb_object_agg(event_id, amount), approx_count_distinct(event_id),
+    string_agg(DISTINCT upper(event_id), ',') FILTER (WHERE channel = 'web'), approx_percentile(amount::double precision, 0.99)
+FROM payments GROUP BY user_id;
+-- case: a row is told by its partition and its offset
+CREATE FOREIGN TABLE placed (v bigint[], part integer OPTIONS (metadata 'partition'), place bigint OPTIONS (metadata 'offset')) SERVER events;
+CREATE FOREIGN TABLE elements (place bigint, part integer, i bigint, e bigint, PRIMARY KEY (part, place, i)) SERVER lake;
+INSERT INTO elements SELECT place, part, i, e FROM placed, unnest(v) WITH ORDINALITY AS u (e, i);

@@ -270,3 +270,14 @@ CREATE VIEW placed (who, place) AS SELECT user_id, CASE WHEN channel = 'web' THE
 INSERT INTO totals SELECT place, 1, count(*), NULL FROM placed GROUP BY who;
 INSERT INTO totals SELECT who, 1, count(*), NULL FROM placed GROUP BY place;
 INSERT INTO totals SELECT upper(place), 1, count(*), NULL FROM placed GROUP BY who;
+-- case: session() is read by GROUP BY, and by a WHERE between
+INSERT INTO log SELECT user_id, 1, window_end FROM session(payments, event_time, interval '1 minute', user_id);
+INSERT INTO log SELECT DISTINCT user_id, 1, window_end FROM session(payments, event_time, interval '1 minute', user_id);
+INSERT INTO log SELECT s.user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id) s
+    JOIN untimed u ON u.id = s.user_id GROUP BY s.user_id, window_start, window_end;
+INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id), unnest(ARRAY[1, 2]) AS e
+    GROUP BY user_id, window_start, window_end;
+INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id) s
+    WHERE EXISTS (SELECT 1 FROM untimed u WHERE u.id = s.user_id) GROUP BY user_id, window_start, window_end;
+INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id)
+    WHERE window_end > event_time + interval '1 hour' GROUP BY user_id, window_start, window_end;
