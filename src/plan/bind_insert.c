@@ -7,8 +7,8 @@ static enum status refuse_open_sessions(struct binder *b, uint32_t node, int32_t
     if (!node_found(b, node, node_is_session_window))
         return OK;
     (void)bind_refuse(b, location, "session() without GROUP BY right above it");
-    return error_hint(b->err, "GROUP BY its key, window_start and window_end, and go on over that; what chooses or joins "
-                              "rows before stands in a view that session() reads");
+    return error_hint(b->err, "GROUP BY its key, window_start and window_end, and go on over that; what chooses or "
+                              "joins rows before stands in a view that session() reads");
 }
 
 /* ---- views and results ---- */
