@@ -323,7 +323,8 @@ static void bound_by_ttl(struct joining *j, struct side *s, int32_t *ret_expires
     uint32_t c = n->times[0].column;
     struct expr *time = expr_column(j->b->arena, c, n->schema.types[c], -1);
     *ret_tells = (struct plan_time){add_column(s, time, n->schema.names[c]), after};
-    *ret_expires = (int32_t)add_column(s, shift_by(j, time, after), "expires");
+    time = shift_by(j, time, after);
+    *ret_expires = (int32_t)add_column(s, time, relation_name_of(j->b, s->relation, time));
 }
 
 /* A row that may still be taken back must be there then. Rows that change do so within their own event time, so a bound
@@ -359,7 +360,8 @@ static enum status side_node(struct joining *j, int side, uint32_t *ret_node, in
         *ret_late = (int32_t)add_column(s, s->relation->cols[(uint32_t)s->late - offset].expr,
                                        s->relation->cols[(uint32_t)s->late - offset].name);
     if (s->expires) {
-        *ret_expires = (int32_t)add_column(s, on_side(j, side, s->expires), "expires");
+        struct expr *expires = on_side(j, side, s->expires);
+        *ret_expires = (int32_t)add_column(s, expires, relation_name_of(j->b, s->relation, expires));
         if (s->tells.column != UINT32_MAX)
             *ret_tells = (struct plan_time){
                 add_column(s, s->relation->cols[s->tells.column - offset].expr,

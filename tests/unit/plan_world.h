@@ -27,6 +27,7 @@ static const struct option_spec plan_test_none[] = {{0}};
 static const struct option_spec plan_test_csv[] = {{"header", OPT_BOOL, .value = "true", .on_table = true}, {0}};
 static const struct option_spec plan_test_settings[] = {
     {"epoch_interval", OPT_INTERVAL, .value = "10 ms"},
+    {"join_ttl", OPT_INTERVAL, .value = "0 s"},
     {"on_error", OPT_CHOICE, .value = "reject", .choices = "reject stop"},
     {0}};
 

@@ -72,3 +72,9 @@ FROM payments GROUP BY user_id;
 CREATE FOREIGN TABLE placed (v bigint[], part integer OPTIONS (metadata 'partition'), place bigint OPTIONS (metadata 'offset')) SERVER events;
 CREATE FOREIGN TABLE elements (place bigint, part integer, i bigint, e bigint, PRIMARY KEY (part, place, i)) SERVER lake;
 INSERT INTO elements SELECT place, part, i, e FROM placed, unnest(v) WITH ORDINALITY AS u (e, i);
+-- case: joins by time, and by bourn.join_ttl: until when each side's rows are kept
+SET bourn.join_ttl = '1 hour';
+CREATE FOREIGN TABLE clicks (id text, at timestamptz OPTIONS (watermark '1 minute') NOT NULL) SERVER events;
+INSERT INTO log SELECT p.event_id, NULL, c.at FROM payments p LEFT JOIN clicks c ON c.id = p.user_id
+AND c.at BETWEEN p.event_time AND p.event_time + interval '10 minutes';
+INSERT INTO log SELECT p.event_id, NULL, c.at FROM payments p JOIN clicks c ON c.id = p.user_id;
