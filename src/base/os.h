@@ -89,6 +89,8 @@ void os_random(void *p, size_t n);
 void os_uuid(char ret[static 37]);
 /* NULL if unset. The pointer lives until the process ends. */
 const char *os_env(const char *name);
+/* The i-th variable, NAME=value; NULL behind the last, past which nobody may ask. */
+const char *os_env_at(size_t i);
 /* Set a variable that is not set yet. Before threads are started. */
 void os_env_default(const char *name, const char *value);
 uint64_t os_memory_resident(void); /* bytes of RSS */

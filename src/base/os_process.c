@@ -51,6 +51,8 @@ void os_uuid(char ret[static 37])
 
 const char *os_env(const char *name) { return getenv(name); }
 
+const char *os_env_at(size_t i) { return environ[i]; }
+
 /* A number of KiB behind `key` in /proc/self/status, as bytes; 0 where there is no /proc. */
 static uint64_t process_status(const char *key)
 {

@@ -65,7 +65,8 @@ static const struct cmd_flag *find_flag(const struct cmd_flag *flags, size_t nfl
     return NULL;
 }
 
-static void take_environment(const struct cmd_flag *flags, size_t nflags)
+/* 0, or -1 after having said what is wrong. */
+static int take_environment(const char *verb, const struct cmd_flag *flags, size_t nflags)
 {
     for (size_t i = 0; i < nflags; i++) {
         char name[64] = "BOURN_";
@@ -76,9 +77,10 @@ static void take_environment(const struct cmd_flag *flags, size_t nflags)
             continue;
         if (flags[i].value)
             *flags[i].value = value;
-        else
-            *flags[i].on = strcmp(value, "0") && strcmp(value, "false");
+        else if (!option_parse_bool(value, flags[i].on))
+            return cmd_usage(verb, "%s wants 1 or 0, not \"%s\"", name, value), -1;
     }
+    return 0;
 }
 
 static int say_unknown_flag(const char *verb, const char *flag, const struct cmd_flag *flags, size_t nflags)
@@ -96,7 +98,8 @@ int cmd_flags(int argc, char **argv, const struct cmd_flag *flags, size_t nflags
     const char *verb = argv[0];
     int plain = 0;
     bool ended = false;
-    take_environment(flags, nflags);
+    if (take_environment(verb, flags, nflags) < 0)
+        return -1;
     for (int i = 1; i < argc; i++) {
         char *a = argv[i];
         if (ended || a[0] != '-' || !strcmp(a, "-")) {
@@ -195,6 +198,7 @@ enum status cmd_read_texts(char *const *names, int n, struct arena *a, struct pl
     struct plan_text *texts = arena_array(a, (size_t)n, sizeof *texts);
     for (int i = 0; i < n; i++)
         TRY(read_text(names[i], a, &texts[i], err));
+    cmd_check_environment(texts, (size_t)n);
     *ret = texts;
     return OK;
 }

@@ -24,6 +24,9 @@ int cmd_connectors(int argc, char **argv);
 /* The help text of a verb, from main.c's table; NULL: no such verb. */
 const char *cmd_help(const char *verb);
 
+/* The same of the i-th verb; NULL past the last. */
+const char *cmd_help_at(size_t i);
+
 /* Print an error on stderr, in colour on a terminal; answers its exit code. */
 int cmd_fail(const struct error *err);
 /* A usage error: text, then how the verb is used; answers 2. */
@@ -36,13 +39,16 @@ struct cmd_flag {
     bool *on;           /* or set to true */
 };
 /* Parse argv: flags anywhere, "--" ends them, "-" is a plain argument. A flag --some-name has the environment twin
- * BOURN_SOME_NAME. Plain arguments are moved to argv[0..n-1]; answers n, or -1 after having said what is wrong. */
+ * BOURN_SOME_NAME, and stands in the verb's help. Plain arguments are moved to argv[0..n-1]; answers n, or -1 after
+ * having said what is wrong. */
 int cmd_flags(int argc, char **argv, const struct cmd_flag *flags, size_t nflags);
 
 /* Read pipeline files ("-" is stdin) into texts that live in the arena. A missing, empty or compressed file says so. */
 enum status cmd_read_texts(char *const *names, int n, struct arena *a, struct plan_text **ret, struct error *err);
 /* Variables from ./.env that are not set yet (NAME=value, quotes, # comments). No file: fine. */
 enum status cmd_load_dotenv(struct error *err);
+/* Warn of variables that begin with BOURN_, are no flag's twin, and do not stand in the texts either. */
+void cmd_check_environment(const struct plan_text *texts, size_t n);
 /* Is this stream a terminal that wants colour (NO_COLOR unset)? */
 bool cmd_is_terminal(int fd);
 bool cmd_wants_colour(int fd);

@@ -12,6 +12,7 @@ static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *summary, *help;
+    bool reads_texts; /* pipelines: which variables mean something, is known when they are read */
 } verbs[] = {
     {"run", cmd_run, "run a pipeline",
      "bourn run [flags] FILE.sql...\n"
@@ -27,17 +28,17 @@ static const struct verb {
      "  --resync             write tables that were rolled back or lost anew from the state\n"
      "  --allow-c-functions  load and run the functions in C that the pipeline calls\n"
      "  --show               when done, print the tables, the ledger, and how to read them\n"
-     "  --quiet              no status line\n"},
+     "  --quiet              no status line\n", true},
     {"check", cmd_check, "check a pipeline without running it",
-     "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n"},
-    {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"},
+     "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n", true},
+    {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n", true},
     {"plan", cmd_plan, "what a changed pipeline does to its state",
      "bourn plan [--json] [--adopt] [--state FOLDER] [OLD] NEW\n"
      "\n"
      "OLD and NEW are a file each, or several with commas between: plan file.sql,old.sql file.sql,new.sql\n"
      "Without OLD, the pipeline that the state runs. Says of every step whether it is kept, added, rebuilt or\n"
      "dropped, with bytes of state and what is read again where a state is at hand; `run` does just that.\n"
-     "Exit 0: no state is lost; 1: steps with state are rebuilt or dropped; 6: run would refuse, and why.\n"},
+     "Exit 0: no state is lost; 1: steps with state are rebuilt or dropped; 6: run would refuse, and why.\n", true},
     {"test", cmd_test, "run the tests beside a pipeline (*.test.sql)",
      "bourn test [--json] [--allow-c-functions] [FILE.test.sql | FOLDER]...\n"
      "\n"
@@ -61,7 +62,7 @@ static const struct verb {
      "\n"
      "Checks the log's chain and progression, every ledger, and the tables against the log; runs the SELECTs of\n"
      "the evidence over the published tables as of the newest epoch that all of them have (each must give no row),\n"
-     "and prints the account: in, accepted, rejected per rule, late and duplicate. Exit 1 if anything fails.\n"},
+     "and prints the account: in, accepted, rejected per rule, late and duplicate. Exit 1 if anything fails.\n", true},
     {"cat", cmd_cat, "print a Delta table, a Parquet file or NDJSON",
      "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
      "\n"
@@ -69,12 +70,14 @@ static const struct verb {
     {"query", cmd_query, "SELECT over published tables",
      "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json] [--allow-c-functions]\n"
      "\n"
-     "All tables as of one epoch. The SELECT may call the pipeline's functions.\n"},
+     "All tables as of one epoch. The SELECT may call the pipeline's functions.\n", true},
     {"status", cmd_status, "what a state has done, or a running process is doing",
      "bourn status [--json] [--state FOLDER]\n"},
     {"why", cmd_why, "why is nothing coming out?", "bourn why [--json] [--state FOLDER]\n"},
     {"connectors", cmd_connectors, "what bourn can read and write, with every option", "bourn connectors [NAME]\n"},
 };
+
+const char *cmd_help_at(size_t i) { return i < ARRAY_LEN(verbs) ? verbs[i].help : NULL; }
 
 const char *cmd_help(const char *verb)
 {
@@ -159,6 +162,8 @@ static int run_verb(int argc, char **argv)
         if (!strcmp(verbs[i].name, verb)) {
             if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
                 return help(verb);
+            if (!verbs[i].reads_texts)
+                cmd_check_environment(NULL, 0);
             return verbs[i].run(argc - 1, argv + 1);
         }
     if (ends_in_sql(verb)) {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "column/array.h"
 
 static struct rejection *add(struct rejections *r)
@@ -42,6 +43,13 @@ struct rejection *reject_row(struct rejections *r, const struct batch *b, uint32
     return item;
 }
 
+/* ---- rows past the first stateful step: their columns as JSON ---- */
+
+/* What the JSON of a value may take, and that of all values of a row: what is longer is cut, and the row says so. */
+enum { VALUE_MAX = 64 << 20, VALUES_MAX = 256 << 20, SHORT_VALUE = 256 };
+#define ROW_MAX GIB(1)   /* with names and marks: no row comes near it */
+#define TEXT_MAX GIB(16) /* nor a value's text, whose bytes are fewer than 2^32, to this */
+
 static void put_json_value(struct buf *out, const struct column *c, size_t row);
 
 static void put_json_array(struct buf *out, struct slice bytes, struct type type)
@@ -50,7 +58,7 @@ static void put_json_array(struct buf *out, struct slice bytes, struct type type
     uint32_t n;
     struct column elements = array_open(bytes, type, &scratch, &n);
     buf_putc(out, '[');
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && !out->overflow; i++) {
         buf_puts(out, i ? "," : "");
         put_json_value(out, &elements, i);
     }
@@ -59,7 +67,7 @@ static void put_json_array(struct buf *out, struct slice bytes, struct type type
 
 static void put_json_value(struct buf *out, const struct column *c, size_t row)
 {
-    AUTO(buf) text = BUF(MIB(64));
+    AUTO(buf) text = BUF(out->max);
     if (c->type.id == TYPE_ARRAY && !column_is_null(c, row)) {
         put_json_array(out, view_slice(column_view(c, row)), c->type);
         return;
@@ -76,21 +84,60 @@ static void put_json_value(struct buf *out, const struct column *c, size_t row)
     case TYPE_BOOL: buf_puts(out, text.len && text.data[0] == 't' ? "true" : "false"); break;
     default: buf_put_json(out, buf_slice(&text));
     }
+    out->overflow |= text.overflow;
+}
+
+/* In place of a value that is too long: the first bytes of its text, as a JSON string. In the marks: how long all of
+ * it is, and a hash, so that rows that differ in what is cut off differ. */
+static void cut_value(struct buf *value, struct buf *marks, const char *name, const struct column *c, size_t row)
+{
+    AUTO(buf) text = BUF(TEXT_MAX);
+    (void)column_print(c, row, &text); /* it is not NULL: that is short */
+    size_t n = value->max;
+    do {
+        n = MIN(n / 2, text.len);
+        while (n && n < text.len && (text.data[n] & 0xc0) == 0x80) /* not within a character */
+            n--;
+        buf_clear(value);
+        buf_put_json(value, (struct slice){text.data, n});
+    } while (value->overflow);
+    struct hash128 hash = hash128(text.data, text.len, 0);
+    buf_putc(marks, marks->len ? ',' : '{');
+    buf_put_json(marks, slice_of(name));
+    buf_printf(marks, ":{\"bytes\":%zu,\"xxh128\":\"%016llx%016llx\"}", text.len, (unsigned long long)hash.hi,
+               (unsigned long long)hash.lo);
+}
+
+static void put_row(struct buf *json, const struct batch *b, uint32_t row, const char *const *names)
+{
+    AUTO(buf) marks = BUF(ROW_MAX);
+    size_t left = VALUES_MAX;
+    buf_putc(json, '{');
+    for (uint32_t c = 0; c < b->ncols; c++) {
+        AUTO(buf) value = BUF(MIN((size_t)VALUE_MAX, left) + SHORT_VALUE);
+        put_json_value(&value, &b->cols[c], row);
+        if (value.overflow)
+            cut_value(&value, &marks, names[c], &b->cols[c], row);
+        left -= MIN(value.len, left);
+        buf_puts(json, c ? "," : "");
+        buf_put_json(json, slice_of(names[c]));
+        buf_putc(json, ':');
+        buf_put_slice(json, buf_slice(&value));
+    }
+    if (marks.len) {
+        buf_puts(json, ",\"bourn.cut\":");
+        buf_put_slice(json, buf_slice(&marks));
+        buf_putc(json, '}');
+    }
+    buf_putc(json, '}');
+    assert(!json->overflow);
 }
 
 struct rejection *reject_result(struct rejections *r, const struct batch *b, uint32_t row, const char *const *names,
                                 const char *step, const char *rules, const char *error)
 {
-    AUTO(buf) json = BUF(MIB(256));
-    buf_putc(&json, '{');
-    for (uint32_t c = 0; c < b->ncols; c++) {
-        if (c)
-            buf_putc(&json, ',');
-        buf_put_json(&json, slice_of(names[c]));
-        buf_putc(&json, ':');
-        put_json_value(&json, &b->cols[c], row);
-    }
-    buf_putc(&json, '}');
+    AUTO(buf) json = BUF(ROW_MAX);
+    put_row(&json, b, row, names);
     struct rejection *item = add(r);
     item->source_name = item->topic = "";
     item->step = step;

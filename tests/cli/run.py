@@ -82,6 +82,30 @@ def mistyped_words(folder: Path) -> None:
         assert f"did you mean {meant}?" in said, said
 
 
+def mistyped_variables(folder: Path) -> None:
+    """A variable that nobody reads would go unnoticed; one that the pipeline names is not ours to doubt."""
+    events(folder, 100)
+    env = environment(folder, BOURN_STAET="s", BOURN_QUIET="yes", BOURN_HOUSE="h")
+    for words in (["run", *PIPELINE], ["status"], ["check", *PIPELINE]):
+        said = bourn(folder, *words, env=env).stderr.splitlines()
+        assert len(said) == 2 and "did you mean BOURN_STATE?" in " ".join(said), said
+        assert sum("BOURN_HOUSE means nothing to bourn" in line for line in said) == 1, said
+    (folder / "named.sql").write_text((EXAMPLE / "file.sql").read_text().replace("${EVENTS", "${BOURN_HOUSE"))
+    env = environment(folder, BOURN_HOUSE="e.ndjson", BOURN_HOUSES="2")
+    said = bourn(folder, "check", "named.sql", EXAMPLE / "payments.sql", env=env).stderr
+    assert "BOURN_HOUSES means" in said and "BOURN_HOUSE means" not in said, said
+    # A switch that is neither on nor off was taken for on.
+    said = bourn(folder, "run", *PIPELINE, env=environment(folder, BOURN_UNTIL_CAUGHT_UP="mabye"), check=2).stderr
+    assert 'BOURN_UNTIL_CAUGHT_UP wants 1 or 0, not "mabye"' in said, said
+    # Each flag has a twin that is known, because its help names it.
+    for verb in ("run", "check", "explain", "plan", "generate", "verify", "cat", "query", "status", "why", "test"):
+        usage = bourn(folder, "help", verb).stdout
+        for flag in set(re.findall(r"--([a-z][a-z-]+)", usage)):
+            name = "BOURN_" + flag.upper().replace("-", "_")
+            said = bourn(folder, "connectors", env=environment(folder, **{name: "1"})).stderr
+            assert name not in said, said
+
+
 def missing_empty_and_compressed_files(folder: Path) -> None:
     assert "there is no file nowhere.sql" in bourn(folder, "run", "nowhere.sql", check=2).stderr
     (folder / "empty.sql").touch()
@@ -652,7 +676,8 @@ def a_full_disk_and_then_room(folder: Path) -> None:
         subprocess.run(["umount", disk], check=False)
 
 
-for case in (help_and_version, mistyped_words, missing_empty_and_compressed_files, places_of_errors, a_broken_pipe,
+for case in (help_and_version, mistyped_words, mistyped_variables, missing_empty_and_compressed_files,
+             places_of_errors, a_broken_pipe,
              output_that_gets_nowhere, a_csv_that_is_read_as_json, explain_keeps_secrets, a_run_and_its_repetition,
              system_relations, a_second_run_beside_a_live_one, interrupted_at_once, a_clean_stop_publishes,
              odd_environments, one_plain_line_a_second_without_a_terminal, the_last_line_is_of_the_whole_run,
