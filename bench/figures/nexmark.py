@@ -3,8 +3,8 @@
 The same events for all. Flink and Spark run every query twice in one JVM; counted is the second job alone, without the
 start of anything, with its result thrown away. Flink keeps its state on the heap and makes no checkpoints; Spark takes
 all events in one batch. bourn is counted whole: process start, durable epochs, results written; and once more with its
-result thrown away, as theirs is. Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn reads the events from
-a Kafka on the same cores as well. What bourn's steps hold is asked of a run that is not timed.
+result thrown away, as theirs is. Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn and Flink read the
+events from a Kafka on the same cores as well. What bourn's steps hold is asked of a run that is not timed.
 """
 from __future__ import annotations
 
@@ -72,11 +72,12 @@ def compile_driver(folder: Path) -> str:
     return f"{classpath}:{classes}"
 
 
-def flink(folder: Path, classpath: str, query: str) -> dict:
+def flink(folder: Path, query: str, warm: str, full: str) -> dict:
     """What the driver prints of it; a JVM of its own, so that no query pays for the heap of another."""
+    classpath = compile_driver(folder)
     with tempfile.TemporaryDirectory(dir=folder) as out:
         words = ["java", "-Xmx6g", "-cp", classpath, "Nexmark", FLINK / "tables.sql", FLINK / "queries.sql",
-                 events(WARM).as_uri(), events(rows()).as_uri(), out, WORKERS, query]
+                 warm, full, out, WORKERS, query]
         done = subprocess.run([str(word) for word in words], cwd=folder, env=environment(folder),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=die_with_parent)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -115,8 +116,8 @@ def bourn(folder: Path, query: str) -> dict:
     took = run([*words, *files], folder, **env)
     fresh(folder)
     thrown = run([*words, into_blackhole(folder), files[1]], folder, **env)
-    return {"bourn_per_core": rows() / took.seconds / WORKERS, "bourn_us_per_event": took.processor / rows() * 1e6,
-            "thrown_per_core": rows() / thrown.seconds / WORKERS, "memory_mb": took.memory / 1e6,
+    return {"bourn_per_core": per_core(took.seconds), "bourn_us_per_event": took.processor / rows() * 1e6,
+            "thrown_per_core": per_core(thrown.seconds), "memory_mb": took.memory / 1e6,
             "others": max(took.others, thrown.others), **state(folder, files)}
 
 
@@ -154,26 +155,36 @@ def from_kafka(folder: Path, query: str) -> dict:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         own = Path(name)
         with Kafka(own, memory="1g") as kafka:
-            kafka.create_topic("nexmark", WORKERS)
-            run([BOURN, "generate", "--generator", "nexmark", "--rows", rows(), "--rate", 0, "--to",
-                 f"kafka:{kafka.plain}/nexmark"], own)
+            for topic, count in (("warm", WARM), ("nexmark", rows())):
+                kafka.create_topic(topic, WORKERS)
+                run([BOURN, "generate", "--generator", "nexmark", "--rows", count, "--rate", 0, "--to",
+                     f"kafka:{kafka.plain}/{topic}"], own)
             took = run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, EXAMPLE / "kafka.sql",
                         EXAMPLE / f"{query}.sql"], own, beside=[kafka.server.process.pid], KAFKA=kafka.plain,
                        OUT=str(own / "rows.ndjson"))
-    return {"kafka_per_core": rows() / took.seconds / WORKERS, "kafka_us_per_event": took.processor / rows() * 1e6}
+            theirs = flink(folder, query, f"kafka:{kafka.plain}/warm", f"kafka:{kafka.plain}/nexmark")
+    values = {"kafka_per_core": per_core(took.seconds), "kafka_us_per_event": took.processor / rows() * 1e6}
+    if "ms" in theirs:
+        values["flink_kafka_per_core"] = per_core(theirs["ms"] / 1e3)
+        values["times_flink_kafka"] = values["kafka_per_core"] / values["flink_kafka_per_core"]
+    return values
+
+
+def per_core(seconds: float) -> float:
+    return rows() / seconds / WORKERS
 
 
 def figures(folder: Path, results: Results, query: str) -> None:
     values = bourn(folder, query)
+    machine = Machine()
     if os.environ.get("NEXMARK_KAFKA") and "bourn_per_core" in values:
         values |= from_kafka(folder, query)
-    classpath = compile_driver(folder)
-    machine = Machine()
-    for peer, theirs in (("flink", flink(folder, classpath, query)), ("spark", spark(folder, query))):
+    for peer, theirs in (("flink", flink(folder, query, events(WARM).as_uri(), events(rows()).as_uri())),
+                         ("spark", spark(folder, query))):
         if "ms" not in theirs:
             values[f"{peer}_error"] = theirs["error"]
             continue
-        values[f"{peer}_per_core"] = rows() / theirs["ms"] * 1e3 / WORKERS
+        values[f"{peer}_per_core"] = per_core(theirs["ms"] / 1e3)
         if "bourn_per_core" in values:
             values[f"times_{peer}"] = values["bourn_per_core"] / values[f"{peer}_per_core"]
     others = max(machine.others(), values.pop("others", 0))

@@ -57,17 +57,27 @@ def row(line: dict) -> str:
 
 
 def nexmark_row(line: dict) -> str:
-    """A query: both speeds per core, how many times faster, what it needed."""
+    """A query: speeds per core, how many times faster, what it needed."""
     cells = [speed(line["bourn_per_core"]) if "bourn_per_core" in line else line.get("bourn_error", ""),
-             speed(line["thrown_per_core"]) if "thrown_per_core" in line else "",
-             speed(line["kafka_per_core"]) if "kafka_per_core" in line else ""]
+             speed(line["thrown_per_core"]) if "thrown_per_core" in line else ""]
     for peer in PEERS:
-        key, times = f"{peer}_per_core", line.get(f"times_{peer}")
-        cells += [speed(line[key]) if key in line else refusal(line.get(f"{peer}_error", "")),
-                  f"{times:.1f} x" if times else ""]
+        cells += beside(line, peer)
     cells += [f"{line['memory_mb']:.0f} MB" if "memory_mb" in line else "",
               f"{line['state_bytes_per_key']:.0f} B" if "state_bytes_per_key" in line else ""]
     return f"| {line['what']} | {' | '.join(cells)} |\n"
+
+
+def kafka_row(line: dict) -> str:
+    """The same from Kafka."""
+    if "kafka_per_core" not in line:
+        return ""
+    return f"| {line['what']} | {' | '.join([speed(line['kafka_per_core']), *beside(line, 'flink_kafka')])} |\n"
+
+
+def beside(line: dict, peer: str) -> list[str]:
+    key, times = f"{peer}_per_core", line.get(f"times_{peer}")
+    return [speed(line[key]) if key in line else refusal(line.get(f"{peer}_error", "")),
+            f"{times:.1f} x" if times else ""]
 
 
 def refusal(text: str) -> str:
@@ -82,17 +92,25 @@ def mean_of(lines: list[dict], peer: str) -> tuple[int, float]:
     return len(ratios), math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 0
 
 
-def mean_row(lines: list[dict]) -> str:
-    means = [mean_of(lines, peer) for peer in PEERS]
-    cells = " | ".join(f"{count} queries | {mean:.1f} x" for count, mean in means)
-    return f"| geometric mean | | | | {cells} | | |\n"
+def mean_cells(lines: list[dict], *peers: str) -> str:
+    means = [mean_of(lines, peer) for peer in peers]
+    return " | ".join(f"{count} queries | {mean:.1f} x" for count, mean in means)
 
 
-def heading(bench: str) -> str:
-    if bench == "nexmark":
-        return ("| query | bourn, a core | result thrown away | from Kafka | Flink, a core | bourn is | Spark, a core "
-                "| bourn is | its memory | state a key |\n|---|---|---|---|---|---|---|---|---|---|\n")
-    return "| what | figure | aim |\n|---|---|---|\n"
+def table(lines: list[dict]) -> str:
+    return "| what | figure | aim |\n|---|---|---|\n" + "".join(map(row, lines))
+
+
+def nexmark_tables(lines: list[dict]) -> str:
+    out = ("| query | bourn, a core | result thrown away | Flink, a core | bourn is | Spark, a core | bourn is "
+           "| its memory | state a key |\n|---|---|---|---|---|---|---|---|---|\n")
+    out += "".join(map(nexmark_row, lines))
+    out += f"| geometric mean | | | {mean_cells(lines, *PEERS)} | | |\n"
+    if any("kafka_per_core" in line for line in lines):
+        out += ("\nFrom Kafka, its broker on the same two cores:\n\n| query | bourn, a core | Flink, a core | bourn is |\n"
+                f"|---|---|---|---|\n{''.join(map(kafka_row, lines))}"
+                f"| geometric mean | | {mean_cells(lines, 'flink_kafka')} |\n")
+    return out
 
 
 def tables(lines: list[dict]) -> str:
@@ -104,9 +122,8 @@ def tables(lines: list[dict]) -> str:
         first = of_bench[0]
         events = f", {first['events'] / 1e6:g} M events" if "events" in first else ""
         out += (f"\n### {title}\n\nCommit {first['commit']}, {first['at'][:10]}, {first['machine']}{events}: "
-                f"`bench/run {bench}`\n\n{heading(bench)}")
-        out += "".join(map(nexmark_row if bench == "nexmark" else row, of_bench))
-        out += mean_row(of_bench) if bench == "nexmark" else ""
+                f"`bench/run {bench}`\n\n")
+        out += nexmark_tables(of_bench) if bench == "nexmark" else table(of_bench)
         out += f"\n![{title}](plots/{bench}.svg)\n" if bars_of(of_bench) else ""
     return out + "\n"
 

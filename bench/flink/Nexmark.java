@@ -1,7 +1,9 @@
-/* Nexmark on Apache Flink, in one JVM: each query once over a small folder of events, which compiles what is hot, then over
- * the real one. Prints a line of JSON for each: the time of the job as Flink's job manager counts it, or why there is none.
+/* Nexmark on Apache Flink, in one JVM: each query once over a few events, which compiles what is hot, then over the real
+ * ones. Prints a line of JSON for each: the time of the job as Flink's job manager counts it, or why there is none.
  *
- *   java -cp ... Nexmark TABLES.sql QUERIES.sql WARM_FOLDER EVENTS_FOLDER OUT_FOLDER PARALLELISM [q0 q1 ...]
+ *   java -cp ... Nexmark TABLES.sql QUERIES.sql WARM EVENTS OUT_FOLDER PARALLELISM [q0 q1 ...]
+ *
+ * WARM and EVENTS are folders, as URIs, or kafka:BROKER/TOPIC, which is read up to what is there when the job starts.
  */
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,6 +64,15 @@ public class Nexmark {
         return tables;
     }
 
+    /** The options of the table that reads them. */
+    private static String connection(String events) {
+        if (!events.startsWith("kafka:"))
+            return "'connector' = 'filesystem', 'path' = '" + events + "'";
+        String[] place = events.substring("kafka:".length()).split("/");
+        return "'connector' = 'kafka', 'properties.bootstrap.servers' = '" + place[0] + "', 'topic' = '" + place[1]
+            + "', 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'";
+    }
+
     private static TableDescriptor sink(String name, Path out) {
         if (!name.equals("q10"))
             return TableDescriptor.forConnector("blackhole").build();
@@ -73,7 +84,7 @@ public class Nexmark {
     private static long run(String name, String query, String tablesText, String events, Path out, int parallelism)
         throws Exception {
         StreamTableEnvironment tables = environment(parallelism);
-        for (String statement : tablesText.replace("${EVENTS}", events).split(";"))
+        for (String statement : tablesText.replace("${EVENTS}", connection(events)).split(";"))
             if (!statement.isBlank())
                 tables.executeSql(statement);
         Table table = tables.sqlQuery(query);

@@ -1,5 +1,5 @@
--- The events of Nexmark, a JSON object a line, and the three streams in them. ${EVENTS}: a folder of files, each read by
--- one task, in order.
+-- The events of Nexmark, a JSON object a line, and the three streams in them. ${EVENTS} says where they are: files or
+-- partitions of a topic, each read by one task, in order.
 CREATE TABLE events (
     event_type INT,
     person ROW<id BIGINT, name STRING, email_address STRING, credit_card STRING, city STRING, state STRING,
@@ -11,7 +11,7 @@ CREATE TABLE events (
     date_time AS CASE event_type WHEN 0 THEN person.date_time WHEN 1 THEN auction.date_time ELSE bid.date_time END,
     p_time AS PROCTIME(),
     WATERMARK FOR date_time AS date_time - INTERVAL '4' SECOND
-) WITH ('connector' = 'filesystem', 'path' = '${EVENTS}', 'format' = 'json',
+) WITH (${EVENTS}, 'format' = 'json',
         'json.timestamp-format.standard' = 'ISO-8601');
 
 CREATE TEMPORARY VIEW person AS
