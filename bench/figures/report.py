@@ -107,8 +107,9 @@ def nexmark_tables(lines: list[dict]) -> str:
     out += "".join(map(nexmark_row, lines))
     out += f"| geometric mean | | | {mean_cells(lines, *PEERS)} | | |\n"
     if any("kafka_per_core" in line for line in lines):
-        out += ("\nFrom Kafka, its broker on the same two cores:\n\n| query | bourn, a core | Flink, a core | bourn is |\n"
-                f"|---|---|---|---|\n{''.join(map(kafka_row, lines))}"
+        out += ("\nFrom Kafka, its broker on the same two cores:\n\n"
+                "| query | bourn, a core | Flink, a core | bourn is |\n|---|---|---|---|\n"
+                f"{''.join(map(kafka_row, lines))}"
                 f"| geometric mean | | {mean_cells(lines, 'flink_kafka')} |\n")
     return out
 

@@ -1,5 +1,5 @@
-/* The sink "blackhole": rows are computed, committed to the outbox, counted, and thrown away. It shows what a query costs
- * without what it writes, as the peers' sinks of the same name do, and keeps a query running for its ledger alone.
+/* The sink "blackhole": rows are computed, committed to the outbox, counted, and thrown away. It shows what a query
+ * costs without what it writes, and keeps a query running for its ledger alone.
  */
 #include <stdlib.h>
 
