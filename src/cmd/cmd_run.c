@@ -168,10 +168,11 @@ static int run(const struct engine_config *config, struct status_line *line, boo
 
 int cmd_run(int argc, char **argv)
 {
-    const char *seconds = NULL, *state = "./state", *workers = NULL, *spill = NULL;
+    const char *seconds = NULL, *patience = NULL, *state = "./state", *workers = NULL, *spill = NULL;
     bool caught_up = false, adopt = false, resync = false, show = false, quiet = false, c_functions = false;
     const struct cmd_flag flags[] = {
         {"until-caught-up", NULL, &caught_up}, {"for", &seconds, NULL},     {"state", &state, NULL},
+        {"give-up-after", &patience, NULL},
         {"workers", &workers, NULL},           {"adopt", NULL, &adopt},     {"resync", NULL, &resync},
         {"show", NULL, &show},                 {"quiet", NULL, &quiet},     {"allow-c-functions", NULL, &c_functions},
         {"spill", &spill, NULL},
@@ -183,9 +184,11 @@ int cmd_run(int argc, char **argv)
         return cmd_usage("run", "which pipeline?");
     struct engine_config config = {
         .ntexts = (size_t)n, .state = state, .until_caught_up = caught_up, .adopt = adopt, .resync = resync,
-        .allow_c_functions = c_functions, .interrupted = &asked_to_stop, .spill = spill};
+        .give_up_us = -1, .allow_c_functions = c_functions, .interrupted = &asked_to_stop, .spill = spill};
     if (seconds && !parse_seconds(seconds, &config.for_us))
         return cmd_usage("run", "--for wants seconds or `forever`, not \"%s\"", seconds);
+    if (patience && !parse_seconds(patience, &config.give_up_us))
+        return cmd_usage("run", "--give-up-after wants seconds or `forever`, not \"%s\"", patience);
     int64_t nworkers = 0;
     if (workers && (!option_parse_int(workers, &nworkers) || nworkers < 1 || nworkers > 64))
         return cmd_usage("run", "--workers wants 1 to 64, not \"%s\"", workers);

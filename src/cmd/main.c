@@ -21,6 +21,8 @@ static const struct verb {
      "\n"
      "  --until-caught-up    stop when every source has reached the end it had at the start\n"
      "  --for SECONDS        stop after so long (`forever`: never)\n"
+     "  --give-up-after SECONDS  end with an error when a source or sink fails for so long (`forever`: never, the\n"
+     "                       default; with --until-caught-up it is 300)\n"
      "  --state FOLDER       where the engine keeps its state (BOURN_STATE; default ./state)\n"
      "  --workers N          threads that decode and compute\n"
      "  --spill FOLDER       state past bourn.state_memory lies on disk there (BOURN_SPILL; SET bourn.spill)\n"

@@ -47,6 +47,9 @@ const struct option_spec builtin_settings[] = {
      .help = "an epoch ends when what it holds takes this much memory; a Kafka partition fetches 1/16 of it ahead"},
     {"outbox_limit", OPT_BYTES, .value = "8 GiB", .min = 1 << 20, .max = INT64_C(1) << 44,
      .help = "what waits for failing sinks may take this much disk; past it sources pause"},
+    {"give_up_after", OPT_INTERVAL,
+     .help = "a source or sink that fails for so long ends the run; 0 s: never, as is the default but of a run until "
+             "caught up, whose is 5 minutes"},
     {"max_ahead", OPT_INTERVAL, .value = "1 hour", .help = "event times beyond now + this are rejected as `future`"},
     {"idle_timeout", OPT_INTERVAL, .value = "1 minute",
      .help = "a split without news for this long holds no watermark back"},
@@ -182,6 +185,7 @@ struct settings builtin_settings_of(const struct plan *plan)
         .spill = option_text(&o, builtin_settings, "spill"),
         .memory_in_flight = option_int(&o, builtin_settings, "memory_in_flight"),
         .outbox_limit = option_int(&o, builtin_settings, "outbox_limit"),
+        .give_up_us = option_given(&o, "give_up_after") ? option_int(&o, builtin_settings, "give_up_after") : -1,
         .max_ahead_us = option_int(&o, builtin_settings, "max_ahead"),
         .idle_timeout_us = option_int(&o, builtin_settings, "idle_timeout"),
         .max_drift_us = option_int(&o, builtin_settings, "max_drift"),

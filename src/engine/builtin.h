@@ -27,6 +27,7 @@ struct settings {
     int64_t commit_interval_us; /* default of sinks that do not say */
     int64_t state_memory, memory_in_flight, outbox_limit;
     const char *spill; /* folder, the plan's; "": state stays in memory */
+    int64_t give_up_us; /* 0: never; -1: as the run is */
     int64_t max_ahead_us, idle_timeout_us, max_drift_us;
     uint32_t workers;
     bool stop_on_error;

@@ -7,6 +7,9 @@
 #include "engine/functions.h"
 #include "engine/private.h"
 
+/* A run until caught up has an end, and somebody waits for it. */
+enum { CAUGHT_UP_PATIENCE = 300 * 1000 * 1000 };
+
 static enum status open_parts(struct engine *e, struct error *err)
 {
     const struct engine_stand_in *stand_in = e->config.stand_in;
@@ -15,6 +18,10 @@ static enum status open_parts(struct engine *e, struct error *err)
     e->settings = builtin_settings_of(e->plan);
     if (e->config.workers)
         e->settings.workers = e->config.workers;
+    if (e->config.give_up_us >= 0)
+        e->settings.give_up_us = e->config.give_up_us;
+    if (e->settings.give_up_us < 0)
+        e->settings.give_up_us = e->config.until_caught_up ? CAUGHT_UP_PATIENCE : 0;
     if (e->config.spill)
         e->settings.spill = e->config.spill;
     TRY(engine_lock(e, err));

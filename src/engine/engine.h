@@ -36,6 +36,7 @@ struct engine_config {
     const char *state;    /* folder */
     bool until_caught_up; /* stop when every source has reached the end it had at the start */
     int64_t for_us;       /* stop after this long; 0: no limit */
+    int64_t give_up_us;   /* a source or sink that fails for so long ends the run; 0: never; -1: as the pipeline says */
     bool adopt;           /* take over sinks that another state wrote to, and go on without rows that were lost */
     bool resync;          /* write sinks anew from the state */
     bool allow_c_functions; /* those of the pipeline that are in C may be loaded and run */

@@ -6,7 +6,8 @@
 #include "base/log.h"
 #include "base/os.h"
 
-enum { MAX_SPLITS = 4096, MAX_SLOTS = 256, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000 };
+enum { MAX_SPLITS = 4096, MAX_SLOTS = 256, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000,
+       WELL_AGAIN = 30 * 1000 * 1000 /* less between two failures, without a row, is no recovery */ };
 
 /* ---- opening ---- */
 
@@ -210,6 +211,8 @@ static void note_trouble(struct input *in, const struct error *err)
     if (!in->troubled || strcmp(in->trouble.text, err->text))
         log_warn("source \"%s\": %s%s%s (trying again)", in->table->name, err->text, err->hint[0] ? "; " : "",
                  err->hint);
+    if (!in->troubled_since || (!in->troubled && os_mono_us() - in->well_since >= WELL_AGAIN))
+        in->troubled_since = os_mono_us();
     in->trouble = *err;
     in->troubled = true;
 }
@@ -237,9 +240,32 @@ bool inputs_have_splits(const struct inputs *in)
 
 static void note_health(struct input *in)
 {
-    if (in->troubled)
-        log_info("source \"%s\" is back", in->table->name);
+    if (!in->troubled)
+        return;
+    log_info("source \"%s\" is back", in->table->name);
     in->troubled = false;
+    in->well_since = os_mono_us();
+}
+
+/* Nothing to read, and no error either. */
+static void note_quiet(struct input *in)
+{
+    if (!in->source->ops->failing || !in->source->ops->failing(in->source))
+        note_health(in);
+}
+
+enum status inputs_check_patience(const struct inputs *all, int64_t give_up_us, int64_t mono_us, struct error *err)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct input *in = &all->items[i];
+        if (!in->troubled || mono_us - in->troubled_since < give_up_us)
+            continue;
+        *err = in->trouble;
+        err->retriable = false;
+        return error_prefix(err, "source \"%s\" has been failing for %lld s", in->table->name,
+                            (long long)((mono_us - in->troubled_since) / 1000000));
+    }
+    return OK;
 }
 
 /* The batch in which a split meets the end: rows from there on were not asked for. */
@@ -271,8 +297,10 @@ static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, s
     while (*ret_n < n && rows > 0 && !in->splits[split].reached) {
         uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS / (n > 1 ? 2 : 1));
         enum status s = in->source->ops->poll(in->source, split, most, &batches[*ret_n], err);
-        if (s == AGAIN)
+        if (s == AGAIN) {
+            note_quiet(in);
             break;
+        }
         if (s == FAILED) {
             if (!err->retriable)
                 return FAILED;
@@ -280,6 +308,7 @@ static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, s
             break;
         }
         note_health(in);
+        in->troubled_since = 0;
         batches[*ret_n].origin.source = in->index;
         if (batches[*ret_n].next_position >= in->splits[split].until)
             cut_batch(in, split, &batches[*ret_n]);

@@ -48,6 +48,8 @@ struct input {
     int64_t retry_at, backoff_us;
     struct error trouble;
     bool troubled;
+    int64_t troubled_since; /* monotonic: since when it fails again and again, and no row came; 0: never yet */
+    int64_t well_since;     /* monotonic: when it last stopped to fail */
     bool held; /* in the last pass: others come first */
     /* How fast, for status; engine/queries.c. */
     uint64_t rows, rows_then;               /* read in this run; and when it was measured last */
@@ -120,6 +122,8 @@ bool inputs_finished(const struct inputs *in);  /* all bounded, all at their end
  * One that is found later is not read at all; a bounded one, which has an end of its own, is read to that. */
 void inputs_fix_ends(struct inputs *in);
 bool inputs_caught_up(const struct inputs *in); /* every split has reached the end that was fixed */
+/* FAILED: a source has been in trouble for so long, and is now. */
+enum status inputs_check_patience(const struct inputs *in, int64_t give_up_us, int64_t mono_us, struct error *err);
 /* For the log, without the source's name. */
 struct source_time input_time(const struct input *in);
 /* What the log does not know yet, for a record. Arrays live in the arena given. What has been handed out is known from

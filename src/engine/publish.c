@@ -34,6 +34,7 @@ struct publishing {
     char *info; /* the ledger as of logged.target, as JSON */
     struct outbox_range *job; /* for the thread; it frees it */
     bool applying, failed, troubled, ended;
+    int64_t troubled_since;
     struct error trouble;
     struct sink_result total;
 };
@@ -83,6 +84,8 @@ static void note_failure(struct publishing *s, const struct error *err)
 {
     if (err->retriable && (!s->troubled || strcmp(s->trouble.text, err->text)))
         log_warn("sink \"%s\": %s%s%s (trying again)", s->table->name, err->text, err->hint[0] ? "; " : "", err->hint);
+    if (!s->troubled)
+        s->troubled_since = os_mono_us();
     s->trouble = *err;
     s->troubled = true;
     if (!err->retriable)
@@ -593,7 +596,8 @@ bool publisher_status(struct publisher *p, uint32_t i, struct publish_status *re
                                    .target = s->now.target,
                                    .interval_us = s->interval_us,
                                    .applying = s->applying || s->job,
-                                   .troubled = s->troubled,
+                                   .troubled = s->troubled && !s->failed, /* else the run ends with it */
+                                   .troubled_since = s->troubled_since,
                                    .trouble = s->trouble,
                                    .total = s->total};
     pthread_mutex_unlock(&p->lock);

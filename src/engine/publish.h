@@ -25,6 +25,7 @@ struct publish_status { /* of one sink, for status */
     const char *name;
     int64_t confirmed, target, interval_us;
     bool applying, troubled;
+    int64_t troubled_since; /* monotonic */
     struct error trouble;
     struct sink_result total;
 };

@@ -209,12 +209,33 @@ static enum status end_of_input(struct engine *e, struct error *err)
 
 /* ---- between epochs ---- */
 
+/* Those who fail are waited for, but not for ever where the run says so. */
+static enum status check_patience(struct engine *e, struct error *err)
+{
+    int64_t limit = e->settings.give_up_us, mono = os_mono_us();
+    struct publish_status s;
+    if (limit == 0)
+        return OK;
+    TRY(inputs_check_patience(&e->inputs, limit, mono, err));
+    for (uint32_t i = 0; publisher_status(e->publisher, i, &s); i++) {
+        if (!s.troubled || mono - s.troubled_since < limit)
+            continue;
+        *err = s.trouble;
+        err->code = ERR_SINK;
+        err->retriable = false;
+        return error_prefix(err, "sink \"%s\" has been failing for %lld s", s.name,
+                            (long long)((mono - s.troubled_since) / 1000000));
+    }
+    return OK;
+}
+
 static enum status housekeeping(struct engine *e, struct error *err)
 {
     queries_measure(e);
     answer_control(e);
     TRY(publisher_check(e->publisher, err));
     TRY(merger_check(e->merger, err));
+    TRY(check_patience(e, err));
     int64_t mono = os_mono_us();
     if (mono - e->last_discovery_us < (inputs_have_splits(&e->inputs) ? DISCOVER_EVERY : DISCOVER_FIRST))
         return OK;
@@ -274,6 +295,7 @@ static enum status drain(struct engine *e, int64_t patience_us, struct error *er
         TRY(engine_confirm(e, err));
     while (!publisher_done(e->publisher, epoch)) {
         TRY(publisher_check(e->publisher, err));
+        TRY(check_patience(e, err));
         if (atomic_load(&e->stop) && patience_us < 0) {
             patience_us = STOP_PATIENCE;
             until = os_mono_us() + patience_us;

@@ -50,6 +50,9 @@ struct source_ops {
     /* At most max_rows rows now. AGAIN: nothing now. */
     enum status (*poll)(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
                         struct error *err);
+    /* After an error that was retriable: does what it reads from still not answer? NULL: a poll without error shows
+     * that it does. */
+    bool (*failing)(struct source *s);
     void (*release)(struct source *s, struct source_batch *b);
     /* Where the next poll goes on, once that is known: where "earliest" is, or past what holds no rows (the markers of
      * transactions). -1: not known yet. NULL: positions move by batches only. */

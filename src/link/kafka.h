@@ -47,6 +47,8 @@ void kafka_consumer_close(struct kafka_consumer *c);
  * FAILED: no broker reachable, not authorised, no such topic; told once each time it changes and every 10 s, AGAIN in
  * between. */
 enum status kafka_consumer_partitions(struct kafka_consumer *c, uint32_t *ret, struct error *err);
+/* Is that so still, told or not? */
+bool kafka_consumer_failing(struct kafka_consumer *c);
 
 enum kafka_start {
     KAFKA_OFFSET,    /* at this offset */

@@ -261,6 +261,14 @@ bool kafka_client_is_suspected(struct kafka_client *c)
     return suspected;
 }
 
+bool kafka_client_is_failing(struct kafka_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool failing = c->failing;
+    pthread_mutex_unlock(&c->lock);
+    return failing;
+}
+
 enum status kafka_client_tell(struct kafka_client *c, struct error *err)
 {
     enum status status = OK;

@@ -47,6 +47,7 @@ void kafka_client_confirm(struct kafka_client *c, const char *otherwise);
 /* A broker has answered: nothing is wrong. */
 void kafka_client_healthy(struct kafka_client *c);
 bool kafka_client_is_suspected(struct kafka_client *c);
+bool kafka_client_is_failing(struct kafka_client *c);
 /* OK: nothing is wrong. FAILED: something is, and it is new or was last told 10 s ago. AGAIN: told already. */
 enum status kafka_client_tell(struct kafka_client *c, struct error *err);
 

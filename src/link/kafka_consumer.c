@@ -378,6 +378,8 @@ enum status kafka_consumer_partitions(struct kafka_consumer *c, uint32_t *ret, s
     return OK;
 }
 
+bool kafka_consumer_failing(struct kafka_consumer *c) { return kafka_client_is_failing(&c->client); }
+
 /* ---- starting, pausing ---- */
 
 static rd_kafka_topic_partition_list_t *list_of_one(struct kafka_consumer *c, uint32_t number, int64_t offset)

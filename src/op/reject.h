@@ -30,8 +30,8 @@ struct rejections {
 struct rejection *reject_row(struct rejections *r, const struct batch *b, uint32_t row, const char *source_name,
                              const char *step, const char *rules, const char *error);
 /* A row past the first stateful step: all its columns as a JSON object take the place of the bytes. A value whose JSON
- * is longer than 64 MiB (or what is left of 256 MiB for all of the row) is cut, and named in the member "bourn.cut" with
- * the bytes of its text and their hash: {"t":"abc...","bourn.cut":{"t":{"bytes":70000000,"xxh128":"..."}}}. */
+ * is longer than 64 MiB (or what is left of 256 MiB for all of the row) is cut, and named in the member "bourn.cut"
+ * with the bytes of its text and their hash: {"t":"...","bourn.cut":{"t":{"bytes":70000000,"xxh128":"..."}}}. */
 struct rejection *reject_result(struct rejections *r, const struct batch *b, uint32_t row, const char *const *names,
                                 const char *step, const char *rules, const char *error);
 void rejections_reset(struct rejections *r);

@@ -289,6 +289,8 @@ static enum status kafka_poll(struct source *s, uint32_t split, uint32_t max_row
     return OK;
 }
 
+static bool kafka_failing(struct source *s) { return kafka_consumer_failing(kafka_source_of(s)->consumer); }
+
 static void kafka_release(struct source *s, struct source_batch *batch)
 {
     struct kafka_rows *r = batch->owner;
@@ -428,6 +430,7 @@ static enum status kafka_open(const struct source_config *config, struct source 
         .splits = kafka_splits,
         .seek = kafka_seek,
         .poll = kafka_poll,
+        .failing = kafka_failing,
         .release = kafka_release,
         .position = kafka_position,
         .end_position = kafka_end_position,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -490,6 +491,31 @@ def a_broker_that_is_not_there(folder: Path) -> None:
     assert live.returncode == 0, said + more
 
 
+def failing_sources_are_given_up(folder: Path) -> None:
+    """A batch job ends, and says why; a stream waits, unless it is told not to."""
+    port = free_port()
+    run = ["run", EXAMPLE / "kafka.sql", EXAMPLE / "payments.sql"]
+    env = environment(folder, KAFKA=f"127.0.0.1:{port}")
+    (folder / "patience.sql").write_text("SET bourn.give_up_after = '1 s';\n")
+    for words in (["--until-caught-up", "--give-up-after", "1"], ["patience.sql"]):
+        began = time.monotonic()
+        done = bourn(folder, *run, *words, env=env, check=4)
+        assert 1 <= time.monotonic() - began, done
+        last = done.stderr[done.stderr.index("error: "):]
+        assert re.search(f'source "transactions" has been failing for [0-9]+ s: Kafka broker .*:{port}', last), done
+        assert "is the broker running?" in last, done
+    live = start(folder, *run, "patience.sql", "--give-up-after", "forever", KAFKA=f"127.0.0.1:{port}")
+    said = ""
+    while said.count("trying again") < 3:  # longer than a second: a line a second says so
+        line = live.stderr.readline()
+        assert line, said
+        said += line
+    live.send_signal(signal.SIGINT)
+    _, more = live.communicate(timeout=HANGS)
+    assert live.returncode == 0, said + more
+    assert "wants seconds" in bourn(folder, *run, "--give-up-after", "soon", check=2).stderr
+
+
 for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_codes, commit_interval,
              errors_reject_or_stop, the_last_setting_counts, events_ahead_of_the_clock, workers_change_nothing,
              the_state_folder_is_its_owners, without_a_process_the_log_is_read, verify_beside_a_live_run,
@@ -497,6 +523,6 @@ for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_co
              why_a_split_has_no_event_time, dead_letters_say_what_was_wrong, connection_options_may_change,
              statements_in_any_order, the_console, connectors_by_name, made_up_events_are_as_asked,
              generators_end_only_after_rows, the_ledger_counts_sinks, what_is_missing_is_said,
-             unbounded_state_is_named, a_broker_that_is_not_there):
+             unbounded_state_is_named, a_broker_that_is_not_there, failing_sources_are_given_up):
     suite.run(case)
 suite.end()
