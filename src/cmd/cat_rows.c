@@ -279,7 +279,7 @@ enum status cat_open(const char *path, const struct cat_choice *choice, struct c
         return cat_open_ndjson(path, choice, ret, err);
     TRY(os_stat(path, &s, err));
     if (s.kind == OS_MISSING)
-        return error_set(err, ERR_NOT_FOUND, "there is no %s", path);
+        return error_set(err, ERR_NOT_FOUND, "there is no file or folder %s", path);
     if (s.kind == OS_FOLDER) {
         TRY(is_table(path, &yes, err));
         return yes ? open_delta(path, choice, ret, err) : refuse_folder(path, err);

@@ -39,7 +39,7 @@ static enum status query(const struct request *r, const struct plan *plan, struc
         relations.lookup.npipeline = r->npipeline;
         relations.allow_c_functions = r->allow_c_functions;
         struct plan_text text = {"query", slice_of(r->sql)};
-        s = result_print(&text, &relations, r->style, r->width, err);
+        s = result_print(&text, &relations, r->style, r->width, UINT64_MAX, err);
     }
     published_release(&published);
     manifest_release(&m);

@@ -99,10 +99,11 @@ static void print_overview(FILE *to)
 
 static int unknown_verb(const char *name)
 {
-    const char *names[ARRAY_LEN(verbs)];
+    enum { OTHERS = 2 };
+    const char *names[OTHERS + ARRAY_LEN(verbs)] = {"help", "version"};
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        names[i] = verbs[i].name;
-    const char *near = nearest_name(name, names, ARRAY_LEN(verbs));
+        names[OTHERS + i] = verbs[i].name;
+    const char *near = nearest_name(name, names, ARRAY_LEN(names));
     fprintf(stderr, "bourn: there is no verb \"%s\"", name);
     if (near)
         fprintf(stderr, "; did you mean `bourn %s`?", near);

@@ -52,11 +52,12 @@ static enum status show_table(struct published *p, const struct published_table 
     buf_printf(&sql, "SELECT * FROM \"%s\"", t->table->name);
     for (uint32_t k = 0; k < t->table->nkey; k++)
         buf_printf(&sql, "%s\"%s\"", k ? ", " : " ORDER BY ", t->table->schema.names[t->table->key[k]]);
-    buf_printf(&sql, " LIMIT %d", SHOWN_ROWS);
+    buf_printf(&sql, " LIMIT %d", SHOWN_ROWS + 1);
     printf("\n%s\n", t->location);
     struct query_relations relations = published_relations(p);
     struct plan_text text = {"show", buf_slice(&sql)};
-    return result_print(&text, &relations, RESULT_TABLE, cmd_is_terminal(1) ? cmd_terminal_width() : 0, err);
+    unsigned width = cmd_is_terminal(1) ? cmd_terminal_width() : 0;
+    return result_print(&text, &relations, RESULT_TABLE, width, SHOWN_ROWS, err);
 }
 
 static void show_ledger(const struct manifest *m)

@@ -157,6 +157,16 @@ def output_that_gets_nowhere(folder: Path) -> None:
         assert done.returncode == 0 and done.stderr == "", (words, done)
 
 
+def long_values_are_printed_whole(folder: Path) -> None:
+    """What a batch of rows is as text was cut at 256 MiB, in silence."""
+    finished_run(folder)
+    select = "SELECT repeat('x', 1000000) AS x FROM generate_series(1, 300) AS n"
+    words = shlex.join(str(w) for w in (BOURN, "query", "--csv", *PIPELINE, "-e", select))
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {words} | wc"], cwd=folder, env=environment(folder),
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split() == ["301", "301", "300000302"], done
+
+
 def a_csv_that_is_read_as_json(folder: Path) -> None:
     """All of its rows would be rejected."""
     (folder / "in.csv").write_text("n\n1\n2\n")
@@ -678,7 +688,8 @@ def a_full_disk_and_then_room(folder: Path) -> None:
 
 for case in (help_and_version, mistyped_words, mistyped_variables, missing_empty_and_compressed_files,
              places_of_errors, a_broken_pipe, output_that_gets_nowhere, a_csv_that_is_read_as_json,
-             explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
+             long_values_are_printed_whole, explain_keeps_secrets, a_run_and_its_repetition, system_relations,
+             a_second_run_beside_a_live_one,
              interrupted_at_once, a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
              the_last_line_is_of_the_whole_run, a_blackhole_counts_what_it_takes, a_tampered_table_fails,
              a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
