@@ -63,6 +63,17 @@ def help_and_version(folder: Path) -> None:
         assert bourn(folder, verb, "--help").stdout.startswith(f"bourn {verb}"), verb
 
 
+def the_program_is_hardened(folder: Path) -> None:
+    """And one file of some MB: without its symbols 12 at most, where libraries lie in it as Debian has them."""
+    said = suite.command(["readelf", "-dlW", BOURN]).stdout
+    assert "BIND_NOW" in said and "GNU_RELRO" in said and re.search("Flags:.* PIE", said), said
+    assert re.search(r"GNU_STACK .* RW +0x", said), said
+    needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", said))
+    assert needed <= {"libc.so.6", "libm.so.6", "libsasl2.so.2", "ld-linux-x86-64.so.2"}, needed
+    suite.command(["strip", "-o", folder / "bourn", BOURN])
+    assert (folder / "bourn").stat().st_size < 12 << 20
+
+
 def mistyped_words(folder: Path) -> None:
     assert "did you mean `bourn check`" in bourn(folder, "chek", check=2).stderr
     assert "did you mean --state" in bourn(folder, "run", "--stat", "x", check=2).stderr
@@ -686,11 +697,11 @@ def a_full_disk_and_then_room(folder: Path) -> None:
         subprocess.run(["umount", disk], check=False)
 
 
-for case in (help_and_version, mistyped_words, mistyped_variables, missing_empty_and_compressed_files,
-             places_of_errors, a_broken_pipe, output_that_gets_nowhere, a_csv_that_is_read_as_json,
-             long_values_are_printed_whole, explain_keeps_secrets, a_run_and_its_repetition, system_relations,
-             a_second_run_beside_a_live_one,
-             interrupted_at_once, a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
+for case in (help_and_version, the_program_is_hardened, mistyped_words, mistyped_variables,
+             missing_empty_and_compressed_files, places_of_errors, a_broken_pipe, output_that_gets_nowhere,
+             a_csv_that_is_read_as_json, long_values_are_printed_whole, explain_keeps_secrets,
+             a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one, interrupted_at_once,
+             a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
              the_last_line_is_of_the_whole_run, a_blackhole_counts_what_it_takes, a_tampered_table_fails,
              a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
