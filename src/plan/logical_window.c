@@ -209,16 +209,19 @@ static void take_additions(struct binder *b, struct plan_node *closed)
 enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32_t *ret)
 {
     const struct plan_node *n = b->nodes[node];
-    if (n->mode != MODE_UPDATING) {
-        *ret = node;
+    if (n->mode != MODE_UPDATING || n->closed_as) {
+        *ret = n->closed_as ? n->closed_as : node;
         return OK;
     }
     if (!closes_itself(n) && !passes_on(n))
         return never_closes(b, n, location);
     struct plan_node *closed = arena_dup(b->arena, n, sizeof *n), project, window;
     take_additions(b, closed);
-    if (has_panes(b, n, &project, &window))
-        return close_in_panes(b, closed, &project, &window, location, ret);
+    if (has_panes(b, n, &project, &window)) {
+        TRY(close_in_panes(b, closed, &project, &window, location, ret));
+        b->nodes[node]->closed_as = *ret;
+        return OK;
+    }
     closed->inputs = arena_array(b->arena, n->ninputs, sizeof *closed->inputs);
     closed->final = closes_itself(n);
     closed->mode = closed->final ? MODE_FINAL : MODE_APPEND;
@@ -227,5 +230,6 @@ enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32
         closed->mode = MAX(closed->mode, b->nodes[closed->inputs[i]]->mode);
     }
     *ret = node_add(b, closed);
+    b->nodes[node]->closed_as = *ret;
     return OK;
 }

@@ -248,6 +248,7 @@ struct plan_node {
                             * own */
     struct plan_time *times; uint32_t ntimes; /* output columns that carry event time; the first is used */
     int32_t window_start, window_end; /* output columns that are the bounds of a window, -1: none */
+    uint32_t closed_as;    /* while planning: the node whose rows come once (node_close), 0: nobody asked */
     bool start_tells_end;  /* one start (and session key) has one end; an end always has one start */
     bool bounded;          /* all inputs finite */
     bool all_reference, some_reference; /* of the tables it reads, which are reference data */

@@ -495,6 +495,23 @@ static void test_doubling_views(void **state)
     assert_true(p->nnodes < 30);
 }
 
+/* What is asked of all steps below one is asked of each once, however many ways lead there. */
+static void test_doubling_inputs(void **state)
+{
+    (void)state;
+    AUTO(buf) sql = BUF(MIB(1));
+    buf_puts(&sql, "CREATE FOREIGN TABLE t (k bigint, ts timestamptz OPTIONS (watermark '5 s') NOT NULL) SERVER stream;"
+                   "CREATE FOREIGN TABLE once (k bigint, ts timestamptz, CHECK (k > 0)) SERVER lake;"
+                   "CREATE FOREIGN TABLE keyed (k bigint, ts timestamptz, PRIMARY KEY (k, ts)) SERVER lake;"
+                   "CREATE VIEW v0 AS SELECT k, window_end AS ts FROM tumble(t, ts, interval '1 s') "
+                   "GROUP BY k, window_end HAVING count(*) > 1;");
+    for (int i = 1; i < 60; i++)
+        buf_printf(&sql, "CREATE VIEW v%d AS SELECT * FROM v%d UNION ALL SELECT k + %d, ts FROM v%d;", i, i - 1, i, i - 1);
+    buf_puts(&sql, "INSERT INTO once SELECT * FROM v59; INSERT INTO keyed SELECT k, ts FROM v59;");
+    AUTO(plan) *p = plan_of(buf_cstr(&sql));
+    assert_true(p->nnodes < 600);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_an_error_at_the_end_of_a_file_stands_in_it),
         cmocka_unit_test(test_hostile_text),
         cmocka_unit_test(test_doubling_views),
+        cmocka_unit_test(test_doubling_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
