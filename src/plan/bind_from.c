@@ -423,9 +423,11 @@ static uint64_t *wanted_columns(struct from *f, const struct relation *both)
 static enum status hide_shared(struct from *f, const struct ast_from *ast, struct relation *r, uint32_t nleft)
 {
     for (uint32_t i = 0; i < ast->shared.count; i++) {
-        if (ast->join == AST_JOIN_FULL)
-            return bind_refuse(f->b, ast->location, "FULL JOIN with USING (write ON and coalesce(a.%s, b.%s))",
-                               ast->shared.items[i], ast->shared.items[i]);
+        if (ast->join == AST_JOIN_FULL) {
+            (void)bind_refuse(f->b, ast->location, "FULL JOIN with USING");
+            return error_hint(f->b->err, "write ON a.%s = b.%s, and select coalesce(a.%s, b.%s)", ast->shared.items[i],
+                              ast->shared.items[i], ast->shared.items[i], ast->shared.items[i]);
+        }
         uint32_t from = ast->join == AST_JOIN_RIGHT ? 0 : nleft, to = ast->join == AST_JOIN_RIGHT ? nleft : r->ncols;
         for (uint32_t c = from; c < to; c++)
             if (strcmp(r->cols[c].name, ast->shared.items[i]) == 0)

@@ -271,9 +271,11 @@ static enum status check_session_groups(struct binder *b, const struct grouping 
     const struct plan_window *w = &window->window;
     for (uint32_t i = 0; i < g->ngroups; i++) {
         ret_columns[i] = session_group(w, window, g->groups[i]);
-        if (ret_columns[i] < 0)
-            return bind_refuse(b, g->groups[i]->location, "GROUP BY of session windows by anything but the session's "
-                                                          "key, window_start and window_end");
+        if (ret_columns[i] < 0) {
+            (void)bind_refuse(b, g->groups[i]->location, "GROUP BY of session windows by anything but the session's "
+                                                         "key, window_start and window_end");
+            return error_hint(b->err, "what sessions are by is named in session(), behind the gap, too");
+        }
         seen |= UINT64_C(1) << ret_columns[i];
     }
     uint64_t keys = (UINT64_C(1) << w->nkey) - 1;

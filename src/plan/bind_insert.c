@@ -254,13 +254,14 @@ static enum status check_append(struct binder *b, const struct plan_table *t, st
         return OK;
     if (node_close(b, rows->node, location, &rows->node) == OK)
         return OK;
+    const struct error open = *b->err;
     *b->err = (struct error){0};
     if (input->bounded) /* appended once they have stopped changing */
         return node_sort(b, rows->node, NULL, 0, -1, 0, location, &rows->node);
     (void)bind_error(b, location, "the rows inserted into \"%s\" change later, but it has no PRIMARY KEY", t->name);
     const struct plan_key *known = input->nkeys && input->keys[0].n ? &input->keys[0] : NULL;
-    return error_hint(b->err, "add PRIMARY KEY (%s): rows are then upserted",
-                      known ? column_list(b, &input->schema, known->columns, known->n) : "...");
+    return error_hint(b->err, "add PRIMARY KEY (%s): rows are then upserted; or have them come once: %s",
+                      known ? column_list(b, &input->schema, known->columns, known->n) : "...", open.hint);
 }
 
 static enum status check_rejected(struct binder *b, const struct plan_table *t, const struct relation *rows,

@@ -13,8 +13,10 @@ static enum status constant_interval(struct binder *b, const struct ast_from *fr
     const struct scope scope = {.clause = "the arguments of a window"};
     struct expr *value;
     TRY(bind_expr(b, &scope, e, &value));
-    TRY(bind_located(b, e->location,
-                     expr_cast(b->arena, value, TYPE(TYPE_INTERVAL), CAST_IMPLICIT, e->location, &value, b->err)));
+    if (bind_located(b, e->location, expr_cast(b->arena, value, TYPE(TYPE_INTERVAL), CAST_IMPLICIT, e->location, &value,
+                                               b->err)) != OK)
+        return b->err->hint[0] ? FAILED : error_hint(b->err, "the %s of %s() is a length of time: interval '5 minutes'",
+                                                     what, from->name);
     if (value->kind != EXPR_CONST || column_is_null(&value->value, 0))
         return bind_error(b, e->location, "the %s of %s() must be a constant interval", what, from->name);
     const struct interval *i = value->value.data;
@@ -56,6 +58,13 @@ static enum status tumble_arguments(struct binder *b, const struct ast_from *fro
     return from->nargs > 3 ? constant_interval(b, from, from->args[3], "offset", &w->offset) : OK;
 }
 
+static enum status hop_overlaps(struct binder *b, const struct ast_from *from)
+{
+    (void)bind_error(b, from->args[2]->location, "a row would be in more than %d windows", MAX_OVERLAP);
+    return error_hint(b->err, "the size may be at most so many times the %s",
+                      strcmp(from->name, "hop") == 0 ? "slide" : "step");
+}
+
 static enum status hop_arguments(struct binder *b, const struct ast_from *from, struct plan_window *w)
 {
     bool cumulate = strcmp(from->name, "cumulate") == 0;
@@ -67,7 +76,7 @@ static enum status hop_arguments(struct binder *b, const struct ast_from *from, 
     if (cumulate && w->size % w->slide)
         return bind_error(b, from->args[3]->location, "the size of cumulate() must be a multiple of its step");
     if (w->size / w->slide > MAX_OVERLAP)
-        return bind_error(b, from->args[2]->location, "a row would be in more than %d windows", MAX_OVERLAP);
+        return hop_overlaps(b, from);
     return from->nargs > 4 ? constant_interval(b, from, from->args[4], "offset", &w->offset) : OK;
 }
 

@@ -267,6 +267,17 @@ static void report_join(const struct plan *p, const struct plan_node *n, struct 
     }
 }
 
+/* Windows that do not touch: is it what was meant, or the order of the arguments? */
+static void report_gaps(const struct plan_node *n, struct buf *out)
+{
+    if (n->window.kind != WINDOW_HOP || n->window.slide <= n->window.size)
+        return;
+    step_name(n, out);
+    buf_printf(out, "hop() leaves gaps: each window begins %.10g s after the one before and is %.10g s long; rows between them "
+                    "are in none\n    its arguments are the slide, then the size\n",
+               (double)n->window.slide / 1e6, (double)n->window.size / 1e6);
+}
+
 /* How its rows come, and what tells them apart. */
 static void report_rows(const struct plan_node *n, struct buf *out)
 {
@@ -305,6 +316,8 @@ void plan_check_report(const struct plan *p, struct buf *out)
             report_ordered(p, n, out);
         else if (n->kind == NODE_UNIQUE)
             report_unique(p, n, out);
+        else if (n->kind == NODE_WINDOW)
+            report_gaps(n, out);
         else if (n->kind == NODE_SESSION)
             report_session(p, n, out);
         else if (n->kind == NODE_JOIN)

@@ -98,9 +98,13 @@ bool node_is_session_window(const struct plan_node *n)
 
 static enum status never_closes(struct binder *b, const struct plan_node *n, int32_t location)
 {
-    (void)bind_error(b, location, "the rows of %s %s change, and there is no time after which they do not", n->name,
-                     n->id);
-    return error_hint(b->err, "GROUP BY window_start, window_end of a tumble, hop, cumulate or session; join by time");
+    const char *time = "GROUP BY window_start, window_end of tumble(), hop(), cumulate() or session()";
+    if (n->kind == NODE_JOIN)
+        time = "join by time, such as AND b.ts BETWEEN a.ts AND a.ts + interval '1 hour'";
+    else if (n->kind == NODE_TOPN || n->kind == NODE_OVER)
+        time = "PARTITION BY the window_end of tumble(), hop(), cumulate() or session(), too";
+    (void)bind_error(b, location, "rows of \"%s\" (%s) may change at any time, so they cannot come once", n->name, n->id);
+    return error_hint(b->err, "%s", time);
 }
 
 /* Its rows leave once the watermark has passed them. */

@@ -368,11 +368,15 @@ static int32_t cursor_offset(struct slice sql, int cursor)
 /* Where PostgreSQL's grammar surprises. */
 static const struct {
     const char *message, *hint;
+    const char *beside; /* also in the statement; NULL: nothing is asked for */
 } syntax_hints[] = {
     {"syntax error at or near \"OPTIONS\"", "a column's OPTIONS (...) stand right behind its type, before NOT NULL and "
                                             "CHECK"},
     {"subquery in FROM must have an alias", "for example, FROM (SELECT ...) AS s"},
     {"syntax error at or near \"SERVER\"", "tables with a SERVER are created with CREATE FOREIGN TABLE"},
+    {"syntax error at or near \"TABLE\"", "windows name relation and column as they are: tumble(t, ts, interval '5 minutes')",
+     "DESCRIPTOR"},
+    {"syntax error at or near \"window\"", "windows stand in FROM: tumble(t, ts, interval '5 minutes')", NULL},
 };
 
 /* The first word of a statement is none. */
@@ -392,7 +396,8 @@ static enum status syntax_error(struct parser *p, const PgQueryError *e)
     int32_t location = e->cursorpos > 0 && !p->adrift ? p->base + cursor_offset(p->sql, e->cursorpos) : p->start;
     (void)problem_at(p->text, location, p->err, ERR_SQL, "%s", e->message);
     for (size_t i = 0; i < ARRAY_LEN(syntax_hints); i++)
-        if (strcmp(e->message, syntax_hints[i].message) == 0)
+        if (strcmp(e->message, syntax_hints[i].message) == 0 &&
+            (!syntax_hints[i].beside || strcasestr(p->sql.data, syntax_hints[i].beside)))
             return error_hint(p->err, "%s", syntax_hints[i].hint);
     return location == p->start && !p->inner ? hint_statement(p, e) : FAILED;
 }

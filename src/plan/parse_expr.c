@@ -301,8 +301,9 @@ static enum status parse_boolean_test(struct parser *p, const PgQuery__BooleanTe
 static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall *f, const char *name)
 {
     if (f->agg_within_group)
-        return parser_refuse(p, f->location, "approx_percentile(x, 0.99) is within 1 % of it", "%s() WITHIN GROUP",
-                             name);
+        return parser_refuse(p, f->location, strncmp(name, "percentile_", 11) == 0
+                                                 ? "approx_percentile(x, 0.99) is within 1 % of it" : NULL,
+                             "%s() WITHIN GROUP", name);
     if (f->func_variadic)
         return parser_refuse(p, f->location, NULL, "VARIADIC");
     if (f->n_funcname > 2 || (f->n_funcname == 2 && strcmp(node_string(f->funcname[0]), "pg_catalog") != 0))

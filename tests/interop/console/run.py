@@ -97,7 +97,8 @@ def what_changed(folder: Path) -> None:
 
 def refused(folder: Path) -> None:
     for options, word in ((", mode 'complete', format 'csv'", "wants format 'table'"), (", truncate 'x'", "truncate"),
-                          (", num_rows '0'", "num_rows"), (", mode 'append'", "complete")):
+                          (", num_rows '0'", "num_rows"), (", mode 'append'", "complete"),
+                          (", mode 'update', num_rows '3'", "shown whole")):
         prepare(folder, options)
         done = suite.command(command(folder), check=None)
         assert done.returncode != 0 and word in done.stderr, done.stderr

@@ -78,3 +78,5 @@ CREATE FOREIGN TABLE clicks (id text, at timestamptz OPTIONS (watermark '1 minut
 INSERT INTO log SELECT p.event_id, NULL, c.at FROM payments p LEFT JOIN clicks c ON c.id = p.user_id
 AND c.at BETWEEN p.event_time AND p.event_time + interval '10 minutes';
 INSERT INTO log SELECT p.event_id, NULL, c.at FROM payments p JOIN clicks c ON c.id = p.user_id;
+-- case: windows that leave gaps are told of
+INSERT INTO log SELECT channel, count(*), window_end FROM hop(payments, event_time, interval '10 minutes', interval '5 minutes') GROUP BY channel, window_end;
