@@ -263,9 +263,10 @@ static enum status choose_mode(const struct sink_config *config, const struct op
     static const char *const of_complete[] = {"num_rows", "truncate"};
     for (size_t i = 0; i < ARRAY_LEN(of_complete) && !*ret; i++)
         if (option_given(o, of_complete[i])) {
-            (void)error_set(err, ERR_SQL, "option %s is of tables that are shown whole; rows of \"%s\" are printed as they come",
-                            of_complete[i], config->table);
-            (void)error_hint(err, "leave it out, or give the table a PRIMARY KEY%s", as_table ? "" : " and format 'table'");
+            (void)error_set(err, ERR_SQL, "option %s is of tables that are shown whole; rows of \"%s\" are printed as "
+                                          "they come", of_complete[i], config->table);
+            (void)error_hint(err, "leave it out, or give the table a PRIMARY KEY%s",
+                             as_table ? "" : " and format 'table'");
             return option_blame(o, of_complete[i], err);
         }
     return OK;

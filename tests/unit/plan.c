@@ -506,7 +506,8 @@ static void test_doubling_inputs(void **state)
                    "CREATE VIEW v0 AS SELECT k, window_end AS ts FROM tumble(t, ts, interval '1 s') "
                    "GROUP BY k, window_end HAVING count(*) > 1;");
     for (int i = 1; i < 60; i++)
-        buf_printf(&sql, "CREATE VIEW v%d AS SELECT * FROM v%d UNION ALL SELECT k + %d, ts FROM v%d;", i, i - 1, i, i - 1);
+        buf_printf(&sql, "CREATE VIEW v%d AS SELECT * FROM v%d UNION ALL SELECT k + %d, ts FROM v%d;", i, i - 1, i,
+                   i - 1);
     buf_puts(&sql, "INSERT INTO once SELECT * FROM v59; INSERT INTO keyed SELECT k, ts FROM v59;");
     AUTO(plan) *p = plan_of(buf_cstr(&sql));
     assert_true(p->nnodes < 600);
