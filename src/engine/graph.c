@@ -71,7 +71,7 @@ static enum status make_step(struct graph *g, struct node *n, struct error *err)
         n->op = p->window.pane ? panes_new(p, input, g->nworkers) : aggregate_new(p, input, g->nworkers);
         return OK;
     case NODE_SORT: n->op = sort_new(p, g->nworkers); return OK;
-    case NODE_UNNEST: n->op = unnest_new(p, input); return OK;
+    case NODE_UNNEST: n->op = unnest_new(p, input, g->nworkers); return OK;
     case NODE_WINDOW: n->op = window_new(p, input); return OK;
     case NODE_JOIN: {
         const struct plan_node *inputs[2] = {input, &g->config.plan->nodes[p->inputs[1]]};

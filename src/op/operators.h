@@ -15,7 +15,7 @@ struct operator *aggregate_new(const struct plan_node *node, const struct plan_n
 /* ORDER BY / LIMIT over a finite input: everything is held until the input ends (op_context.final). */
 struct operator *sort_new(const struct plan_node *node, uint32_t nworkers);
 
-struct operator *unnest_new(const struct plan_node *node, const struct plan_node *input);
+struct operator *unnest_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
 struct operator *window_new(const struct plan_node *node, const struct plan_node *input);
 /* An AGGREGATE over panes of windows. */
 struct operator *panes_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);

@@ -1,5 +1,6 @@
 /* Unnest: each row once for every element of its arrays, side by side; row by row and without state. A row that is
- * taken back takes back what was made of it. */
+ * taken back takes back what was made of it. With a predicate only those count for which it is true, and a row that has
+ * none of them comes once with NULL. */
 #include <stdlib.h>
 
 #include "column/array.h"
@@ -16,6 +17,11 @@ struct unnest {
     uint32_t kept; /* columns of the input that are the output's */
     const struct type *types; /* of the output */
     const char *const *names; /* of the input's columns */
+    struct arena arena;
+    const struct program *predicate; /* over the output; NULL: none */
+    const char *const *made;         /* names of the output's columns */
+    struct program_state **states;   /* of each worker */
+    uint32_t nworkers;
 };
 
 /* How many rows one becomes; 0: none, or one without elements. */
@@ -76,9 +82,8 @@ static struct column elements(const struct column *arrays, struct type type, con
     size_t width = type_width(type);
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n; i++) {
-        uint32_t k = p->number[i];
-        if (k <= 1) { /* the first of its row */
-            uint32_t row = p->rows[i];
+        uint32_t k = p->number[i], row = p->rows[i];
+        if (i == 0 || row != p->rows[i - 1]) {
             struct slice none = {0}, bytes = column_is_null(arrays, row) ? none : view_slice(column_view(arrays, row));
             of = array_open(bytes, arrays->type, a, &n);
         }
@@ -101,28 +106,93 @@ static struct column ordinality(const struct plan_of_rows *p, struct arena *a)
     return out;
 }
 
+static struct batch *make_rows(const struct unnest *u, const struct batch *in, const struct plan_of_rows *p,
+                               struct arena *a)
+{
+    uint32_t more = u->plan.narrays + u->plan.ordinality;
+    struct batch *out = batch_repeat(in, u->kept, p->rows, p->n, more, a);
+    for (uint32_t i = 0; i < u->plan.narrays; i++)
+        out->cols[u->kept + i] = elements(&in->cols[u->kept + i], u->types[u->kept + i], p, a);
+    if (u->plan.ordinality)
+        out->cols[u->kept + u->plan.narrays] = ordinality(p, a);
+    return out;
+}
+
+/* Those that were made of an element: the predicate is not asked about the others. */
+static void only_elements(const struct plan_of_rows *p, struct batch *all, struct arena *a)
+{
+    uint32_t *sel = arena_array(a, p->n, sizeof *sel);
+    all->live = 0;
+    for (uint32_t i = 0; i < p->n; i++)
+        if (p->number[i])
+            sel[all->live++] = i;
+    all->sel = sel;
+}
+
+/* Of the rows made of one those that count, else one with NULL; none where the predicate failed on some of them. */
+static struct plan_of_rows choose(const struct unnest *u, struct op_context *c, const struct plan_of_rows *p,
+                                  struct batch *all)
+{
+    uint64_t *keep = arena_array(c->arena, BITMAP_WORDS(p->n), sizeof *keep);
+    struct row_errors errors;
+    only_elements(p, all, c->arena);
+    struct plan_of_rows q = {.rows = arena_array(c->arena, p->n, sizeof *q.rows),
+                             .number = arena_array(c->arena, p->n, sizeof *q.number)};
+    program_filter(u->predicate, u->states[c->worker], all, c->now_us, c->arena, keep, &errors);
+    uint64_t failed = refuse_errors(c, all, &errors, u->op.name, u->made);
+    c->counts->error += failed;
+    for (uint32_t i = 0, from, e = 0; i < p->n;) {
+        bool some = false;
+        for (from = i; i < p->n && p->rows[i] == p->rows[from]; i++) {
+            for (; e < errors.count && errors.items[e].row <= i; e++)
+                some = true;
+            bool nothing = p->number[i] == 0;
+            if (nothing || !bit_get(keep, i)) {
+                c->counts->filtered += !nothing;
+                continue;
+            }
+            q.rows[q.n] = p->rows[i];
+            q.number[q.n++] = p->number[i];
+            some = true;
+        }
+        if (some)
+            continue;
+        q.rows[q.n] = p->rows[from];
+        q.number[q.n++] = 0;
+    }
+    c->counts->filtered -= failed;
+    return q;
+}
+
 static void unnest_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     const struct unnest *u = (const struct unnest *)op;
     uint64_t left_out = c->counts->error + c->counts->filtered;
     struct plan_of_rows p = spread(u, c, in);
-    uint32_t more = u->plan.narrays + u->plan.ordinality;
-    struct batch *out = batch_repeat(in, u->kept, p.rows, p.n, more, c->arena);
-    for (uint32_t i = 0; i < u->plan.narrays; i++)
-        out->cols[u->kept + i] = elements(&in->cols[u->kept + i], u->types[u->kept + i], &p, c->arena);
-    if (u->plan.ordinality)
-        out->cols[u->kept + u->plan.narrays] = ordinality(&p, c->arena);
+    struct batch *out = make_rows(u, in, &p, c->arena);
+    if (u->predicate) {
+        p = choose(u, c, &p, out);
+        out = make_rows(u, in, &p, c->arena);
+    }
     c->counts->out += p.n;
     c->counts->in += p.n + c->counts->error + c->counts->filtered - left_out;
     *ret = p.n ? out : NULL;
 }
 
-static void unnest_free(struct operator *op) { free(op); }
+static void unnest_free(struct operator *op)
+{
+    struct unnest *u = (struct unnest *)op;
+    for (uint32_t w = 0; w < u->nworkers; w++)
+        program_state_free(u->states[w]);
+    arena_release(&u->arena);
+    free(u->states);
+    free(u);
+}
 
 static const struct operator_ops unnest_ops = {.shape = OP_ROWS, .push = unnest_push, .free = unnest_free};
 
-struct operator *unnest_new(const struct plan_node *node, const struct plan_node *input)
+struct operator *unnest_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers)
 {
     struct unnest *u = mem_zalloc(sizeof *u);
     u->op = (struct operator){&unnest_ops, node->id, node->name};
@@ -130,5 +200,13 @@ struct operator *unnest_new(const struct plan_node *node, const struct plan_node
     u->kept = input->schema.ncols - node->unnest.narrays;
     u->types = node->schema.types;
     u->names = input->schema.names;
+    u->made = node->schema.names;
+    if (!node->predicate)
+        return &u->op;
+    u->predicate = program_compile(&u->arena, (struct expr *const *)&node->predicate, 1);
+    u->nworkers = nworkers;
+    u->states = mem_array(nworkers, sizeof(struct program_state *));
+    for (uint32_t w = 0; w < nworkers; w++)
+        u->states[w] = program_state_new(u->predicate);
     return &u->op;
 }

@@ -73,6 +73,8 @@ struct ast_from {
     uint32_t nargs;
     bool ordinality;           /* FUNCTION: WITH ORDINALITY */
     bool hidden;               /* FUNCTION: it stood in a SELECT list, and only that sees it */
+    bool lateral;              /* QUERY: it may read what stands before it */
+    bool defined;              /* FUNCTION: a list of columns with types says what its records have */
     enum ast_join join;        /* JOIN; a comma or CROSS JOIN is INNER without a condition */
     struct ast_from *left, *right;
     struct ast_expr *on;       /* NULL: none */

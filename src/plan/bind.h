@@ -7,6 +7,7 @@
  *   bind_join.c     two relations and their conditions -> a join: its key, and when a row meets nothing more
  *   bind_window.c   tumble, hop, cumulate, session
  *   bind_rows.c     functions that return rows
+ *   bind_lateral.c  subqueries over a row and functions of it
  *   bind_over.c     window functions
  *   bind_select.c   a query -> a relation
  *   bind_group.c    GROUP BY and aggregates
@@ -276,8 +277,28 @@ struct relation rows_columns(struct binder *b, const struct ast_from *from, cons
  * left's columns, then those of `item`; without an expression those that had none. */
 enum status rows_apply(struct binder *b, const struct relation *left, const struct ast_from *from,
                          const struct rows *rows, const struct relation *item, bool outer, struct relation *ret);
+/* A relation with its expressions computed by a step, and the event time below it. */
+enum status rows_compute(struct binder *b, struct relation *r, int32_t location);
 /* Does such a call stand in the SELECT list? Then it is taken for one in FROM: *ret is that query. */
 enum status rows_from_list(struct binder *b, const struct ast_select *s, const struct ast_select **ret);
+
+/* ---- bind_lateral.c ---- */
+
+/* The columns of LATERAL (SELECT ...) behind a row of these columns; no step is made. */
+enum status lateral_columns(struct binder *b, const struct relation *before, const struct ast_from *ast,
+                            struct relation *ret);
+
+struct lateral_request {
+    const struct relation *left;
+    const struct ast_from *ast;
+    const struct relation *item; /* lateral_columns, named */
+    const struct ast_expr *on;   /* of LEFT JOIN; NULL: none */
+    bool outer;                  /* LEFT JOIN */
+};
+/* *ret has left's columns, then the item's. */
+enum status lateral_apply(struct binder *b, const struct lateral_request *q, struct relation *ret);
+/* The first `nouter` columns are hidden by those behind them that have their name. */
+void relation_shadow(struct relation *both, uint32_t nouter);
 
 /* ---- bind_over.c ---- */
 
@@ -386,6 +407,8 @@ enum status node_window(struct binder *b, uint32_t input, const struct plan_wind
  * differ, -1: none is known to. */
 enum status node_unnest(struct binder *b, uint32_t input, const struct plan_unnest *unnest, const struct relation *item,
                         int32_t distinct, int32_t location, uint32_t *ret);
+/* An outer UNNEST without a predicate, and the same with one, over its output. */
+enum status node_unnest_where(struct binder *b, uint32_t *node, struct expr *predicate);
 /* Over the input of a WINDOW node that is a session, projected to: its key, its time, what the aggregates read. */
 enum status node_session(struct binder *b, uint32_t input, const struct plan_window *window,
                          struct plan_aggregate *aggregates, uint32_t naggregates, const char **names,

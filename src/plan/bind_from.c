@@ -37,12 +37,14 @@ struct from {
 static enum status refuse_around(struct from *f, const struct ast_from *ast);
 
 /* Its arguments may name what stands before it. Here only the types count; the step is made where the join is. */
-static enum status bind_function_item(struct from *f, const struct ast_from *ast, struct relation *ret)
+static enum status bind_row_item(struct from *f, const struct ast_from *ast, struct relation *ret)
 {
     struct relation before = {0};
     struct rows rows;
     for (uint32_t i = 0; i < f->nitems; i++)
         before = join_columns(f->b, &before, &f->items[i].relation);
+    if (ast->lateral)
+        return lateral_columns(f->b, &before, ast, ret);
     struct scope scope = {.input = &before, .clause = "FROM"};
     TRY(refuse_around(f, ast));
     TRY(rows_bind(f->b, &scope, ast, &rows));
@@ -54,8 +56,8 @@ static enum status bind_item(struct from *f, const struct ast_from *ast, struct 
 {
     struct binder *b = f->b;
     struct relation r;
-    if (ast->kind == AST_FROM_FUNCTION) {
-        TRY(bind_function_item(f, ast, &r));
+    if (ast->kind == AST_FROM_FUNCTION || (ast->lateral && f->nitems)) {
+        TRY(bind_row_item(f, ast, &r));
     } else if (ast->kind == AST_FROM_QUERY) {
         TRY(bind_select(b, f->ctes, ast->query, &r));
         TRY(relation_publish(b, &r, ast->location));
@@ -187,13 +189,15 @@ static void walk_from(struct walk *w, const struct ast_from *from)
         walk_from(w, from->right);
         walk_expr(w, from->on);
     }
-    if (from->kind != AST_FROM_FUNCTION)
+    if (from->kind != AST_FROM_FUNCTION && !from->lateral)
         return;
     uint32_t reader = w->reader;
     for (uint32_t i = 0; i < w->f->nitems; i++)
         if (w->f->items[i].ast == from)
             w->reader = i + 1;
     walk_exprs(w, from->args, from->nargs);
+    if (from->lateral)
+        walk_select(w, from->query);
     w->reader = reader;
 }
 
@@ -447,19 +451,41 @@ static uint64_t items_read(struct from *f, const struct ast_from *ast)
     return names.items;
 }
 
-/* The rows of the function that is next, of each row of `left`, which begins with item `first`. What nobody but this
- * function and those before it read ends here. */
-static enum status apply_function(struct from *f, const struct ast_from *ast, uint32_t first, struct relation *left,
-                                  bool outer, struct relation *ret)
+/* What nobody but the item that is next and those before it read ends here. */
+static void drop_read(const struct from *f, uint32_t first, struct relation *left)
 {
-    struct scope scope = {.input = left, .clause = "FROM"};
-    struct rows rows;
-    TRY(rows_bind(f->b, &scope, ast, &rows));
     for (uint32_t i = first, at = 0; i < f->next; i++)
         for (uint32_t c = 0; c < f->items[i].relation.ncols; c++, at++)
             if (!f->items[i].wanted[c] && f->items[i].until[c] <= f->next + 1)
                 left->cols[at].expr = NULL;
-    return rows_apply(f->b, left, ast, &rows, &f->items[f->next].relation, outer, ret);
+}
+
+/* The rows of the function or LATERAL subquery that is next, of each row of `left`, which begins with item `first`.
+ * on: of LEFT JOIN; NULL: none. */
+static enum status apply_item(struct from *f, const struct ast_from *ast, uint32_t first, struct relation *left,
+                              bool outer, const struct ast_expr *on, struct relation *ret)
+{
+    struct scope scope = {.input = left, .clause = "FROM"};
+    struct rows rows;
+    struct relation *item = &f->items[f->next].relation, r;
+    struct expr *condition;
+    if (ast->lateral) {
+        TRY(lateral_apply(f->b, &(struct lateral_request){left, ast, item, on, outer}, ret));
+        drop_read(f, first, ret);
+        return OK;
+    }
+    TRY(rows_bind(f->b, &scope, ast, &rows));
+    if (!on)
+        drop_read(f, first, left);
+    TRY(rows_apply(f->b, left, ast, &rows, item, outer, &r));
+    if (on) {
+        scope = (struct scope){.input = &r, .clause = "ON"};
+        TRY(bind_condition(f->b, &scope, on, &condition));
+        TRY(node_unnest_where(f->b, &r.node, condition));
+        drop_read(f, first, &r);
+    }
+    *ret = r;
+    return OK;
 }
 
 /* A function that reads no other item is one of its own. */
@@ -467,13 +493,13 @@ static enum status function_leaf(struct from *f, const struct ast_from *ast, str
 {
     struct relation nothing;
     if (items_read(f, ast)) {
-        (void)bind_refuse(f->b, ast->location,
-                          "%s() of items that are not on its left by JOIN, or by LEFT JOIN ... ON true,", ast->name);
+        (void)bind_refuse(f->b, ast->location, "%s() of items that are not on its left by JOIN or LEFT JOIN",
+                          ast->name);
         return error_hint(f->b->err, "FROM t CROSS JOIN LATERAL %s(t.x), or LEFT JOIN LATERAL %s(t.x) ON true",
                           ast->name, ast->name);
     }
     TRY(relation_nothing(f->b, ast->location, &nothing));
-    return apply_function(f, ast, f->next, &nothing, false, ret);
+    return apply_item(f, ast, f->next, &nothing, false, NULL, ret);
 }
 
 /* What nobody wants has no expression from here on. */
@@ -483,6 +509,12 @@ static enum status leaf(struct from *f, const struct ast_from *ast, bool nullabl
     struct relation r = item->relation;
     if (ast->kind == AST_FROM_FUNCTION)
         TRY(function_leaf(f, ast, &r));
+    if (ast->lateral && f->next) {
+        (void)bind_refuse(f->b, ast->location,
+                          "LATERAL (SELECT ...) that is not joined to its left by JOIN or LEFT JOIN");
+        return error_hint(f->b->err,
+                          "FROM t CROSS JOIN LATERAL (SELECT ...) AS s, or LEFT JOIN LATERAL ... ON condition");
+    }
     if (!nullable)
         TRY(filter_items(f, UINT64_C(1) << f->next, &r));
     for (uint32_t c = 0; c < r.ncols; c++)
@@ -493,17 +525,22 @@ static enum status leaf(struct from *f, const struct ast_from *ast, bool nullabl
     return OK;
 }
 
-/* Is this join the rows of a function for each row on its left? */
-static bool is_lateral(const struct ast_from *ast)
+static bool is_always(const struct ast_expr *on) { return !on || (on->kind == AST_BOOL && on->flag); }
+
+/* Is this join the rows of a function, or of a LATERAL subquery, for each row on its left? */
+static bool is_lateral(struct from *f, const struct ast_from *ast)
 {
-    bool always = !ast->on || (ast->on->kind == AST_BOOL && ast->on->flag);
-    return ast->right->kind == AST_FROM_FUNCTION && ast->shared.count == 0 &&
-           (ast->join == AST_JOIN_INNER || (ast->join == AST_JOIN_LEFT && always));
+    bool function = ast->right->kind == AST_FROM_FUNCTION, left = ast->join == AST_JOIN_LEFT;
+    if (ast->shared.count || (!left && ast->join != AST_JOIN_INNER))
+        return false;
+    if (function && left && !is_always(ast->on)) /* rows that are the same for all are a side of a join */
+        return items_read(f, ast->right);
+    return function || ast->right->lateral;
 }
 
 static enum status join_tree(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret);
 
-static enum status join_function(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
+static enum status join_rows(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
 {
     struct relation left, r;
     struct conditions conditions = {0};
@@ -512,7 +549,9 @@ static enum status join_function(struct from *f, const struct ast_from *ast, boo
     uint64_t reads = items_read(f, ast->right), there = bits_below(f->next) & ~bits_below(first);
     if (reads & ~there) /* it is said there what is wrong */
         return function_leaf(f, ast->right, ret);
-    TRY(apply_function(f, ast->right, first, &left, ast->join == AST_JOIN_LEFT, &r));
+    bool outer = ast->join == AST_JOIN_LEFT;
+    const struct ast_expr *on = outer && !is_always(ast->on) ? ast->on : NULL;
+    TRY(apply_item(f, ast->right, first, &left, outer, on, &r));
     f->next++;
     if (ast->join == AST_JOIN_INNER)
         TRY(join_conditions(f, ast, &r, left.ncols, 0, false, &conditions));
@@ -527,8 +566,8 @@ static enum status join_tree(struct from *f, const struct ast_from *ast, bool nu
 {
     if (ast->kind != AST_FROM_JOIN)
         return leaf(f, ast, nullable, ret);
-    if (is_lateral(ast))
-        return join_function(f, ast, nullable, ret);
+    if (is_lateral(f, ast))
+        return join_rows(f, ast, nullable, ret);
     struct relation left, right;
     uint32_t first = f->next;
     bool left_nullable = ast->join == AST_JOIN_RIGHT || ast->join == AST_JOIN_FULL;
@@ -574,18 +613,6 @@ static bool is_simple(const struct ast_select *s)
            !s->limit && !s->offset && s->nctes == 0 && (s->ntargets == 0 || !grouping_has_call(s->targets[0].expr));
 }
 
-/* The columns of the subquery hide those of the query around it. */
-static void shadow(struct relation *both, uint32_t nouter)
-{
-    for (uint32_t i = 0; i < nouter; i++)
-        for (uint32_t k = nouter; k < both->ncols; k++) {
-            if (strcmp(both->cols[i].name, both->cols[k].name) == 0)
-                both->cols[i].qualified = true;
-            if (both->cols[i].item && both->cols[k].item && strcmp(both->cols[i].item, both->cols[k].item) == 0)
-                both->cols[i].item = NULL;
-        }
-}
-
 /* A correlated subquery: its FROM, the conditions that are its own, and those that join it to the query around it. */
 static enum status open_subquery(struct from *outer, const struct ast_select *s, struct from *inner,
                                  struct relation *ret)
@@ -603,7 +630,7 @@ static enum status subquery_conditions(struct from *outer, struct from *inner, c
 {
     struct binder *b = outer->b;
     struct relation both = join_columns(b, left, right);
-    shadow(&both, left->ncols);
+    relation_shadow(&both, left->ncols);
     ret->items = arena_array(b->arena, (size_t)inner->nconjuncts + 1, sizeof(struct expr *));
     struct scope scope = {.input = &both, .clause = "WHERE"};
     for (uint32_t i = 0; i < inner->nconjuncts; i++) {

@@ -206,6 +206,10 @@ static void explain_unnest(struct explain *x, const struct plan_node *n)
         buf_printf(x->out, ", numbered as %s", n->schema.names[in->ncols]);
     if (n->unnest.outer)
         buf_puts(x->out, ", or one with NULL");
+    if (n->predicate) {
+        buf_puts(x->out, " where none has ");
+        expr_print(n->predicate, n->schema.names, x->out);
+    }
 }
 
 static void explain_session(struct explain *x, const struct plan_node *n, unsigned depth)

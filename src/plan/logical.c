@@ -12,7 +12,7 @@
  *   window     kind, column, size, slide, offset, key        session  the same, calls
  *   join       kind, keys, condition, bounds                 topn, over  partition, keys, calls, limit
  *   unique     key
- *   unnest     arrays, ordinality, outer
+ *   unnest     arrays, ordinality, outer, predicate
  *   "final" behind those whose rows come once
  *
  * Expressions are written by expr_print with columns as $0, $1, ... and their type behind.
@@ -189,6 +189,8 @@ static void canonical_parameters(struct binder *b, struct buf *out, const struct
                    n->unnest.outer ? " outer" : "");
         for (uint32_t i = ncols - n->unnest.narrays; i < n->schema.ncols; i++)
             canonical_type(out, n->schema.types[i]);
+        if (n->predicate)
+            canonical_expr(b, out, n->predicate, n->schema.ncols);
         break;
     case NODE_SESSION:
         canonical_window(out, &n->window);
@@ -446,6 +448,16 @@ enum status node_unnest(struct binder *b, uint32_t input, const struct plan_unne
         tell[ntell++] = kept + (uint32_t)distinct;
     keys_unnest(b, n, kept, tell, ntell);
     *ret = node_add(b, n);
+    return OK;
+}
+
+enum status node_unnest_where(struct binder *b, uint32_t *node, struct expr *predicate)
+{
+    struct plan_node *n = arena_dup(b->arena, b->nodes[*node], sizeof *n);
+    assert(n->kind == NODE_UNNEST && n->unnest.outer && !n->predicate);
+    TRY(refuse_clock(b, predicate));
+    n->predicate = predicate;
+    *node = node_add(b, n);
     return OK;
 }
 

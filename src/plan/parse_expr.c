@@ -497,6 +497,14 @@ static int32_t node_location(const PgQuery__Node *n)
     }
 }
 
+/* (jsonb_each(x)).key: the function of that column. */
+static bool is_column_of(const struct ast_expr *e, const char *field)
+{
+    bool call = e->kind == AST_CALL && e->plain && !e->over && !e->filter && !e->distinct && !e->norder;
+    return call && (strcmp(e->name, "jsonb_each") == 0 || strcmp(e->name, "jsonb_each_text") == 0) &&
+           (strcmp(field, "key") == 0 || strcmp(field, "value") == 0);
+}
+
 /* a[i], a[i:j]; of a jsonb a['key'], perhaps several. */
 static enum status parse_subscripts(struct parser *p, const PgQuery__AIndirection *x, struct ast_expr **ret)
 {
@@ -505,6 +513,10 @@ static enum status parse_subscripts(struct parser *p, const PgQuery__AIndirectio
     TRY(parse_expr(p, x->arg, &args[0]));
     for (size_t i = 0; i < x->n_indirection; i++) {
         const PgQuery__Node *n = x->indirection[i];
+        if (n->node_case == NODE(STRING) && is_column_of(args[0], node_string(n))) {
+            args[0]->name = arena_printf(p->arena, "%s %s", args[0]->name, node_string(n));
+            continue;
+        }
         if (n->node_case != NODE(A_INDICES))
             return parser_refuse(p, at, "use jsonb's -> and ->>", "a field selection");
         const PgQuery__AIndices *part = n->a_indices;

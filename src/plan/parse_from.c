@@ -29,28 +29,57 @@ static enum status parse_alias(struct parser *p, const PgQuery__Alias *alias, st
     return check_alias(p, from->alias, location);
 }
 
-/* Of its first column, -1: it has none. */
-static int32_t subquery_location(const PgQuery__RangeSubselect *s)
+static struct ast_expr *expr_of(struct parser *p, enum ast_kind kind, const char *name, int32_t location,
+                                uint32_t nargs, struct ast_expr *const *args)
 {
-    if (s->subquery->node_case != NODE(SELECT_STMT) || s->subquery->select_stmt->n_target_list == 0 ||
-        s->subquery->select_stmt->target_list[0]->node_case != NODE(RES_TARGET))
-        return -1;
-    return s->subquery->select_stmt->target_list[0]->res_target->location;
+    struct ast_expr *e = arena_zalloc(p->arena, sizeof *e);
+    e->kind = kind;
+    e->name = name;
+    e->len = name ? strlen(name) : 0;
+    e->location = location;
+    e->nargs = nargs;
+    e->args = nargs ? arena_dup(p->arena, args, nargs * sizeof *args) : NULL;
+    return e;
+}
+
+/* LATERAL (VALUES (a, b), (c, d)) AS v is unnest(ARRAY[a, c], ARRAY[b, d]): rows made of one. */
+static void values_to_arrays(struct parser *p, struct ast_from *from)
+{
+    const struct ast_select *values = from->query;
+    struct ast_names names = {arena_array(p->arena, MAX(values->ncells, from->columns.count), sizeof(char *)), 0};
+    struct ast_expr **cells = arena_array(p->arena, values->nrows, sizeof *cells);
+    from->kind = AST_FROM_FUNCTION;
+    from->lateral = false; /* a function reads what stands before it anyway */
+    from->name = "unnest";
+    from->args = arena_array(p->arena, values->ncells, sizeof *from->args);
+    from->nargs = values->ncells;
+    for (uint32_t c = 0; c < values->ncells; c++) {
+        for (uint32_t r = 0; r < values->nrows; r++)
+            cells[r] = values->rows[r][c];
+        struct ast_expr *array = expr_of(p, AST_CALL, "ARRAY[x]", cells[0]->location, values->nrows, cells);
+        from->args[c] = expr_of(p, AST_CALL, "unnest", from->location, 1, &array);
+        from->args[c]->plain = true;
+        names.items[c] = arena_printf(p->arena, "column%u", c + 1);
+    }
+    names.count = MAX(values->ncells, from->columns.count);
+    for (uint32_t c = 0; c < from->columns.count; c++)
+        names.items[c] = from->columns.items[c];
+    from->columns = names;
 }
 
 static enum status parse_subquery(struct parser *p, const PgQuery__RangeSubselect *s, struct ast_from *from)
 {
-    if (s->lateral)
-        return parser_refuse(p, subquery_location(s),
-                             "functions can stand there: CROSS JOIN LATERAL unnest(a) AS u (x)",
-                             "LATERAL before a subquery");
     if (s->subquery->node_case != NODE(SELECT_STMT))
         return parser_refuse(p, -1, NULL, "this subquery in FROM");
     from->kind = AST_FROM_QUERY;
     TRY(parse_select(p, s->subquery->select_stmt, &from->query));
     from->location = from->query->location;
     from->name = ""; /* PostgreSQL 15 demands an alias */
-    return parse_alias(p, s->alias, from, -1);
+    from->lateral = s->lateral;
+    TRY(parse_alias(p, s->alias, from, -1));
+    if (from->lateral && from->query->kind == AST_SELECT_VALUES)
+        values_to_arrays(p, from);
+    return OK;
 }
 
 /* ---- windows and functions ---- */
@@ -72,6 +101,17 @@ static bool is_window(const char *name)
     return false;
 }
 
+/* ROWS FROM (f(a) AS (b integer)): the list of columns; NULL: none. */
+static const PgQuery__List *own_columns_of(const PgQuery__Node *function)
+{
+    const PgQuery__List *list = function->node_case == NODE(LIST) ? function->list : NULL;
+    return list && list->n_items > 1 && list->items[1]->node_case == NODE(LIST) ? list->items[1]->list : NULL;
+}
+static const PgQuery__List *own_columns(const PgQuery__RangeFunction *f)
+{
+    return f->n_functions == 1 ? own_columns_of(f->functions[0]) : NULL;
+}
+
 /* f(a), or ROWS FROM (f(a), g(b)). unnest(a, b) is unnest(a) beside unnest(b). */
 static enum status parse_calls(struct parser *p, const PgQuery__RangeFunction *f, struct ast_from *from)
 {
@@ -88,8 +128,9 @@ static enum status parse_calls(struct parser *p, const PgQuery__RangeFunction *f
             list->items[0]->node_case != NODE(FUNC_CALL))
             return parser_refuse(p, -1, NULL, "this function in FROM");
         int32_t location = list->items[0]->func_call->location;
-        if (f->n_coldeflist || (list->n_items > 1 && list->items[1]->node_case == NODE(LIST)))
-            return parser_refuse(p, location, "cast what its columns are made of", "a list of columns with types");
+        if (f->n_functions > 1 && own_columns_of(f->functions[i]))
+            return parser_refuse(p, location, "put the function into FROM by itself",
+                                 "a list of columns with types beside other functions");
         TRY(parse_expr(p, list->items[0], &e));
         if (e->kind != AST_CALL || !e->plain || e->distinct || e->flag || e->filter || e->norder || e->over)
             return parser_refuse(p, location, NULL, "such a call in FROM");
@@ -111,12 +152,91 @@ static enum status parse_calls(struct parser *p, const PgQuery__RangeFunction *f
     return OK;
 }
 
+static struct ast_expr *cast_of(struct parser *p, struct ast_expr *e, struct ast_type type)
+{
+    struct ast_expr *cast = expr_of(p, AST_CAST, NULL, type.location, 1, &e);
+    cast->type = type;
+    return cast;
+}
+
+/* The elements of a JSON array; `otherwise`: of a string, the text of an array. */
+static struct ast_expr *array_column(struct parser *p, struct ast_expr *const part[2], struct ast_expr *otherwise,
+                                     struct ast_type type)
+{
+    int32_t at = type.location;
+    struct ast_expr *value = expr_of(p, AST_CALL, "->", at, 2, part), *args[3];
+    args[0] = expr_of(p, AST_CALL, "jsonb_typeof", at, 1, &value);
+    args[1] = expr_of(p, AST_STRING, "array", at, 0, NULL);
+    args[0] = expr_of(p, AST_CALL, "=", at, 2, args);
+    args[1] = expr_of(p, AST_CALL, "jsonb_array_elements_text", at, 1, &value);
+    args[1] = cast_of(p, args[1], type);
+    args[2] = otherwise;
+    return expr_of(p, AST_CASE, NULL, at, 3, args);
+}
+
+static enum status define_column(struct parser *p, const PgQuery__Node *n, struct ast_expr *record,
+                                 struct ast_target *ret)
+{
+    struct ast_type type;
+    if (n->node_case != NODE(COLUMN_DEF))
+        return parser_refuse(p, -1, NULL, "this list of columns");
+    const char *name = parser_strdup(p, n->column_def->colname);
+    TRY(parse_type(p, n->column_def->type_name, &type));
+    struct ast_expr *key = expr_of(p, AST_STRING, name, type.location, 0, NULL);
+    struct ast_expr *args[] = {record, key}, *value;
+    if (strcmp(type.name, "jsonb") == 0 && type.array)
+        return parser_refuse(p, n->column_def->location, "take it as jsonb, and jsonb_array_elements() of it",
+                             "a column of type jsonb[] in such a list");
+    value = expr_of(p, AST_CALL, "->>", type.location, 2, args);
+    if (strcmp(type.name, "jsonb") == 0) { /* of which null is NULL, too */
+        value->name = "->";
+        args[0] = value;
+        args[1] = expr_of(p, AST_STRING, "null", type.location, 0, NULL);
+        value = expr_of(p, AST_CALL, "nullif", type.location, 2, args);
+    } else {
+        value = cast_of(p, value, type);
+    }
+    *ret = (struct ast_target){type.array ? array_column(p, args, value, type) : value, name};
+    return OK;
+}
+
+/* jsonb_to_recordset(x) AS r (a integer, ...) is LATERAL (SELECT (value ->> 'a')::integer AS a, ... FROM
+ * jsonb_to_recordset(x) AS "(records)" (value)) AS r. */
+static enum status define_columns(struct parser *p, PgQuery__Node *const *columns, size_t n, struct ast_from *from)
+{
+    struct ast_select *s = arena_zalloc(p->arena, sizeof *s);
+    struct ast_from *records = arena_dup(p->arena, from, sizeof *from);
+    struct ast_expr *value = expr_of(p, AST_COLUMN, "value", from->location, 0, NULL);
+    records->alias = value->qualifier = "(records)";
+    records->columns = (struct ast_names){arena_dup(p->arena, &value->name, sizeof(char *)), 1};
+    records->defined = true;
+    *s = (struct ast_select){.kind = AST_SELECT_PLAIN, .location = from->location, .from = records};
+    s->targets = arena_zarray(p->arena, n + 1, sizeof *s->targets);
+    for (size_t i = 0; i < n; i++)
+        TRY(define_column(p, columns[i], value, &s->targets[s->ntargets++]));
+    if (from->ordinality) {
+        struct ast_expr *number = expr_of(p, AST_COLUMN, "ordinality", from->location, 0, NULL);
+        s->targets[s->ntargets++] = (struct ast_target){number, "ordinality"};
+    }
+    *from = (struct ast_from){.kind = AST_FROM_QUERY, .query = s, .lateral = true, .location = from->location,
+                              .name = from->name, .alias = from->alias, .columns = from->columns};
+    return OK;
+}
+
 static enum status parse_function_rows(struct parser *p, const PgQuery__RangeFunction *f, struct ast_from *from)
 {
     from->kind = AST_FROM_FUNCTION;
     from->ordinality = f->ordinality;
     TRY(parse_calls(p, f, from));
-    return parse_alias(p, f->alias, from, -1);
+    TRY(parse_alias(p, f->alias, from, -1));
+    if (f->n_coldeflist && f->ordinality)
+        return parser_refuse(p, only_call(f) ? only_call(f)->location : -1,
+                             "ROWS FROM (jsonb_to_recordset(x) AS (a integer)) WITH ORDINALITY",
+                             "WITH ORDINALITY at a list of columns with types");
+    const PgQuery__List *own = own_columns(f);
+    if (own)
+        return define_columns(p, own->items, own->n_items, from);
+    return f->n_coldeflist ? define_columns(p, f->coldeflist, f->n_coldeflist, from) : OK;
 }
 
 static enum status parse_range_function(struct parser *p, const PgQuery__RangeFunction *f, struct ast_from *from)
@@ -194,7 +314,7 @@ static enum status parse_from_item(struct parser *p, const PgQuery__Node *n, str
 
 static bool has_function(const struct ast_from *from)
 {
-    return from->kind == AST_FROM_FUNCTION ||
+    return from->kind == AST_FROM_FUNCTION || from->lateral ||
            (from->kind == AST_FROM_JOIN && (has_function(from->left) || has_function(from->right)));
 }
 

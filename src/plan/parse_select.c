@@ -49,7 +49,10 @@ static int figure_name(const PgQuery__Node *n, const char **ret)
     case NODE(COLLATE_CLAUSE): return figure_name(n->collate_clause->arg, ret);
     case NODE(CASE_EXPR): return case_name(n->case_expr, ret);
     case NODE(SQLVALUE_FUNCTION): return clock_name(n->sqlvalue_function, ret);
-    case NODE(A_INDIRECTION): return figure_name(n->a_indirection->arg, ret);
+    case NODE(A_INDIRECTION):
+        return last_name(n->a_indirection->indirection, n->a_indirection->n_indirection, ret)
+                   ? 2
+                   : figure_name(n->a_indirection->arg, ret);
     case NODE(A_ARRAY_EXPR): *ret = "array"; return 2;
     case NODE(COALESCE_EXPR): *ret = "coalesce"; return 2;
     case NODE(MIN_MAX_EXPR):

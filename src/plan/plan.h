@@ -257,7 +257,8 @@ struct plan_node {
 
     uint32_t table;                    /* SCAN, SINK */
     uint32_t relation;                 /* RELATION: index into the world's */
-    struct expr *predicate;            /* FILTER */
+    struct expr *predicate;            /* FILTER; of an outer UNNEST, over its output: which of the rows that are made
+                                        * of one count, NULL: all */
     struct expr **exprs;               /* PROJECT: one per output column */
     struct expr ***rows; uint32_t nrows; /* VALUES */
     uint32_t *dedup_key, ndedup_key;   /* DEDUP */

@@ -360,6 +360,33 @@ SELECT a.id, b.id, e FROM a JOIN b ON a.k = b.k AND a.v = b.v CROSS JOIN LATERAL
 -- case a row whose elements fail is not there: id int, e int
 SELECT id, e FROM (SELECT id, t, j FROM a /*where j < 2*/) AS x, unnest(CASE WHEN j < 2 THEN ARRAY[j] ELSE ARRAY[1 / (j - 2)] END) AS e;
 
+-- case elements above a bound, or none: id int, e int
+SELECT id, e FROM a LEFT JOIN LATERAL unnest(ARRAY[v, j, k]) AS e ON e > k % 4;
+
+-- case a row none of whose elements meets a condition that fails is not there: id int, e int
+SELECT id, e FROM (SELECT id, k, v, j FROM a /*where j < 2*/) AS x LEFT JOIN LATERAL unnest(ARRAY[v, 2]) AS e ON CASE WHEN j < 2 THEN e > k ELSE 1 / (j - 2) = e END;
+
+-- case elements that change and meet a condition, or none: k int, e int, n bigint, PRIMARY KEY (k, e)
+SELECT k, coalesce(e, -1), count(*) FROM (SELECT k, array_agg(v) FILTER (WHERE v > 1) AS vs, max(v) AS m FROM a WHERE k IS NOT NULL GROUP BY k) AS g LEFT JOIN LATERAL unnest(vs) AS e ON e < m GROUP BY k, coalesce(e, -1);
+
+-- case computed for each row and its elements, or for none: id int, x int, y text
+SELECT id, s.x, s.y FROM a LEFT JOIN LATERAL (SELECT e + j AS x, coalesce(t, '-') AS y FROM unnest(ARRAY[v, k]) AS u (e) WHERE e > 2) AS s ON s.x < 9;
+
+-- case records as rows: id int, n bigint, k int, tag text, rest text
+SELECT id, r.n, r.k, r.tags[1], r.rest ->> 'a' FROM a CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(jsonb_build_array(jsonb_build_object('k', k, 'tags', ARRAY[t, 'z']), '{"k": "7", "rest": {"a": 1.50}}'::jsonb)) AS (k int, tags text[], rest jsonb)) WITH ORDINALITY AS r (k, tags, rest, n);
+
+-- case columns as rows: id int, name text, value int
+SELECT id, c.name, c.value FROM a, LATERAL (VALUES ('v', v), ('j', j)) AS c (name, value) WHERE c.value > 1;
+
+-- case times as rows: id int, at timestamptz
+SELECT id, at FROM a, generate_series(date_trunc('minute', ts), ts, interval '20 s') AS at WHERE j = 1;
+
+-- case groups of what a list makes: w text, n bigint, PRIMARY KEY (w)
+SELECT upper(unnest(string_to_array(t, ' '))) AS w, count(*) FROM a WHERE t <> '' GROUP BY w;
+
+-- case what a list makes of groups: k int, e int, n bigint
+SELECT k, unnest(array_agg(v ORDER BY v)) + 1, count(*) FROM a WHERE v > 3 GROUP BY k;
+
 -- case elements known to a set: e int
 SELECT DISTINCT e FROM a, unnest(ARRAY[v * 10 + j, k]) AS e;
 

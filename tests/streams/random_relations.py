@@ -204,12 +204,32 @@ class Relations(Expressions):
             lambda: (f"regexp_split_to_table({e('text')}, '[a-c]')", "text"),
             lambda: (f"jsonb_array_elements_text(to_jsonb({e('ints')}))", "text"),
             lambda: (f"jsonb_object_keys(jsonb_build_object('a', {e('int')}, 'b', {e('text')}))", "text")])()
-        scope = left + [(f"{name}.e", of), (f"{name}.i", "bigint")]
-        word, on = self.rnd.choice([(",", ""), (" CROSS JOIN LATERAL", ""), (" LEFT JOIN LATERAL", " ON true"),
-                                    (" JOIN LATERAL", f" ON {self.expr(scope, 'bool', 1)}")])
-        chosen, types, times = self.output(scope, 6)
-        return Relation(f"SELECT {chosen} FROM {text}{word} {call} WITH ORDINALITY AS {name} (e, i){on}"
-                        f"{self.where(scope, 0.4)}", types, [part] if part else [], times)
+        if self.chance(0.2):
+            return self.rows_listed(text, left, part, call, of)
+        item, scope = f"{call} WITH ORDINALITY AS {name} (e, i)", [(f"{name}.e", of), (f"{name}.i", "bigint")]
+        if self.chance(0.3):
+            inner, computed = self.name(), self.rnd.choice(["int", "text"])
+            inside = left + [(f"{inner}.e", of), (f"{inner}.i", "bigint")]
+            item = (f"(SELECT {inner}.e, {inner}.i, {self.expr(inside, computed, 1)} AS x FROM {call} "
+                    f"WITH ORDINALITY AS {inner} (e, i){self.where(inside, 0.6)}) AS {name} (e, i, x)")
+            scope.append((f"{name}.x", computed))
+        word, on = self.lateral(item, left + scope)
+        chosen, types, times = self.output(left + scope, 6)
+        return Relation(f"SELECT {chosen} FROM {text}{word} {item}{on}{self.where(left + scope, 0.4)}", types,
+                        [part] if part else [], times)
+
+    def lateral(self, item: str, scope) -> tuple[str, str]:
+        """How it is joined to what is on its left."""
+        condition = f" ON {self.expr(scope, 'bool', 1)}"
+        return self.rnd.choice([(", LATERAL", ""), (" CROSS JOIN LATERAL", ""), (" LEFT JOIN LATERAL", " ON true"),
+                                (" JOIN LATERAL", condition), (" LEFT JOIN LATERAL", condition)])
+
+    def rows_listed(self, text: str, left, part, call: str, of: str) -> Relation:
+        """The function inside an expression of the SELECT list."""
+        wrapped = {"int": f"({call}) % 7 - 1", "text": f"upper({call}) || 'x'"}.get(of, call)
+        chosen, types, times = self.output(left, 4)
+        return Relation(f"SELECT {chosen}, {wrapped} AS c{len(types)} FROM {text}{self.where(left, 0.4)}", [*types, of],
+                        [part] if part else [], times)
 
     def join(self, depth: int) -> Relation:
         for _ in range(50):

@@ -84,10 +84,17 @@ def argument(field):
     return f"({literal})" if kind == "?" else f"({literal}::{kind})"
 
 
+# These want a list of columns: they are asked for one, "a", and give documents with it.
+RECORDS = ["jsonb_to_record", "jsonb_to_recordset"]
 # Functions that return rows: as an array of them. One whose rows are arrays gives their texts.
 SETS = ["unnest", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_object_keys", "jsonb_each",
-        "jsonb_each_text", "string_to_table", "generate_series", "regexp_matches", "regexp_split_to_table",
-        "jsonb_path_query"]
+        "jsonb_each_text", "string_to_table", "generate_series", "generate_subscripts", "regexp_matches",
+        "regexp_split_to_table", "jsonb_path_query"]
+
+
+def records_as_array(name, args):
+    row = "case when r.a is not null then jsonb_build_object('a', r.a) end"
+    return f"array(select {row} from {name}({', '.join(args)}) as r (a jsonb))"
 
 
 def rows_as_array(name, args):
@@ -131,6 +138,8 @@ def expression(name, fields):
         return f"{args[0]} {name[:-4]}{name[-4:]}({args[1]})"
     if name == "in":
         return f"{args[0]} in ({', '.join(args[1:])})"
+    if name in RECORDS:
+        return records_as_array(name, args)
     if name.split(" ")[0] in SETS:
         return rows_as_array(name, args)
     if name in SPECIAL:

@@ -14,9 +14,12 @@ INSERT INTO log SELECT event_id, row_number() OVER (PARTITION BY user_id), NULL 
 INSERT INTO log SELECT event_id, 1, NULL FROM tumble(payments, event_time, '1 minute');
 -- case: functions in FROM
 INSERT INTO log SELECT x, 1, NULL FROM upper('a') AS x;
-INSERT INTO log SELECT id, x, NULL FROM untimed, jsonb_to_recordset('[]') AS u (x integer);
+INSERT INTO log SELECT id, x, NULL FROM untimed, jsonb_to_recordset('[]') AS u (x);
+INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v]) AS u (x integer);
+INSERT INTO log SELECT id, 1, NULL FROM untimed, jsonb_to_record('{}') AS u (x jsonb[]);
+INSERT INTO log SELECT id, 1, NULL FROM untimed, jsonb_to_record('{}') WITH ORDINALITY AS u (x integer);
+INSERT INTO log SELECT id, 1, NULL FROM untimed, ROWS FROM (jsonb_to_record('{}') AS (x integer), unnest(ARRAY[v])) AS u;
 INSERT INTO log SELECT id, x, NULL FROM untimed RIGHT JOIN LATERAL unnest(ARRAY[v]) AS u (x) ON true;
-INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL unnest(ARRAY[v]) AS u (x) ON x > 1;
 INSERT INTO log SELECT id, x, NULL FROM unnest(ARRAY[v]) AS u (x), untimed;
 INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(v) AS u (x);
 INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v]) AS u (x, y);
@@ -25,14 +28,23 @@ INSERT INTO log SELECT id, x, NULL FROM untimed, generate_series(now(), now(), '
 INSERT INTO log SELECT id, x, NULL FROM untimed, jsonb_each(v) AS u (x);
 INSERT INTO log SELECT id, x, NULL FROM untimed, count(v) AS x;
 INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[o]) AS x;
-INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT untimed.v AS x) AS s;
 INSERT INTO log SELECT id, x, NULL FROM untimed, tumble(payments, event_time, interval '1 day') WITH ORDINALITY AS u (x);
 INSERT INTO log SELECT id, v, NULL FROM untimed u WHERE EXISTS (SELECT 1 FROM unnest(ARRAY[u.v]) AS x WHERE x = 1);
+-- case: LATERAL before a subquery
+INSERT INTO log SELECT id, x, NULL FROM untimed RIGHT JOIN LATERAL (SELECT untimed.v AS x) AS s ON true;
+INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT sum(e) AS x FROM unnest(ARRAY[v]) AS e) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT e AS x FROM unnest(ARRAY[v]) AS e ORDER BY e LIMIT 1) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT amount AS x FROM payments p WHERE p.user_id = u.id) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL (SELECT e AS x FROM unnest(ARRAY[v]) AS e, unnest(ARRAY[e]) AS f) AS s ON true;
+INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT y AS x FROM unnest(ARRAY[v]) AS e) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL unnest(ARRAY[v]) AS x ON now() > '2026-01-01';
 -- case: functions that return rows, elsewhere
-INSERT INTO log SELECT id, unnest(ARRAY[v]) + 1, NULL FROM untimed;
+INSERT INTO log SELECT id, CASE WHEN v > 1 THEN unnest(ARRAY[v]) END, NULL FROM untimed;
+INSERT INTO log SELECT id, coalesce(unnest(ARRAY[v]), 1), NULL FROM untimed;
+INSERT INTO log SELECT id, generate_series(1, unnest(ARRAY[v])), NULL FROM untimed;
+INSERT INTO log SELECT id, count(unnest(ARRAY[v])), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT unnest(ARRAY[id]) AS x, unnest(array_agg(v)), NULL FROM untimed GROUP BY x;
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE unnest(ARRAY[v]) = 1;
-INSERT INTO log SELECT (regexp_matches(id, 'a'))[1], v, NULL FROM untimed;
-INSERT INTO log SELECT id, unnest(ARRAY[sum(v)]), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT id, jsonb_each('{}'), NULL FROM untimed;
 INSERT INTO log SELECT id, unnest(ARRAY[v], ARRAY[v]), NULL FROM untimed;
 INSERT INTO log SELECT id, jsonb_array_element(v), NULL FROM untimed;

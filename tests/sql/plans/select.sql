@@ -47,6 +47,10 @@ CREATE FUNCTION is_big(v bigint) RETURNS boolean STRICT RETURN gross(v) > 100;
 -- case: rows of arrays, of what a function returns, and of none
 INSERT INTO log SELECT p.event_id, i.n, p.event_time FROM payments p, unnest(ARRAY[p.user_id, p.note]) WITH ORDINALITY AS i (x, n) WHERE i.x LIKE 'a%' AND p.amount > 1;
 INSERT INTO log SELECT id, length(part), NULL FROM untimed LEFT JOIN LATERAL string_to_table(id, ',') AS part ON true;
+INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL unnest(ARRAY[v, 2]) AS u (x) ON x > v;
+INSERT INTO log SELECT id, x, NULL FROM untimed u LEFT JOIN LATERAL (SELECT e + 1 AS x FROM unnest(ARRAY[u.v, 2]) AS e WHERE e > 1) AS s ON x < u.v;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT u.v + 1 AS x) AS s WHERE x > 2;
+INSERT INTO log SELECT r.name, r.n, NULL FROM untimed u, jsonb_to_recordset(jsonb_build_array(u.id)) AS r (n bigint, name text);
 INSERT INTO log SELECT 'x', g, NULL FROM generate_series(1, 3) AS g;
 -- case: rows of functions side by side, of one function beside another, in a SELECT list
 INSERT INTO log SELECT id, x, NULL FROM untimed, unnest(ARRAY[v], ARRAY[id]) AS u (x, y), jsonb_each_text(jsonb_build_object('k', y)) AS e WHERE e.value = y;

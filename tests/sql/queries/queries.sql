@@ -209,3 +209,56 @@ SELECT e, count(*) FROM (SELECT unnest(ARRAY[n, 1]) AS e FROM t) AS s GROUP BY e
 SELECT k, regexp_matches(k, '[a-z]') FROM t
 SELECT unnest(ARRAY[n, 0]) AS e, n FROM t ORDER BY e, n, k LIMIT 3
 SELECT jsonb_array_elements_text('["a", "b"]'), jsonb_object_keys('{"x": 1}') FROM nothing
+-- LATERAL subqueries, LEFT JOIN of functions by a condition, lists of columns, calls inside expressions of a SELECT list
+SELECT k, n, e FROM t LEFT JOIN LATERAL unnest(ARRAY[n, 2, 5]) AS e ON e > n
+SELECT k, n, e, i FROM t LEFT JOIN LATERAL unnest(ARRAY[n, 2, 5]) WITH ORDINALITY AS u (e, i) ON e > n AND k <> 'a'
+SELECT k, n, s.* FROM t CROSS JOIN LATERAL (SELECT n * 2 AS d, k || '!' AS kk) AS s WHERE s.d > 2
+SELECT k, n, s.x FROM t CROSS JOIN LATERAL (SELECT e + n AS x FROM unnest(ARRAY[n, 2, 5]) AS u (e) WHERE e > 1) AS s
+SELECT k, n, s.x, s.c FROM t LEFT JOIN LATERAL (SELECT e + n AS x, coalesce(e, 7) AS c FROM unnest(ARRAY[n, 2, 5]) AS u (e) WHERE e > 2) AS s ON s.x < 9
+SELECT k, s.c FROM t LEFT JOIN LATERAL (SELECT coalesce(n, 7) AS c WHERE n > 1) AS s ON k = 'a'
+SELECT k, v.* FROM t CROSS JOIN LATERAL (VALUES ('n', n), ('zwei', 2)) AS v (name, value)
+SELECT k, column1, column2 FROM t, LATERAL (VALUES (n, k), (2, 'x')) AS v WHERE column1 > 1
+SELECT n, r.* FROM t, jsonb_to_recordset(jsonb_build_array(jsonb_build_object('a', n, 'b', k), '{"a": 7, "c": [1, 2]}'::jsonb)) AS r (a int, b text, c int[], d jsonb)
+SELECT n, r.a, r.b FROM t LEFT JOIN LATERAL jsonb_to_recordset(jsonb_build_array(jsonb_build_object('a', n, 'b', k), '{"a": 7}'::jsonb)) AS r (a int, b text) ON r.a > 2
+SELECT * FROM jsonb_to_record('{"a": 1, "b": null, "c": "x", "d": null, "e": {"f": 1.50}, "g": "{1,2}", "h": [3, null]}') AS r (a int, b text, c text, d jsonb, e jsonb, g int[], h text[])
+SELECT * FROM jsonb_to_record(NULL) AS r (a int, b jsonb)
+SELECT * FROM ROWS FROM (jsonb_to_recordset('[{"a": 1}, {"a": 2}]') AS (a int)) WITH ORDINALITY AS x
+SELECT k, lower(unnest(ARRAY[k, 'ZZ'])) AS x FROM t
+SELECT unnest(ARRAY[n, 1]) + unnest(ARRAY[1, 2, 3]) * 10, n FROM t
+SELECT unnest(ARRAY[n, 1]) AS e, count(*) FROM t GROUP BY e
+SELECT unnest(ARRAY[n, 1]), count(*) FROM t GROUP BY 1 ORDER BY 1
+SELECT upper(unnest(ARRAY[k, 'x'])), count(*) FROM t GROUP BY upper(unnest(ARRAY[k, 'x']))
+SELECT k, unnest(array_agg(n ORDER BY n)) AS e FROM t GROUP BY k ORDER BY k, e DESC
+SELECT k, unnest(array_agg(n ORDER BY n)) + count(*) AS e, 'c' AS c, sum(n) / 2 FROM t GROUP BY k HAVING count(*) > 1 ORDER BY 2
+SELECT (jsonb_each(jsonb_build_object('n', n, 'k', k))).key, (jsonb_each(jsonb_build_object('n', n, 'k', k))).value FROM t
+SELECT (jsonb_each_text(jsonb_build_object('n', n, 'k', k))).value AS v, n FROM t
+SELECT k, n, unnest(ARRAY[1, 2]) AS e, row_number() OVER (PARTITION BY k ORDER BY n, f) FROM t ORDER BY k, n, f, e
+SELECT d, x FROM t, generate_series(d, d + 2, '1 day') AS x
+SELECT x FROM generate_series('2026-01-31'::timestamp, '2026-06-01', '1 month') AS x
+SELECT x FROM generate_series('2026-03-31'::timestamptz, '2026-01-01', '-1 month') AS x
+SELECT x FROM generate_series('9999-11-30'::timestamp, '9999-12-31', '1 month') AS x
+SELECT x FROM generate_series('2026-03-31'::timestamptz, '2026-04-30', '1 mon -30 days') AS x
+SELECT x FROM generate_series(1.0, 3.5, 0.25) AS x
+SELECT x, m FROM t, generate_series(m, 12) AS x
+SELECT n, generate_subscripts(ARRAY[n, 3], 1), generate_subscripts(ARRAY['a', 'b', 'c'], 1, true) FROM t
+SELECT CASE WHEN n > 1 THEN unnest(ARRAY[1]) END FROM t
+SELECT count(unnest(ARRAY[1])) FROM t
+SELECT jsonb_to_recordset('[]')
+SELECT * FROM jsonb_to_recordset('[]')
+SELECT * FROM unnest(ARRAY[1]) AS u (a int)
+SELECT n, s.* FROM t RIGHT JOIN LATERAL (SELECT n AS x) AS s ON true
+SELECT DISTINCT upper(unnest(ARRAY[k, 'z'])) FROM t
+SELECT n, s.y FROM t, LATERAL (SELECT unnest(ARRAY[n, 9]) AS y) AS s WHERE y > 3
+SELECT n, s.y, s.z FROM t LEFT JOIN LATERAL (SELECT q.*, 1 AS z FROM unnest(ARRAY[n, 9]) AS q (y)) AS s ON s.y = 9 AND n = 1
+SELECT n, s.q FROM t, LATERAL (SELECT a * b AS q FROM unnest(ARRAY[n, 9]) AS u (a), unnest(ARRAY[a, 2]) AS v (b) WHERE a <> b) AS s
+SELECT n, tags FROM (SELECT n, ARRAY[k] AS tags FROM t) AS x GROUP BY n, tags
+SELECT unnest(tags) AS tags, count(*) FROM (SELECT n, ARRAY[k, 'x'] AS tags FROM t) AS x GROUP BY tags
+SELECT unnest(tags), n FROM (SELECT n, ARRAY[k, 'x'] AS tags FROM t) AS x GROUP BY tags, n
+SELECT n, max(s.y) FROM t, LATERAL (SELECT f * 2 AS y) AS s GROUP BY n
+SELECT n, t.k, s.k FROM t, LATERAL (SELECT k FROM unnest(ARRAY[t.k, 'u']) AS k WHERE k <> 'a') AS s
+SELECT n, x.a, y.q FROM t, LATERAL (SELECT n + 1 AS a) AS x, LATERAL (SELECT a * 2 AS q WHERE a > 2) AS y
+SELECT n, s.c FROM t LEFT JOIN LATERAL (SELECT 'x' AS c) AS s ON n > 1
+SELECT n, s.c FROM t LEFT JOIN LATERAL (SELECT 'x' AS c FROM unnest(ARRAY[n]) AS e WHERE e > 1) AS s ON true
+SELECT a.n, e FROM t a JOIN t b ON a.n = b.n LEFT JOIN LATERAL unnest(ARRAY[a.k, b.k]) AS e ON e <> a.k WHERE a.n < 3
+SELECT n, e FROM t LEFT JOIN LATERAL unnest(CASE WHEN n > 1 THEN ARRAY[n, 9] WHEN n = 1 THEN '{}' END) AS e ON e > 2
+SELECT n, e FROM t LEFT JOIN LATERAL unnest(ARRAY[n, 9]) AS e ON 1 / (n - 2) < e
