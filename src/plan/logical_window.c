@@ -103,7 +103,8 @@ static enum status never_closes(struct binder *b, const struct plan_node *n, int
         time = "join by time, such as AND b.ts BETWEEN a.ts AND a.ts + interval '1 hour'";
     else if (n->kind == NODE_TOPN || n->kind == NODE_OVER)
         time = "PARTITION BY the window_end of tumble(), hop(), cumulate() or session(), too";
-    (void)bind_error(b, location, "rows of \"%s\" (%s) may change at any time, so they cannot come once", n->name, n->id);
+    (void)bind_error(b, location, "rows of \"%s\" (%s) may change at any time, so they cannot come once", n->name,
+                     n->id);
     return error_hint(b->err, "%s", time);
 }
 

@@ -374,8 +374,8 @@ static const struct {
                                             "CHECK"},
     {"subquery in FROM must have an alias", "for example, FROM (SELECT ...) AS s"},
     {"syntax error at or near \"SERVER\"", "tables with a SERVER are created with CREATE FOREIGN TABLE"},
-    {"syntax error at or near \"TABLE\"", "windows name relation and column as they are: tumble(t, ts, interval '5 minutes')",
-     "DESCRIPTOR"},
+    {"syntax error at or near \"TABLE\"",
+     "windows name relation and column as they are: tumble(t, ts, interval '5 minutes')", "DESCRIPTOR"},
     {"syntax error at or near \"window\"", "windows stand in FROM: tumble(t, ts, interval '5 minutes')", NULL},
 };
 
