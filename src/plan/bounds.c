@@ -273,8 +273,9 @@ static void report_gaps(const struct plan_node *n, struct buf *out)
     if (n->window.kind != WINDOW_HOP || n->window.slide <= n->window.size)
         return;
     step_name(n, out);
-    buf_printf(out, "hop() leaves gaps: each window begins %.10g s after the one before and is %.10g s long; rows between "
-                    "them are in none\n    its arguments are the slide, then the size\n",
+    buf_printf(out,
+               "hop() leaves gaps: each window begins %.10g s after the one before and is %.10g s long; rows between "
+               "them are in none\n    its arguments are the slide, then the size\n",
                (double)n->window.slide / 1e6, (double)n->window.size / 1e6);
 }
 
