@@ -34,7 +34,7 @@ struct buf buf_spare(size_t max)
     return b;
 }
 
-static void give(struct buf *b)
+void buf_give(struct buf *b)
 {
     buf_clear(b);
     if (b->cap >= SPARE_LEAST && b->cap <= SPARE_MOST) {
@@ -95,7 +95,7 @@ void bufs_join(const struct bufs *all, struct buf *to)
 void bufs_clear(struct bufs *all)
 {
     while (all->count > 0)
-        give(&all->items[--all->count]);
+        buf_give(&all->items[--all->count]);
     all->bytes = 0;
 }
 

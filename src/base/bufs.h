@@ -27,5 +27,7 @@ void bufs_release(struct bufs *all);
 
 /* An empty buffer, with memory if there is a spare one; max: 8 MiB or more. From any thread. */
 struct buf buf_spare(size_t max);
+/* Its memory is for others from here on; *b is empty. */
+void buf_give(struct buf *b);
 /* Free all spare ones: what was busy has become quiet. */
 void buf_spares_drop(void);

@@ -633,10 +633,16 @@ uint32_t graph_sink_count(const struct graph *g) { return g->nsinks; }
 
 const struct plan_node *graph_sink_node(const struct graph *g, uint32_t i) { return g->nodes[g->sinks[i]].plan; }
 
+static void run_in_pool(void *pool, uint32_t n, void (*task)(void *arg, uint32_t worker, uint32_t task), void *arg)
+{
+    pool_run(pool, n, task, arg);
+}
+
 const struct plan_node *graph_sink(struct graph *g, uint32_t i, struct bufs *ret_payload,
                                    struct collect_counts *ret_counts)
 {
-    collect_finish(g->nodes[g->sinks[i]].collect, ret_payload, ret_counts);
+    struct collect_pool pool = {run_in_pool, g->config.pool};
+    collect_finish(g->nodes[g->sinks[i]].collect, &pool, ret_payload, ret_counts);
     return g->nodes[g->sinks[i]].plan;
 }
 

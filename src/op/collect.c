@@ -236,45 +236,75 @@ struct net { /* what is known of a key; zero = nothing yet */
     bool mixed; /* its rows did not come in the order in which they replace each other */
 };
 
-struct netting {
-    struct collect *k;
-    struct arena *arena;
-    struct keyed *keys;
-    struct batch **batches;
+/* The rows that lie in one buffer, and their part in the result. */
+struct netted {
+    struct arena arena;
+    struct netted_batch {
+        struct batch *batch;
+        uint64_t *hashes;    /* of the keys, per live row */
+        struct slice *keys;
+        struct net **nets;
+    } *batches;
     uint32_t nbatches;
-    struct net ***nets; /* per batch and live row */
-    struct buf x, y;    /* scratch */
-    struct collect_counts *counts;
+    struct buf out;
+    struct collect_counts counts;
 };
 
-static void decode_buffer(struct netting *n, const struct buf *bytes, uint32_t *cap)
+/* Who looks at the rows of some shards. */
+struct netter {
+    struct arena arena;
+    struct buf x, y; /* scratch */
+};
+
+struct netting {
+    struct collect *k;
+    struct keyed *keys;
+    struct netted *buffers;
+    struct netter *parts;
+    uint32_t nbuffers, nparts;
+};
+
+static void put_keys(const struct collect *k, struct netted_batch *nb, struct arena *a)
 {
-    struct reader in = reader_of(buf_slice(bytes));
-    struct error err;
-    for (;;) {
-        struct batch *b;
-        enum status s = collect_next(&in, &n->k->table->schema, n->arena, &b, &err);
-        assert(s == OK); /* these bytes were written by this process a moment ago */
-        if (!b)
-            return;
-        n->batches = arena_grow(n->arena, n->batches, n->nbatches, cap, sizeof(struct batch *));
-        n->batches[n->nbatches++] = b;
+    AUTO(buf) key = BUF(ROWKEY_MAX);
+    const struct batch *b = nb->batch;
+    nb->hashes = arena_array(a, batch_live(b), sizeof *nb->hashes);
+    nb->keys = arena_array(a, batch_live(b), sizeof *nb->keys);
+    nb->nets = arena_array(a, batch_live(b), sizeof *nb->nets);
+    for (uint32_t r = 0; r < batch_live(b); r++) {
+        buf_clear(&key);
+        rowkey_put(&key, b->cols, k->table->key, k->table->nkey, batch_row(b, r));
+        nb->hashes[r] = hash64(key.data, key.len, 0);
+        nb->keys[r] = (struct slice){arena_dup(a, key.data, key.len), key.len};
     }
 }
 
-static void decode_all(struct netting *n)
+static void decode_task(void *arg, uint32_t worker, uint32_t task)
 {
-    uint32_t cap = 0;
-    for (uint32_t i = 0; i < n->k->epoch.count; i++)
-        decode_buffer(n, &n->k->epoch.items[i], &cap);
+    (void)worker;
+    struct netting *n = arg;
+    struct netted *x = &n->buffers[task];
+    struct reader in = reader_of(buf_slice(&n->k->epoch.items[task]));
+    struct error err;
+    for (uint32_t cap = 0;;) {
+        struct batch *b;
+        enum status s = collect_next(&in, &n->k->table->schema, &x->arena, &b, &err);
+        assert(s == OK); /* these bytes were written by this process a moment ago */
+        if (!b)
+            return;
+        x->batches = arena_grow(&x->arena, x->batches, x->nbatches, &cap, sizeof *x->batches);
+        struct netted_batch *nb = &x->batches[x->nbatches++];
+        nb->batch = b;
+        put_keys(n->k, nb, &x->arena);
+    }
 }
 
-static bool same_row(struct netting *n, struct row_ref a, struct row_ref b)
+static bool same_row(const struct collect *k, struct netter *n, struct row_ref a, struct row_ref b)
 {
     buf_clear(&n->x);
     buf_clear(&n->y);
-    rowkey_put(&n->x, a.batch->cols, n->k->compared, n->k->ncompared, a.row);
-    rowkey_put(&n->y, b.batch->cols, n->k->compared, n->k->ncompared, b.row);
+    rowkey_put(&n->x, a.batch->cols, k->compared, k->ncompared, a.row);
+    rowkey_put(&n->y, b.batch->cols, k->compared, k->ncompared, b.row);
     return slice_equal(buf_slice(&n->x), buf_slice(&n->y));
 }
 
@@ -282,13 +312,13 @@ static bool same_row(struct netting *n, struct row_ref a, struct row_ref b)
  * leaving, then new ones replacing each other. Where a key's rows are made by several groups or partitions, which hand
  * out theirs one after the other, the new one may come before the old one leaves: that is sorted out in a second pass.
  */
-static void note_row(struct netting *n, struct net *net, struct row_ref row, int64_t weight)
+static void note_row(const struct collect *k, struct netter *n, struct net *net, struct row_ref row, int64_t weight)
 {
     if (weight > 0) {
         net->mixed |= net->after.batch != NULL;
         net->after = row;
     } else if (net->after.batch) {
-        net->mixed |= !same_row(n, net->after, row);
+        net->mixed |= !same_row(k, n, net->after, row);
         net->after = (struct row_ref){0};
     } else {
         net->mixed |= net->before.batch != NULL;
@@ -297,116 +327,155 @@ static void note_row(struct netting *n, struct net *net, struct row_ref row, int
 }
 
 /* What takes back what, whatever their order. */
-static void match_row(struct netting *n, struct net *net, struct row_ref row, int64_t weight)
+static void match_row(const struct collect *k, struct netter *n, struct net *net, struct row_ref row, int64_t weight)
 {
     for (struct open_row **at = &net->open; *at; at = &(*at)->next)
-        if (((*at)->weight > 0) != (weight > 0) && same_row(n, (*at)->row, row)) {
+        if (((*at)->weight > 0) != (weight > 0) && same_row(k, n, (*at)->row, row)) {
             *at = (*at)->next;
             return;
         }
-    struct open_row *o = arena_zalloc(n->arena, sizeof *o);
+    struct open_row *o = arena_zalloc(&n->arena, sizeof *o);
     *o = (struct open_row){row, weight, net->open};
     net->open = o;
 }
 
-static void settle_mixed(struct netting *n)
+/* The rows of the keys that are this part's, in their order, each with what is known of its key. */
+static void each_row(struct netting *n, uint32_t part,
+                     void (*visit)(struct netting *n, struct netter *by, struct netted_batch *nb, uint32_t r))
 {
-    for (uint32_t i = 0; i < n->nbatches; i++)
-        for (uint32_t r = 0; r < batch_live(n->batches[i]); r++) {
-            struct net *net = n->nets[i][r];
-            uint32_t row = batch_row(n->batches[i], r);
-            if (!net->mixed)
-                continue;
-            match_row(n, net, (struct row_ref){n->batches[i], row}, batch_weight(n->batches[i], row));
-            net->before = net->after = (struct row_ref){0};
-            for (const struct open_row *o = net->open; o; o = o->next)
-                *(o->weight > 0 ? &net->after : &net->before) = o->row;
+    for (uint32_t i = 0; i < n->nbuffers; i++)
+        for (uint32_t k = 0; k < n->buffers[i].nbatches; k++) {
+            struct netted_batch *nb = &n->buffers[i].batches[k];
+            for (uint32_t r = 0; r < batch_live(nb->batch); r++)
+                if (op_part(shard_of(nb->hashes[r]), n->nparts) == part)
+                    visit(n, &n->parts[part], nb, r);
         }
 }
 
-static void note_all(struct netting *n)
+static void note(struct netting *n, struct netter *by, struct netted_batch *nb, uint32_t r)
 {
-    n->nets = arena_array(n->arena, n->nbatches, sizeof *n->nets);
-    for (uint32_t i = 0; i < n->nbatches; i++) {
-        struct batch *b = n->batches[i];
-        n->nets[i] = arena_array(n->arena, batch_live(b), sizeof **n->nets);
-        for (uint32_t r = 0; r < batch_live(b); r++) {
-            uint32_t row = batch_row(b, r);
-            buf_clear(&n->x);
-            rowkey_put(&n->x, b->cols, n->k->table->key, n->k->table->nkey, row);
-            bool fresh;
-            struct keyed_entry *e =
-                keyed_get(n->keys, hash64(n->x.data, n->x.len, 0), n->x.data, n->x.len, &fresh);
-            n->nets[i][r] = keyed_value(e);
-            note_row(n, n->nets[i][r], (struct row_ref){b, row}, batch_weight(b, row));
-        }
-    }
+    bool fresh;
+    uint32_t row = batch_row(nb->batch, r);
+    struct keyed_entry *e = keyed_get(n->keys, nb->hashes[r], nb->keys[r].data, nb->keys[r].len, &fresh);
+    nb->nets[r] = keyed_value(e);
+    note_row(n->k, by, nb->nets[r], (struct row_ref){nb->batch, row}, batch_weight(nb->batch, row));
+}
+
+static void settle(struct netting *n, struct netter *by, struct netted_batch *nb, uint32_t r)
+{
+    struct net *net = nb->nets[r];
+    uint32_t row = batch_row(nb->batch, r);
+    if (!net->mixed)
+        return;
+    match_row(n->k, by, net, (struct row_ref){nb->batch, row}, batch_weight(nb->batch, row));
+    net->before = net->after = (struct row_ref){0};
+    for (const struct open_row *o = net->open; o; o = o->next)
+        *(o->weight > 0 ? &net->after : &net->before) = o->row;
+}
+
+static void net_task(void *arg, uint32_t worker, uint32_t part)
+{
+    (void)worker;
+    each_row(arg, part, note);
+    each_row(arg, part, settle);
 }
 
 /* What a row contributes to the payload: +1, -1, or 0: nothing. */
-static int64_t verdict(struct netting *n, const struct net *net, struct batch *b, uint32_t row)
+static int64_t verdict(const struct collect *k, struct netter *by, const struct net *net, struct row_ref row,
+                       struct collect_counts *counts)
 {
-    if (net->after.batch == b && net->after.row == row) {
+    if (net->after.batch == row.batch && net->after.row == row.row) {
         if (!net->before.batch) {
-            n->counts->inserted++;
+            counts->inserted++;
             return 1;
         }
-        if (same_row(n, net->before, net->after)) {
-            n->counts->unchanged++;
+        if (same_row(k, by, net->before, net->after)) {
+            counts->unchanged++;
             return 0;
         }
-        n->counts->updated++;
+        counts->updated++;
         return 1;
     }
-    if (!net->after.batch && net->before.batch == b && net->before.row == row) {
-        n->counts->deleted++;
+    if (!net->after.batch && net->before.batch == row.batch && net->before.row == row.row) {
+        counts->deleted++;
         return -1;
     }
     return 0;
 }
 
-static void put_net(struct netting *n, uint32_t i, struct buf *out)
+static void put_net(const struct collect *k, struct netter *by, struct netted *x, struct netted_batch *nb)
 {
-    struct batch *b = n->batches[i];
-    uint32_t *sel = arena_array(n->arena, batch_live(b), sizeof *sel);
-    int64_t *weight = arena_zarray(n->arena, b->rows, sizeof *weight);
+    struct batch net = *nb->batch;
+    uint32_t *sel = arena_array(&x->arena, net.live, sizeof *sel);
+    int64_t *weight = arena_zarray(&x->arena, net.rows, sizeof *weight);
     uint32_t live = 0;
-    for (uint32_t r = 0; r < batch_live(b); r++) {
-        uint32_t row = batch_row(b, r);
-        weight[row] = verdict(n, n->nets[i][r], b, row);
+    for (uint32_t r = 0; r < net.live; r++) {
+        uint32_t row = batch_row(nb->batch, r);
+        weight[row] = verdict(k, by, nb->nets[r], (struct row_ref){nb->batch, row}, &x->counts);
         sel[live] = row;
         live += weight[row] != 0;
     }
     if (live == 0)
         return;
-    struct batch net = *b;
     net.sel = sel;
     net.live = live;
     net.weight = weight;
-    append_batch(out, &net);
+    append_batch(&x->out, &net);
 }
 
-static void net_epoch(struct collect *k, struct bufs *ret, struct collect_counts *counts)
+static void put_task(void *arg, uint32_t worker, uint32_t task)
 {
-    AUTO(arena) arena = {0};
+    (void)worker;
+    struct netting *n = arg;
+    struct netted *x = &n->buffers[task];
+    struct netter by = {.x = BUF(ROWKEY_MAX), .y = BUF(ROWKEY_MAX)};
+    x->out = buf_spare(PAYLOAD_MAX);
+    for (uint32_t i = 0; i < x->nbatches; i++)
+        put_net(n->k, &by, x, &x->batches[i]);
+    buf_release(&by.x);
+    buf_release(&by.y);
+}
+
+static void add_counts(struct collect_counts *sum, const struct collect_counts *c)
+{
+    sum->inserted += c->inserted;
+    sum->updated += c->updated;
+    sum->deleted += c->deleted;
+    sum->unchanged += c->unchanged;
+}
+
+/* Rows in the order in which they came, whoever netted them. */
+static void net_epoch(struct collect *k, const struct collect_pool *pool, struct bufs *ret,
+                      struct collect_counts *counts)
+{
     static const struct keyed_codec codec = {.value_size = sizeof(struct net), .passing = true};
-    struct netting n = {.k = k, .arena = &arena, .counts = counts};
-    n.keys = keyed_new("net", 1, &codec);
-    n.x = n.y = (struct buf)BUF(ROWKEY_MAX);
-    decode_all(&n);
-    note_all(&n);
-    settle_mixed(&n);
-    AUTO(buf) out = BUF(PAYLOAD_MAX);
-    for (uint32_t i = 0; i < n.nbatches; i++) {
-        put_net(&n, i, &out);
-        bufs_put(ret, &out);
+    struct netting n = {.k = k, .keys = keyed_new("net", 1, &codec), .nbuffers = k->epoch.count};
+    n.nparts = op_parts(k->nworkers);
+    n.buffers = mem_zalloc(n.nbuffers * sizeof *n.buffers);
+    n.parts = mem_zalloc(n.nparts * sizeof *n.parts);
+    for (uint32_t p = 0; p < n.nparts; p++)
+        n.parts[p].x = n.parts[p].y = (struct buf)BUF(ROWKEY_MAX);
+    pool->run(pool->arg, n.nbuffers, decode_task, &n);
+    pool->run(pool->arg, n.nparts, net_task, &n);
+    pool->run(pool->arg, n.nbuffers, put_task, &n);
+    for (uint32_t i = 0; i < n.nbuffers; i++) {
+        bufs_put(ret, &n.buffers[i].out);
+        buf_give(&n.buffers[i].out);
+        add_counts(counts, &n.buffers[i].counts);
+        arena_release(&n.buffers[i].arena);
+    }
+    for (uint32_t p = 0; p < n.nparts; p++) {
+        arena_release(&n.parts[p].arena);
+        buf_release(&n.parts[p].x);
+        buf_release(&n.parts[p].y);
     }
     keyed_free(n.keys);
-    buf_release(&n.x);
-    buf_release(&n.y);
+    free(n.buffers);
+    free(n.parts);
 }
 
-void collect_finish(struct collect *k, struct bufs *ret, struct collect_counts *ret_counts)
+void collect_finish(struct collect *k, const struct collect_pool *pool, struct bufs *ret,
+                    struct collect_counts *ret_counts)
 {
     struct collect_counts counts = {0};
     struct bufs payload = {0};
@@ -419,7 +488,7 @@ void collect_finish(struct collect *k, struct bufs *ret, struct collect_counts *
     memset(k->counts, 0, k->nworkers * sizeof *k->counts);
     if (k->table->nkey > 0) {
         if (k->epoch.count)
-            net_epoch(k, &payload, &counts);
+            net_epoch(k, pool, &payload, &counts);
         bufs_clear(&k->epoch);
     } else {
         payload = k->epoch;

@@ -5,66 +5,72 @@
  *   3 rename
  *
  * So a reader sees one epoch or the next, never a mixture. The table is held in memory, as the records the file has; a
- * new process reads them back from it.
+ * new process reads them back from it. A change set is put in order by itself and then merged with them.
  */
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "base/os.h"
 #include "column/rowkey.h"
+#include "sink/file_runs.h"
 #include "sink/file_sink.h"
 
-static const size_t TABLE_LIMIT = GIB(4), RECORD_LIMIT = MIB(64), WRITE_BYTES = MIB(1);
+enum { STAGED_MOST = 32 };
+static const size_t TABLE_LIMIT = GIB(4), RECORD_LIMIT = MIB(64), WRITE_BYTES = MIB(1), SPARSE_LEAST = MIB(1);
 
-struct record {
-    struct slice key, text; /* text with its newline; of a change: data NULL = the row is gone */
+/* What records say. */
+struct said {
+    struct said *next;
+    struct arena arena;
 };
 
 struct file_table {
-    struct arena arena;
-    struct record *records; /* by key */
-    size_t count;
+    struct run rows;                /* as the file has them */
+    struct run staged[STAGED_MOST]; /* changes that are not in the file, oldest first */
+    uint32_t nstaged;
+    int64_t staged_to; /* the last epoch of them */
+    struct said *said; /* by all of these, and by what is no more */
 };
+
+static struct arena *say(struct file_table *t)
+{
+    struct said *more = mem_zalloc(sizeof *more);
+    more->next = t->said;
+    t->said = more;
+    return &more->arena;
+}
+
+/* Returns the next. */
+static struct said *unsay(struct said *s)
+{
+    struct said *next = s->next;
+    arena_release(&s->arena);
+    free(s);
+    return next;
+}
+
+static void drop_staged(struct file_table *t)
+{
+    while (t->nstaged > 0)
+        run_release(&t->staged[--t->nstaged]);
+}
 
 void file_table_free(struct file_table *t)
 {
     if (!t)
         return;
-    arena_release(&t->arena);
+    drop_staged(t);
+    run_release(&t->rows);
+    while (t->said)
+        t->said = unsay(t->said);
     free(t);
 }
 
-static int by_key(const void *pa, const void *pb)
-{
-    const struct record *a = pa, *b = pb;
-    int order = memcmp(a->key.data, b->key.data, MIN(a->key.len, b->key.len));
-    return order ? order : (a->key.len > b->key.len) - (a->key.len < b->key.len);
-}
-
-/* A list of records that grows; its memory is in an arena. */
-struct records {
-    struct record *items;
-    uint32_t count, cap;
-};
-
-static void records_add(struct records *r, struct record item, struct arena *a)
-{
-    r->items = arena_grow(a, r->items, r->count, &r->cap, sizeof *r->items);
-    r->items[r->count++] = item;
-}
-
-static void sort_by_key(struct records *r)
-{
-    if (r->count > 1)
-        qsort(r->items, r->count, sizeof *r->items, by_key);
-}
-
-static struct slice key_of(struct file_sink *s, const struct batch *b, uint32_t row, struct buf *scratch,
-                           struct arena *a)
+static struct slice key_of(struct file_sink *s, const struct batch *b, uint32_t row, struct buf *scratch)
 {
     buf_clear(scratch);
     rowkey_put(scratch, b->cols, s->key, s->nkey, row);
-    return (struct slice){arena_dup(a, scratch->data, scratch->len), scratch->len};
+    return buf_slice(scratch);
 }
 
 /* ---- reading the file back ---- */
@@ -77,10 +83,10 @@ static enum status unreadable(struct file_sink *s, uint64_t offset, const char *
 }
 
 static enum status take_batch(struct file_sink *s, struct decoder *d, struct view *raw, const struct slice *texts,
-                              uint32_t rows, const char *first, struct records *into, struct error *err)
+                              uint32_t rows, const char *first, struct arena *said, struct error *err)
 {
     AUTO(arena) a = {0};
-    AUTO(buf) scratch = BUF(RECORD_LIMIT);
+    AUTO(buf) scratch = BUF(ROWKEY_MAX);
     struct batch *b = batch_make(&a, s->schema.types, s->schema.ncols, rows);
     struct decoded got;
     d->ops->decode(d, raw, rows, b, &a, &got);
@@ -90,7 +96,7 @@ static enum status take_batch(struct file_sink *s, struct decoder *d, struct vie
     if (got.nfields > 0)
         return unreadable(s, (uint64_t)(texts[got.fields[0].row].data - first), got.fields[0].text, err);
     for (uint32_t r = 0; r < rows; r++)
-        records_add(into, (struct record){key_of(s, b, r, &scratch, &s->table->arena), texts[r]}, &s->table->arena);
+        run_add(&s->table->rows, key_of(s, b, r, &scratch), texts[r], said);
     return OK;
 }
 
@@ -103,9 +109,9 @@ static size_t record_length(const struct file_sink *s, const char *p, const char
     return next ? (size_t)(next - p) : (size_t)(end - p);
 }
 
-static enum status read_records(struct file_sink *s, struct decoder *d, struct slice file, struct records *into,
-                                struct error *err)
+static enum status read_records(struct file_sink *s, struct decoder *d, struct slice file, struct error *err)
 {
+    struct arena *said = say(s->table);
     struct view raw[BATCH_ROWS];
     struct slice texts[BATCH_ROWS];
     uint32_t rows = 0;
@@ -118,7 +124,7 @@ static enum status read_records(struct file_sink *s, struct decoder *d, struct s
         raw[rows++] = view_of(p, n - 1);
         p += n;
         if (rows == BATCH_ROWS || p == end) {
-            TRY(take_batch(s, d, raw, texts, rows, file.data, into, err));
+            TRY(take_batch(s, d, raw, texts, rows, file.data, said, err));
             rows = 0;
         }
     }
@@ -144,19 +150,16 @@ static enum status load(struct file_sink *s, struct error *err)
     }
     if (st.kind == OS_FILE) /* whoever renamed it may have ended before that was durable */
         TRY(file_sync_folder(s->path, err));
-    struct slice kept = {arena_dup(&s->table->arena, file.data, file.len), file.len};
+    AUTO(arena) a = {0};
     size_t words = BITMAP_WORDS(s->schema.ncols);
-    uint64_t *all = arena_alloc(&s->table->arena, words * sizeof *all);
+    uint64_t *all = arena_alloc(&a, words * sizeof *all);
     memset(all, 0xff, words * sizeof *all);
     struct decoder *d;
     TRY(s->format->decoder_new(&s->schema, all, &s->options, &d, err));
-    struct records found = {0};
-    enum status status = read_records(s, d, kept, &found, err);
+    enum status status = read_records(s, d, buf_slice(&file), err);
     decoder_free(d);
     TRY(status);
-    sort_by_key(&found);
-    s->table->records = found.items;
-    s->table->count = found.count;
+    run_sort(&s->table->rows);
     return OK;
 }
 
@@ -167,73 +170,157 @@ enum status file_table_settle(struct file_sink *s, struct error *err)
     return s->resync ? OK : load(s, err);
 }
 
-/* ---- applying ---- */
+/* ---- changes ---- */
 
-static enum status collect(struct file_sink *s, struct change_set *changes, struct records *into, struct arena *keep,
-                           struct error *err)
+struct encoding {
+    struct file_sink *sink;
+    struct run *into;
+    struct arena *said;
+    struct buf key, text; /* scratch */
+};
+
+static enum status add_rows(struct encoding *e, const struct batch *b, struct error *err)
 {
-    AUTO(arena) a = {0};
-    AUTO(buf) scratch = BUF(RECORD_LIMIT);
-    for (;;) {
-        struct batch *b;
-        enum status status = changes->next(changes, &a, &b, err);
-        if (status == FAILED)
-            return FAILED;
-        if (status == AGAIN)
-            break;
-        for (uint32_t i = 0; i < batch_live(b); i++) {
-            uint32_t row = batch_row(b, i);
-            struct record change = {.key = key_of(s, b, row, &scratch, keep)};
-            if (batch_weight(b, row) > 0) {
-                struct batch one = *b;
-                one.sel = &row;
-                one.live = 1;
-                buf_clear(&scratch);
-                s->encoder->ops->encode(s->encoder, &one, &scratch);
-                if (scratch.overflow)
-                    return error_set(err, ERR_LIMIT, "file %s: a row is more than 64 MiB of text", s->path);
-                change.text = (struct slice){arena_dup(keep, scratch.data, scratch.len), scratch.len};
-            }
-            records_add(into, change, keep);
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        uint32_t row = batch_row(b, i);
+        struct slice key = key_of(e->sink, b, row, &e->key);
+        buf_clear(&e->text);
+        if (batch_weight(b, row) > 0) {
+            struct batch one = *b;
+            one.sel = &row;
+            one.live = 1;
+            e->sink->encoder->ops->encode(e->sink->encoder, &one, &e->text);
+            if (e->text.overflow)
+                return error_set(err, ERR_LIMIT, "file %s: a row is more than 64 MiB of text", e->sink->path);
         }
-        arena_reset(&a);
+        run_add(e->into, key, buf_slice(&e->text), e->said);
     }
-    sort_by_key(into);
     return OK;
 }
 
-static void merge_one(const struct record *old, const struct record *change, struct records *into, struct arena *a,
-                      struct sink_result *result)
+static enum status add_changes(struct encoding *e, struct change_set *changes, struct error *err)
 {
-    const struct record *row = change ? change : old;
-    if (change && old && change->text.data && slice_equal(change->text, old->text))
-        result->unchanged++;
-    else if (change && old)
-        *(change->text.data ? &result->updated : &result->deleted) += 1;
-    else if (change && change->text.data)
-        result->inserted++;
-    if (!row->text.data)
-        return;
-    struct record kept = {{arena_dup(a, row->key.data, row->key.len), row->key.len},
-                          {arena_dup(a, row->text.data, row->text.len), row->text.len}};
-    records_add(into, kept, a);
+    AUTO(arena) a = {0};
+    for (;;) {
+        struct batch *b;
+        enum status status = changes->next(changes, &a, &b, err);
+        if (status != OK)
+            return status == AGAIN ? OK : FAILED;
+        if (atomic_load(e->sink->cancelled))
+            return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", e->sink->path);
+        TRY(add_rows(e, b, err));
+        arena_reset(&a);
+    }
 }
 
-static struct file_table *merge(const struct file_table *old, const struct records *changes, struct sink_result *result)
+/* The change set as a run in order, its bytes in the arena. */
+static enum status collect(struct file_sink *s, struct change_set *changes, struct run *into, struct arena *said,
+                           struct error *err)
 {
-    struct file_table *t = mem_zalloc(sizeof *t);
-    struct records into = {0};
+    struct encoding e = {s, into, said, BUF(ROWKEY_MAX), BUF(RECORD_LIMIT)};
+    enum status status = add_changes(&e, changes, err);
+    buf_release(&e.key);
+    buf_release(&e.text);
+    if (status == OK)
+        run_sort(into);
+    return status;
+}
+
+static size_t count_said(const struct run *r)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < r->count; i++)
+        bytes += (size_t)r->items[i].key_len + r->items[i].text_len;
+    return bytes;
+}
+
+static void say_run(struct run *r, struct arena *a)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        run_fetch(r, i);
+        r->items[i].bytes = arena_dup(a, r->items[i].bytes, (size_t)r->items[i].key_len + r->items[i].text_len);
+    }
+}
+
+/* Where half of what was said is no more, the rest is said anew, in the order in which it is written. */
+static void say_anew(struct file_table *t)
+{
+    size_t all = 0, live = count_said(&t->rows);
+    for (const struct said *s = t->said; s; s = s->next)
+        all += s->arena.total;
+    for (uint32_t i = 0; i < t->nstaged; i++)
+        live += count_said(&t->staged[i]);
+    if (all < SPARSE_LEAST || all / 2 < live)
+        return;
+    struct said *old = t->said;
+    t->said = NULL;
+    struct arena *a = say(t);
+    say_run(&t->rows, a);
+    for (uint32_t i = 0; i < t->nstaged; i++)
+        say_run(&t->staged[i], a);
+    while (old)
+        old = unsay(old);
+}
+
+/* Those that are there become one. */
+static void merge_staged(struct file_table *t)
+{
+    struct run *runs[STAGED_MOST], one;
+    for (uint32_t i = 0; i < t->nstaged; i++)
+        runs[i] = &t->staged[i];
+    runs_merge(runs, t->nstaged, &one);
+    drop_staged(t);
+    t->staged[t->nstaged++] = one;
+}
+
+static enum status stage(struct file_sink *s, struct file_table *t, struct change_set *changes, struct error *err)
+{
+    if (changes->to <= t->staged_to)
+        return OK;
+    if (t->nstaged == STAGED_MOST) {
+        merge_staged(t);
+        say_anew(t);
+    }
+    struct run run = {0};
+    if (collect(s, changes, &run, say(t), err) != OK) {
+        run_release(&run);
+        t->said = unsay(t->said);
+        return FAILED;
+    }
+    t->staged[t->nstaged++] = run;
+    t->staged_to = changes->to;
+    return OK;
+}
+
+/* ---- applying ---- */
+
+static void pass_one(const struct record *old, const struct record *change, struct run *into,
+                     struct sink_result *result)
+{
+    const struct record *row = change ? change : old;
+    if (change && old && change->text_len && slice_equal(record_text(change), record_text(old)))
+        result->unchanged++;
+    else if (change && old)
+        *(change->text_len ? &result->updated : &result->deleted) += 1;
+    else if (change && change->text_len)
+        result->inserted++;
+    if (row->text_len)
+        run_pass(into, row);
+}
+
+/* The rows with the changes, which have met. */
+static void put_changes(const struct run *old, const struct run *changes, struct run *into, struct sink_result *result)
+{
     size_t i = 0, k = 0;
+    run_begin(into, old->count + changes->count, changes);
     while (i < old->count || k < changes->count) {
-        int order = i == old->count ? 1 : k == changes->count ? -1 : by_key(&old->records[i], &changes->items[k]);
-        merge_one(order <= 0 ? &old->records[i] : NULL, order >= 0 ? &changes->items[k] : NULL, &into, &t->arena,
-                  result);
+        int order = i == old->count         ? 1
+                    : k == changes->count   ? -1
+                                            : run_compare(old, &old->items[i], &changes->items[k]);
+        pass_one(order <= 0 ? &old->items[i] : NULL, order >= 0 ? &changes->items[k] : NULL, into, result);
         i += order <= 0;
         k += order >= 0;
     }
-    t->records = into.items;
-    t->count = into.count;
-    return t;
 }
 
 static enum status write_out(int fd, struct buf *out, struct file_version *version, struct error *err)
@@ -245,15 +332,16 @@ static enum status write_out(int fd, struct buf *out, struct file_version *versi
     return OK;
 }
 
-static enum status write_table(struct file_sink *s, const struct file_table *t, struct file_version *version,
+static enum status write_table(struct file_sink *s, const struct run *rows, struct file_version *version,
                                struct error *err)
 {
     AUTO_FD fd = -1;
     AUTO(buf) out = BUF(TABLE_LIMIT);
     TRY(os_file_open(s->temporary, OS_REPLACE, &fd, err));
     s->encoder->ops->begin(s->encoder, &out);
-    for (size_t i = 0; i < t->count; i++) {
-        buf_put_slice(&out, t->records[i].text);
+    for (size_t i = 0; i < rows->count; i++) {
+        run_fetch(rows, i);
+        buf_put_slice(&out, record_text(&rows->items[i]));
         if (out.len >= WRITE_BYTES)
             TRY(write_out(fd, &out, version, err));
         if (atomic_load(s->cancelled))
@@ -267,12 +355,12 @@ static enum status write_table(struct file_sink *s, const struct file_table *t, 
     return os_file_sync(fd, err);
 }
 
-static enum status put_table(struct file_sink *s, struct file_table *t, int64_t epoch, struct sink_result *result,
+static enum status put_table(struct file_sink *s, const struct run *rows, int64_t epoch, struct sink_result *result,
                              struct error *err)
 {
     struct file_mark next = s->mark;
     next.next = (struct file_version){.epoch = epoch};
-    TRY(write_table(s, t, &next.next, err));
+    TRY(write_table(s, rows, &next.next, err));
     if (os_planted_bug("file_replaced_before_mark"))
         TRY(file_replace(s->temporary, s->path, err));
     TRY(file_mark_store(s->path, &next, err));
@@ -285,20 +373,24 @@ static enum status put_table(struct file_sink *s, struct file_table *t, int64_t 
     return OK;
 }
 
-static enum status apply_to(struct file_sink *s, const struct file_table *old, struct change_set *changes,
+/* What was staged, and the change set, which is staged first: what fails behind that is done again without it. */
+static enum status apply_to(struct file_sink *s, struct file_table *t, struct change_set *changes,
                             struct sink_result *ret, struct error *err)
 {
-    AUTO(arena) a = {0};
-    struct records list = {0};
     struct sink_result result = {.version = -1};
-    TRY(collect(s, changes, &list, &a, err));
-    struct file_table *t = merge(old, &list, &result);
-    if (put_table(s, t, changes->to, &result, err) != OK) {
-        file_table_free(t);
+    struct run rows;
+    TRY(stage(s, t, changes, err));
+    merge_staged(t);
+    runs_meet((struct run *[]){&t->rows, &t->staged[0]}, 2);
+    put_changes(&t->rows, &t->staged[0], &rows, &result);
+    if (put_table(s, &rows, changes->to, &result, err) != OK) {
+        run_release(&rows);
         return FAILED;
     }
-    file_table_free(s->table);
-    s->table = t;
+    drop_staged(t);
+    run_release(&t->rows);
+    t->rows = rows;
+    say_anew(t);
     *ret = result;
     return OK;
 }
@@ -314,7 +406,9 @@ enum status file_table_apply(struct sink *base, struct change_set *changes, stru
 
 enum status file_table_resync(struct sink *base, struct change_set *all_rows, struct error *err)
 {
-    const struct file_table empty = {0};
+    struct file_sink *s = (struct file_sink *)base;
     struct sink_result ignored;
-    return apply_to((struct file_sink *)base, &empty, all_rows, &ignored, err);
+    file_table_free(s->table);
+    s->table = mem_zalloc(sizeof *s->table);
+    return apply_to(s, s->table, all_rows, &ignored, err);
 }
