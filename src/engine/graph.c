@@ -781,6 +781,14 @@ uint64_t graph_in_flight(const struct graph *g)
     return sum;
 }
 
+uint64_t graph_appended(const struct graph *g)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < g->nsinks; i++)
+        sum += collect_appended(g->nodes[g->sinks[i]].collect);
+    return sum;
+}
+
 /* ---- the rows in the state ---- */
 
 static const struct plan_node *forgets(const struct graph *g, const struct node *n)

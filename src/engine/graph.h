@@ -86,6 +86,8 @@ uint64_t graph_state_bytes(const struct graph *g);
 /* Bytes that the running epoch holds, and will when it ends, state aside: rows for the sinks, refused rows, changed
  * groups. */
 uint64_t graph_in_flight(const struct graph *g);
+/* Of it, rows for sinks that append. */
+uint64_t graph_appended(const struct graph *g);
 
 /* Are the rows of the i-th sink in the state? NULL: they are; else the step that does not hold them. */
 const struct plan_node *graph_forgets(const struct graph *g, uint32_t sink);

@@ -202,6 +202,7 @@ struct reading {
     struct graph *g;
     const struct input_limits *limits;
     uint64_t rows, bytes;
+    uint32_t splits; /* that were read before this one */
 };
 
 static void note_trouble(struct input *in, const struct error *err)
@@ -434,15 +435,20 @@ static void note_position(struct input *in, uint32_t index)
 }
 
 struct split_limits {
-    uint64_t rows, bytes;
+    uint64_t rows, bytes, appended;
     int64_t until_us;
 };
+
+static bool is_enough(const struct reading *r, const struct split_limits *l)
+{
+    return r->limits->is_free && graph_appended(r->g) >= l->appended && r->limits->is_free(r->limits->arg);
+}
 
 static bool may_read_on(const struct reading *r, const struct polled *p, const struct split_limits *l)
 {
     return r->rows < l->rows && r->bytes < l->bytes && p->in->splits[p->split].max_event <= p->in->drift_limit &&
            !p->in->drift_unknown && os_mono_us() < l->until_us && graph_in_flight(r->g) < r->limits->memory &&
-           (!r->limits->go_on || r->limits->go_on(r->limits->arg));
+           (!r->limits->go_on || r->limits->go_on(r->limits->arg)) && !is_enough(r, l);
 }
 
 /* With several workers, sets are polled one ahead: what is polled belongs to this epoch, so none is polled that would
@@ -482,9 +488,13 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
         sets[i].err = err;
     }
     int64_t now = os_mono_us();
-    uint64_t rows = share(r->rows, r->limits->rows, left);
+    uint64_t rows = share(r->rows, r->limits->rows, left), appended = graph_appended(r->g);
     struct split_limits limits = {MAX(rows, r->rows + 1), share(r->bytes, r->limits->bytes, left),
+                                  share(appended, r->limits->appended, left),
                                   now + MAX(r->limits->until_us - now, 0) / left};
+    if (r->splits > 0) /* those before may have had to go past theirs */
+        limits.appended = MAX(limits.appended, appended + appended / r->splits);
+    r->splits++;
     TRY(read_sets(r, sets, &limits));
     note_position(in, index);
     if (!split->finished && in->source->ops->finished(in->source, index))

@@ -101,6 +101,8 @@ struct input_limits {
     uint64_t memory;  /* of graph_in_flight */
     bool (*go_on)(void *arg); /* asked between batches: false ends the pass; NULL: true */
     void *arg;
+    int64_t appended;         /* of graph_appended: no more than about this... */
+    bool (*is_free)(void *arg); /* ...once this is true; NULL: never */
 };
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,

@@ -11,7 +11,7 @@
 
 /* Parts of the memory for what is in flight: what is remembered of the outbox, and what of one sink's rows waits until
  * its interval is over, where that gains nothing. */
-enum { REMEMBERED_PART = 4, WAITING_PART = 8 };
+enum { REMEMBERED_PART = 4, WAITING_PART = 16 };
 enum { FIRST_BACKOFF = 200 * 1000, LAST_BACKOFF = 10 * 1000 * 1000, CLOSE_PATIENCE = 1000 * 1000 };
 
 struct publishing {

@@ -18,6 +18,7 @@ enum {
     SILENT_AFTER = 10,           /* quiet passes, which take about a tenth of a second */
     COMMIT_SHARE = 10,           /* under load an epoch reads at least this many times as long as its commit takes... */
     LONGEST_EPOCH = 1000 * 1000, /* ...but no longer than this, unless the pipeline says so itself */
+    APPENDED_PART = 16,          /* of the memory in flight: rows that are appended, which are enough for an epoch */
 };
 
 /* ---- progress ---- */
@@ -122,6 +123,10 @@ static bool close_last(void *arg)
     return c->status == OK;
 }
 
+/* Rows that are only appended need not wait for more of their epoch: where nobody writes a segment, they are the next
+ * one, which is written while reading goes on, and the sinks have work meanwhile, not in the end. */
+static bool nobody_writes(void *arg) { return !((struct closing *)arg)->engine->commit.open; }
+
 static enum status read_epoch(struct engine *e, int64_t until_us, struct pass *pass, uint64_t *ret_bytes,
                               struct error *err)
 {
@@ -133,7 +138,9 @@ static enum status read_epoch(struct engine *e, int64_t until_us, struct pass *p
                                   .until_us = until_us,
                                   .memory = memory - MIN(memory, held),
                                   .go_on = close_last,
-                                  .arg = &closing};
+                                  .arg = &closing,
+                                  .appended = e->settings.memory_in_flight / APPENDED_PART,
+                                  .is_free = nobody_writes};
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass->rows, ret_bytes, err));
     if (closing.status != OK) {
         *err = closing.error;
@@ -345,7 +352,7 @@ enum status engine_run(struct engine *e, struct error *err)
 
 static enum status step(struct engine *e, struct error *err)
 {
-    static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX, NULL, NULL};
+    static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX, NULL, NULL, 0, NULL};
     struct pass pass = begin(e, false);
     uint64_t bytes;
     TRY(inputs_read(&e->inputs, e->graph, &none, &pass.rows, &bytes, err));

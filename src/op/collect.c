@@ -213,6 +213,8 @@ void collect_round(struct collect *k)
         bufs_put(&k->epoch, &k->slots[i]);
 }
 
+uint64_t collect_appended(const struct collect *k) { return k->table->nkey ? 0 : k->epoch.bytes; }
+
 uint64_t collect_bytes(const struct collect *k)
 {
     enum { NETTED = 3 }; /* the bytes, decoded, and what comes of them */
