@@ -27,13 +27,13 @@ void collect_round(struct collect *k);
 uint64_t collect_appended(const struct collect *k);
 /* Bytes that the running epoch's rows take, and will take when they are netted, about. */
 uint64_t collect_bytes(const struct collect *k);
-/* Workers that have met: run(arg, n, task, task_arg) does task(task_arg, worker, 0..n-1), in any order, and returns when
- * all are done. */
+/* Workers: run(arg, n, task, task_arg) does task(task_arg, worker, 0..n-1), in any order, and returns when all are
+ * done. */
 struct collect_pool {
     void (*run)(void *arg, uint32_t n, void (*task)(void *arg, uint32_t worker, uint32_t task), void *task_arg);
     void *arg;
 };
-/* The epoch is over: its payload (moved to *ret, empty when nothing changed; a batch lies in one buffer) and counts. */
+/* The epoch is over: its payload (moved to *ret, empty when nothing changed; a batch lies in one buffer), counts. */
 void collect_finish(struct collect *k, const struct collect_pool *pool, struct bufs *ret,
                     struct collect_counts *ret_counts);
 

@@ -14,6 +14,36 @@ void run_release(struct run *r)
     *r = (struct run){0};
 }
 
+/* ---- where keys differ ---- */
+
+static uint64_t first_bits(uint32_t n) { return n >= PLACES ? UINT64_MAX : (UINT64_C(1) << n) - 1; }
+
+/* Where two keys differ, of the bytes that both have. */
+static uint64_t differ(const struct record *a, const struct record *b)
+{
+    uint32_t n = MIN(MIN(a->key_len, b->key_len), (uint32_t)PLACES), i = 0;
+    uint64_t bits = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t x = load_u64(a->bytes + i) ^ load_u64(b->bytes + i);
+        x |= x >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f); /* the lowest bit of each byte that is not 0 */
+        x |= x >> 2 & UINT64_C(0x0303030303030303);
+        x |= x >> 1;
+        x &= UINT64_C(0x0101010101010101);
+        bits |= (x * UINT64_C(0x0102040810204080) >> 56) << i; /* ...of the first byte first */
+    }
+    for (; i < n; i++)
+        bits |= (uint64_t)(a->bytes[i] != b->bytes[i]) << i;
+    return bits;
+}
+
+static void note_places(struct run *r, const struct record *added)
+{
+    struct places *p = &r->places;
+    p->differ |= differ(&r->items[0], added);
+    p->shortest = r->count == 1 ? added->key_len : MIN(p->shortest, added->key_len);
+    p->longest = MAX(p->longest, added->key_len);
+}
+
 void run_add(struct run *r, struct slice key, struct slice text, struct arena *a)
 {
     if (r->count == r->cap) {
@@ -26,7 +56,9 @@ void run_add(struct run *r, struct slice key, struct slice text, struct arena *a
         memcpy(bytes, key.data, key.len);
     if (text.len)
         memcpy(bytes + key.len, text.data, text.len);
-    r->items[r->count++] = (struct record){0, bytes, (uint32_t)key.len, (uint32_t)text.len};
+    struct record *added = &r->items[r->count++];
+    *added = (struct record){0, bytes, (uint32_t)key.len, (uint32_t)text.len};
+    note_places(r, added); /* now, while it is at hand */
 }
 
 void run_begin(struct run *r, size_t most, const struct run *like)
@@ -35,29 +67,6 @@ void run_begin(struct run *r, size_t most, const struct run *like)
 }
 
 /* ---- heads ---- */
-
-static uint64_t first_bits(uint32_t n) { return n >= PLACES ? UINT64_MAX : (UINT64_C(1) << n) - 1; }
-
-/* Where two keys differ, of the bytes that both have. */
-static uint64_t differ(const struct record *a, const struct record *b)
-{
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < MIN(MIN(a->key_len, b->key_len), (uint32_t)PLACES); i++)
-        bits |= (uint64_t)(a->bytes[i] != b->bytes[i]) << i;
-    return bits;
-}
-
-static struct places places_of(const struct run *r)
-{
-    struct places p = {.shortest = UINT32_MAX};
-    for (size_t i = 0; i < r->count; i++) {
-        p.differ |= differ(&r->items[0], &r->items[i]);
-        p.shortest = MIN(p.shortest, r->items[i].key_len);
-        p.longest = MAX(p.longest, r->items[i].key_len);
-    }
-    p.differ &= first_bits(p.shortest);
-    return p;
-}
 
 static unsigned head_bytes(const struct places *p)
 {
@@ -79,7 +88,7 @@ static void put_heads(struct run *r)
     for (unsigned k = 0; k < n; k++, left &= left - 1)
         at[k] = (uint8_t)__builtin_ctzll(left);
     for (size_t i = 0; i < r->count; i++) {
-        run_fetch(r, i);
+        run_fetch(r, i, r->places.shortest);
         uint64_t head = 0;
         for (unsigned k = 0; k < n; k++)
             head = head << 8 | (unsigned char)r->items[i].bytes[at[k]];
@@ -167,7 +176,7 @@ void run_sort(struct run *r)
 {
     if (r->count == 0)
         return;
-    r->places = places_of(r);
+    r->places.differ &= first_bits(r->places.shortest);
     put_heads(r);
     if (r->count < FEW) {
         qsort(r->items, r->count, sizeof *r->items, by_head);

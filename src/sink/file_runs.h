@@ -48,12 +48,12 @@ void runs_merge(struct run *const *runs, uint32_t n, struct run *into);
 /* Room for so many records in an empty run that is to have the places of `like`; they are passed in order. */
 void run_begin(struct run *r, size_t most, const struct run *like);
 static inline void run_pass(struct run *r, const struct record *record) { r->items[r->count++] = *record; }
-/* Look into the next records' bytes soon: they lie anywhere. */
-static inline void run_fetch(const struct run *r, size_t at)
+/* Of the records' bytes, which lie anywhere, some of a later one are looked at soon. */
+static inline void run_fetch(const struct run *r, size_t at, size_t bytes)
 {
-    enum { AHEAD = 12, CACHE_LINE = 64, LINES = 4 };
+    enum { AHEAD = 16, CACHE_LINE = 64, MOST = 6 * CACHE_LINE };
     if (at + AHEAD < r->count)
-        for (int line = 0; line < LINES; line++)
-            __builtin_prefetch(r->items[at + AHEAD].bytes + line * CACHE_LINE);
+        for (size_t i = 0; i < MIN(bytes, (size_t)MOST); i += CACHE_LINE)
+            __builtin_prefetch(r->items[at + AHEAD].bytes + i);
 }
 void run_release(struct run *r);

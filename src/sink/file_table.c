@@ -237,7 +237,7 @@ static size_t count_said(const struct run *r)
 static void say_run(struct run *r, struct arena *a)
 {
     for (size_t i = 0; i < r->count; i++) {
-        run_fetch(r, i);
+        run_fetch(r, i, (size_t)r->items[i].key_len + r->items[i].text_len);
         r->items[i].bytes = arena_dup(a, r->items[i].bytes, (size_t)r->items[i].key_len + r->items[i].text_len);
     }
 }
@@ -340,7 +340,7 @@ static enum status write_table(struct file_sink *s, const struct run *rows, stru
     TRY(os_file_open(s->temporary, OS_REPLACE, &fd, err));
     s->encoder->ops->begin(s->encoder, &out);
     for (size_t i = 0; i < rows->count; i++) {
-        run_fetch(rows, i);
+        run_fetch(rows, i, (size_t)rows->items[i].key_len + rows->items[i].text_len);
         buf_put_slice(&out, record_text(&rows->items[i]));
         if (out.len >= WRITE_BYTES)
             TRY(write_out(fd, &out, version, err));
