@@ -38,31 +38,17 @@ const char two_digits[201] = "00010203040506070809101112131415161718192021222324
                              "4445464748495051525354555657585960616263646566676869707172737475767778798081828384858687"
                              "888990919293949596979899";
 
+#define K(n) UINT64_C(n), UINT64_C(n##0), UINT64_C(n##00)
+const uint64_t powers_of_ten[20] = {K(1), K(1000), K(1000000), K(1000000000), K(1000000000000), K(1000000000000000),
+                                    UINT64_C(1000000000000000000), UINT64_C(10000000000000000000)};
+#undef K
+
 static unsigned count_digits(uint64_t v)
 {
-    static const uint64_t least[] = {0,
-                                     10,
-                                     100,
-                                     1000,
-                                     10000,
-                                     100000,
-                                     1000000,
-                                     10000000,
-                                     100000000,
-                                     1000000000,
-                                     10000000000,
-                                     100000000000,
-                                     1000000000000,
-                                     10000000000000,
-                                     100000000000000,
-                                     1000000000000000,
-                                     10000000000000000,
-                                     100000000000000000,
-                                     1000000000000000000,
-                                     10000000000000000000u};
-    unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+    v |= 1; /* 0 has a digit, too, and no other power is odd */
+    unsigned bits = 64 - (unsigned)__builtin_clzll(v);
     unsigned about = bits * 1233 >> 12; /* by log10(2), one too low at most */
-    return about + (v >= least[about]);
+    return about + (v >= powers_of_ten[about]);
 }
 
 size_t int_print(int64_t v, char out[static INT_PRINTED_MAX])

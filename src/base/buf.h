@@ -53,6 +53,7 @@ static inline void buf_put_u64(struct buf *b, uint64_t v) { buf_put(b, &v, sizeo
 /* LEB128. */
 void buf_put_varint(struct buf *b, uint64_t v);
 extern const char two_digits[201]; /* "000102...99": those of n are at 2 * n */
+extern const uint64_t powers_of_ten[20]; /* 1 .. 10^19 */
 /* In decimal: INT_PRINTED_MAX bytes at most; returns how many. */
 enum { INT_PRINTED_MAX = 20 };
 size_t int_print(int64_t v, char out[static INT_PRINTED_MAX]);

@@ -53,26 +53,6 @@ static uint64_t store_text(struct view *into, const struct json_extent *e, uint3
 
 /* ---- numbers ---- */
 
-static const int64_t pow10_small[19] = {1,
-                                        10,
-                                        100,
-                                        1000,
-                                        10000,
-                                        100000,
-                                        1000000,
-                                        10000000,
-                                        100000000,
-                                        1000000000,
-                                        10000000000,
-                                        100000000000,
-                                        1000000000000,
-                                        10000000000000,
-                                        100000000000000,
-                                        1000000000000000,
-                                        10000000000000000,
-                                        100000000000000000,
-                                        1000000000000000000};
-
 /* A decimal number: value = digits / 10^scale. */
 struct decimal {
     int64_t digits;
@@ -169,7 +149,7 @@ static uint64_t store_numeric(struct column *c, size_t row, const struct json_ex
             left |= UINT64_C(1) << i;
             continue;
         }
-        v.digits *= pow10_small[type.scale - v.scale];
+        v.digits *= (int64_t)powers_of_ten[type.scale - v.scale];
         if (type.precision <= NUMERIC_SMALL_PRECISION)
             ((int64_t *)c->data)[row + i] = v.digits;
         else
@@ -204,7 +184,7 @@ static uint64_t store_double(double *into, const struct json_extent *e, uint32_t
             left |= UINT64_C(1) << i;
             continue;
         }
-        double magnitude = (double)(v.digits < 0 ? -v.digits : v.digits) / (double)pow10_small[v.scale];
+        double magnitude = (double)(v.digits < 0 ? -v.digits : v.digits) / (double)(int64_t)powers_of_ten[v.scale];
         into[i] = *e->p == '-' ? -magnitude : magnitude; /* -0, too */
     }
     return left;
@@ -226,7 +206,7 @@ static inline int64_t read_fraction(const char *p, const char *end)
             return -1;
         v = v * 10 + (*p - '0');
     }
-    return v * pow10_small[7 - n];
+    return v * (int64_t)powers_of_ten[7 - n];
 }
 
 /* The day of "YYYY-MM-DD" at p: most often that of the row before. */
