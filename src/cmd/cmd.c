@@ -115,17 +115,18 @@ int cmd_flags(int argc, char **argv, const struct cmd_flag *flags, size_t nflags
         const struct cmd_flag *f = find_flag(flags, nflags, name);
         if (!f)
             return say_unknown_flag(verb, a, flags, nflags);
+        const char *dashes = f->name[1] ? "--" : "-";
         if (f->on && equals)
-            return cmd_usage(verb, "--%s takes no value", f->name), -1;
+            return cmd_usage(verb, "%s%s takes no value", dashes, f->name), -1;
         if (f->on) {
             *f->on = true;
             continue;
         }
         if (!equals && i + 1 == argc)
-            return cmd_usage(verb, "--%s needs a value", f->name), -1;
+            return cmd_usage(verb, "%s%s needs a value", dashes, f->name), -1;
         *f->value = equals ? equals + 1 : argv[++i];
         if (!**f->value)
-            return cmd_usage(verb, "--%s has an empty value: is a variable not set?", f->name), -1;
+            return cmd_usage(verb, "%s%s has an empty value: is a variable not set?", dashes, f->name), -1;
     }
     return plain;
 }

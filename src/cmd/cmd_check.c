@@ -61,12 +61,37 @@ static void print_options(const struct option_spec *o)
     }
 }
 
-static bool wanted(const char *name, int n, char **names)
+/* What is asked for by name, or everything; the heading stands before the first of it. */
+struct listing {
+    char **names;
+    int n;
+    const char *heading; /* NULL: printed */
+};
+
+static bool lists(struct listing *l, const char *name)
 {
-    for (int i = 0; i < n; i++)
-        if (!strcmp(names[i], name))
-            return true;
-    return n == 0;
+    bool wanted = l->n == 0;
+    for (int i = 0; i < l->n && !wanted; i++)
+        wanted = !strcmp(l->names[i], name);
+    if (wanted && l->heading)
+        printf("%s:\n", l->heading);
+    l->heading = wanted ? NULL : l->heading;
+    return wanted;
+}
+
+static int no_connector(const char *name)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (size_t i = 0; builtin_source_at(i) && n < ARRAY_LEN(names); i++)
+        names[n++] = builtin_source_at(i)->name;
+    for (size_t i = 0; builtin_sink_at(i) && n < ARRAY_LEN(names); i++)
+        names[n++] = builtin_sink_at(i)->name;
+    for (size_t i = 0; builtin_format_at(i) && n < ARRAY_LEN(names); i++)
+        names[n++] = builtin_format_at(i)->name;
+    const char *near = nearest_name(name, names, n);
+    return cmd_usage("connectors", near ? "there is no connector or format \"%s\"; did you mean \"%s\"?"
+                                        : "there is no connector or format \"%s\"", name, near);
 }
 
 int cmd_connectors(int argc, char **argv)
@@ -76,27 +101,25 @@ int cmd_connectors(int argc, char **argv)
         return 2;
     for (int i = 0; i < n; i++)
         if (!builtin_source(argv[i]) && !builtin_sink(argv[i]) && !builtin_format(argv[i]))
-            return cmd_usage("connectors", "there is no connector or format \"%s\"", argv[i]);
-    printf("read from:\n");
+            return no_connector(argv[i]);
+    struct listing sources = {argv, n, "read from"}, sinks = {argv, n, "write to"}, formats = {argv, n, "formats"};
     for (size_t i = 0; builtin_source_at(i); i++) {
         const struct source_connector *c = builtin_source_at(i);
-        if (!wanted(c->name, n, argv))
+        if (!lists(&sources, c->name))
             continue;
         printf("  %-12s %s\n", c->name, c->help);
         print_options(c->options);
     }
-    printf("write to:\n");
     for (size_t i = 0; builtin_sink_at(i); i++) {
         const struct sink_connector *c = builtin_sink_at(i);
-        if (!wanted(c->name, n, argv))
+        if (!lists(&sinks, c->name))
             continue;
         printf("  %-12s %s; %s, %s\n", c->name, c->help, c->can_upsert ? "append and upsert" : "append",
                c->guarantee == SINK_EXACTLY_ONCE ? "exactly once" : "at least once");
         print_options(c->options);
     }
-    printf("formats:\n");
     for (size_t i = 0; builtin_format_at(i); i++)
-        if (wanted(builtin_format_at(i)->name, n, argv)) {
+        if (lists(&formats, builtin_format_at(i)->name)) {
             printf("  %-12s %s\n", builtin_format_at(i)->name, builtin_format_at(i)->help);
             print_options(builtin_format_at(i)->options);
         }

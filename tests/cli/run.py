@@ -82,7 +82,10 @@ def mistyped_words(folder: Path) -> None:
     assert "wants seconds" in bourn(folder, "run", "--for", "soon", "x.sql", check=2).stderr
     assert "empty value" in bourn(folder, "run", "--state", "", "x.sql", check=2).stderr  # not a state in the folder /
     done = bourn(folder, "connectors", "kafkka", check=2)
-    assert 'no connector or format "kafkka"' in done.stderr and not done.stdout, done
+    assert 'no connector or format "kafkka"; did you mean "kafka"?' in done.stderr and not done.stdout, done
+    assert "write to:" not in bourn(folder, "connectors", "kafka").stdout
+    assert "did you mean `bourn version`" in bourn(folder, "verison", check=2).stderr
+    assert "bourn query: -e has an empty value" in bourn(folder, "query", "x.sql", "-e", "", check=2).stderr
     (folder / "words.sql").write_text("INSRET INTO x SELECT 1;\nCREATE FOREIGN TABLE t (a txet) SERVER console;\n")
     said = bourn(folder, "check", "words.sql", check=3).stderr
     assert "did you mean INSERT?" in said and 'did you mean "text"?' in said, said
