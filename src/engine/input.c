@@ -77,6 +77,15 @@ static void restore_time(struct input *in, const struct manifest *m)
         }
 }
 
+/* What closed by then was given out by the old plan; what did not will be by the new one. */
+static int64_t logged_evict(const struct manifest *m, const char *source)
+{
+    for (uint32_t i = 0; i < m->nsources && !m->ended; i++)
+        if (strcmp(m->sources[i].source, source) == 0)
+            return m->sources[i].evict;
+    return INT64_MAX;
+}
+
 static enum status open_input(struct inputs *all, struct input *in, uint32_t index, const struct manifest *m,
                               int64_t now_us, struct error *err)
 {
@@ -94,6 +103,7 @@ static enum status open_input(struct inputs *all, struct input *in, uint32_t ind
                                ? option_int(&t->options, plan_source_options, "max_drift")
                                : all->settings.max_drift_us;
     restore_time(in, m);
+    in->evict_most = all->again ? logged_evict(all->again->ends, t->name) : INT64_MAX;
     const struct engine_stand_in *stand_in = all->stand_in;
     const struct source_connector *connector = stand_in ? stand_in->source : builtin_source(server->connector);
     in->bounded = connector->bounded && connector->bounded(&server->options, &t->options);
@@ -565,7 +575,7 @@ enum status inputs_read(struct inputs *all, struct graph *g, const struct input_
  * or later, is before it: the watermark moves on also where no row does. */
 static int64_t evict_at(const struct input *in, int64_t now_us)
 {
-    return in->table->by_clock ? MAX(in->watermark, now_us - 1) : in->watermark;
+    return MIN(in->evict_most, in->table->by_clock ? MAX(in->watermark, now_us - 1) : in->watermark);
 }
 
 void inputs_times(const struct inputs *all, int64_t now_us, struct op_time *times)

@@ -39,6 +39,7 @@ struct input {
     /* Event time (semantics 7, 8). */
     int64_t watermark; /* from all finished epochs: what the next one evicts with */
     int64_t evict;     /* what the last one evicted with: what the next one calls late */
+    int64_t evict_most; /* reading again: what the log has evicted with; else INT64_MAX */
     int64_t since;     /* when the watermark became what it is: an epoch's time; INT64_MIN: not known */
     int64_t last_epoch_us; /* its time, or that of the start */
     bool time_moved;

@@ -342,6 +342,9 @@ static enum status read_again(struct rebuild *r, struct error *err)
             reported = os_mono_us();
         }
     }
+    uint64_t none;
+    if (!r->m->ended) /* the rows of the last one close what the log says is closed */
+        TRY(pass(r, false, &none, err));
     TRY(pass_at_end(r, err));
     TRY(merge_built(r, err));
     for (uint32_t i = 0; i < r->nstate; i++)

@@ -249,6 +249,29 @@ def windows_are_rebuilt(folder: Path) -> None:
     fresh(place, changed, "per_hour", "by_k")
 
 
+def what_closed_does_not_close_again(folder: Path) -> None:
+    """A column more of the source, and windows that were appended: each window is there once, wherever the old run
+    was killed."""
+    old = SOURCE.replace("'1 hour'", "'1 minute'") + RAW + WINDOWS.replace("1 hour", "1 minute").replace(
+        ", PRIMARY KEY (window_end, k)", "")
+    new = old.replace("    k     text NOT NULL,\n", "    k     text NOT NULL,\n    more  text,\n")
+    for records in (0, 1, 3):
+        place = Place(folder / f"{records}")
+        place.grow(9000)
+        (place.folder / "p.sql").write_text(old)
+        live = subprocess.Popen([BOURN, "run", "--quiet", *["--until-caught-up"] * (records == 0), "p.sql"],
+                                cwd=place.folder, env=place.env(), preexec_fn=die_with_parent)
+        if records:
+            log = place.folder / "state/log"
+            until(lambda: log.exists() and any(int(slot.name) > records for slot in slots(log)))
+            live.kill()
+        live.wait()
+        place.run(new, "--adopt")
+        place.grow(3000)
+        place.run(new)
+        fresh(place, new, "per_hour", "raw")
+
+
 def joined_with_a_table_that_is_new(folder: Path) -> None:
     """It is read before the events, then and now."""
     place = Place(folder)
@@ -511,7 +534,8 @@ def killed_again_and_again(folder: Path, chance: random.Random) -> None:
 
 for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kept,
              a_changed_where_is_rebuilt_from_there_down, postgresql_agrees, an_ended_input_is_closed_again,
-             a_contract_changed_rebuilds_everything, windows_are_rebuilt, joined_with_a_table_that_is_new,
+             a_contract_changed_rebuilds_everything, windows_are_rebuilt,
+             what_closed_does_not_close_again, joined_with_a_table_that_is_new,
              several_workers_rebuild_the_same, epochs_within_a_large_poll, changed_again_and_again,
              a_sink_more_and_a_sink_less, a_target_out_of_reach_is_found_before_anything_is_written,
              dead_letters_go_on, dead_letters_from_the_beginning,
