@@ -1,11 +1,18 @@
 #include "engine/graph.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "op/operators.h"
 
-/* Slots enough that the last of a round is short beside it: while one worker is at it, the others wait. */
-enum { SLOTS_PER_WORKER = 8, SHARD_TASKS = 16, FEW_ROWS = 128 };
+/* Slots enough that the last of a round is short beside it: while one worker is at it, the others wait. Where batches
+ * are made first and pushed then, all of them are held, so these are fewer. */
+enum { SLOTS_PER_WORKER = 16, HELD_PER_WORKER = 8, SHARD_TASKS = 16, FEW_ROWS = 128 };
+/* How often a worker looks whether it is its turn before it sleeps: some 50 us. A sleeper is woken no sooner than that
+ * where the processor is a virtual one. */
+enum { LOOKS = 1200 };
 
 struct node {
     const struct plan_node *plan;
@@ -18,14 +25,18 @@ struct node {
     struct op_time time;          /* of this epoch: the least of the inputs' */
     uint32_t slowest;             /* the source by which it is that; UINT32_MAX: no source */
     struct step_counts *counts;   /* per worker */
-    struct parked **parked;       /* OP_EXCHANGE: per slot a list, in the slot's arena */
+    struct turn *turns;           /* OP_EXCHANGE: per part */
+    bool again;                   /* OP_EXCHANGE: a slot's batch may come more than once */
+};
+
+/* Which slot may go through this part of an exchange now; those before it have. */
+struct [[gnu::aligned(64)]] turn {
+    atomic_uint slot;
 };
 
 struct slot {
     struct arena arena;
-    const struct source_batch *in;
     struct batch *made; /* of rows that were refused */
-    int64_t max_event;
 };
 
 struct graph {
@@ -34,9 +45,13 @@ struct graph {
     struct node *nodes;
     uint32_t nnodes;
     uint32_t *sinks, nsinks;
-    uint32_t nworkers, nslots;
-    struct slot *slots;
-    uint32_t used; /* slots of the running round */
+    uint32_t nworkers, nslots, nheld;
+    struct slot *slots;    /* nheld of them */
+    struct arena *working; /* per worker: of the source batch that it is at */
+    pthread_mutex_t feeding; /* whoever asks the round's feed */
+    pthread_mutex_t lock;    /* to wait for a turn */
+    pthread_cond_t turned;
+    atomic_uint waiting; /* workers that do */
     struct arena epoch_arena;
     struct rejections *rejections; /* per worker */
     int64_t epoch, now_us;
@@ -114,13 +129,41 @@ static void link_nodes(struct graph *g)
     }
 }
 
+/* The ways from one node to another. */
+static uint32_t count_ways(const struct graph *g, uint32_t from, uint32_t to)
+{
+    uint32_t ways = from == to;
+    for (uint32_t i = 0; from < to && i < g->nodes[from].nconsumers && ways < 2; i++)
+        ways += count_ways(g, g->nodes[from].consumers[i].node, to);
+    return ways;
+}
+
+static void make_turns(struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        struct node *n = &g->nodes[i];
+        if (!n->op || n->op->ops->shape != OP_EXCHANGE)
+            continue;
+        n->turns = mem_aligned(sizeof *n->turns, op_parts(g->nworkers) * sizeof *n->turns);
+        for (uint32_t part = 0; part < op_parts(g->nworkers); part++)
+            atomic_init(&n->turns[part].slot, 0);
+        for (uint32_t from = 0; from < i; from++)
+            n->again |= count_ways(g, from, i) > 1;
+    }
+}
+
 enum status graph_new(const struct graph_config *config, struct graph **ret, struct error *err)
 {
     struct graph *g = mem_zalloc(sizeof *g);
     g->config = *config;
     g->nworkers = pool_workers(config->pool);
     g->nslots = g->nworkers == 1 ? 1 : g->nworkers * SLOTS_PER_WORKER;
-    g->slots = mem_zalloc(g->nslots * sizeof *g->slots);
+    g->nheld = g->nworkers == 1 ? 1 : g->nworkers * HELD_PER_WORKER;
+    g->slots = mem_zalloc(g->nheld * sizeof *g->slots);
+    g->working = mem_zalloc(g->nworkers * sizeof *g->working);
+    pthread_mutex_init(&g->feeding, NULL);
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->turned, NULL);
     g->rejections = mem_zalloc(g->nworkers * sizeof *g->rejections);
     g->nnodes = config->plan->nnodes;
     g->nodes = arena_zarray(&g->arena, g->nnodes, sizeof *g->nodes);
@@ -130,13 +173,13 @@ enum status graph_new(const struct graph_config *config, struct graph **ret, str
         struct node *n = &g->nodes[i];
         n->plan = &config->plan->nodes[i];
         n->counts = arena_zarray(&g->arena, g->nworkers, sizeof *n->counts);
-        n->parked = arena_zarray(&g->arena, g->nslots, sizeof *n->parked);
         if (make_step(g, n, err) != OK) {
             graph_free(g);
             return FAILED;
         }
     }
     link_nodes(g);
+    make_turns(g);
     *ret = g;
     return OK;
 }
@@ -149,11 +192,18 @@ void graph_free(struct graph *g)
         operator_free(g->nodes[i].op);
         scan_free(g->nodes[i].scan);
         collect_free(g->nodes[i].collect);
+        free(g->nodes[i].turns);
     }
-    for (uint32_t i = 0; i < g->nslots; i++)
+    for (uint32_t i = 0; i < g->nheld; i++)
         arena_release(&g->slots[i].arena);
-    for (uint32_t w = 0; w < g->nworkers; w++)
+    for (uint32_t w = 0; w < g->nworkers; w++) {
         rejections_release(&g->rejections[w]);
+        arena_release(&g->working[w]);
+    }
+    pthread_cond_destroy(&g->turned);
+    pthread_mutex_destroy(&g->lock);
+    pthread_mutex_destroy(&g->feeding);
+    free(g->working);
     free(g->slots);
     free(g->rejections);
     arena_release(&g->epoch_arena);
@@ -202,13 +252,69 @@ static void deliver_on(struct graph *g, struct node *n, uint32_t worker, uint32_
         deliver(g, &n->consumers[i], worker, slot, a, b);
 }
 
-/* A slot's batch may come twice: by two ways that were one, and are one again (UNION ALL). */
-static void park(struct node *n, uint32_t slot, struct arena *a, struct parked p)
+/* ---- exchanges: where batches go one behind the other ---- */
+
+static void look_again(void)
 {
-    struct parked **at = &n->parked[slot];
-    while (*at)
-        at = &(*at)->next;
-    *at = arena_dup(a, &p, sizeof p);
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+static void await_turn(struct graph *g, const struct turn *turn, uint32_t slot)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (atomic_load_explicit(&turn->slot, memory_order_acquire) == slot)
+            return;
+        look_again();
+    }
+    pthread_mutex_lock(&g->lock);
+    g->waiting++;
+    while (turn->slot != slot)
+        pthread_cond_wait(&g->turned, &g->lock);
+    g->waiting--;
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Who begins to wait after this store sees it; who began before is seen here. */
+static void pass_turn(struct graph *g, struct turn *turn, uint32_t slot)
+{
+    turn->slot = slot + 1;
+    if (g->waiting == 0)
+        return;
+    pthread_mutex_lock(&g->lock);
+    pthread_cond_broadcast(&g->turned);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Slots are begun in their order, and each waits only for those before it. */
+static void exchange(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a,
+                     struct parked *mine)
+{
+    struct op_context c = context(g, n, worker, NULL); /* resolve allocates nothing */
+    for (uint32_t part = 0; part < op_parts(g->nworkers); part++) {
+        await_turn(g, &n->turns[part], slot);
+        n->op->ops->resolve(n->op, &c, part, mine);
+        if (!n->again)
+            pass_turn(g, &n->turns[part], slot);
+    }
+    struct batch *out = NULL;
+    c.arena = a;
+    n->op->ops->finish(n->op, &c, mine, &out);
+    deliver_on(g, n, worker, slot, a, out);
+}
+
+/* A slot that will not come to an exchange any more lets the next one go there. */
+static void leave_exchanges(struct graph *g, uint32_t slot)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        for (uint32_t part = 0; g->nodes[i].turns && part < op_parts(g->nworkers); part++) {
+            struct turn *turn = &g->nodes[i].turns[part];
+            if (turn->slot > slot)
+                continue;
+            await_turn(g, turn, slot);
+            pass_turn(g, turn, slot);
+        }
 }
 
 static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uint32_t slot, struct arena *a,
@@ -231,63 +337,9 @@ static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uin
         void *prepared = NULL;
         n->op->ops->push(n->op, &c, b, &out, &prepared);
         if (n->op->ops->shape == OP_EXCHANGE)
-            park(n, slot, a, (struct parked){out, prepared, NULL});
+            exchange(g, n, worker, slot, a, &(struct parked){out, prepared});
         else
             deliver_on(g, n, worker, slot, a, out);
-    }
-}
-
-/* ---- exchanges: where workers meet ---- */
-
-struct exchange {
-    struct graph *g;
-    struct node *n;
-    struct parked *waiting; /* in slot order */
-    uint32_t nwaiting;
-};
-
-static void resolve_task(void *arg, uint32_t worker, uint32_t task)
-{
-    struct exchange *x = arg;
-    struct op_context c = context(x->g, x->n, worker, &x->g->slots[0].arena);
-    c.arena = NULL; /* shared by all workers here: resolve allocates nothing */
-    x->n->op->ops->resolve(x->n->op, &c, task, x->waiting, x->nwaiting);
-}
-
-static void finish_task(void *arg, uint32_t worker, uint32_t slot)
-{
-    struct exchange *x = arg;
-    struct parked *mine = x->n->parked[slot];
-    x->n->parked[slot] = NULL;
-    struct arena *a = &x->g->slots[slot].arena;
-    struct op_context c = context(x->g, x->n, worker, a);
-    for (; mine; mine = mine->next) {
-        struct batch *out = NULL;
-        x->n->op->ops->finish(x->n->op, &c, mine, &out);
-        deliver_on(x->g, x->n, worker, slot, a, out);
-    }
-}
-
-/* Nodes are in topological order, so one pass reaches every batch that parks again further down. */
-static void run_exchanges(struct graph *g)
-{
-    for (uint32_t i = 0; i < g->nnodes; i++) {
-        struct node *n = &g->nodes[i];
-        if (!n->op || n->op->ops->shape != OP_EXCHANGE)
-            continue;
-        struct exchange x = {.g = g, .n = n};
-        for (uint32_t s = 0; s < g->nslots; s++)
-            for (const struct parked *p = n->parked[s]; p; p = p->next)
-                x.nwaiting++;
-        if (x.nwaiting == 0)
-            continue;
-        x.waiting = arena_array(&g->slots[0].arena, x.nwaiting, sizeof *x.waiting);
-        x.nwaiting = 0;
-        for (uint32_t s = 0; s < g->nslots; s++)
-            for (const struct parked *p = n->parked[s]; p; p = p->next)
-                x.waiting[x.nwaiting++] = *p;
-        pool_run(g->config.pool, op_parts(g->nworkers), resolve_task, &x);
-        pool_run(g->config.pool, g->nslots, finish_task, &x);
     }
 }
 
@@ -343,40 +395,93 @@ static struct node *scan_node(const struct graph *g, uint32_t table)
     return NULL;
 }
 
-static void scan_task(void *arg, uint32_t worker, uint32_t task)
+static int64_t scan_batch(struct graph *g, uint32_t worker, uint32_t slot, const struct source_batch *in)
 {
-    struct graph *g = arg;
-    struct slot *slot = &g->slots[task];
-    struct node *n = scan_node(g, slot->in->origin.source);
-    struct op_context c = context(g, n, worker, &slot->arena);
+    struct arena *a = &g->working[worker];
+    struct node *n = scan_node(g, in->origin.source);
+    struct op_context c = context(g, n, worker, a);
     struct scan_result result;
     struct batch *out;
-    scan_push(n->scan, &c, slot->in, &out, &result);
-    slot->max_event = result.max_event;
+    scan_push(n->scan, &c, in, &out, &result);
     if (os_planted_bug("rows_lost_in_round") && out)
         out->live--;
-    deliver_on(g, n, worker, task, &slot->arena, out);
+    deliver_on(g, n, worker, slot, a, out);
+    leave_exchanges(g, slot);
+    arena_reset(a);
+    return result.max_event;
 }
 
 static void end_round(struct graph *g)
 {
-    run_exchanges(g);
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        for (uint32_t part = 0; g->nodes[i].turns && part < op_parts(g->nworkers); part++)
+            g->nodes[i].turns[part].slot = 0;
     for (uint32_t i = 0; i < g->nsinks; i++)
         collect_round(g->nodes[g->sinks[i]].collect);
-    for (uint32_t s = 0; s < g->nslots; s++)
+    for (uint32_t s = 0; s < g->nheld; s++)
         arena_reset(&g->slots[s].arena);
 }
 
-void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event,
-                 void (*beside)(void *arg), void *arg)
+/* A round under way. The first two batches are there before the workers begin: one alone is not worth waking them. */
+struct round {
+    struct graph *g;
+    const struct graph_feed *feed;
+    struct source_batch first[2];
+    uint32_t nfirst, taken;
+    bool ended;
+};
+
+static bool take_batch(struct round *r, struct source_batch *ret)
 {
-    assert(n <= g->nslots);
-    for (uint32_t i = 0; i < n; i++)
-        g->slots[i].in = &batches[i];
-    pool_run_beside(g->config.pool, n, scan_task, g, beside, arg);
-    for (uint32_t i = 0; i < n; i++)
-        ret_max_event[i] = g->slots[i].max_event;
+    if (r->taken < r->nfirst)
+        *ret = r->first[r->taken];
+    else if (r->ended || r->taken == r->g->nslots || !r->feed->next(r->feed->arg, ret))
+        return !(r->ended = true);
+    r->taken++;
+    return true;
+}
+
+/* Who has it is done soon: a worker that sleeps is later than that. */
+static void lock_feed(struct graph *g)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (pthread_mutex_trylock(&g->feeding) == 0)
+            return;
+        look_again();
+    }
+    pthread_mutex_lock(&g->feeding);
+}
+
+static void work_task(void *arg, uint32_t worker, uint32_t task)
+{
+    (void)task;
+    struct round *r = arg;
+    struct graph *g = r->g;
+    struct source_batch in;
+    lock_feed(g);
+    while (take_batch(r, &in)) {
+        uint32_t slot = r->taken - 1;
+        pthread_mutex_unlock(&g->feeding);
+        int64_t max_event = scan_batch(g, worker, slot, &in);
+        heap_tend();
+        lock_feed(g);
+        r->feed->done(r->feed->arg, &in, max_event);
+    }
+    pthread_mutex_unlock(&g->feeding);
+}
+
+uint32_t graph_round(struct graph *g, const struct graph_feed *feed)
+{
+    struct round r = {.g = g, .feed = feed};
+    uint32_t most = MIN(g->nslots, (uint32_t)ARRAY_LEN(r.first));
+    while (r.nfirst < most && feed->next(feed->arg, &r.first[r.nfirst]))
+        r.nfirst++;
+    r.ended = r.nfirst < most;
+    if (r.nfirst == 0)
+        return 0;
+    pool_run(g->config.pool, MIN(r.nfirst, g->nworkers), work_task, &r);
     end_round(g);
+    return r.taken;
 }
 
 struct merging {
@@ -425,6 +530,7 @@ static void emit_task(void *arg, uint32_t worker, uint32_t slot)
         x->n->op->ops->finish(x->n->op, &c, &mine, &out);
     }
     deliver_on(x->g, x->n, worker, slot, a, out);
+    leave_exchanges(x->g, slot);
 }
 
 /* Answers whether there may be more. */
@@ -449,7 +555,7 @@ static void end_step(struct graph *g, struct node *n)
     if (!n->op->ops->emit)
         return;
     bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && any_worker_may_push(g, n);
-    struct emitting x = {.g = g, .n = n, .most = together ? g->nslots : 1};
+    struct emitting x = {.g = g, .n = n, .most = together ? g->nheld : 1};
     x.batches = arena_array(&g->epoch_arena, x.most, sizeof(struct batch *));
     while (emit_some(&x))
         ;
@@ -509,6 +615,7 @@ static void refused_task(void *arg, uint32_t worker, uint32_t slot)
 {
     struct refused *r = arg;
     deliver_on(r->g, r->n, worker, slot, &r->g->slots[slot].arena, r->g->slots[slot].made);
+    leave_exchanges(r->g, slot);
 }
 
 static void deliver_refused(struct graph *g, struct node *n, const struct rejected_place *places, uint32_t count)
@@ -516,8 +623,8 @@ static void deliver_refused(struct graph *g, struct node *n, const struct reject
     bool shared = any_worker_may_push(g, n);
     while (count > 0) {
         struct refused r = {.g = g, .n = n, .places = places};
-        r.count = MIN(count, g->nslots * (uint32_t)BATCH_ROWS);
-        r.at_once = MAX((r.count + g->nslots - 1) / g->nslots, (uint32_t)FEW_ROWS);
+        r.count = MIN(count, g->nheld * (uint32_t)BATCH_ROWS);
+        r.at_once = MAX((r.count + g->nheld - 1) / g->nheld, (uint32_t)FEW_ROWS);
         uint32_t nslots = (r.count + r.at_once - 1) / r.at_once;
         pool_run(g->config.pool, nslots, make_refused_task, &r); /* all of them before a step refuses one more */
         if (shared)

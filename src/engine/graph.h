@@ -2,7 +2,8 @@
  * goes in are source batches, what comes out are outbox payloads, state changes and counts.
  *
  * An epoch is any number of rounds, then graph_end_epoch. A round is up to graph_slots(g) source batches in the order
- * of ordinals; its slots are worked on in parallel, and the workers meet where a step needs all rows of a key.
+ * of ordinals. A worker takes the next one, and takes it all the way: what it works on stays near. Where a step needs
+ * all rows of a key, batches go through it in their order, each in several parts that follow those of the batch before.
  */
 #pragma once
 
@@ -34,10 +35,15 @@ void graph_set_times(struct graph *g, const struct op_time *times);
 
 /* times: per plan table, those of sources set. */
 void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const struct op_time *times, bool final);
-/* ret_max_event: per batch, the greatest event time accepted, INT64_MIN: none. beside(arg), unless NULL, is run on the
- * caller's thread while other workers are at the batches: to read the next ones meanwhile. */
-void graph_round(struct graph *g, const struct source_batch *batches, uint32_t n, int64_t *ret_max_event,
-                 void (*beside)(void *arg), void *arg);
+/* Where a round's batches come from. Both are called by any worker, but never at once. */
+struct graph_feed {
+    bool (*next)(void *arg, struct source_batch *ret); /* false: that was all of this round */
+    /* The graph is through with a batch. max_event: the greatest event time accepted, INT64_MIN: none. */
+    void (*done)(void *arg, struct source_batch *b, int64_t max_event);
+    void *arg;
+};
+/* Returns the number of batches. */
+uint32_t graph_round(struct graph *g, const struct graph_feed *feed);
 /* Would rows come out of this epoch, even without any that come in, because event time closes something? */
 bool graph_has_due(const struct graph *g);
 /* Is there a step that event time lets go of what it keeps, and whose rows can be late? */

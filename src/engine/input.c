@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/os.h"
 
-enum { MAX_SPLITS = 4096, MAX_SLOTS = 256, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000,
+enum { MAX_SPLITS = 4096, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000,
        WELL_AGAIN = 30 * 1000 * 1000 /* less between two failures, without a row, is no recovery */ };
+/* At least a round may be this long, and a short one so many batches. */
+enum { ROUND_BYTES = 16 << 20, SHORT_ROUND = 16 };
 
 /* ---- opening ---- */
 
@@ -299,81 +301,30 @@ static void cut_batch(struct input *in, uint32_t split, struct source_batch *b)
     b->rows = rows;
 }
 
-/* Up to n batches of one split with at most `rows` rows. *ret_n 0: nothing there now. Those that are shared out among
- * workers are half as long, so that the workers are done at about the same time. */
-static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, struct source_batch *batches, uint32_t n,
-                              uint32_t *ret_n, struct error *err)
+/* One batch of a split with at most `rows` rows. AGAIN: nothing there now. Where several workers share a round, batches
+ * are half as long, so that all are done at about the same time. */
+static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, bool shared, struct source_batch *ret,
+                              struct error *err)
 {
-    *ret_n = 0;
-    while (*ret_n < n && rows > 0 && !in->splits[split].reached) {
-        uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS / (n > 1 ? 2 : 1));
-        enum status s = in->source->ops->poll(in->source, split, most, &batches[*ret_n], err);
-        if (s == AGAIN) {
+    uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS / (shared ? 2 : 1));
+    while (most > 0 && !in->splits[split].reached) {
+        enum status s = in->source->ops->poll(in->source, split, most, ret, err);
+        if (s == AGAIN)
             note_quiet(in);
-            break;
-        }
-        if (s == FAILED) {
-            if (!err->retriable)
-                return FAILED;
+        if (s == FAILED && err->retriable) {
             note_trouble(in, err);
-            break;
+            return AGAIN;
         }
+        TRY(s);
         note_health(in);
         in->troubled_since = 0;
-        batches[*ret_n].origin.source = in->index;
-        if (batches[*ret_n].next_position >= in->splits[split].until)
-            cut_batch(in, split, &batches[*ret_n]);
-        rows -= MIN(rows, batches[*ret_n].rows);
-        if (batches[*ret_n].rows > 0)
-            ++*ret_n;
+        ret->origin.source = in->index;
+        if (ret->next_position >= in->splits[split].until)
+            cut_batch(in, split, ret);
+        if (ret->rows > 0)
+            return OK;
     }
-    return OK;
-}
-
-/* A set of batches of one split: polled, taken through the graph, released. */
-struct polled {
-    struct input *in;
-    uint32_t split, slots, n;
-    uint64_t most; /* rows */
-    enum status status;
-    struct error *err;
-    struct source_batch batches[MAX_SLOTS];
-};
-
-static void poll_set(void *arg)
-{
-    struct polled *p = arg;
-    p->status = poll_split(p->in, p->split, p->most, p->batches, p->slots, &p->n, p->err);
-}
-
-/* next, unless NULL, is polled while other workers are busy with the batches. */
-static void take_batches(struct reading *r, struct polled *p, struct polled *next)
-{
-    struct input_split *split = &p->in->splits[p->split];
-    int64_t max_event[MAX_SLOTS];
-    if (split->position == split->start || split->position == POSITION_START)
-        split->start = p->batches[0].origin.offset[0];
-    graph_round(r->g, p->batches, p->n, max_event, next ? poll_set : NULL, next);
-    for (uint32_t i = 0; i < p->n; i++) {
-        if (max_event[i] > split->max_event) {
-            split->max_event = max_event[i];
-            split->advanced_at = os_mono_us();
-        }
-        split->position = p->batches[i].next_position;
-        p->in->source->ops->release(p->in->source, &p->batches[i]);
-    }
-    split->moved = true;
-    split->idle = false;
-    split->quiet_since = 0;
-}
-
-static void count_batches(struct reading *r, const struct polled *p)
-{
-    for (uint32_t i = 0; i < p->n; i++) {
-        r->rows += p->batches[i].rows;
-        r->bytes += p->batches[i].bytes;
-        p->in->rows += p->batches[i].rows;
-    }
+    return AGAIN;
 }
 
 /* ---- drift: splits that are too far ahead of others in event time are paused (semantics 7) ---- */
@@ -454,49 +405,83 @@ static bool is_enough(const struct reading *r, const struct split_limits *l)
     return r->limits->is_free && graph_appended(r->g) >= l->appended && r->limits->is_free(r->limits->arg);
 }
 
-static bool may_read_on(const struct reading *r, const struct polled *p, const struct split_limits *l)
+static bool may_read_on(const struct reading *r, const struct input *in, uint32_t split, const struct split_limits *l)
 {
-    return r->rows < l->rows && r->bytes < l->bytes && p->in->splits[p->split].max_event <= p->in->drift_limit &&
-           !p->in->drift_unknown && os_mono_us() < l->until_us && graph_in_flight(r->g) < r->limits->memory &&
+    return r->rows < l->rows && r->bytes < l->bytes && in->splits[split].max_event <= in->drift_limit &&
+           !in->drift_unknown && os_mono_us() < l->until_us && graph_in_flight(r->g) < r->limits->memory &&
            (!r->limits->go_on || r->limits->go_on(r->limits->arg)) && !is_enough(r, l);
 }
 
-/* With several workers, sets are polled one ahead: what is polled belongs to this epoch, so none is polled that would
- * begin past a limit. With one there is nobody to work meanwhile; and where event time limits how far a split is read,
- * a set must have been worked on before that is known. */
-static enum status read_sets(struct reading *r, struct polled *sets, const struct split_limits *limits)
+/* A round over one split: its batches are polled by the workers that take them through the graph. */
+struct round {
+    struct reading *r;
+    struct input *in;
+    const struct split_limits *limits;
+    uint32_t split, batches, most;
+    uint64_t bytes;
+    int64_t next_position;
+    enum status status;
+    struct error *err;
+};
+
+static bool next_batch(void *arg, struct source_batch *ret)
 {
-    bool read_ahead = graph_slots(r->g) > 1 && sets->in->drift_limit == INT64_MAX;
-    uint32_t now = 0;
-    sets[0].most = limits->rows - MIN(r->rows, limits->rows);
-    for (poll_set(&sets[0]); sets[now].status == OK && sets[now].n > 0; now = !now) {
-        struct polled *next = &sets[!now];
-        count_batches(r, &sets[now]);
-        next->most = limits->rows - MIN(r->rows, limits->rows);
-        bool ahead = read_ahead && may_read_on(r, &sets[now], limits);
-        take_batches(r, &sets[now], ahead ? next : NULL);
-        if (!ahead && !may_read_on(r, &sets[now], limits))
-            return OK;
-        if (!ahead)
-            poll_set(next);
+    struct round *x = arg;
+    struct reading *r = x->r;
+    struct input_split *split = &x->in->splits[x->split];
+    bool enough = r->rows >= x->limits->rows || r->bytes >= x->limits->bytes || x->bytes >= ROUND_BYTES;
+    if (x->batches == x->most || (x->batches > 0 && (enough || os_mono_us() >= x->limits->until_us)))
+        return false;
+    uint64_t rows = x->limits->rows - MIN(r->rows, x->limits->rows);
+    x->status = poll_split(x->in, x->split, rows, graph_slots(r->g) > 1, ret, x->err);
+    if (x->status != OK)
+        return false;
+    if (x->batches++ == 0 && (split->position == split->start || split->position == POSITION_START))
+        split->start = ret->origin.offset[0];
+    x->next_position = ret->next_position;
+    x->bytes += ret->bytes;
+    r->rows += ret->rows;
+    r->bytes += ret->bytes;
+    x->in->rows += ret->rows;
+    return true;
+}
+
+static void done_batch(void *arg, struct source_batch *b, int64_t max_event)
+{
+    struct round *x = arg;
+    struct input_split *split = &x->in->splits[x->split];
+    if (max_event > split->max_event) {
+        split->max_event = max_event;
+        split->advanced_at = os_mono_us();
     }
-    if (sets[now].status == FAILED) /* what came before it is in no epoch */
-        for (uint32_t i = 0; i < sets[now].n; i++)
-            sets->in->source->ops->release(sets->in->source, &sets[now].batches[i]);
-    return sets[now].status;
+    x->in->source->ops->release(x->in->source, b);
+}
+
+/* Where event time limits how far a split is read, rounds are short: it is known behind them only. */
+static enum status read_rounds(struct reading *r, struct input *in, uint32_t index, const struct split_limits *limits,
+                               struct error *err)
+{
+    struct input_split *split = &in->splits[index];
+    do {
+        struct round x = {.r = r, .in = in, .limits = limits, .split = index, .err = err};
+        x.most = in->drift_limit == INT64_MAX ? UINT32_MAX : SHORT_ROUND;
+        uint32_t n = graph_round(r->g, &(struct graph_feed){next_batch, done_batch, &x});
+        if (x.status == FAILED) /* what came before it is in no epoch */
+            return FAILED;
+        if (n == 0)
+            return OK;
+        split->position = x.next_position;
+        split->moved = true;
+        split->idle = false;
+        split->quiet_since = 0;
+    } while (may_read_on(r, in, index, limits));
+    return OK;
 }
 
 /* A split gets its share of what is left of the epoch's limits, so that the first ones leave something for the rest. */
 static enum status read_split(struct reading *r, struct input *in, uint32_t index, uint32_t left, struct error *err)
 {
     struct input_split *split = &in->splits[index];
-    struct polled sets[2];
-    for (int i = 0; i < 2; i++) {
-        sets[i].in = in;
-        sets[i].split = index;
-        sets[i].slots = MIN(graph_slots(r->g), (uint32_t)MAX_SLOTS);
-        sets[i].err = err;
-    }
     int64_t now = os_mono_us();
     uint64_t rows = share(r->rows, r->limits->rows, left), appended = graph_appended(r->g);
     struct split_limits limits = {MAX(rows, r->rows + 1), share(r->bytes, r->limits->bytes, left),
@@ -505,7 +490,7 @@ static enum status read_split(struct reading *r, struct input *in, uint32_t inde
     if (r->splits > 0) /* those before may have had to go past theirs */
         limits.appended = MAX(limits.appended, appended + appended / r->splits);
     r->splits++;
-    TRY(read_sets(r, sets, &limits));
+    TRY(read_rounds(r, in, index, &limits, err));
     note_position(in, index);
     if (!split->finished && in->source->ops->finished(in->source, index))
         split->finished = split->moved = true;

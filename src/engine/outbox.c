@@ -184,7 +184,7 @@ static enum status find_section(struct outbox_range *r, uint32_t ref, struct seg
 
 enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err)
 {
-    for (uint32_t i = 0; i < r->nrefs; i++) {
+    for (uint32_t i = 0; i < r->nrefs && r->staged_rows == 0; i++) {
         struct segment *segment;
         const struct section *section = NULL;
         bool remembered = recall(r, i) != NULL;
@@ -197,8 +197,8 @@ enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err
             return OK;
         }
     }
-    *ret = true;
-    return check_rows(r, 0, err);
+    *ret = r->staged_rows == 0;
+    return *ret ? check_rows(r, 0, err) : OK;
 }
 
 /* ---- a change set over a range ---- */
@@ -303,6 +303,29 @@ static enum status changes_rewind(struct change_set *set, struct error *err)
     return OK;
 }
 
+/* Oldest first: only sets without a key are staged. */
+static enum status changes_rest(struct change_set *set, struct error *err)
+{
+    struct changes *c = (struct changes *)set;
+    assert(!c->seen && set->staged >= set->from);
+    TRY(changes_rewind(set, err));
+    while (c->done < c->range->nrefs && c->range->refs[c->done].to <= set->staged)
+        c->done++;
+    c->rows = c->range->staged_rows;
+    return OK;
+}
+
+/* What the sink's rows take; of segments that are not remembered, what all that is in them takes. */
+static uint64_t bytes_of(const struct outbox_range *r)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < r->nrefs; i++) {
+        const struct bufs *payload = recall(r, i);
+        bytes += payload ? payload->bytes : r->refs[i].bytes;
+    }
+    return bytes;
+}
+
 struct change_set *outbox_changes(struct outbox_range *r)
 {
     static const struct keyed_codec no_value = {.value_size = 8, .passing = true};
@@ -313,11 +336,15 @@ struct change_set *outbox_changes(struct outbox_range *r)
     if (r->table->nkey)
         c->seen = keyed_new("seen", 1, &no_value);
     c->set = (struct change_set){.from = r->from, .to = r->to, .now_us = r->now_us, .info = r->info,
-                                 .next = changes_next, .rewind = changes_rewind};
-    for (uint32_t i = 0; i < r->nrefs; i++)
-        c->set.bytes += r->refs[i].bytes;
+                                 .bytes = bytes_of(r), .next = changes_next, .rewind = changes_rewind};
+    if (r->staged_rows > 0) {
+        c->set.staged = r->staged;
+        c->set.rest = changes_rest;
+    }
     return &c->set;
 }
+
+uint64_t outbox_changes_read(const struct change_set *set) { return ((const struct changes *)set)->rows; }
 
 void outbox_changes_free(struct change_set *set)
 {

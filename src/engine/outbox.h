@@ -33,6 +33,8 @@ struct outbox_range {
     struct segment_ref *refs; /* owned; ascending */
     uint32_t nrefs;
     uint64_t least, most; /* rows that the ledger says were written for the sink in these epochs */
+    int64_t staged;       /* the sink has those of epochs up to this one already... */
+    uint64_t staged_rows; /* ...so many; 0: none */
     char *info; /* JSON for commitInfo; owned; may be NULL */
 };
 
@@ -46,3 +48,5 @@ enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err
 /* Reader of the range's rows; the range must outlive it. */
 struct change_set *outbox_changes(struct outbox_range *r);
 void outbox_changes_free(struct change_set *c);
+/* Rows that were read since it began, or began anew. */
+uint64_t outbox_changes_read(const struct change_set *c);

@@ -6,8 +6,8 @@
 
 #include "base/heap.h"
 
-/* How often a thread looks before it sleeps: some 20 us. The phases of a round follow each other sooner than that, and
- * a sleeper costs both sides a call into the kernel. */
+/* How often a thread looks before it sleeps: some 20 us. Rounds, and the phases at an epoch's end, follow each other
+ * sooner than that, and a sleeper costs both sides a call into the kernel. */
 enum { LOOKS = 500 };
 
 struct pool_thread {
@@ -119,19 +119,11 @@ void pool_free(struct pool *p)
 
 void pool_run(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32_t, uint32_t), void *arg)
 {
-    pool_run_beside(p, ntasks, run, arg, NULL, NULL);
-}
-
-void pool_run_beside(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32_t, uint32_t), void *arg,
-                     void (*beside)(void *), void *beside_arg)
-{
     if (p->nworkers == 1 || ntasks == 1) {
         for (uint32_t task = 0; task < ntasks; task++) {
             run(arg, 0, task);
             heap_tend();
         }
-        if (beside)
-            beside(beside_arg);
         return;
     }
     pthread_mutex_lock(&p->lock);
@@ -143,8 +135,6 @@ void pool_run_beside(struct pool *p, uint32_t ntasks, void (*run)(void *, uint32
     p->generation++;
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
-    if (beside)
-        beside(beside_arg);
     take_tasks(p, 0);
     look_whether_done(p);
     pthread_mutex_lock(&p->lock);

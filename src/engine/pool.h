@@ -10,7 +10,4 @@ void pool_free(struct pool *p);
 /* run(arg, worker, task) for every task in 0..ntasks-1; returns when all are done. A task may run on any worker; one
  * worker runs one task at a time. */
 void pool_run(struct pool *p, uint32_t ntasks, void (*run)(void *arg, uint32_t worker, uint32_t task), void *arg);
-/* The same, and beside(beside_arg), once, on the caller's thread while the other workers begin. */
-void pool_run_beside(struct pool *p, uint32_t ntasks, void (*run)(void *arg, uint32_t worker, uint32_t task), void *arg,
-                     void (*beside)(void *arg), void *beside_arg);
 uint32_t pool_workers(const struct pool *p);

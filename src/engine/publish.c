@@ -12,6 +12,12 @@
 /* Parts of the memory for what is in flight: what is remembered of the outbox, and what of one sink's rows waits until
  * its interval is over, where that gains nothing. */
 enum { REMEMBERED_PART = 4, WAITING_PART = 16 };
+/* Bytes from which on it pays to stage them ahead of the interval's end. The test build's epochs are small. */
+#ifdef BOURN_FAULTS
+enum { STAGE_FROM = 1 };
+#else
+enum { STAGE_FROM = 1 << 20 };
+#endif
 enum { FIRST_BACKOFF = 200 * 1000, LAST_BACKOFF = 10 * 1000 * 1000, CLOSE_PATIENCE = 1000 * 1000 };
 
 struct publishing {
@@ -23,6 +29,7 @@ struct publishing {
                                         written anew */
     int64_t interval_us, last_due; /* monotonic */
     uint64_t waiting;              /* bytes of the outbox since then, of this process */
+    uint64_t unstaged;             /* and since some were given to the sink to be staged */
     struct sink *sink;
     struct os_thread thread;
     bool started;
@@ -32,8 +39,12 @@ struct publishing {
     /* Below: under the publisher's lock. */
     struct sink_state now, logged;
     char *info; /* the ledger as of logged.target, as JSON */
-    struct outbox_range *job; /* for the thread; it frees it */
-    bool applying, failed, troubled, ended;
+    struct outbox_range *job;   /* for the thread; it frees it */
+    struct outbox_range *ahead; /* the same, if there is no job: to be staged only */
+    int64_t staged;             /* up to this epoch that was done, behind what is confirmed... */
+    uint64_t staged_rows;       /* ...with so many rows; 0: none */
+    bool sated;                 /* the sink wants no more of it before the next job */
+    bool applying, staging, failed, troubled, ended;
     int64_t troubled_since;
     struct error trouble;
     struct sink_result total;
@@ -99,6 +110,8 @@ static void note_success(struct publishing *s, const struct outbox_range *range,
         log_info("sink \"%s\" is back", s->table->name);
     s->troubled = false;
     outbox_forget(s->owner->memory, s->table->name, range->to);
+    s->staged_rows = 0;
+    s->sated = false;
     s->now.confirmed = range->to;
     if (asked) {
         s->now.applied = range->to;
@@ -111,6 +124,8 @@ static void do_job(struct publishing *s, struct outbox_range *range)
 {
     struct publisher *p = s->owner;
     int64_t backoff = FIRST_BACKOFF;
+    range->staged = s->staged;
+    range->staged_rows = s->staged_rows;
     for (;;) {
         pthread_mutex_unlock(&p->lock);
         struct error err;
@@ -136,22 +151,48 @@ static void do_job(struct publishing *s, struct outbox_range *range)
     }
 }
 
+/* The same, of rows that are to be staged. What goes wrong here is nobody's trouble: applying does it again. */
+static void do_ahead(struct publishing *s, const struct outbox_range *range)
+{
+    struct publisher *p = s->owner;
+    pthread_mutex_unlock(&p->lock);
+    struct error ignored;
+    struct change_set *changes = outbox_changes((struct outbox_range *)range);
+    enum status status = s->sink->ops->stage(s->sink, changes, &ignored);
+    uint64_t rows = outbox_changes_read(changes);
+    outbox_changes_free(changes);
+    pthread_mutex_lock(&p->lock);
+    s->sated = status != OK;
+    if (status == OK) {
+        s->staged = range->to;
+        s->staged_rows += rows;
+        outbox_forget(p->memory, s->table->name, range->to);
+    } else if (status == FAILED) {
+        s->staged_rows = 0;
+    }
+}
+
 static void *sink_thread(void *arg)
 {
     struct publishing *s = arg;
     struct publisher *p = s->owner;
     pthread_mutex_lock(&p->lock);
     while (!p->stop) {
-        if (!s->job) {
+        bool apply = s->job != NULL;
+        struct outbox_range **at = apply ? &s->job : &s->ahead, *range = *at;
+        if (!range) {
             (void)os_cond_wait(&p->work, &p->lock, -1);
             continue;
         }
-        struct outbox_range *range = s->job;
-        s->job = NULL;
-        s->applying = true;
-        do_job(s, range);
+        *at = NULL;
+        s->applying = apply;
+        s->staging = !apply;
+        if (apply)
+            do_job(s, range);
+        else
+            do_ahead(s, range);
         outbox_range_free(range);
-        s->applying = false;
+        s->applying = s->staging = false;
         pthread_cond_broadcast(&p->news);
     }
     s->ended = true;
@@ -414,6 +455,7 @@ void publisher_free(struct publisher *p)
         if (s->started)
             os_thread_join(&s->thread);
         outbox_range_free(s->job);
+        outbox_range_free(s->ahead);
         free(s->info);
         if (s->sink)
             s->sink->ops->free(s->sink);
@@ -470,11 +512,25 @@ static void keep_ledger(struct publishing *s, const struct manifest *m)
     s->info = mem_strdup(buf_cstr(&info));
 }
 
+/* Nothing is due, and much waits for a sink that takes it ahead. */
+static void start_ahead(struct publishing *s, const struct manifest *m, int64_t now_us)
+{
+    const struct publisher *p = s->owner;
+    if (!s->sink->ops->stage || s->table->nkey > 0 || s->unstaged < STAGE_FROM || s->now.target > s->now.confirmed ||
+        s->sated || s->failed || s->job || s->applying || s->ahead || s->staging)
+        return;
+    int64_t have = s->staged_rows > 0 ? s->staged : s->now.confirmed;
+    s->ahead = outbox_range_new(p->config.store, m, s->table, have + 1, m->epoch, now_us);
+    s->ahead->memory = p->memory;
+    s->unstaged = 0;
+}
+
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us)
 {
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < p->count; i++) {
         struct publishing *s = &p->sinks[i];
+        start_ahead(s, m, now_us);
         /* A decision that is not logged yet is waited for: what is logged is older, and its ledger was that of a
          * process before us. */
         if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed ||
@@ -482,6 +538,8 @@ void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_
             continue;
         if (s->logged.target == m->epoch)
             keep_ledger(s, m);
+        outbox_range_free(s->ahead);
+        s->ahead = NULL;
         s->job = outbox_range_new(p->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
         s->job->memory = p->memory;
         s->job->info = s->info;
@@ -535,6 +593,7 @@ void publisher_remember(struct publisher *p, uint32_t graph_sink, const struct s
     for (uint32_t i = 0; i < p->count; i++)
         if (p->sinks[i].graph_sink == graph_sink) {
             p->sinks[i].waiting += payload->bytes;
+            p->sinks[i].unstaged += payload->bytes;
             outbox_remember(p->memory, segment, p->sinks[i].table->name, payload);
         }
 }

@@ -34,6 +34,25 @@ static void on_result(void *arg, uint32_t node, const struct batch *b)
     q->result(q->arg, &r);
 }
 
+struct one_batch {
+    const struct source_batch *left; /* NULL: taken */
+};
+
+static bool next_batch(void *arg, struct source_batch *ret)
+{
+    struct one_batch *one = arg;
+    if (!one->left)
+        return false;
+    *ret = *one->left;
+    one->left = NULL;
+    return true;
+}
+
+static void done_batch(void *arg, struct source_batch *b, int64_t max_event)
+{
+    (void)arg, (void)b, (void)max_event; /* the caller keeps its batch */
+}
+
 /* Rows of relations have no place of their own; the scan wants offsets, so they are numbered. */
 static enum status take(void *arg, struct batch *b)
 {
@@ -47,9 +66,9 @@ static enum status take(void *arg, struct batch *b)
     struct source_batch in = {.rows = b->rows,
                               .typed = b,
                               .origin = {.source = q->table, .topic = "", .offset = q->offsets}};
-    int64_t max_event;
-    if (batch_live(b))
-        graph_round(q->graph, &in, 1, &max_event, NULL, NULL);
+    struct one_batch one = {batch_live(b) ? &in : NULL};
+    while (graph_round(q->graph, &(struct graph_feed){next_batch, done_batch, &one}))
+        ;
     return OK;
 }
 

@@ -4,8 +4,8 @@
  * How the engine drives one, in an epoch:
  *
  *     push(batch) on any worker, any number of times        in the order of ordinals per worker
- *     OP_EXCHANGE only: after the workers met, resolve(part of the shards, batches) in parallel, then
- *                       finish(batch) on any worker          (semantics 24: hash, ordinal, reference -> bitmap)
+ *     OP_EXCHANGE only: resolve(part of the shards, batch) for each part, on the same worker, where batches follow one
+ *                       another in the order of ordinals; then finish(batch) (semantics 24: hash, ordinal -> bitmap)
  *     merge(shards) in parallel over disjoint shards, then emit(...) until it answers NULL; its rows are pushed on
  *                                                            to steps further down before these merge
  *     save(...)                                              what changed goes into the epoch's segment
@@ -51,16 +51,14 @@ enum operator_shape {
     OP_KEEP,     /* batch in; rows come out when the epoch ends */
 };
 
-/* Parts that an exchange is resolved in: some for each worker, so that all are done at about the same time, also when
- * one has to make room in its table. */
+/* Parts that an exchange is resolved in: several for each worker, so that one can follow another closely. */
 static inline uint32_t op_parts(uint32_t nworkers) { return nworkers == 1 ? 1 : MIN(4 * nworkers, (uint32_t)SHARDS); }
 static inline uint32_t op_part(unsigned shard, uint32_t parts) { return shard * parts / SHARDS; }
 
-/* A batch that waits in an OP_EXCHANGE operator. */
+/* A batch in an OP_EXCHANGE operator. */
 struct parked {
     struct batch *batch;
-    void *prepared;      /* the operator's, in the context's arena */
-    struct parked *next; /* the engine's */
+    void *prepared; /* the operator's, in the context's arena */
 };
 
 /* The event time at which what is open longest closes; INT64_MAX: nothing is open. */
@@ -77,8 +75,8 @@ struct operator_ops {
      * KEEP: nothing comes back. The batch's columns are shared with other steps: read-only; `sel` may be replaced only
      * in a copy of the struct. */
     void (*push)(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **ret_prepared);
-    /* EXCHANGE: look at the rows of this part of the shards in all parked batches, in their order. */
-    void (*resolve)(struct operator *op, struct op_context *c, uint32_t part, struct parked *parked, uint32_t n);
+    /* EXCHANGE: look at the batch's rows of this part of the shards; those of batches before it have been. */
+    void (*resolve)(struct operator *op, struct op_context *c, uint32_t part, const struct parked *p);
     /* EXCHANGE: the batch, with what was resolved. KEEP, where given: what emit handed out is made into what is pushed
      * on, by any worker, while others do the same; NULL: no row is left. */
     void (*finish)(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret);

@@ -45,6 +45,9 @@ struct change_set {
     uint64_t rows, bytes; /* estimates */
     enum status (*next)(struct change_set *c, struct arena *a, struct batch **ret, struct error *err); /* AGAIN: end */
     enum status (*rewind)(struct change_set *c, struct error *err); /* start over: a lost race means doing it again */
+    /* apply: the sink was asked to stage the epochs up to this one before, and said that it did; 0: none. */
+    int64_t staged;
+    enum status (*rest)(struct change_set *c, struct error *err); /* start over, behind them; only if there are some */
 };
 
 /* What an apply did, for the ledger and metrics. */
@@ -58,6 +61,11 @@ struct sink;
 struct sink_ops {
     bool any_time; /* publishing more often costs nothing: when much waits, the interval's end is not waited for */
     enum status (*apply)(struct sink *s, struct change_set *changes, struct sink_result *ret, struct error *err);
+    /* Take rows ahead of the apply that will hold them, too, so that little is left to do then: the set begins behind
+     * what was staged, or else applied, last. What is staged is seen by nobody, and gone with the process. AGAIN: not
+     * this set, nor others before the next apply; what was staged before stays. FAILED: all of it is forgotten. NULL:
+     * not supported. */
+    enum status (*stage)(struct sink *s, struct change_set *changes, struct error *err);
     /* Make the target equal exactly the given rows (all +1), as of epoch `to`: `--resync`, and at each start where the
      * target keeps no record of what it was given. NULL: not supported. */
     enum status (*resync)(struct sink *s, struct change_set *all_rows, struct error *err);

@@ -1,7 +1,8 @@
 /* Sources: where rows come from. A source has splits (Kafka partitions, files); each split is a sequence of messages
  * with ascending 64-bit positions. The engine visits splits in order, each once per epoch, and asks for a batch at a
- * time; positions live in bourn's log only, so a source keeps nothing durable. All calls come from one thread, the
- * engine's, except `free`. Nothing here blocks: a source that waits for the network has threads of its own below.
+ * time; positions live in bourn's log only, so a source keeps nothing durable. Calls come one at a time: `poll`,
+ * `failing` and `release` from any worker, `free` from any thread, all others from the engine's. Nothing here blocks: a
+ * source that waits for the network has threads of its own below.
  */
 #pragma once
 

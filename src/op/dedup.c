@@ -26,7 +26,7 @@ struct dedup {
 
 struct prepared {
     struct hash128 *ids;  /* by row */
-    uint8_t *first;       /* by row: 1 = first of its key; a byte each, so that shards can be resolved side by side */
+    uint8_t *first;       /* by row: 1 = first of its key */
     const uint32_t *rows; /* those of part 0, those of part 1..., each in the batch's order */
     uint32_t *ends;       /* per part: where its rows end */
 };
@@ -95,15 +95,13 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
     *ret_prepared = p;
 }
 
-static void dedup_resolve(struct operator *op, struct op_context *c, uint32_t part, struct parked *parked, uint32_t n)
+static void dedup_resolve(struct operator *op, struct op_context *c, uint32_t part, const struct parked *parked)
 {
     struct dedup *d = (struct dedup *)op;
-    for (uint32_t k = 0; k < n; k++) {
-        const struct prepared *p = parked[k].prepared;
-        uint32_t begin = part ? p->ends[part - 1] : 0;
-        expiring_insert_rows(d->seen, c->worker, p->ids, parked[k].batch->cols[d->time_column].data, p->rows + begin,
-                             p->ends[part] - begin, c->time.evict_us, p->first);
-    }
+    const struct prepared *p = parked->prepared;
+    uint32_t begin = part ? p->ends[part - 1] : 0;
+    expiring_insert_rows(d->seen, c->worker, p->ids, parked->batch->cols[d->time_column].data, p->rows + begin,
+                         p->ends[part] - begin, c->time.evict_us, p->first);
 }
 
 static void dedup_finish(struct operator *op, struct op_context *c, struct parked *parked, struct batch **ret)

@@ -95,10 +95,13 @@ static enum status open_table(struct delta_sink *s, struct error *err)
 static enum status look(struct delta_sink *s, bool *ret_replan, struct error *err)
 {
     if (!s->table || s->table->version < 0) {
+        bool expected_none = s->table != NULL;
         delta_close(s->table);
         s->table = NULL;
         *ret_replan = true;
-        return open_table(s, err);
+        TRY(open_table(s, err));
+        *ret_replan = !expected_none || s->table->version >= 0;
+        return OK;
     }
     AUTO(delta_changes) changes = {0};
     if (delta_refresh(s->table, &changes, err) != OK) {
@@ -154,7 +157,6 @@ static enum status check_position(struct delta_sink *s, const struct change_set 
 /* All rows, as they come. */
 static enum status stage_rows(struct upsert *u, struct delta_sink *s, struct change_set *c, struct error *err)
 {
-    stage_init(&u->stage, s);
     AUTO(arena) a = {0};
     for (;;) {
         struct batch *b = NULL;
@@ -184,10 +186,15 @@ static enum status prepare(struct upsert *u, struct delta_sink *s, enum apply_mo
     upsert_release(u);
     *u = (struct upsert){0};
     *result = (struct sink_result){.version = -1};
-    if (!os_planted_bug("delta_forgets_rewind"))
+    bool begun = mode == MODE_APPEND && stage_take_ahead(s, c, &u->stage);
+    if (begun && !os_planted_bug("staged_twice"))
+        TRY(c->rest(c, err));
+    else if (!os_planted_bug("delta_forgets_rewind"))
         TRY(c->rewind(c, err));
     if (mode == MODE_UPSERT)
         return upsert_prepare(u, s, c, result, err);
+    if (!begun)
+        stage_init(&u->stage, s);
     TRY(stage_rows(u, s, c, err));
     result->inserted = u->stage.rows;
     if (mode == MODE_RESYNC)
@@ -311,6 +318,8 @@ static enum status apply_as(struct delta_sink *s, enum apply_mode mode, struct c
         bool replan = false, done = false;
         enum delta_outcome outcome = DELTA_LOST;
         TRY(look(s, &replan, err));
+        if (replan)
+            stage_drop_ahead(s);
         if (mode != MODE_RESYNC)
             TRY(check_position(s, c, &done, err));
         if (done) {
@@ -336,7 +345,9 @@ static enum status apply_as(struct delta_sink *s, enum apply_mode mode, struct c
 static enum status delta_apply(struct sink *base, struct change_set *c, struct sink_result *ret, struct error *err)
 {
     struct delta_sink *s = sink_of(base);
-    return apply_as(s, s->nkey ? MODE_UPSERT : MODE_APPEND, c, ret, err);
+    TRY(apply_as(s, s->nkey ? MODE_UPSERT : MODE_APPEND, c, ret, err));
+    stage_drop_ahead(s); /* if all of it was there already */
+    return OK;
 }
 
 /* All files of the table go, in the commit that brings the new ones: readers see the old rows or the new. */
@@ -352,6 +363,7 @@ static enum status delta_resync(struct sink *base, struct change_set *all_rows, 
 static void delta_free(struct sink *base)
 {
     struct delta_sink *s = sink_of(base);
+    stage_drop_ahead(s);
     delta_close(s->table);
     guard_clear(&s->guard);
     for (uint32_t i = 0; i < REPLACED_MAX; i++)
@@ -362,7 +374,8 @@ static void delta_free(struct sink *base)
     free(s);
 }
 
-static const struct sink_ops delta_ops = {.apply = delta_apply, .resync = delta_resync, .free = delta_free};
+static const struct sink_ops delta_ops = {
+    .apply = delta_apply, .stage = stage_ahead, .resync = delta_resync, .free = delta_free};
 
 /* ---- opening ---- */
 

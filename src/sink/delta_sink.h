@@ -33,6 +33,7 @@ struct guard {
 
 enum { REPLACED_MAX = 512 };
 
+struct stage;
 struct delta_sink {
     struct sink base;
     struct store *store;
@@ -60,6 +61,8 @@ struct delta_sink {
     struct guard guard;
     char *replaced[REPLACED_MAX]; /* paths that our last commits removed: a ring */
     uint32_t next_replaced;
+    struct stage *ahead; /* rows that the next append will hold, staged already; NULL: none */
+    int64_t ahead_to;    /* up to this epoch */
 };
 
 static inline uint32_t delta_sink_missing(const struct delta_sink *s)
@@ -109,11 +112,22 @@ struct stage {
     struct schema data; /* the columns of a data file: those of the sink that are not the table's partition columns */
     uint32_t *columns;  /* their indexes in a row of the sink */
     struct guard guard; /* of the adds */
+    /* What is staged ahead of its apply is in memory only: files that are finished wait here. */
+    bool ahead;
+    struct held_file {
+        const char **partition;
+        struct parquet_writer *parquet; /* owns the file's bytes; NULL: it has been put */
+        struct parquet_file file;
+    } *held;
+    uint32_t nheld, held_cap;
+    uint64_t held_bytes;
 };
 
 void stage_init(struct stage *st, struct delta_sink *s);
 /* Add the live rows of a batch with the sink's columns. */
 enum status stage_add(struct stage *st, const struct batch *b, struct error *err);
+/* What is in memory, encoded. */
+uint64_t stage_bytes(const struct stage *st);
 /* Finish and put every open file. */
 enum status stage_close_files(struct stage *st, struct error *err);
 /* Are all files still there? A VACUUM without mercy deletes files that no commit names yet. */
@@ -121,6 +135,12 @@ enum status stage_check(const struct stage *st, bool *ret_complete, struct error
 /* Delete what was put: only when it is certain that no commit names it. Failing leaves garbage for VACUUM. */
 void stage_discard(struct stage *st);
 void stage_release(struct stage *st);
+/* The sink's `stage` (flow/sink.h). */
+enum status stage_ahead(struct sink *s, struct change_set *changes, struct error *err);
+/* What was so staged, if it is what the set says; all of it is the caller's then. */
+bool stage_take_ahead(struct delta_sink *s, const struct change_set *c, struct stage *ret);
+/* Forget it: it fits the table no more. */
+void stage_drop_ahead(struct delta_sink *s);
 static inline void stage_autofree(struct stage *st)
 {
     stage_release(st);

@@ -51,32 +51,74 @@ static struct delta_add *new_add(struct stage *st)
     return &st->adds[st->nadds];
 }
 
-/* Finish the writer's file and put it. */
+static enum status put_file(struct stage *st, const char **partition, const struct parquet_file *file,
+                            struct error *err)
+{
+    const struct delta_table *t = st->sink->table;
+    AUTO(buf) path = BUF(KIB(64));
+    delta_new_path(t, partition, st->sink->codec, &path);
+    AUTO(buf) stats = BUF(MIB(1));
+    delta_stats_json(file, &stats);
+    TRY(delta_put_file(t, buf_cstr(&path), file, err));
+    struct delta_add *add = new_add(st);
+    *add = (struct delta_add){.path = arena_strdup(&st->memory, buf_cstr(&path)),
+                              .partition = partition,
+                              .bytes = file->bytes,
+                              .modified_ms = os_now_us() / 1000,
+                              .stats = stats.overflow ? NULL : arena_strdup(&st->memory, buf_cstr(&stats))};
+    st->nadds++;
+    guard_add(&st->guard, add->path, file);
+    st->rows += file->rows;
+    st->bytes += file->bytes;
+    return OK;
+}
+
+static void hold_file(struct stage *st, const char **partition, struct parquet_writer *parquet,
+                      const struct parquet_file *file)
+{
+    st->held = arena_grow(&st->memory, st->held, st->nheld, &st->held_cap, sizeof *st->held);
+    st->held[st->nheld++] = (struct held_file){partition, parquet, *file};
+    st->held_bytes += file->bytes;
+}
+
+/* Finish the writer's file and put it; ahead, it is held until all are closed. */
 static enum status close_file(struct stage *st, struct stage_writer *w, struct error *err)
 {
     if (!w->parquet)
         return OK;
-    const struct delta_table *t = st->sink->table;
     struct parquet_file file;
     TRY(parquet_writer_finish(w->parquet, &file, err));
-    AUTO(buf) path = BUF(KIB(64));
-    delta_new_path(t, w->partition, st->sink->codec, &path);
-    AUTO(buf) stats = BUF(MIB(1));
-    delta_stats_json(&file, &stats);
-    TRY(delta_put_file(t, buf_cstr(&path), &file, err));
-    struct delta_add *add = new_add(st);
-    *add = (struct delta_add){.path = arena_strdup(&st->memory, buf_cstr(&path)),
-                              .partition = w->partition,
-                              .bytes = file.bytes,
-                              .modified_ms = os_now_us() / 1000,
-                              .stats = stats.overflow ? NULL : arena_strdup(&st->memory, buf_cstr(&stats))};
-    st->nadds++;
-    guard_add(&st->guard, add->path, &file);
-    st->rows += file.rows;
-    st->bytes += file.bytes;
-    parquet_writer_free(w->parquet);
+    if (st->ahead) {
+        hold_file(st, w->partition, w->parquet, &file);
+    } else {
+        TRY(put_file(st, w->partition, &file, err));
+        parquet_writer_free(w->parquet);
+    }
     w->parquet = NULL;
     return OK;
+}
+
+static enum status put_held(struct stage *st, struct error *err)
+{
+    for (uint32_t i = 0; i < st->nheld; i++) {
+        struct held_file *h = &st->held[i];
+        if (!h->parquet)
+            continue;
+        TRY(put_file(st, h->partition, &h->file, err));
+        parquet_writer_free(h->parquet);
+        h->parquet = NULL;
+    }
+    st->nheld = 0;
+    st->held_bytes = 0;
+    return OK;
+}
+
+uint64_t stage_bytes(const struct stage *st)
+{
+    uint64_t bytes = st->held_bytes;
+    for (uint32_t i = 0; i < st->nwriters; i++)
+        bytes += st->writers[i].parquet ? parquet_writer_bytes(st->writers[i].parquet) : 0;
+    return bytes;
 }
 
 static enum status close_largest(struct stage *st, struct error *err)
@@ -211,6 +253,8 @@ enum status stage_add(struct stage *st, const struct batch *b, struct error *err
 
 enum status stage_close_files(struct stage *st, struct error *err)
 {
+    st->ahead = false;
+    TRY(put_held(st, err));
     for (uint32_t i = 0; i < st->nwriters; i++)
         TRY(close_file(st, &st->writers[i], err));
     return OK;
@@ -257,8 +301,65 @@ void stage_release(struct stage *st)
 {
     for (uint32_t i = 0; i < st->nwriters; i++)
         parquet_writer_free(st->writers[i].parquet);
+    for (uint32_t i = 0; i < st->nheld; i++)
+        parquet_writer_free(st->held[i].parquet);
     free(st->writers);
     free(st->slots);
     guard_clear(&st->guard);
     arena_release(&st->memory);
+}
+
+/* ---- ahead of the apply ---- */
+
+/* Encoded: an append of more than this is staged for the rest when it is applied. */
+static const uint64_t AHEAD_BYTES = MIB(64);
+
+void stage_drop_ahead(struct delta_sink *s)
+{
+    if (s->ahead)
+        stage_release(s->ahead);
+    free(s->ahead);
+    s->ahead = NULL;
+}
+
+static enum status add_rows(struct delta_sink *s, struct change_set *c, struct error *err)
+{
+    AUTO(arena) a = {0};
+    for (;;) {
+        struct batch *b = NULL;
+        arena_reset(&a);
+        TRY(delta_sink_go_on(s, err));
+        enum status got = c->next(c, &a, &b, err);
+        if (got == AGAIN)
+            return OK;
+        TRY(got);
+        TRY(stage_add(s->ahead, b, err));
+    }
+}
+
+enum status stage_ahead(struct sink *base, struct change_set *c, struct error *err)
+{
+    struct delta_sink *s = (struct delta_sink *)base;
+    if (!s->table || c->bytes > AHEAD_BYTES || (s->ahead && stage_bytes(s->ahead) + c->bytes > AHEAD_BYTES))
+        return AGAIN;
+    if (!s->ahead) {
+        s->ahead = mem_alloc(sizeof *s->ahead);
+        stage_init(s->ahead, s);
+        s->ahead->ahead = true;
+    }
+    s->ahead_to = c->to;
+    if (add_rows(s, c, err) == OK)
+        return OK;
+    stage_drop_ahead(s);
+    return FAILED;
+}
+
+bool stage_take_ahead(struct delta_sink *s, const struct change_set *c, struct stage *ret)
+{
+    if (!s->ahead || c->staged == 0 || c->staged != s->ahead_to)
+        return false;
+    *ret = *s->ahead;
+    free(s->ahead);
+    s->ahead = NULL;
+    return true;
 }

@@ -127,6 +127,16 @@ def killed_while_ids_expire(folder: Path, world: World, chance: random.Random) -
     assert hits >= len(kills) * 0.8
 
 
+def killed_while_rows_are_staged(folder: Path, world: World, chance: random.Random) -> None:
+    """Nothing is published before the end, and by then rows of the appended table were staged epoch by epoch."""
+    total = count_calls(world)
+    kills, rules = sample(chance, total, 40), sample(chance, total, 40)
+    hits = each(world, [(n,) for n in kills], kill_once)
+    each(world, [(f"fail:{n}:{chance.choice(sorted(ERRORS))}",) for n in rules], fail_call)
+    print(f"# {total} boundaries, {hits} kills, {len(rules)} failures, 0 violations")
+    assert hits >= len(kills) * 0.8
+
+
 def killed_again_during_recovery(folder: Path, world: World, chance: random.Random) -> None:
     total = count_calls(world)
     pairs = [(n, chance.randrange(1, 400)) for n in sample(chance, total, 120)]
@@ -424,6 +434,8 @@ def main() -> None:
         # Of the 20,000 ids, an event a second, at most 2,400 and those of an epoch or two are remembered at once.
         brief = World(make(base / "brief"), bourn, LARGE, suite.seed % 1000, watermark="20 minutes")
         suite.run(killed_while_ids_expire, brief, chance, limit=limit)
+        held = World(make(base / "held"), bourn, LARGE, suite.seed % 1000, interval="1 hour")
+        suite.run(killed_while_rows_are_staged, held, chance, limit=limit)
         suite.run(killed_again_during_recovery, small, chance, limit=limit)
         suite.run(every_call_failed_once, small, chance, limit=limit)
         suite.run(every_call_failed_for_ever, small, chance, limit=limit)
@@ -437,7 +449,8 @@ def main() -> None:
             name = f"planted bug {bug} is caught"
             if suite.wants(name):
                 with suite.case(name, limit) as folder:
-                    planted_bug_is_caught(folder, large if bug.startswith("merge") else small, bug, first, chance)
+                    world = large if bug.startswith("merge") else held if bug.startswith("staged") else small
+                    planted_bug_is_caught(folder, world, bug, first, chance)
     finally:
         if base != suite.folder:
             shutil.rmtree(base, ignore_errors=True)

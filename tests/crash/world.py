@@ -116,9 +116,9 @@ def visible(lake: Path, table: str) -> tuple:
 
 class World:
     """One input, and what must be. `watermark`: another one than the example's, with an event a second, so that ids
-    expire on the way."""
+    expire on the way. `interval`: between publications, instead of one for each epoch."""
 
-    def __init__(self, folder: Path, bourn: Path, rows: int, seed: int, watermark: str = ""):
+    def __init__(self, folder: Path, bourn: Path, rows: int, seed: int, watermark: str = "", interval: str = "0 s"):
         self.folder, self.bourn = folder, bourn
         self.events = folder / "events.ndjson"
         subprocess.run([bourn, "generate", "--rows", str(rows), "--rate", "0", "--late", "0", "--bad", "0.02",
@@ -133,7 +133,7 @@ class World:
         self.settings.write_text(
             "SET bourn.epoch_rows = '2048'; -- an epoch a batch, wherever the clock is\n"
             "SET bourn.epoch_interval = '1 hour';\n"
-            "SET bourn.commit_interval = '0 s';\n")
+            f"SET bourn.commit_interval = '{interval}';\n")
         digests = Digests()
         self.index = {table: {0: 0} for table in TABLES}  # digest -> after so many events
         with open(self.events, "rb") as lines:
