@@ -212,8 +212,9 @@ static int explain_sources(const json_t *root)
             if (idle || done || text_of(split, "max_event", NULL))
                 continue;
             printf("source %s: %s has shown no event time yet and holds the watermark back. It stops doing so when an "
-                   "event arrives or it has been idle for the source's idle_timeout.\n", name,
-                   text_of(split, "name", "?"));
+                   "event arrives%s.\n", name, text_of(split, "name", "?"),
+                   json_array_size(json_object_get(source, "splits")) > 1
+                       ? " or it has been idle for the source's idle_timeout" : "");
             reasons++;
         }
     }
@@ -285,8 +286,11 @@ static void explain_holder(const json_t *source, const json_t *step, const char 
                name, later(closes, behind, needed));
         return;
     }
-    printf("  The watermark is held by %s, whose newest event is of %s", text_of(split, "name", "?"),
-           when(split, "max_event", "no time yet", newest));
+    printf("  The watermark is held by %s, ", text_of(split, "name", "?"));
+    if (text_of(split, "max_event", NULL))
+        printf("whose newest event is of %s", when(split, "max_event", "?", newest));
+    else
+        printf("which has shown no event yet");
     if (json_object_get(split, "unchanged_us"))
         printf(", for %.1f s", (double)number_of(split, "unchanged_us") / 1e6);
     printf(".\n  An event of %s or later there closes it", later(closes, behind, needed));
@@ -305,16 +309,23 @@ static int explain_windows(const json_t *root)
         char closes[40], watermark[40], since[40];
         const char *id = text_of(step, "id", "?"), *name = text_of(step, "source", "?");
         const json_t *source = named(json_object_get(root, "sources"), name);
-        if (!text_of(step, "closes_next", NULL) || !source)
+        if (!text_of(step, "closes_next", NULL))
             continue;
         when(step, "closes_next", "?", closes);
         printf("step %s (%s): its %s at %s%s.\n", text_of(step, "name", "?"), id, what_is_open(id), closes,
                json_is_true(json_object_get(step, "waits")) ? ", and what it gives waits for that"
                                                             : "; what it has given so far is out");
-        printf("  Its watermark, by source %s, is %s since %s.\n", name,
-               when(step, "evict", "not known yet", watermark), when(step, "since", "?", since));
-        explain_holder(source, step, closes);
         reasons++;
+        if (!source) { /* of one that has given nothing the log says nothing */
+            printf("  It has no watermark yet: from source %s nothing has come.\n", name);
+            continue;
+        }
+        if (text_of(step, "evict", NULL))
+            printf("  Its watermark, by source %s, is %s since %s.\n", name, when(step, "evict", "?", watermark),
+                   when(step, "since", "?", since));
+        else
+            printf("  It has no watermark yet: source %s has shown no event time that counts.\n", name);
+        explain_holder(source, step, closes);
     }
     return reasons;
 }

@@ -192,6 +192,30 @@ def silent_streams_close_and_rest(suite: Suite, folder: Path) -> None:
     assert f"closes at {at(18)[:-1]}" in said and f"event of {at(23)[:-1]}" in said, said
 
 
+def a_source_that_gives_nothing_is_named(suite: Suite, folder: Path) -> None:
+    """What waits for it is told, by the process and by the log."""
+    path = pipeline(folder, "x bigint, y bigint", "SELECT a.id, b.id FROM events a LEFT JOIN others b ON a.k = b.k AND "
+                    "b.ts BETWEEN a.ts AND a.ts + interval '3 s'")
+    path.write_text(f"CREATE SERVER none FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/none.ndjson', "
+                    f"follow 'true');\nCREATE FOREIGN TABLE others ({EVENTS}) SERVER none;\n" + path.read_text())
+    (folder / "none.ndjson").write_text("")
+    write(folder / "in.ndjson", ROWS)
+    catch_up(suite, folder)
+    live = start(folder)
+    try:
+        until(lambda: (folder / "state/control").exists())
+        until(lambda: "pid" in status(suite, folder))
+        said = suite.command([BOURN, "why"], env=environment(folder)).stdout
+        for words in (f"goes at {at(4)[:-1]}", "no watermark yet: source others has", "none.ndjson, which has shown no"):
+            assert words in said, f"{words}\n{said}"
+    finally:
+        live.kill()
+        live.wait()
+    said = suite.command([BOURN, "why"], env=environment(folder)).stdout
+    for words in (f"goes at {at(4)[:-1]}", "no watermark yet: from source others nothing has come"):
+        assert words in said, f"{words}\n{said}"
+
+
 def silent_partitions_let_the_others_close(suite: Suite, folder: Path) -> None:
     """Two files, one of which falls silent: once it is idle the other one's events close windows, with one epoch more
     than they bring."""
@@ -256,7 +280,8 @@ def run(suite: Suite) -> None:
             with suite.case(f"caught up, {name}") as folder:
                 check_caught_up(suite, folder, name)
     for case in (steps_of_rows_need_no_more_epochs, late_by_the_epoch_without_rows, silent_streams_close_and_rest,
-                 silent_partitions_let_the_others_close, killed_before_it_closed, the_clock_closes):
+                 a_source_that_gives_nothing_is_named, silent_partitions_let_the_others_close,
+                 killed_before_it_closed, the_clock_closes):
         name = case.__name__.replace("_", " ")
         if suite.wants(name):
             with suite.case(name) as folder:
