@@ -206,7 +206,7 @@ def a_source_that_gives_nothing_is_named(suite: Suite, folder: Path) -> None:
         until(lambda: (folder / "state/control").exists())
         until(lambda: "pid" in status(suite, folder))
         said = suite.command([BOURN, "why"], env=environment(folder)).stdout
-        for words in (f"goes at {at(4)[:-1]}", "no watermark yet: source others has", "none.ndjson, which has shown no"):
+        for words in (f"goes at {at(4)[:-1]}", "no watermark yet: source others has", "none.ndjson, which has shown"):
             assert words in said, f"{words}\n{said}"
     finally:
         live.kill()
