@@ -206,7 +206,8 @@ enum status outbox_is_empty(struct outbox_range *r, bool *ret, struct error *err
 struct changes {
     struct change_set set;
     struct outbox_range *range;
-    uint32_t done; /* segments read so far, from the end that is read first */
+    uint32_t skipped; /* segments at the oldest end that are not read */
+    uint32_t done;    /* of the others, those read so far, from the end that is read first */
     const struct bufs *recalled; /* the segment's payload, if it is remembered: of it... */
     uint32_t next;               /* ...this buffer comes next */
     struct buf payload;          /* else its bytes, read */
@@ -224,8 +225,8 @@ static enum status next_payload(struct changes *c, bool *ret_end, struct error *
         c->reader = reader_of(buf_slice(&c->recalled->items[c->next++]));
         return OK;
     }
-    while (c->done < c->range->nrefs) {
-        uint32_t ref = newest_first ? c->range->nrefs - 1 - c->done : c->done;
+    while (c->done < c->range->nrefs - c->skipped) {
+        uint32_t ref = newest_first ? c->range->nrefs - 1 - c->done : c->skipped + c->done;
         c->done++;
         if ((c->recalled = recall(c->range, ref))) {
             c->reader = reader_of(buf_slice(&c->recalled->items[0]));
@@ -294,7 +295,7 @@ static enum status changes_rewind(struct change_set *set, struct error *err)
 {
     (void)err;
     struct changes *c = (struct changes *)set;
-    c->done = 0;
+    c->skipped = c->done = 0;
     c->rows = 0;
     c->recalled = NULL;
     c->reader = (struct reader){0};
@@ -303,14 +304,13 @@ static enum status changes_rewind(struct change_set *set, struct error *err)
     return OK;
 }
 
-/* Oldest first: only sets without a key are staged. */
 static enum status changes_rest(struct change_set *set, struct error *err)
 {
     struct changes *c = (struct changes *)set;
-    assert(!c->seen && set->staged >= set->from);
+    assert(set->staged >= set->from);
     TRY(changes_rewind(set, err));
-    while (c->done < c->range->nrefs && c->range->refs[c->done].to <= set->staged)
-        c->done++;
+    while (c->skipped < c->range->nrefs && c->range->refs[c->skipped].to <= set->staged)
+        c->skipped++;
     c->rows = c->range->staged_rows;
     return OK;
 }
@@ -333,7 +333,7 @@ struct change_set *outbox_changes(struct outbox_range *r)
     c->range = r;
     c->payload = (struct buf)BUF(GIB(PAYLOAD_LIMIT_GIB));
     c->key = (struct buf)BUF(ROWKEY_MAX);
-    if (r->table->nkey)
+    if (r->table->nkey && r->nrefs > 1)
         c->seen = keyed_new("seen", 1, &no_value);
     c->set = (struct change_set){.from = r->from, .to = r->to, .now_us = r->now_us, .info = r->info,
                                  .bytes = bytes_of(r), .next = changes_next, .rewind = changes_rewind};

@@ -12,12 +12,14 @@
 /* Parts of the memory for what is in flight: what is remembered of the outbox, and what of one sink's rows waits until
  * its interval is over, where that gains nothing. */
 enum { REMEMBERED_PART = 4, WAITING_PART = 16 };
-/* Bytes from which on it pays to stage them ahead of the interval's end. The test build's epochs are small. */
+/* Bytes from which on it pays to stage them ahead of the interval's end, by key so many times as much, because what is
+ * not staged yet is netted once more. The test build's epochs are small. */
 #ifdef BOURN_FAULTS
 enum { STAGE_FROM = 1 };
 #else
 enum { STAGE_FROM = 1 << 20 };
 #endif
+enum { NETTED = 8 };
 enum { FIRST_BACKOFF = 200 * 1000, LAST_BACKOFF = 10 * 1000 * 1000, CLOSE_PATIENCE = 1000 * 1000 };
 
 struct publishing {
@@ -516,7 +518,8 @@ static void keep_ledger(struct publishing *s, const struct manifest *m)
 static void start_ahead(struct publishing *s, const struct manifest *m, int64_t now_us)
 {
     const struct publisher *p = s->owner;
-    if (!s->sink->ops->stage || s->table->nkey > 0 || s->unstaged < STAGE_FROM || s->now.target > s->now.confirmed ||
+    uint64_t least = s->table->nkey ? (uint64_t)STAGE_FROM * NETTED : STAGE_FROM;
+    if (!s->sink->ops->stage || s->unstaged < least || s->now.target > s->now.confirmed ||
         s->sated || s->failed || s->job || s->applying || s->ahead || s->staging)
         return;
     int64_t have = s->staged_rows > 0 ? s->staged : s->now.confirmed;

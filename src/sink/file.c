@@ -100,7 +100,7 @@ static enum status file_open(const struct sink_config *config, struct sink **ret
 {
     static const struct sink_ops append_ops = {.any_time = true, .apply = file_append_apply, .free = file_free};
     static const struct sink_ops table_ops = {
-        .apply = file_table_apply, .resync = file_table_resync, .free = file_free};
+        .stage = file_table_stage, .apply = file_table_apply, .resync = file_table_resync, .free = file_free};
     const struct format *format = config->format;
     if (!format || !format->by_line || !format->encoder_new || (config->nkey > 0 && !format->decoder_new))
         return error_set(err, ERR_SQL, "the file connector writes records that end at newlines; format %s has none",

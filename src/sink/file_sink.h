@@ -59,6 +59,7 @@ enum status file_append_apply(struct sink *base, struct change_set *changes, str
                               struct error *err);
 
 enum status file_table_settle(struct file_sink *s, struct error *err);
+enum status file_table_stage(struct sink *base, struct change_set *changes, struct error *err);
 enum status file_table_apply(struct sink *base, struct change_set *changes, struct sink_result *ret, struct error *err);
 enum status file_table_resync(struct sink *base, struct change_set *all_rows, struct error *err);
 /* Whose folder is it, and what is in it? Answers the other owner, if any, in ret_position. */

@@ -5,7 +5,8 @@
  *   3 rename
  *
  * So a reader sees one epoch or the next, never a mixture. The table is held in memory, as the records the file has; a
- * new process reads them back from it. A change set is put in order by itself and then merged with them.
+ * new process reads them back from it. A change set is put in order by itself and then merged with them; what is staged
+ * is put in order when it comes, so that merging and writing alone are left to 1.
  */
 #include <stdlib.h>
 
@@ -292,6 +293,17 @@ static enum status stage(struct file_sink *s, struct file_table *t, struct chang
     return OK;
 }
 
+enum status file_table_stage(struct sink *base, struct change_set *changes, struct error *err)
+{
+    struct file_sink *s = (struct file_sink *)base;
+    enum status status = stage(s, s->table, changes, err);
+    if (status != OK) {
+        drop_staged(s->table);
+        s->table->staged_to = 0;
+    }
+    return status;
+}
+
 /* ---- applying ---- */
 
 static void pass_one(const struct record *old, const struct record *change, struct run *into,
@@ -401,6 +413,8 @@ enum status file_table_apply(struct sink *base, struct change_set *changes, stru
     *ret = (struct sink_result){.version = -1};
     if (changes->to <= s->mark.now.epoch)
         return OK;
+    if (changes->staged)
+        TRY(changes->rest(changes, err));
     return apply_to(s, s->table, changes, ret, err);
 }
 
