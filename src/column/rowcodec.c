@@ -69,10 +69,27 @@ static void put_views(const struct batch *b, const struct column *c, struct buf 
     }
 }
 
+/* What the batch takes at most, strings as they are: growing a buffer step by step copies it as often. */
+static size_t most_bytes(const struct batch *b)
+{
+    size_t rows = batch_live(b), most = 16 + rows * sizeof(int64_t);
+    for (uint32_t k = 0; k < b->ncols; k++) {
+        const struct column *c = &b->cols[k];
+        bool is_view = type_is_view(c->type);
+        most += 4 + BITMAP_WORDS(rows) * sizeof(uint64_t) + rows * (is_view ? sizeof(uint32_t) : type_width(c->type));
+        for (uint32_t i = 0; is_view && i < rows; i++)
+            most += column_view(c, batch_row(b, i))->len;
+    }
+    return most;
+}
+
 void batch_encode(const struct batch *b, struct buf *out)
 {
     bool has_weight = has_live_weight(b);
     assert(batch_live(b) <= ROWS_MAX && b->ncols <= COLUMNS_MAX);
+    size_t most = most_bytes(b);
+    if (most <= out->max - out->len)
+        (void)buf_reserve(out, most);
     buf_put_u32(out, batch_live(b));
     buf_put_u32(out, b->ncols);
     buf_put_u8(out, has_weight);

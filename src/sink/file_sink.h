@@ -8,7 +8,8 @@
 struct file_version {
     int64_t epoch;   /* last epoch in it */
     uint64_t length; /* bytes of it */
-    uint32_t crc;    /* CRC-32C: of a replaced file all of it, of an appended one what the last apply added */
+    uint32_t crc;    /* CRC-32C: of a replaced file all of it, of an appended one what the last apply added, as long as
+                        it was short; else 0 */
 };
 
 struct file_mark {
