@@ -340,7 +340,9 @@ static enum status add_rows(struct delta_sink *s, struct change_set *c, struct e
 enum status stage_ahead(struct sink *base, struct change_set *c, struct error *err)
 {
     struct delta_sink *s = (struct delta_sink *)base;
-    if (s->nkey > 0 || !s->table || c->bytes > AHEAD_BYTES || (s->ahead && stage_bytes(s->ahead) + c->bytes > AHEAD_BYTES))
+    if (s->nkey > 0)
+        return AGAIN; /* what is rewritten depends on all of the changes */
+    if (!s->table || c->bytes > AHEAD_BYTES || (s->ahead && stage_bytes(s->ahead) + c->bytes > AHEAD_BYTES))
         return AGAIN;
     if (!s->ahead) {
         s->ahead = mem_alloc(sizeof *s->ahead);
