@@ -257,6 +257,31 @@ void array_from_string(struct call *c)
 #define A ARG_ARRAY
 #define E ARG_ELEMENT
 #define T TYPE_TEXT
+/* How many of the thresholds, which ascend, are not above the value. */
+static void kernel_bucket(struct call *c)
+{
+    AUTO(arena) scratch = {0};
+    uint32_t n;
+    CALL_ROWS(c, r) {
+        struct column list = arg_array(c, 1, r, &scratch, &n);
+        uint32_t low = 0, high = n;
+        bool null = false;
+        for (uint32_t i = 0; i < n; i++)
+            null |= column_is_null(&list, i);
+        if (null)
+            call_fail(c, r, "22004", "thresholds array must not contain NULLs");
+        while (!null && low < high) {
+            uint32_t middle = (low + high) / 2;
+            if (column_order(&c->args[0].col, r & c->args[0].mask, &list, middle) < 0)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        OUT(c, int32_t, r) = (int32_t)low;
+        arena_reset(&scratch);
+    }
+}
+
 #define I TYPE_INT4
 #define FN(NAME, RESULT, N, KERNEL, HELP, ...)                                                                         \
     {.name = NAME, .result = RESULT, .nargs = N, .args = {__VA_ARGS__}, .flags = FN_NULLS, .kernel = KERNEL,           \
@@ -277,6 +302,8 @@ const struct function fn_array_change[] = {
     FN("array_replace", RESULT_SAME, 3, kernel_replace, "with the elements that are equal replaced", A, E, E),
     FN("array_position", I, 2, kernel_position, "the subscript of the first element that is equal", A, E),
     FN("array_position", I, 3, kernel_position, "the same from a subscript on", A, E, I),
+    {.name = "width_bucket", .result = I, .nargs = 2, .args = {E, A}, .kernel = kernel_bucket,
+     .help = "how many of the thresholds, which ascend, the value has reached"},
     FN("array_positions", ARRAY_OF | I, 2, kernel_positions, "the subscripts of all elements that are equal", A, E),
     {.name = "array_fill", .result = A, .nargs = 2, .args = {ARG_ANY, ARRAY_OF | I}, .flags = FN_NULLS,
      .kernel = kernel_fill, .bind = bind_fill, .help = "array_fill(x, ARRAY[n]): x, n times"},

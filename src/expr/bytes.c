@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/utf8.h"
+#include "expr/text.h"
 #include "expr/function.h"
 #include "expr/utf8.h"
 
@@ -363,17 +364,9 @@ static void kernel_to_hex8(struct call *c)
 static void quote(struct call *c, uint32_t row)
 {
     struct slice s = arg_text(c, 0, row);
-    char *out = arena_alloc(c->arena, s.len * 2 + 3), *p = out;
-    if (s.len && memchr(s.data, '\\', s.len))
-        *p++ = 'E';
-    *p++ = '\'';
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.data[i] == '\'' || s.data[i] == '\\')
-            *p++ = s.data[i];
-        *p++ = s.data[i];
-    }
-    *p++ = '\'';
-    OUT(c, struct view, row) = view_of(out, (size_t)(p - out));
+    AUTO(buf) out = BUF(s.len * 2 + 3);
+    text_put_literal(&out, s);
+    text_give(c, row, &out);
 }
 
 static void kernel_quote_literal(struct call *c)
@@ -466,6 +459,62 @@ static void kernel_bit_count(struct call *c)
     }
 }
 
+enum { TRIM_LEFT = 1, TRIM_RIGHT = 2 };
+
+static void trim(struct call *c, unsigned sides)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r), set = arg_text(c, 1, r);
+        while ((sides & TRIM_LEFT) && s.len && set.len && memchr(set.data, s.data[0], set.len))
+            s = (struct slice){s.data + 1, s.len - 1};
+        while ((sides & TRIM_RIGHT) && s.len && set.len && memchr(set.data, s.data[s.len - 1], set.len))
+            s.len--;
+        call_slice(c, r, s);
+    }
+}
+static void kernel_btrim(struct call *c) { trim(c, TRIM_LEFT | TRIM_RIGHT); }
+static void kernel_ltrim(struct call *c) { trim(c, TRIM_LEFT); }
+static void kernel_rtrim(struct call *c) { trim(c, TRIM_RIGHT); }
+
+static void kernel_byte_position(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r), part = arg_text(c, 1, r);
+        const char *at = part.len == 0 ? s.data : s.len ? memmem(s.data, s.len, part.data, part.len) : NULL;
+        OUT(c, int32_t, r) = part.len == 0 ? 1 : at ? (int32_t)(at - s.data) + 1 : 0;
+    }
+}
+
+static void kernel_byte_overlay(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct slice s = arg_text(c, 0, r), with = arg_text(c, 1, r);
+        int64_t start = ARG(c, 2, int32_t, r), length = c->nargs > 3 ? ARG(c, 3, int32_t, r) : (int64_t)with.len;
+        if (start <= 0) {
+            call_fail(c, r, "22011", "negative substring length not allowed");
+            continue;
+        }
+        if (start + length > INT32_MAX) {
+            call_fail(c, r, "22003", "integer out of range");
+            continue;
+        }
+        size_t head = (size_t)MIN(start - 1, (int64_t)s.len);
+        size_t tail = (size_t)MIN(MAX(start + length - 1, 0), (int64_t)s.len), bytes = head + with.len + s.len - tail;
+        char *out = arena_alloc(c->arena, bytes), *p = out;
+        p = head ? mempcpy(p, s.data, head) : p;
+        p = with.len ? mempcpy(p, with.data, with.len) : p;
+        if (tail < s.len)
+            memcpy(p, s.data + tail, s.len - tail);
+        call_slice(c, r, (struct slice){out, bytes});
+    }
+}
+
+static void kernel_byte_bits(struct call *c)
+{
+    CALL_ROWS(c, r)
+        OUT(c, int32_t, r) = (int32_t)(arg_text(c, 0, r).len * 8);
+}
+
 #define T TYPE_TEXT
 #define B TYPE_BYTEA
 #define I TYPE_INT4
@@ -494,6 +543,13 @@ const struct function fn_bytes[] = {
     FN("decode", B, 2, kernel_decode, "from 'hex', 'base64' or 'escape' text", T, T),
     FN("length", I, 1, kernel_byte_length, "bytes", B),
     FN("octet_length", I, 1, kernel_byte_length, "bytes", B),
+    FN("bit_length", I, 1, kernel_byte_bits, "bits", B),
+    FN("btrim", B, 2, kernel_btrim, "without any of these bytes at both ends", B, B),
+    FN("ltrim", B, 2, kernel_ltrim, "without any of these bytes at the start", B, B),
+    FN("rtrim", B, 2, kernel_rtrim, "without any of these bytes at the end", B, B),
+    FN("position", I, 2, kernel_byte_position, "position(y IN x): first place of y in x, 0 if none", B, B),
+    FN("overlay", B, 3, kernel_byte_overlay, "the second written over the first from a byte on", B, B, I),
+    FN("overlay", B, 4, kernel_byte_overlay, "the second in place of so many bytes of the first", B, B, I, I),
     FN("||", B, 2, kernel_byte_join, "joined", B, B),
     FN("substring", B, 2, kernel_byte_substring, "from a byte on, the first is 1", B, I),
     FN("substring", B, 3, kernel_byte_substring, "from a byte on, so many", B, I, I),

@@ -240,6 +240,17 @@ static struct interval age_of(int64_t later, int64_t earlier)
     return (struct interval){micros, (int32_t)days, (int32_t)months};
 }
 
+/* Since the day of now() began. */
+static void kernel_age_now(struct call *c)
+{
+    int64_t rest, today = split_days(c->now_us, &rest) * MICROS_PER_DAY;
+    CALL_ROWS(c, r) {
+        int64_t x = ARG(c, 0, int64_t, r);
+        struct interval v = today >= x ? age_of(today, x) : age_of(x, today);
+        OUT(c, struct interval, r) = today >= x ? v : (struct interval){-v.micros, -v.days, -v.months};
+    }
+}
+
 static void kernel_age(struct call *c)
 {
     CALL_ROWS(c, r) {
@@ -282,6 +293,25 @@ static void kernel_make_timestamp(struct call *c)
         }
         int64_t micros = (int64_t)rint(second * 1e6) + (hour * INT64_C(60) + minute) * 60 * MICROS_PER_SECOND;
         set_micros(c, r, civil_to_days(year, (unsigned)month, (unsigned)day) * MICROS_PER_DAY + micros);
+    }
+}
+
+static void kernel_make_interval(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int32_t v[6];
+        for (uint32_t i = 0; i < ARRAY_LEN(v); i++)
+            v[i] = ARG(c, i, int32_t, r);
+        double seconds = ARG(c, 6, double, r), micros = rint(seconds * 1e6);
+        if (!(fabs(micros) < 9e18)) {
+            call_fail(c, r, OUT_OF_RANGE, "interval out of range");
+            continue;
+        }
+        int128 time = (int128)(v[4] * INT64_C(60) + v[5]) * 60 * MICROS_PER_SECOND + (int64_t)micros;
+        if (time < INT64_MIN || time > INT64_MAX)
+            call_fail(c, r, OUT_OF_RANGE, "interval out of range");
+        else
+            set_interval(c, r, time, v[2] * INT64_C(7) + v[3], v[0] * INT64_C(12) + v[1]);
     }
 }
 
@@ -345,6 +375,64 @@ static enum status bind_zone(struct binding *b, struct error *err)
     return error_hint(err, "bourn computes in UTC; shift by a fixed interval where a local day is wanted");
 }
 
+/* An interval of time alone, in whole seconds, ahead of UTC. sign: to UTC or from it. */
+static void shift_zone(struct call *c, int sign)
+{
+    CALL_ROWS(c, r) {
+        struct interval ahead = ARG(c, 0, struct interval, r);
+        char text[96];
+        if (ahead.months || ahead.days)
+            call_fail(c, r, "22023", "interval time zone \"%.*s\" must not include months or days",
+                      (int)interval_print(ahead, text), text);
+        else
+            set_micros(c, r, (int128)ARG(c, 1, int64_t, r) +
+                                 sign * (ahead.micros / MICROS_PER_SECOND) * (int128)MICROS_PER_SECOND);
+    }
+}
+static void kernel_from_zone(struct call *c) { shift_zone(c, -1); }
+static void kernel_to_zone(struct call *c) { shift_zone(c, 1); }
+
+/* ---- OVERLAPS: of two times the earlier is the start; half open, but that a point is in its own period ---- */
+
+struct period {
+    int64_t start, end;
+    bool unknown, open; /* there is no time at all, or one alone, as the start */
+};
+
+static struct period period_of(const struct call *c, uint32_t arg, uint32_t row)
+{
+    bool no_start = arg_is_null(c, arg, row), no_end = arg_is_null(c, arg + 1, row);
+    int64_t x = no_start ? 0 : ARG(c, arg, int64_t, row), y = no_end ? 0 : ARG(c, arg + 1, int64_t, row);
+    if (no_start || no_end)
+        return (struct period){.start = no_start ? y : x, .unknown = no_start && no_end, .open = true};
+    return (struct period){.start = MIN(x, y), .end = MAX(x, y)};
+}
+
+static void kernel_overlaps(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        struct period x = period_of(c, 0, r), y = period_of(c, 2, r);
+        struct period first = x.start < y.start ? x : y, second = x.start < y.start ? y : x;
+        bool same = x.start == y.start;
+        if (x.unknown || y.unknown || first.open || (same && second.open)) {
+            call_null(c, r);
+            continue;
+        }
+        OUT(c, uint8_t, r) = same || second.start < first.end;
+        if (!same && second.start >= first.end && second.open)
+            call_null(c, r);
+    }
+}
+
+/* A length becomes the end. */
+static enum status bind_overlaps(struct binding *b, struct error *err)
+{
+    for (uint32_t i = 1; i < 4; i += 2)
+        if (b->args[i]->type.id == TYPE_INTERVAL)
+            TRY(expr_call(b->arena, "+", &b->args[i - 1], 2, b->args[i]->location, &b->args[i], err));
+    return OK;
+}
+
 /* ---- bins ---- */
 
 static void kernel_date_bin(struct call *c)
@@ -383,6 +471,10 @@ static void kernel_date_bin(struct call *c)
     {.name = "timezone", .result = RESULT, .nargs = 2, .args = {TYPE_TEXT, FROM}, .kernel = kernel_timezone,           \
      .bind = bind_zone, .help = HELP}
 
+#define OVERLAPS(START, END, OTHER)                                                                                    \
+    {.name = "overlaps", .result = TYPE_BOOL, .nargs = 4, .args = {START, END, START, OTHER}, .flags = FN_NULLS,       \
+     .kernel = kernel_overlaps, .bind = bind_overlaps, .help = "(a, b) OVERLAPS (c, d): of starts with ends or lengths"}
+
 const struct function fn_date[] = {
     NOW("now", TZ, kernel_now, "current_timestamp"),
     NOW("transaction_timestamp", TZ, kernel_now, "current_timestamp"),
@@ -414,6 +506,21 @@ const struct function fn_date[] = {
     FN("justify_interval", V, 1, justify_interval, "both, with signs that agree", V),
     FN("age", V, 2, kernel_age, "the first minus the second in years, months and days", TS, TS),
     FN("age", V, 2, kernel_age, "the first minus the second in years, months and days", TZ, TZ),
+    {.name = "age", .result = V, .nargs = 1, .args = {TS}, .flags = FN_NOW, .kernel = kernel_age_now,
+     .help = "since then until the day of current_timestamp"},
+    {.name = "age", .result = V, .nargs = 1, .args = {TZ}, .flags = FN_NOW, .kernel = kernel_age_now,
+     .help = "since then until the day of current_timestamp"},
+    OVERLAPS(TS, TS, TS),
+    OVERLAPS(TS, V, V),
+    OVERLAPS(TS, TS, V),
+    OVERLAPS(TS, V, TS),
+    OVERLAPS(TZ, TZ, TZ),
+    OVERLAPS(TZ, V, V),
+    OVERLAPS(TZ, TZ, V),
+    OVERLAPS(TZ, V, TZ),
+    FN("make_interval", V, 7, kernel_make_interval,
+       "years, months, weeks, days, hours, mins, secs; in this order or by name (days => 10), the others are 0", I, I,
+       I, I, I, I, F),
     FN("make_date", D, 3, kernel_make_date, "year, month, day", I, I, I),
     FN("make_timestamp", TS, 6, kernel_make_timestamp, "year, month, day, hour, minute, second", I, I, I, I, I, F),
     FN("make_timestamptz", TZ, 6, kernel_make_timestamp, "year, month, day, hour, minute, second, in UTC", I, I, I, I,
@@ -427,5 +534,7 @@ const struct function fn_date[] = {
     FN("date_bin", TZ, 3, kernel_date_bin, "the start of the bin of this width, aligned to the third", V, TZ, TZ),
     ZONE(TZ, TS, "x AT TIME ZONE 'UTC': the moment"),
     ZONE(TS, TZ, "x AT TIME ZONE 'UTC': the local time"),
+    FN("timezone", TZ, 2, kernel_from_zone, "x AT TIME ZONE interval '02:00': the moment", V, TS),
+    FN("timezone", TS, 2, kernel_to_zone, "x AT TIME ZONE interval '02:00': the local time", V, TZ),
     {0},
 };

@@ -78,7 +78,7 @@ struct binding {
     const void *extra;
 };
 
-enum { FUNCTION_MAX_ARGS = 6 };
+enum { FUNCTION_MAX_ARGS = 7 };
 
 struct function {
     const char *name;

@@ -6,6 +6,7 @@
 #include "column/decimal.h"
 #include "column/float8.h"
 #include "column/jsonb.h"
+#include "expr/array.h"
 #include "expr/json.h"
 
 /* ->> : a string without its quotes, null as NULL. */
@@ -309,8 +310,10 @@ static void kernel_build_array(struct call *c)
     AUTO(buf) json = BUF(GIB(1));
     CALL_ROWS(c, r) {
         buf_clear(&json);
+        buf_putc(&json, '[');
         for (uint32_t i = 0; i < c->nargs; i++) {
-            buf_putc(&json, i ? ',' : '[');
+            if (i)
+                buf_putc(&json, ',');
             put_json(c, i, r, &json);
         }
         buf_putc(&json, ']');
@@ -324,9 +327,11 @@ static void kernel_build_object(struct call *c)
     CALL_ROWS(c, r) {
         buf_clear(&json);
         bool null_key = false;
+        buf_putc(&json, '{');
         for (uint32_t i = 0; i < c->nargs; i += 2) {
             null_key |= arg_is_null(c, i, r);
-            buf_putc(&json, i ? ',' : '{');
+            if (i)
+                buf_putc(&json, ',');
             put_json(c, i, r, &json);
             buf_putc(&json, ':');
             put_json(c, i + 1, r, &json);
@@ -336,6 +341,47 @@ static void kernel_build_object(struct call *c)
             call_fail(c, r, "22023", "argument 1: key must not be null");
         else
             put_normal(c, r, &json);
+    }
+}
+
+static void put_string_or_null(struct buf *json, const struct column *texts, uint32_t i)
+{
+    if (column_is_null(texts, i))
+        buf_puts(json, "null");
+    else
+        jsonb_put_string(json, view_slice(column_view(texts, i)));
+}
+
+/* Of one array keys and values in turn, of two the keys and the values; all are strings. */
+static void kernel_object_of_arrays(struct call *c)
+{
+    AUTO(arena) scratch = {0};
+    AUTO(buf) json = BUF(GIB(1));
+    uint32_t n, m = 0, two = c->nargs == 2;
+    CALL_ROWS(c, r) {
+        struct column keys = arg_array(c, 0, r, &scratch, &n), values = two ? arg_array(c, 1, r, &scratch, &m) : keys;
+        const char *wrong = two && n != m    ? "mismatched array dimensions"
+                            : !two && n % 2 ? "array must have even number of elements"
+                                            : NULL;
+        bool null_key = false;
+        buf_clear(&json);
+        buf_putc(&json, '{');
+        for (uint32_t i = 0; i < n && !wrong; i += 2 - two) {
+            null_key |= column_is_null(&keys, i);
+            if (i)
+                buf_putc(&json, ',');
+            put_string_or_null(&json, &keys, i);
+            buf_putc(&json, ':');
+            put_string_or_null(&json, &values, i + 1 - two);
+        }
+        buf_putc(&json, '}');
+        if (wrong)
+            call_fail(c, r, "2202E", "%s", wrong);
+        else if (null_key)
+            call_fail(c, r, "22004", "null value not allowed for object key");
+        else
+            put_normal(c, r, &json);
+        arena_reset(&scratch);
     }
 }
 
@@ -379,8 +425,14 @@ const struct function fn_json[] = {
     FN("jsonb_array_length", I, 1, kernel_array_length, "elements of an array", J),
     {.name = "to_jsonb", .result = J, .nargs = 1, .args = {ARG_ANY}, .kernel = kernel_to_jsonb,
      .help = "as JSON: numbers and booleans as they are, arrays as arrays, dates in ISO 8601, else a string"},
+    {.name = "jsonb_build_array", .result = J, .nargs = 0, .kernel = kernel_build_array, .help = "[]"},
     {.name = "jsonb_build_array", .result = J, .nargs = 1, .args = {ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
      .kernel = kernel_build_array, .help = "an array of the arguments"},
+    {.name = "jsonb_build_object", .result = J, .nargs = 0, .kernel = kernel_build_object, .help = "{}"},
+    {.name = "jsonb_object", .result = J, .nargs = 1, .args = {ARRAY_OF | T}, .kernel = kernel_object_of_arrays,
+     .help = "an object of the keys and values, all strings, that take turns in an array"},
+    {.name = "jsonb_object", .result = J, .nargs = 2, .args = {ARRAY_OF | T, ARRAY_OF | T},
+     .kernel = kernel_object_of_arrays, .help = "an object of the keys in one array and the strings in another"},
     {.name = "jsonb_build_object", .result = J, .nargs = 1, .args = {ARG_ANY},
      .flags = FN_VARIADIC | FN_NULLS, .kernel = kernel_build_object, .bind = bind_object,
      .help = "an object of keys and values in turn"},

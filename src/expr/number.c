@@ -260,6 +260,10 @@ static void kernel_atan2d(struct call *c)
 static void kernel_degrees(struct call *c) { scaled(c, to_degrees); }
 static void kernel_radians(struct call *c) { scaled(c, to_radians); }
 
+/* tan(pi/2 - x) is not what PostgreSQL has where x is large: the quotient is. */
+static double cotangent(double x) { return 1 / tan(x); }
+static void kernel_cot(struct call *c) { bounded(c, cotangent, -DBL_MAX, DBL_MAX); }
+
 /* ---- width_bucket ---- */
 
 static bool check_buckets(struct call *c, uint32_t row, double x, double low, double high, int32_t count)
@@ -328,6 +332,7 @@ const struct function fn_number[] = {
     FN("sin", F, 1, kernel_sin, "sine, of radians", F),
     FN("cos", F, 1, kernel_cos, "cosine, of radians", F),
     FN("tan", F, 1, kernel_tan, "tangent, of radians", F),
+    FN("cot", F, 1, kernel_cot, "cotangent, of radians", F),
     FN("asin", F, 1, kernel_asin, "inverse sine, in radians", F),
     FN("acos", F, 1, kernel_acos, "inverse cosine, in radians", F),
     FN("atan", F, 1, atan_float8, "inverse tangent, in radians", F),

@@ -180,6 +180,73 @@ static void trunc_numeric(struct call *c) { round_lanes(c, ROUND_TRUNCATE); }
 static void ceil_numeric(struct call *c) { round_lanes(c, ROUND_UP); }
 static void floor_numeric(struct call *c) { round_lanes(c, ROUND_DOWN); }
 
+/* ---- whole parts: both operands at one scale ---- */
+
+static int128 divisor_of(int128 x, int128 y)
+{
+    x = x < 0 ? -x : x;
+    y = y < 0 ? -y : y;
+    while (y) {
+        int128 rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return x;
+}
+
+static void gcd_numeric(struct call *c)
+{
+    CALL_ROWS(c, r)
+        column_set_numeric(&c->out->col, r, divisor_of(arg_numeric(c, 0, r), arg_numeric(c, 1, r)));
+}
+
+static void lcm_numeric(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int128 x = arg_numeric(c, 0, r), y = arg_numeric(c, 1, r), d = divisor_of(x, y), z;
+        if (!decimal_mul(d ? x / d : 0, y, &z))
+            overflow(c, r);
+        else
+            column_set_numeric(&c->out->col, r, z < 0 ? -z : z);
+    }
+}
+
+static void factorial(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int64_t n = ARG(c, 0, int64_t, r);
+        int128 z = 1;
+        bool fits = true;
+        if (n < 0) {
+            call_fail(c, r, "22003", "factorial of a negative number is undefined");
+            continue;
+        }
+        for (int64_t i = 2; i <= n && fits; i++)
+            fits = decimal_mul(z, i, &z);
+        if (fits)
+            column_set_numeric(&c->out->col, r, z);
+        else
+            overflow(c, r);
+    }
+}
+
+static void scale_numeric(struct call *c)
+{
+    CALL_ROWS(c, r)
+        OUT(c, int32_t, r) = c->args[0].col.type.scale;
+}
+
+static void min_scale_numeric(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int128 x = arg_numeric(c, 0, r);
+        int32_t scale = c->args[0].col.type.scale;
+        for (; scale && x % 10 == 0; scale--)
+            x /= 10;
+        OUT(c, int32_t, r) = scale;
+    }
+}
+
 /* ---- result types ---- */
 
 static unsigned whole_digits(struct type t) { return t.precision - t.scale; }
@@ -235,6 +302,21 @@ static enum status bind_remainder(struct binding *b, struct error *err)
     (void)err;
     struct type x = b->args[0]->type, y = b->args[1]->type;
     b->result = clamped(MIN(whole_digits(x), whole_digits(y)), MAX(x.scale, y.scale));
+    return OK;
+}
+
+static enum status bind_multiple(struct binding *b, struct error *err)
+{
+    TRY(align(b, err));
+    b->result = clamped(whole_digits(b->args[0]->type) + whole_digits(b->args[1]->type) + b->result.scale,
+                        b->result.scale);
+    return OK;
+}
+
+static enum status bind_factorial(struct binding *b, struct error *err)
+{
+    (void)err;
+    b->result = type_numeric(NUMERIC_MAX_PRECISION, 0);
     return OK;
 }
 
@@ -306,5 +388,13 @@ const struct function fn_numeric[] = {
     UNARY("ceil", ceil_numeric, bind_round, "nearest integer not below"),
     UNARY("ceiling", ceil_numeric, bind_round, "nearest integer not below"),
     UNARY("floor", floor_numeric, bind_round, "nearest integer not above"),
+    BINARY("gcd", gcd_numeric, align, "greatest common divisor"),
+    BINARY("lcm", lcm_numeric, bind_multiple, "least common multiple"),
+    {.name = "factorial", .result = TYPE_NUMERIC, .nargs = 1, .args = {TYPE_INT8}, .kernel = factorial,
+     .bind = bind_factorial, .help = "1 * 2 * ... * n; up to 33"},
+    {.name = "scale", .result = TYPE_INT4, .nargs = 1, .args = {TYPE_NUMERIC}, .kernel = scale_numeric,
+     .help = "digits after the point, of the type"},
+    {.name = "min_scale", .result = TYPE_INT4, .nargs = 1, .args = {TYPE_NUMERIC}, .kernel = min_scale_numeric,
+     .help = "digits after the point that it takes to write the value"},
     {0},
 };

@@ -1,4 +1,5 @@
 /* Strings: characters are UTF-8 code points, order and letters are those of the C locale (semantics 19). */
+#include "expr/text.h"
 #include "expr/function.h"
 #include "expr/utf8.h"
 
@@ -420,8 +421,8 @@ static enum status bind_text_args(struct binding *b, struct error *err)
 {
     for (uint32_t i = 0; i < b->nargs; i++) {
         struct expr *arg = b->args[i];
-        /* concat() prints a boolean as t or f, unlike a cast. */
-        if (arg->type.id == TYPE_BOOL && strncmp(b->function->name, "concat", 6) == 0) {
+        /* concat() and format() print a boolean as t or f, unlike a cast. */
+        if (arg->type.id == TYPE_BOOL && *b->function->name != '|') {
             struct expr *t = expr_string(b->arena, "t", 1, arg->location);
             struct expr *f = expr_string(b->arena, "f", 1, arg->location);
             struct expr *null = expr_string(b->arena, NULL, 0, arg->location);
@@ -485,5 +486,11 @@ const struct function fn_string[] = {
     {.name = "concat_ws", .result = T, .nargs = 2, .args = {T, ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
      .kernel = kernel_concat_ws, .bind = bind_text_args,
      .help = "joined as text with the first between; NULLs are left out"},
+    {.name = "format", .result = T, .nargs = 1, .args = {T}, .flags = FN_NULLS, .kernel = text_format,
+     .help = "the template, where %% is %"},
+    {.name = "format", .result = T, .nargs = 2, .args = {T, ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
+     .kernel = text_format, .bind = bind_text_args,
+     .help = "with arguments in place of %s (text), %I (a name) and %L (a literal); %2$s the second, %-9s 9 wide"},
+    FN("quote_ident", T, 1, text_quote_ident, "as an SQL name, in quotes if it needs them", T),
     {0},
 };

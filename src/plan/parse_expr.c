@@ -388,15 +388,41 @@ static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, st
     return OK;
 }
 
+/* make_interval(days => 10): all of its arguments in order, those that are not given being 0. */
+static enum status parse_named(struct parser *p, const PgQuery__FuncCall *f, struct ast_expr ***ret)
+{
+    static const char *const names[] = {"years", "months", "weeks", "days", "hours", "mins", "secs"};
+    struct ast_expr **args = arena_zarray(p->arena, ARRAY_LEN(names), sizeof *args);
+    for (size_t i = 0; i < f->n_args; i++) {
+        bool named = f->args[i]->node_case == NODE(NAMED_ARG_EXPR);
+        const char *name = named ? f->args[i]->named_arg_expr->name : i < ARRAY_LEN(names) ? names[i] : "";
+        size_t k = 0;
+        while (k < ARRAY_LEN(names) && strcmp(names[k], name) != 0)
+            k++;
+        if (k == ARRAY_LEN(names) || args[k])
+            return problem_at(p->text, parser_location(p, f->location), p->err, ERR_SQL,
+                              "make_interval() takes years, months, weeks, days, hours, mins and secs, each once");
+        TRY(parse_expr(p, named ? f->args[i]->named_arg_expr->arg : f->args[i], &args[k]));
+    }
+    for (size_t k = 0; k < ARRAY_LEN(names); k++)
+        args[k] = args[k] ? args[k] : number(p, "0");
+    *ret = args;
+    return OK;
+}
+
 static enum status parse_call(struct parser *p, const PgQuery__FuncCall *f, struct ast_expr **ret)
 {
     struct ast_expr **args, *filter = NULL;
     const char *name = f->n_funcname ? node_string(f->funcname[f->n_funcname - 1]) : "";
     TRY(refuse_call_clause(p, f, name));
-    TRY(parse_exprs(p, f->args, f->n_args, &args));
+    bool named = strcmp(name, "make_interval") == 0;
+    if (named)
+        TRY(parse_named(p, f, &args));
+    else
+        TRY(parse_exprs(p, f->args, f->n_args, &args));
     if (f->agg_filter)
         TRY(parse_expr(p, f->agg_filter, &filter));
-    struct ast_expr *e = call_of(p, name, f->location, (uint32_t)f->n_args, args);
+    struct ast_expr *e = call_of(p, name, f->location, named ? 7 : (uint32_t)f->n_args, args);
     e->plain = true;
     e->flag = f->agg_star;
     e->distinct = f->agg_distinct;

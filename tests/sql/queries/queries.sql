@@ -262,3 +262,13 @@ SELECT n, s.c FROM t LEFT JOIN LATERAL (SELECT 'x' AS c FROM unnest(ARRAY[n]) AS
 SELECT a.n, e FROM t a JOIN t b ON a.n = b.n LEFT JOIN LATERAL unnest(ARRAY[a.k, b.k]) AS e ON e <> a.k WHERE a.n < 3
 SELECT n, e FROM t LEFT JOIN LATERAL unnest(CASE WHEN n > 1 THEN ARRAY[n, 9] WHEN n = 1 THEN '{}' END) AS e ON e > 2
 SELECT n, e FROM t LEFT JOIN LATERAL unnest(ARRAY[n, 9]) AS e ON 1 / (n - 2) < e
+-- intervals by name, OVERLAPS, zones by interval, format
+SELECT n, make_interval(days => n, hours => 2), make_interval(1, 2), make_interval(secs => f) FROM t WHERE f < 1000
+SELECT make_interval(days => 1, days => 2)
+SELECT make_interval(hour => 1)
+SELECT n FROM t WHERE (ts, interval '12 hours') OVERLAPS (timestamptz '2026-01-01 11:00:00+00', timestamptz '2026-01-01 13:00:00+00')
+SELECT n, ts AT TIME ZONE interval '02:00', (ts AT TIME ZONE interval '02:00') AT TIME ZONE interval '-01:00' FROM t
+SELECT format('%s: %L has %I', k, n, k || ' x') FROM t WHERE k IS NOT NULL
+SELECT format('%-5s|%5s|%%', k, n) FROM t
+SELECT width_bucket(m, ARRAY[0, 5, 10.5]), width_bucket(n, ARRAY[1, 2]) FROM t
+SELECT jsonb_object(ARRAY['a', k]), jsonb_object(ARRAY['n'], ARRAY[k]), jsonb_build_object(), jsonb_build_array() FROM t
