@@ -1,17 +1,27 @@
 /* Names of relations: CTEs, views, tables, the system's own, and what a query's caller knows. */
 #include "plan/bind.h"
 
-/* A query is over what was published, not over what is read. */
-static enum status hint_published(struct binder *b)
+/* A query is over what was published, not over what is read; or over what the log knows. */
+static enum status hint_published(struct binder *b, bool system)
 {
     AUTO(buf) names = BUF(200);
     for (size_t i = 0; i < b->lookup->nnames; i++)
-        if (strncmp(b->lookup->names[i], "bourn.", 6) != 0)
+        if ((strncmp(b->lookup->names[i], "bourn.", 6) == 0) == system)
             buf_printf(&names, "%s%s", names.len ? ", " : "", b->lookup->names[i]);
     if (names.len == 0 || names.overflow)
         return FAILED;
+    if (system)
+        return error_hint(b->err, "there are %s", buf_cstr(&names));
     return error_hint(b->err, "a query reads what the pipeline publishes: %s; and bourn.ledger, bourn.epochs, ...",
                       buf_cstr(&names));
+}
+
+/* What goes by with the stream is nowhere kept. */
+static enum status not_kept(struct binder *b, const struct ast_from *from)
+{
+    (void)bind_error(b, from->location, "bourn.%s is not kept, so it cannot be queried", from->name);
+    return error_hint(b->err, "let the pipeline keep it, INSERT INTO t SELECT ... FROM bourn.%s, and query t; how many "
+                              "they are says bourn.rules", from->name);
 }
 
 static enum status unknown_relation(struct binder *b, const struct ast_from *from, const struct cte *ctes)
@@ -27,13 +37,18 @@ static enum status unknown_relation(struct binder *b, const struct ast_from *fro
         names[n++] = b->plan->tables[i].name;
     for (uint32_t i = 0; i < b->nviews && !from->schema; i++)
         names[n++] = b->views[i].name;
-    for (size_t i = 0; i < b->world->nrelations && from->schema; i++)
-        names[n++] = arena_printf(b->arena, "bourn.%s", b->world->relations[i].name);
+    for (size_t i = 0; i < b->world->nrelations && from->schema; i++) {
+        bool streams = b->world->relations[i].streamable;
+        if (b->lookup && streams && strcmp(b->world->relations[i].name, from->name) == 0)
+            return not_kept(b, from);
+        if (!b->lookup || !streams)
+            names[n++] = arena_printf(b->arena, "bourn.%s", b->world->relations[i].name);
+    }
     for (size_t i = 0; b->lookup && i < b->lookup->nnames; i++)
         names[n++] = b->lookup->names[i];
     const char *name = from->schema ? arena_printf(b->arena, "%s.%s", from->schema, from->name) : from->name;
     (void)bind_unknown(b, from->location, name, names, n, "relation \"%s\" does not exist", name);
-    return b->lookup && !from->schema && !nearest_name(name, names, n) ? hint_published(b) : FAILED;
+    return b->lookup && !nearest_name(name, names, n) ? hint_published(b, from->schema) : FAILED;
 }
 
 static enum status scan_relation(struct binder *b, uint32_t node, struct relation *ret)

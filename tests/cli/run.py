@@ -238,6 +238,9 @@ def system_relations(folder: Path) -> None:
     assert times[2]["view"] == "payments" and times[2]["name"].startswith("dedup-"), times
     said = bourn(folder, "query", *PIPELINE, "-e", "SELECT * FROM bourn.ledgr", check=3).stderr
     assert "bourn.ledger" in said, said
+    for name, word in (("rejected", "is not kept"), ("nosuch", "there are bourn.")):
+        said = bourn(folder, "query", *PIPELINE, "-e", f"SELECT * FROM bourn.{name}", check=3).stderr
+        assert word in said and "did you mean" not in said, said
 
 
 def a_second_run_beside_a_live_one(folder: Path) -> None:
