@@ -211,8 +211,6 @@ void graph_free(struct graph *g)
     free(g);
 }
 
-uint32_t graph_slots(const struct graph *g) { return g->nslots; }
-
 /* ---- delivering ---- */
 
 static int64_t behind(int64_t time, int64_t lag)

@@ -1,8 +1,8 @@
 /* The graph: a plan's nodes as running operators, and the order in which they are driven. No I/O happens here; what
  * goes in are source batches, what comes out are outbox payloads, state changes and counts.
  *
- * An epoch is any number of rounds, then graph_end_epoch. A round is up to graph_slots(g) source batches in the order
- * of ordinals. A worker takes the next one, and takes it all the way: what it works on stays near. Where a step needs
+ * An epoch is any number of rounds, then graph_end_epoch. A round is a number of source batches in the order of
+ * ordinals. A worker takes the next one, and takes it all the way: what it works on stays near. Where a step needs
  * all rows of a key, batches go through it in their order, each in several parts that follow those of the batch before.
  */
 #pragma once
@@ -26,7 +26,6 @@ struct graph_config {
 
 enum status graph_new(const struct graph_config *config, struct graph **ret, struct error *err);
 void graph_free(struct graph *g);
-uint32_t graph_slots(const struct graph *g);
 
 /* ---- an epoch ---- */
 

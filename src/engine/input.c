@@ -301,12 +301,11 @@ static void cut_batch(struct input *in, uint32_t split, struct source_batch *b)
     b->rows = rows;
 }
 
-/* One batch of a split with at most `rows` rows. AGAIN: nothing there now. Where several workers share a round, batches
- * are half as long, so that all are done at about the same time. */
-static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, bool shared, struct source_batch *ret,
+/* One batch of a split with at most `rows` rows. AGAIN: nothing there now. */
+static enum status poll_split(struct input *in, uint32_t split, uint64_t rows, struct source_batch *ret,
                               struct error *err)
 {
-    uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS / (shared ? 2 : 1));
+    uint32_t most = (uint32_t)MIN(rows, (uint64_t)BATCH_ROWS);
     while (most > 0 && !in->splits[split].reached) {
         enum status s = in->source->ops->poll(in->source, split, most, ret, err);
         if (s == AGAIN)
@@ -433,7 +432,7 @@ static bool next_batch(void *arg, struct source_batch *ret)
     if (x->batches == x->most || (x->batches > 0 && (enough || os_mono_us() >= x->limits->until_us)))
         return false;
     uint64_t rows = x->limits->rows - MIN(r->rows, x->limits->rows);
-    x->status = poll_split(x->in, x->split, rows, graph_slots(r->g) > 1, ret, x->err);
+    x->status = poll_split(x->in, x->split, rows, ret, x->err);
     if (x->status != OK)
         return false;
     if (x->batches++ == 0 && (split->position == split->start || split->position == POSITION_START))
