@@ -129,17 +129,23 @@ static void link_nodes(struct graph *g)
     }
 }
 
-/* The ways from one node to another. */
-static uint32_t count_ways(const struct graph *g, uint32_t from, uint32_t to)
+/* Is there more than one way from one node to another? Consumers stand behind what they consume. */
+static bool has_two_ways(const struct graph *g, uint32_t from, uint32_t to, uint8_t *ways)
 {
-    uint32_t ways = from == to;
-    for (uint32_t i = 0; from < to && i < g->nodes[from].nconsumers && ways < 2; i++)
-        ways += count_ways(g, g->nodes[from].consumers[i].node, to);
-    return ways;
+    memset(ways, 0, g->nnodes);
+    ways[from] = 1;
+    for (uint32_t i = from; i < to; i++)
+        for (uint32_t k = 0; ways[i] && k < g->nodes[i].nconsumers; k++) {
+            uint8_t *there = &ways[g->nodes[i].consumers[k].node];
+            *there = MIN(*there + ways[i], 2);
+        }
+    return ways[to] > 1;
 }
 
 static void make_turns(struct graph *g)
 {
+    AUTO(arena) a = {0};
+    uint8_t *ways = arena_array(&a, g->nnodes + 1, 1);
     for (uint32_t i = 0; i < g->nnodes; i++) {
         struct node *n = &g->nodes[i];
         if (!n->op || n->op->ops->shape != OP_EXCHANGE)
@@ -148,7 +154,7 @@ static void make_turns(struct graph *g)
         for (uint32_t part = 0; part < op_parts(g->nworkers); part++)
             atomic_init(&n->turns[part].slot, 0);
         for (uint32_t from = 0; from < i; from++)
-            n->again |= count_ways(g, from, i) > 1;
+            n->again |= has_two_ways(g, from, i, ways);
     }
 }
 
