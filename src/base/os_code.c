@@ -96,7 +96,9 @@ static _Thread_local char stack[16384]; /* for the handler where the thread's ow
 const char *os_crash_culprit(const char *now)
 {
     if (!has_stack) {
-        sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+        stack_t there; /* one that the thread has belongs to who made it: a sanitizer unmaps what it finds at the end */
+        if (sigaltstack(NULL, &there) != 0 || (there.ss_flags & SS_DISABLE))
+            sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
         has_stack = true;
     }
     const char *before = culprit;

@@ -231,6 +231,25 @@ static void test_threads(void **unused)
     assert_int_equal(n, 1);
 }
 
+static void *name_a_culprit(void *arg)
+{
+    *(const char **)arg = os_crash_culprit("a function");
+    return (void *)os_crash_culprit(NULL);
+}
+
+/* A thread that ran code of others ends like any: also where a sanitizer has given it a stack for signals. */
+static void test_threads_with_a_culprit(void **unused)
+{
+    (void)unused;
+    const char *before = "";
+    for (int i = 0; i < 2; i++) {
+        struct os_thread t;
+        os_thread_start(&t, name_a_culprit, &before, "culprit");
+        os_thread_join(&t);
+        assert_null(before);
+    }
+}
+
 static int enter_folder(void **unused)
 {
     (void)unused;
@@ -252,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_mapping),               cmocka_unit_test(test_names),
         cmocka_unit_test(test_folders),               cmocka_unit_test(test_a_lock_has_one_holder),
         cmocka_unit_test(test_clock_random_memory),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads_with_a_culprit),
     };
     return cmocka_run_group_tests_name("os", tests, enter_folder, remove_folder);
 }
