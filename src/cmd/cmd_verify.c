@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/os.h"
 #include "cmd/cmd.h"
 #include "engine/builtin.h"
 #include "engine/published.h"
 #include "link/local.h"
+#include "state/segment.h"
 
 /* One line of the report. */
 struct finding {
@@ -77,6 +79,67 @@ static void verify_log(struct verification *v)
     }
 }
 
+/* ---- what the state holds ---- */
+
+static enum status check_section(struct segment *s, const struct section *section, struct error *err)
+{
+    char part[KIB(64)];
+    uint32_t crc = 0;
+    for (uint64_t at = 0; at < section->bytes; at += sizeof part) {
+        size_t n = MIN(section->bytes - at, sizeof part);
+        TRY(segment_read_part(s, section, at, part, n, err));
+        crc = crc32c(crc, part, n);
+    }
+    return segment_checked(s, section, crc, err);
+}
+
+static enum status check_segment(struct verification *v, const struct segment_ref *ref, struct error *err)
+{
+    struct segment *segment;
+    uint32_t n;
+    TRY(segment_open(v->store, ref, &segment, err));
+    const struct section *sections = segment_sections(segment, &n);
+    enum status s = OK;
+    for (uint32_t i = 0; s == OK && i < n; i++)
+        s = check_section(segment, &sections[i], err);
+    segment_close(segment);
+    return s;
+}
+
+/* A live process merges segments, and then removes them. */
+static bool is_gone(struct verification *v, const struct segment_ref *ref)
+{
+    struct manifest now;
+    struct error ignored;
+    bool found = false;
+    if (journal_read(v->store, &now, &ignored) != OK)
+        return false;
+    for (uint32_t i = 0; i < now.nsegments && !found; i++)
+        found = !strcmp(now.segments[i].name, ref->name);
+    manifest_release(&now);
+    return !found;
+}
+
+static void verify_segments(struct verification *v)
+{
+    const struct manifest *m = &v->manifest;
+    struct error err;
+    uint32_t failed = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < m->nsegments; i++) {
+        bytes += m->segments[i].bytes;
+        if (!m->segments[i].has_state && !m->segments[i].has_outbox) /* it may go at any time */
+            continue;
+        if (check_segment(v, &m->segments[i], &err) == OK || is_gone(v, &m->segments[i]))
+            continue;
+        note(v, false, "what the state holds", error_text(v, &err));
+        failed++;
+    }
+    if (!failed)
+        note(v, true, "what the state holds", arena_printf(&v->arena, "%u segments, %llu bytes, as they were written",
+                                                           m->nsegments, (unsigned long long)bytes));
+}
+
 /* ---- tables against the log ---- */
 
 static const struct sink_state *sink_state(const struct manifest *m, const char *name)
@@ -101,6 +164,28 @@ static void verify_table(struct verification *v, const struct published_table *t
                           (long long)newest, (long long)applied));
     else
         note(v, true, what, arena_printf(&v->arena, "published up to epoch %lld", (long long)newest));
+}
+
+static enum status count_rows(void *arg, struct batch *b)
+{
+    *(uint64_t *)arg += batch_live(b);
+    return OK;
+}
+
+/* Every page is read, and its checksum held against its bytes. */
+static void verify_rows(struct verification *v)
+{
+    struct query_relations relations = published_relations(&v->published);
+    for (uint32_t i = 0; i < v->published.ntables; i++) {
+        const struct published_table *t = &v->published.tables[i];
+        uint64_t rows = 0;
+        struct error err;
+        if (!t->delta)
+            continue;
+        bool ok = relations.read(relations.lookup.arg, t->table->name, count_rows, &rows, &err) == OK;
+        note(v, ok, arena_printf(&v->arena, "the rows of %s", t->table->name),
+             ok ? arena_printf(&v->arena, "%llu, all readable", (unsigned long long)rows) : error_text(v, &err));
+    }
 }
 
 /* What the tables say the ledger was when they were written, against what the log says it is. */
@@ -268,11 +353,15 @@ static enum status verify(struct verification *v, const struct plan_text *texts,
         s = journal_read(v->store, &v->manifest, err);
     if (s == OK)
         verify_log(v);
+    if (s == OK)
+        verify_segments(v);
     for (uint32_t i = 0; s == OK && i < newest.ntables; i++)
         verify_table(v, &newest.tables[i], newest.tables[i].epoch);
     published_release(&newest);
-    if (s == OK)
+    if (s == OK) {
         verify_ledger(v);
+        verify_rows(v);
+    }
     if (s == OK && evidence)
         verify_evidence(v, evidence);
     return s;

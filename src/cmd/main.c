@@ -62,9 +62,10 @@ static const struct verb {
     {"verify", cmd_verify, "prove that published tables are what came in",
      "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql [--allow-c-functions]]\n"
      "\n"
-     "Checks the log's chain and progression, every ledger, and the tables against the log; runs the SELECTs of\n"
-     "the evidence over the published tables as of the newest epoch that all of them have (each must give no row),\n"
-     "and prints the account: in, accepted, rejected per rule, late and duplicate. Exit 1 if anything fails.\n", true},
+     "Checks the log's chain and progression, every ledger, the bytes of the state, and the tables against the log;\n"
+     "reads every row of the tables as of the newest epoch that all of them have, runs the SELECTs of the evidence\n"
+     "over these (each must give no row), and prints the account: in, accepted, rejected per rule, late, duplicate.\n"
+     "Exit 1 if anything fails.\n", true},
     {"cat", cmd_cat, "print a Delta table, a Parquet file or NDJSON",
      "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
      "\n"

@@ -372,6 +372,22 @@ def a_tampered_table_fails(folder: Path) -> None:
     assert "FAILED" in done.stdout and "users do not add up" in done.stdout, done.stdout
 
 
+def damaged_bytes_fail(folder: Path) -> None:
+    """One of the state, one of a table; no evidence is needed to see it."""
+    finished_run(folder)
+    assert "0 failed" in bourn(folder, "verify", *PIPELINE).stdout
+    for where, what in (("state/seg", "what the state holds"),
+                        ("lake/metrics/user_metrics", "the rows of user_metrics")):
+        path = max((p for p in (folder / where).iterdir() if p.is_file()), key=lambda p: p.stat().st_size)
+        whole = path.read_bytes()
+        at = len(whole) // 3
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+        said = bourn(folder, "verify", *PIPELINE, check=1).stdout
+        assert re.search(f"FAILED +{what}: .*checksum", said) and "1 failed" in said, said
+        path.write_bytes(whole)
+    assert "0 failed" in bourn(folder, "verify", *PIPELINE).stdout
+
+
 def the_ledger_is_as_of_the_tables(folder: Path) -> None:
     """Looked at beside a live run, at moments of its own: the tables, and the ledger that belongs to them."""
     words = [EXAMPLE / "local.sql", EXAMPLE / "payments.sql"]
@@ -709,10 +725,10 @@ for case in (help_and_version, the_program_is_hardened, mistyped_words, mistyped
              a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one, interrupted_at_once,
              a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
              the_last_line_is_of_the_whole_run, a_blackhole_counts_what_it_takes, a_tampered_table_fails,
-             a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
-             a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
-             tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,
-             splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
-             sources_pause_when_sinks_lag, a_full_disk_and_then_room):
+             damaged_bytes_fail, a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails,
+             a_missing_slot_fails, a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state,
+             a_state_without_its_lake, tables_written_anew, ordered_rows_written_anew, a_file_written_anew,
+             an_edited_pipeline, splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit,
+             what_is_in_flight_is_bounded, sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()
