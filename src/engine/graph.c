@@ -820,11 +820,29 @@ const struct rejection *graph_first_error(const struct graph *g)
 
 /* ---- state ---- */
 
+static void make_task(void *arg, uint32_t worker, uint32_t task)
+{
+    (void)worker;
+    segment_make(arg, task);
+}
+
+/* What steps left to be written by all workers. */
+static void make_sections(struct graph *g, struct segment_writer *w)
+{
+    if (segment_unmade(w) == 0)
+        return;
+    pool_run(g->config.pool, segment_unmade(w), make_task, w);
+    segment_made(w);
+}
+
 void graph_save_some(struct graph *g, const bool *chosen, struct segment_writer *w, struct segment_writer *rest)
 {
     for (uint32_t i = 0; i < g->nnodes; i++)
         if (g->nodes[i].op && g->nodes[i].op->ops->save)
             g->nodes[i].op->ops->save(g->nodes[i].op, !chosen || chosen[i] ? w : rest);
+    make_sections(g, w);
+    if (rest)
+        make_sections(g, rest);
 }
 
 void graph_save(struct graph *g, struct segment_writer *w) { graph_save_some(g, NULL, w, NULL); }

@@ -28,8 +28,16 @@ enum {
     CACHE_LINE = 64,
     FETCH_MOST = 4 * CACHE_LINE,
     AHEAD = 16,          /* entries that are fetched before they are looked at */
+    PIECE_SHARDS = 4,    /* of a section that is made in pieces */
     TAG_SHIFT = 32,      /* bits 32..47 of the hash; position takes the low ones, the shard the top eight */
 };
+
+/* Changes from which on it pays to have all workers write them. The test build's epochs are small. */
+#ifdef BOURN_FAULTS
+enum { LATER_FROM = 64 };
+#else
+enum { LATER_FROM = 4096 };
+#endif
 
 #define POINTER_MASK ((UINT64_C(1) << 48) - 1)
 
@@ -678,9 +686,26 @@ void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out)
     }
 }
 
+/* A shard at a time, so that what is written lies in buffers that are used again. */
+static void save_piece(void *table, uint32_t piece, struct bufs *out)
+{
+    struct buf shard = buf_spare(GIB(16));
+    for (unsigned i = piece * PIECE_SHARDS; i < (piece + 1) * PIECE_SHARDS; i++) {
+        keyed_save(table, i, i + 1, &shard);
+        bufs_put(out, &shard);
+    }
+    buf_release(&shard);
+}
+
 void keyed_save_section(struct keyed *t, struct segment_writer *w)
 {
-    keyed_save(t, 0, SHARDS, segment_section(w, SECTION_KEYED, t->name, t->version));
+    uint64_t changed = 0;
+    for (unsigned i = 0; i < SHARDS; i++)
+        changed += t->shards[i].ndirty;
+    if (changed >= LATER_FROM)
+        segment_later(w, SECTION_KEYED, t->name, t->version, save_piece, t, SHARDS / PIECE_SHARDS);
+    else if (changed)
+        keyed_save(t, 0, SHARDS, segment_section(w, SECTION_KEYED, t->name, t->version));
 }
 
 static enum status odd(const struct keyed *t, const char *what, struct error *err)

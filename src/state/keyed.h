@@ -94,7 +94,8 @@ uint64_t keyed_bytes(const struct keyed *t);
  * clean.
  * Parts of ascending shard ranges concatenate to one valid payload. Nothing changed: nothing is appended. */
 void keyed_save(struct keyed *t, unsigned from, unsigned to, struct buf *out);
-/* All that changed, as a section of the table's name and version; nothing changed: none. */
+/* All that changed, as a section of the table's name and version; nothing changed: none. If it is much, the section is
+ * made later, in pieces (segment_later): the table stays as it is until then. */
 void keyed_save_section(struct keyed *t, struct segment_writer *w);
 /* Apply a section's payload (oldest segment first). ERR_CORRUPT on anything odd, then the table is good only for
  * keyed_free; a version we do not know is ERR_STATE. */

@@ -43,14 +43,24 @@ static const size_t section_max = GIB(16);
 struct part {
     struct section section;
     struct buf payload;
+    struct bufs made; /* follows the payload */
     bool lent;      /* the payload is somebody else's */
     bool more;      /* of the section of the part before it; section is not set */
     int64_t end_us; /* of a set */
 };
 
+struct unmade {
+    segment_maker *make;
+    void *arg;
+    uint32_t piece;
+    struct bufs *out;
+};
+
 struct segment_writer {
     struct part **parts; /* pointers: a payload's buffer stays where it is when others are added */
     uint32_t count, cap;
+    struct unmade *unmade;
+    uint32_t nunmade, unmade_cap;
 };
 
 struct segment {
@@ -82,6 +92,14 @@ static void add_part(struct segment_writer *w, struct part *p)
     w->parts[w->count++] = p;
 }
 
+static struct part *add_more(struct segment_writer *w)
+{
+    struct part *p = mem_zalloc(sizeof *p);
+    *p = (struct part){.more = true, .end_us = INT64_MAX};
+    add_part(w, p);
+    return p;
+}
+
 struct buf *segment_section(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version)
 {
     struct part *p = mem_zalloc(sizeof *p);
@@ -108,10 +126,33 @@ void segment_lend(struct segment_writer *w, enum section_kind kind, const char *
 void segment_lend_more(struct segment_writer *w, const struct buf *b)
 {
     assert(w->count > 0 && w->parts[w->count - 1]->lent);
-    struct part *p = mem_zalloc(sizeof *p);
-    *p = (struct part){.payload = *b, .lent = true, .more = true, .end_us = INT64_MAX};
-    add_part(w, p);
+    struct part *p = add_more(w);
+    p->payload = *b;
+    p->lent = true;
 }
+
+void segment_later(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version,
+                   segment_maker *make, void *arg, uint32_t pieces)
+{
+    (void)segment_section(w, kind, name, version);
+    if (w->unmade_cap - w->nunmade < pieces) {
+        w->unmade_cap = MAX(2 * w->unmade_cap, w->nunmade + pieces);
+        w->unmade = mem_realloc(w->unmade, w->unmade_cap * sizeof *w->unmade);
+    }
+    for (uint32_t i = 0; i < pieces; i++)
+        w->unmade[w->nunmade++] = (struct unmade){make, arg, i, &add_more(w)->made};
+}
+
+uint32_t segment_unmade(const struct segment_writer *w) { return w->nunmade; }
+
+void segment_make(struct segment_writer *w, uint32_t number)
+{
+    assert(number < w->nunmade);
+    const struct unmade *u = &w->unmade[number];
+    u->make(u->arg, u->piece, u->out);
+}
+
+void segment_made(struct segment_writer *w) { w->nunmade = 0; }
 
 void segment_sets_end(struct segment_writer *w, int64_t end_us)
 {
@@ -137,8 +178,9 @@ void segment_take_sets(struct segment_writer *w, uint64_t least, struct segment_
 
 bool segment_is_empty(const struct segment_writer *w)
 {
+    assert(w->nunmade == 0);
     for (uint32_t i = 0; i < w->count; i++)
-        if (w->parts[i]->payload.len || w->parts[i]->payload.overflow)
+        if (w->parts[i]->payload.len || w->parts[i]->payload.overflow || w->parts[i]->made.count)
             return false;
     return true;
 }
@@ -147,7 +189,7 @@ uint64_t segment_writer_bytes(const struct segment_writer *w)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < w->count; i++)
-        bytes += w->parts[i]->payload.len;
+        bytes += w->parts[i]->payload.len + w->parts[i]->made.bytes;
     return bytes;
 }
 
@@ -156,9 +198,10 @@ void segment_writer_reset(struct segment_writer *w)
     for (uint32_t i = 0; i < w->count; i++) {
         if (!w->parts[i]->lent)
             buf_release(&w->parts[i]->payload);
+        bufs_release(&w->parts[i]->made);
         free(w->parts[i]);
     }
-    w->count = 0;
+    w->count = w->nunmade = 0;
 }
 
 void segment_writer_free(struct segment_writer *w)
@@ -167,6 +210,7 @@ void segment_writer_free(struct segment_writer *w)
         return;
     segment_writer_reset(w);
     free(w->parts);
+    free(w->unmade);
     free(w);
 }
 
@@ -218,6 +262,12 @@ static void note_section(struct segment_ref *ref, enum section_kind kind, int64_
         ref->sets_end_us = MAX(ref->sets_end_us, set_end_us);
 }
 
+static void sum_bytes(struct section *s, const struct buf *b)
+{
+    s->crc = crc32c(s->crc, b->data, b->len);
+    s->bytes += b->len;
+}
+
 /* A section is as long as the parts that follow with more of it; returns the part behind them. */
 static uint32_t sum_section(struct segment_writer *w, uint32_t first, uint64_t offset)
 {
@@ -227,9 +277,10 @@ static uint32_t sum_section(struct segment_writer *w, uint32_t first, uint64_t o
     s->crc = 0;
     uint32_t i = first;
     do {
-        const struct buf *payload = &w->parts[i]->payload;
-        s->crc = crc32c(s->crc, payload->data, payload->len);
-        s->bytes += payload->len;
+        const struct part *p = w->parts[i];
+        sum_bytes(s, &p->payload);
+        for (uint32_t k = 0; k < p->made.count; k++)
+            sum_bytes(s, &p->made.items[k]);
     } while (++i < w->count && w->parts[i]->more);
     return i;
 }
@@ -243,14 +294,31 @@ static enum status check_parts(const struct segment_writer *w, struct error *err
     return OK;
 }
 
+static size_t count_slices(const struct segment_writer *w)
+{
+    size_t n = w->count;
+    for (uint32_t i = 0; i < w->count; i++)
+        n += w->parts[i]->made.count;
+    return n;
+}
+
+static size_t put_slices(const struct part *p, struct slice *ret)
+{
+    ret[0] = buf_slice(&p->payload);
+    for (uint32_t i = 0; i < p->made.count; i++)
+        ret[1 + i] = buf_slice(&p->made.items[i]);
+    return 1 + p->made.count;
+}
+
 enum status segment_put(struct segment_writer *w, struct store *store, int64_t from, int64_t to, uint64_t term,
                         uint32_t level, struct segment_ref *ret, struct error *err)
 {
+    assert(w->nunmade == 0);
     struct segment_ref ref;
     ref_init(&ref, from, to, term, level);
     AUTO(buf) directory = BUF(MIB(32));
     AUTO(arena) scratch = {0};
-    struct slice *slices = arena_array(&scratch, (size_t)w->count + 2, sizeof *slices);
+    struct slice *slices = arena_array(&scratch, count_slices(w) + 2, sizeof *slices);
     size_t nslices = 0;
     uint32_t sections = 0;
     uint64_t offset = HEAD;
@@ -264,7 +332,7 @@ enum status segment_put(struct segment_writer *w, struct store *store, int64_t f
         put_entry(&directory, s);
         note_section(&ref, s->kind, w->parts[i]->end_us);
         for (uint32_t k = i; k < next; k++)
-            slices[nslices++] = buf_slice(&w->parts[k]->payload);
+            nslices += put_slices(w->parts[k], slices + nslices);
         offset += s->bytes;
         sections++;
     }

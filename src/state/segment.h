@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/bufs.h"
 #include "base/store.h"
 
 enum section_kind {
@@ -36,6 +37,15 @@ struct segment_writer *segment_writer_new(void);
 struct buf *segment_section(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version);
 /* Parallel writers fill buffers of their own and hand them over (the bytes move, b is emptied). */
 void segment_add(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version, struct buf *b);
+/* A section that is made of pieces, one behind the other: `make` is called for each of them, from segment_make. */
+typedef void segment_maker(void *arg, uint32_t piece, struct bufs *out);
+void segment_later(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version,
+                   segment_maker *make, void *arg, uint32_t pieces);
+/* Pieces of all sections that are still to be made, before anything else is asked of the writer: segment_make for each
+ * number below this, in any order and by any threads; then segment_made. */
+uint32_t segment_unmade(const struct segment_writer *w);
+void segment_make(struct segment_writer *w, uint32_t number);
+void segment_made(struct segment_writer *w);
 /* A section whose payload stays the caller's, unchanged until the writer is reset. */
 void segment_lend(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version,
                   const struct buf *b);

@@ -462,6 +462,54 @@ static void save_round(struct keyed *t, struct world *w, int round)
     segment_writer_free(sw);
 }
 
+/* Much that changed is written in pieces, in any order, and gives the bytes that one call gives. */
+static void test_save_in_pieces(void **state)
+{
+    (void)state;
+    enum { MANY = 50000 };
+    struct store *store = memory_store_new();
+    struct keyed *tables[] = {keyed_new("t", 1, &plain_codec), keyed_new("t", 1, &plain_codec)};
+    AUTO(buf) whole = BUF(MIB(100)), pieces = BUF(MIB(100));
+    for (unsigned round = 0; round < 2; round++) {
+        struct segment_writer *w = segment_writer_new();
+        struct segment_ref ref;
+        struct segment *s;
+        struct error err;
+        uint32_t n;
+        for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+            for (uint64_t k = 0; k < MANY; k++) {
+                char key[40];
+                snprintf(key, sizeof key, "user-%u", (unsigned)k);
+                if (round && k % 3 == 0)
+                    keyed_remove(tables[i], find(tables[i], key));
+                else
+                    put(tables[i], key, k);
+            }
+        buf_clear(&whole);
+        buf_clear(&pieces);
+        keyed_save(tables[0], 0, SHARDS, &whole);
+        keyed_save_section(tables[1], w);
+        assert_true(segment_unmade(w) > 1);
+        for (uint32_t i = segment_unmade(w); i-- > 0;)
+            segment_make(w, i);
+        segment_made(w);
+        assert_int_equal(segment_put(w, store, 1 + round, 1 + round, 1, 0, &ref, &err), OK);
+        segment_writer_reset(w);
+        keyed_save_section(tables[1], w);
+        assert_true(segment_unmade(w) == 0 && segment_is_empty(w)); /* nothing has changed since */
+        segment_writer_free(w);
+        assert_int_equal(segment_open(store, &ref, &s, &err), OK);
+        const struct section *sections = segment_sections(s, &n);
+        assert_int_equal(n, 1);
+        assert_int_equal(segment_read(s, &sections[0], &pieces, &err), OK);
+        segment_close(s);
+        assert_true(slice_equal(buf_slice(&whole), buf_slice(&pieces)));
+    }
+    keyed_free(tables[0]);
+    keyed_free(tables[1]);
+    store_free(store);
+}
+
 static void merge_range(struct world *w, uint32_t first, uint32_t count)
 {
     struct segment_ref merged[MERGE_RESULTS];
@@ -579,7 +627,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_basics),       cmocka_unit_test(test_entries_stay),
         cmocka_unit_test(test_long_keys),    cmocka_unit_test(test_dirty_in_key_order),
-        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_each),         cmocka_unit_test(test_save_in_pieces),
         cmocka_unit_test(test_identities),         cmocka_unit_test(test_bad_payloads),
         cmocka_unit_test(test_model),        cmocka_unit_test(test_merge_of_versions),
     };

@@ -187,6 +187,9 @@ static void end_epoch(struct subject *s)
     struct segment_writer *w = segment_writer_new();
     struct error err;
     s->op->ops->save(s->op, w);
+    for (uint32_t i = 0; i < segment_unmade(w); i++)
+        segment_make(w, i);
+    segment_made(w);
     s->epoch++;
     if (!segment_is_empty(w)) {
         assert_true(s->nsaved < SAVES_MOST);

@@ -67,6 +67,53 @@ static void test_round_trip(void **state)
     store_free(store);
 }
 
+static void make_number(void *arg, uint32_t piece, struct bufs *out)
+{
+    AUTO(buf) text = BUF(MIB(8));
+    for (uint32_t i = 0; i < piece; i++)
+        buf_printf(&text, "%s%u.", (const char *)arg, piece);
+    bufs_put(out, &text);
+    if (piece == 3) { /* long: a buffer of its own */
+        buf_reserve(&text, KIB(100));
+        memset(text.data, 'x', text.len = KIB(100));
+        bufs_put(out, &text);
+    }
+}
+
+static void test_made_later(void **state)
+{
+    (void)state;
+    struct store *store = memory_store_new();
+    struct segment_writer *w = segment_writer_new();
+    struct segment_ref ref;
+    struct error err;
+    char names[][2] = {"m", "n", "l"};
+    for (int round = 0; round < 2; round++) { /* the second after a reset */
+        buf_puts(segment_section(w, SECTION_KEYED, "before", 1), "b");
+        segment_later(w, SECTION_KEYED, "made", 2, make_number, names[0], 4);
+        segment_later(w, SECTION_KEYED, "nothing", 2, make_number, names[1], 1);
+        segment_later(w, SECTION_KEYED, "last", 2, make_number, names[2], 3);
+        for (uint32_t i = segment_unmade(w); i-- > 0;)
+            segment_make(w, i);
+        segment_made(w);
+        assert_int_equal(segment_unmade(w), 0);
+        assert_false(segment_is_empty(w));
+        assert_int_equal(segment_writer_bytes(w), 1 + 3 * (1 + 2 + 3) + KIB(100) + 3 * (1 + 2));
+        assert_int_equal(segment_put(w, store, 1 + round, 1 + round, 1, 0, &ref, &err), OK);
+        segment_writer_reset(w);
+        assert_true(segment_is_empty(w));
+        AUTO(buf) all = BUF(MIB(1)), expected = BUF(MIB(1));
+        buf_puts(&expected, "1 before v1: b;1 made v2: m1.m2.m2.m3.m3.m3.");
+        for (int i = 0; i < 100 << 10; i++)
+            buf_putc(&expected, 'x');
+        buf_puts(&expected, ";1 last v2: l1.l2.l2.;");
+        assert_int_equal(read_all(store, &ref, &all, &err), OK);
+        assert_string_equal(buf_cstr(&all), buf_cstr(&expected));
+    }
+    segment_writer_free(w);
+    store_free(store);
+}
+
 /* Read into another program's terms: the offsets of the format's description. */
 static void test_format(void **state)
 {
@@ -318,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_pieces),   cmocka_unit_test(test_format),
+        cmocka_unit_test(test_made_later),
         cmocka_unit_test(test_every_flip),   cmocka_unit_test(test_every_length),
         cmocka_unit_test(test_another_in_its_place), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_feed),         cmocka_unit_test(test_copy),
