@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 #include "expr/program.h"
@@ -22,7 +23,7 @@
 #include "op/refuse.h"
 
 enum { LEFT, RIGHT, NO_KEY = 2 /* a bit of gathered.port: some part of the key is NULL */ };
-enum { PAIRS = 256 };
+enum { PAIRS = 256, WANTED = 512 };
 
 struct worker {
     struct buf row; /* scratch */
@@ -275,14 +276,28 @@ static bool takes_back(const struct join *j, unsigned side)
     return j->inputs[side]->mode == MODE_UPDATING && !j->join->ttl[side];
 }
 
+/* Where state lies on disk, what the next rows look at is read together. */
+static void want_state(const struct merging *m, const struct gathered *first)
+{
+    heap_tend();
+    for (unsigned step = 0; step < JOIN_STATE_WANTS; step++) {
+        uint32_t n = 0;
+        for (const struct gathered *r = first; r && n < WANTED; r = r->next, n++)
+            join_state_want(m->j->state, r->hash, gathered_bytes(r), step);
+    }
+}
+
 /* The rows of a side, from this one on. */
 static void apply_all(struct merging *m, const struct gathered *first)
 {
     enum { AHEAD = 8 };
     const struct gathered *ahead = first;
+    uint32_t n = 0;
     for (uint32_t i = 0; i < AHEAD && ahead; i++)
         ahead = ahead->next;
     for (const struct gathered *r = first; r; r = r->next) {
+        if (unlikely(heap_spills) && n++ % WANTED == 0)
+            want_state(m, r);
         if (ahead) {
             join_state_prefetch(m->j->state, !m->side, ahead->hash);
             join_state_prefetch_row(m->j->state, gathered_bytes(ahead));

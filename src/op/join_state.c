@@ -227,6 +227,19 @@ void join_state_prefetch_row(const struct join_state *s, struct slice row)
     keyed_prefetch(s->rows, keyed_identity_hash(row.data));
 }
 
+void join_state_want(const struct join_state *s, uint64_t hash, struct slice row, unsigned step)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        const struct heads *h = &s->parts[side][shard_of(hash)].heads;
+        struct keyed_entry *const *slot = h->slots ? h->slots + ((uint32_t)hash & h->mask) : NULL;
+        heap_want(step == 0 || !slot ? (const void *)slot : *slot);
+    }
+    if (step == 0)
+        keyed_want(s->rows, keyed_identity_hash(row.data));
+    else
+        keyed_want_entry(s->rows, keyed_identity_hash(row.data));
+}
+
 bool join_state_has(struct join_state *s, struct slice row)
 {
     return keyed_find(s->rows, keyed_identity_hash(row.data), row.data, row.len) != NULL;

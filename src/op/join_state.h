@@ -45,6 +45,10 @@ struct keyed_entry *join_state_first(struct join_state *s, unsigned side, uint64
 /* Fetch into the cache what join_state_first will look at, and join_state_add. */
 void join_state_prefetch(const struct join_state *s, unsigned side, uint64_t hash);
 void join_state_prefetch_row(const struct join_state *s, struct slice row);
+/* The same where state lies on disk: what a row that comes will look at is on its way, for many rows at once. Call it
+ * with step 0 for all of them, then with 1, ... */
+enum { JOIN_STATE_WANTS = 2 };
+void join_state_want(const struct join_state *s, uint64_t hash, struct slice row, unsigned step);
 /* The row's columns, as rowpack wrote them; they stay where they are until the next save, also when the row goes. */
 struct slice join_state_columns(const struct join_state *s, const struct keyed_entry *e);
 /* Is this very row there? */

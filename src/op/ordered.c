@@ -11,7 +11,7 @@
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 
-enum { ORDERED_VERSION = 2, ORDINAL = 24, PACKED = 8, CHUNK_ROWS = 128, FIRST_SLOTS = 16 };
+enum { ORDERED_VERSION = 2, ORDINAL = 24, PACKED = 8, CHUNK_ROWS = 128, FIRST_SLOTS = 16, WALKED = 16 };
 
 struct part {
     struct ordered_partition **slots; /* an open table by hash */
@@ -472,6 +472,34 @@ const struct ordered_partition *ordered_look(const struct ordered *o, uint64_t h
 {
     const struct part *part = &o->parts[shard_of(hash)];
     return part->indexed ? find_partition(part, hash, key) : NULL;
+}
+
+/* A short partition is walked along; of a long one the end is looked at most. */
+static void want_rows(const struct ordered_chunk *c)
+{
+    for (uint32_t i = c->n > WALKED ? c->n - 1 : 0; i < c->n; i++)
+        heap_want(c->rows[i]);
+}
+
+void ordered_want(const struct ordered *o, uint64_t hash, struct slice row, unsigned step)
+{
+    const struct part *part = &o->parts[shard_of(hash)];
+    struct ordered_partition *const *slot = part->slots ? part->slots + ((uint32_t)hash & part->mask) : NULL;
+    const struct ordered_partition *p = slot && step > 0 ? *slot : NULL;
+    const struct ordered_chunk *last = p && step > 2 && p->nchunks ? &p->chunks[p->nchunks - 1] : NULL;
+    if (step == 0) {
+        heap_want(slot);
+        keyed_want(o->rows, keyed_identity_hash(row.data));
+    } else if (step == 1) {
+        heap_want(p);
+        keyed_want_entry(o->rows, keyed_identity_hash(row.data));
+    } else if (step == 2 && p) {
+        heap_want(p->chunks);
+    } else if (step == 3 && last) {
+        heap_want(last->rows);
+    } else if (step == 4 && last) {
+        want_rows(last);
+    }
 }
 
 static void note_change(struct ordered *o, struct ordered_partition *p, struct keyed_entry *e)

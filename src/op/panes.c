@@ -379,6 +379,24 @@ static void bring_in(struct merging *m, uint64_t hash, struct slice key, const s
     keyed_touch(o->panes, span_entry(into));
 }
 
+/* Where state lies on disk, the groups of a shard are read together, and the last pane of each. */
+static void want_groups(struct panes_op *o, const struct keyed *partials, struct keyed_entry *const *keys, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        keyed_want(o->index, keys[i]->hash);
+    for (uint32_t i = 0; i < n; i++)
+        keyed_want_entry(o->index, keys[i]->hash);
+    for (uint32_t i = 0; i < n; i++)
+        keyed_want_value(o->index, keys[i]->hash);
+    for (uint32_t i = 0; i < n; i++) {
+        struct slice key = keyed_key(partials, keys[i]);
+        struct keyed_entry *group = keyed_find(o->index, keys[i]->hash, key.data, key.len);
+        const struct row *r = group ? keyed_value(group) : NULL;
+        if (r && r->count)
+            heap_want(r->items[r->first + r->count - 1]);
+    }
+}
+
 static void merge_partials(struct merging *m)
 {
     struct panes_op *o = m->o;
@@ -386,6 +404,8 @@ static void merge_partials(struct merging *m)
         uint32_t n;
         struct keyed *partials = partials_of(o->partials, w);
         struct keyed_entry *const *keys = keyed_dirty(partials, m->shard, &n);
+        if (unlikely(heap_spills))
+            want_groups(o, partials, keys, n);
         for (uint32_t i = 0; i < n; i++) {
             struct spans *mine = keyed_value(keys[i]);
             for (uint32_t k = 0; k < mine->count; k++)

@@ -2,10 +2,13 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 #include "op/late.h"
 #include "op/sort_key.h"
+
+enum { WANTED = 512 }; /* rows whose state is read together, where it lies on disk */
 
 static void gather_row(struct partitioned *s, struct op_context *c, const struct batch *b, uint32_t row)
 {
@@ -58,6 +61,27 @@ static void apply(struct partitioned_merge *m, const struct gathered *r)
         ordered_add(s->rows, p, row, r->weight);
 }
 
+/* Where state lies on disk, what the next rows look at is read together. */
+static void want_state(const struct partitioned *s, const struct gathered *first)
+{
+    heap_tend();
+    for (unsigned step = 0; step < ORDERED_WANTS; step++) {
+        uint32_t n = 0;
+        for (const struct gathered *r = first; r && n < WANTED; r = r->next, n++)
+            ordered_want(s->rows, r->hash, gathered_bytes(r), step);
+    }
+}
+
+static void apply_all(struct partitioned_merge *m, const struct gathered *first)
+{
+    uint32_t n = 0;
+    for (const struct gathered *r = first; r; r = r->next) {
+        if (unlikely(heap_spills) && n++ % WANTED == 0)
+            want_state(m->s, r);
+        apply(m, r);
+    }
+}
+
 static void close_partitions(struct partitioned_merge *m)
 {
     struct partitioned *s = m->s;
@@ -78,8 +102,7 @@ static void partitioned_merge(struct operator *op, struct op_context *c, unsigne
     for (m.shard = from; m.shard < to; m.shard++) {
         outcome_reset(&s->out, m.shard);
         for (uint32_t w = 0; w < s->nworkers; w++)
-            for (const struct gathered *r = gather_first(s->gather, w, m.shard); r; r = r->next)
-                apply(&m, r);
+            apply_all(&m, gather_first(s->gather, w, m.shard));
         uint32_t n;
         struct ordered_partition **touched = ordered_touched(s->rows, m.shard, &n);
         for (uint32_t i = 0; i < n; i++) {

@@ -19,6 +19,7 @@
  */
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "column/rowkey.h"
 #include "op/late.h"
 #include "op/operators.h"
@@ -237,6 +238,17 @@ static void bring_in(struct merging *m, uint64_t hash, struct slice key, struct 
     spans_replace(spans, with, span_of(into));
 }
 
+/* Where state lies on disk, the keys of a shard are read together, and the sessions of each: mostly it has one. */
+static void want_sessions(const struct session_op *o, struct keyed_entry *const *keys, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        keyed_want(o->index, keys[i]->hash);
+    for (uint32_t i = 0; i < n; i++)
+        keyed_want_entry(o->index, keys[i]->hash);
+    for (uint32_t i = 0; i < n; i++)
+        keyed_want_value(o->index, keys[i]->hash);
+}
+
 static void merge_partials(struct merging *m)
 {
     struct session_op *o = m->o;
@@ -244,6 +256,8 @@ static void merge_partials(struct merging *m)
         uint32_t n;
         struct keyed *partials = partials_of(o->partials, w);
         struct keyed_entry *const *keys = keyed_dirty(partials, m->shard, &n);
+        if (unlikely(heap_spills))
+            want_sessions(o, keys, n);
         for (uint32_t i = 0; i < n; i++) {
             struct slice key = keyed_key(partials, keys[i]);
             struct spans *mine = keyed_value(keys[i]), *spans = spans_of(o, keys[i]->hash, key);

@@ -5,6 +5,8 @@
 /* A heap in which each has four below it: half as deep as with two, and what is moved is written elsewhere, too. */
 enum { BELOW = 4 };
 
+enum { WANTED = 512 }; /* items at the top of the heap that are wanted at a time */
+
 static void place(struct due *d, uint32_t at, struct due_item item)
 {
     d->items[at] = item;
@@ -60,10 +62,25 @@ void due_remove(struct due *d, uint32_t position)
         sift_down(d, position, last);
 }
 
+/* The earliest lie at the top, if not in order. */
+static void want_next(struct due *d, int64_t until)
+{
+    if (d->taken++ % (WANTED / 2) != 0)
+        return;
+    heap_tend();
+    for (uint32_t i = 0; i < MIN(d->count, (uint32_t)WANTED); i++)
+        if (d->items[i].time <= until)
+            heap_want(d->items[i].what);
+}
+
 void *due_take(struct due *d, int64_t until, int64_t *ret_time)
 {
-    if (d->count == 0 || d->items[0].time > until)
+    if (d->count == 0 || d->items[0].time > until) {
+        d->taken = 0;
         return NULL;
+    }
+    if (unlikely(heap_spills))
+        want_next(d, until);
     void *what = d->items[0].what;
     *ret_time = d->items[0].time;
     due_remove(d, 0);

@@ -14,10 +14,12 @@ struct due_item {
 struct due {
     struct due_item *items; /* a heap, the earliest first */
     uint32_t count, cap;
+    uint32_t taken; /* since what comes next was wanted */
 };
 
 void due_put(struct due *d, int64_t time, void *what, uint32_t *position);
-/* The earliest item, if its time is at or before `until`: it is taken out. NULL: there is none. */
+/* The earliest item, if its time is at or before `until`: it is taken out. NULL: there is none. Where state lies on
+ * disk, those that are taken next are read together. */
 void *due_take(struct due *d, int64_t until, int64_t *ret_time);
 /* Take out the item whose *position this is. */
 void due_remove(struct due *d, uint32_t position);
