@@ -494,15 +494,24 @@ enum status heap_check(struct error *err)
     return s;
 }
 
+/* Pages, counted from 1, that the thread has asked for since it tended last: to ask again costs a call of the system. */
+static _Thread_local uint32_t asked[256];
+
 void heap_spill_tend(void)
 {
+    memset(asked, 0, sizeof asked);
     pager_tend(heap.pager, (uint64_t)__atomic_load_n(&heap.nspans, __ATOMIC_RELAXED) * SPAN);
 }
 
 void heap_spill_want(const void *p)
 {
-    if (is_here(p))
-        pager_want(heap.pager, (uint64_t)((const char *)p - heap.file.base));
+    if (!is_here(p))
+        return;
+    uint64_t offset = (uint64_t)((const char *)p - heap.file.base);
+    uint32_t page = (uint32_t)(offset / PAGE_FILE_PAGE) + 1, *mine = &asked[page % ARRAY_LEN(asked)];
+    if (*mine != page)
+        pager_want(heap.pager, offset);
+    *mine = page;
 }
 
 void heap_status(struct heap_status *ret)

@@ -133,6 +133,8 @@ static void grow_heads(struct heads *h)
     uint32_t slots = old.slots ? 2 * (old.mask + 1) : FIRST_SLOTS;
     h->slots = heap_zalloc(slots * sizeof(struct keyed_entry *));
     h->mask = slots - 1;
+    for (uint32_t i = 0; heap_spills && old.slots && i <= old.mask; i++)
+        heap_want(old.slots[i]);
     for (uint32_t i = 0; old.slots && i <= old.mask; i++)
         if (old.slots[i])
             put_head(h, old.slots[i]);

@@ -210,6 +210,8 @@ static void slots_grow(struct part *part)
     part->slots = heap_zalloc(slots * sizeof(struct ordered_partition *));
     part->mask = slots - 1;
     part->bytes += (int64_t)((slots - before) * sizeof *old);
+    for (uint32_t i = 0; heap_spills && i < before; i++)
+        heap_want(old[i]);
     for (uint32_t i = 0; i < before; i++)
         if (old[i])
             slots_put(part, old[i]);

@@ -341,6 +341,8 @@ static void shard_grow(struct keyed *t, struct shard *s)
     size_t size = slots * sizeof *s->slots;
     s->slots = t->codec.passing ? mem_zalloc(size) : heap_zalloc(size);
     s->mask = slots - 1;
+    for (uint32_t i = 0; heap_spills && i < old_slots; i++)
+        heap_want(entry_of(old[i]));
     for (uint32_t i = 0; i < old_slots; i++) {
         if (i + AHEAD < old_slots)
             __builtin_prefetch(entry_of(old[i + AHEAD]));
