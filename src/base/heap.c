@@ -494,7 +494,7 @@ enum status heap_check(struct error *err)
     return s;
 }
 
-/* Pages, counted from 1, that the thread has asked for since it tended last: to ask again costs a call of the system. */
+/* Pages, counted from 1, that the thread asked for since it tended last: to ask again costs a call of the system. */
 static _Thread_local uint32_t asked[256];
 
 void heap_spill_tend(void)
