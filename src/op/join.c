@@ -180,6 +180,15 @@ static void meet(struct merging *m, const struct gathered *r, struct keyed_entry
     matches_changed(m, !m->side, other, before, o->matches);
 }
 
+/* A pair whose condition failed came in, too: every row of a side is counted as out, since it is kept. */
+static void refuse_pairs(const struct join *j, struct op_context *c, const struct batch *pairs,
+                         const struct row_errors *errors)
+{
+    uint64_t failed = refuse_errors(c, pairs, errors, j->op.name, j->node->schema.names);
+    c->counts->in += failed;
+    c->counts->error += failed;
+}
+
 /* Which of these rows meet the condition together with r? */
 static void check_pairs(struct merging *m, const struct gathered *r, struct keyed_entry *const *others, uint32_t n,
                         uint64_t *ret_keep)
@@ -199,7 +208,7 @@ static void check_pairs(struct merging *m, const struct gathered *r, struct keye
     assert(ok); /* this process packed them, or a checksum covered them */
     struct row_errors errors;
     program_filter(j->condition, j->workers[m->c->worker].program, b, m->c->now_us, &m->scratch, ret_keep, &errors);
-    m->c->counts->error += refuse_errors(m->c, b, &errors, j->op.name, j->node->schema.names);
+    refuse_pairs(j, m->c, b, &errors);
 }
 
 /* Where matches count, a condition is decided before they do; else on whole batches of results. */
@@ -337,7 +346,7 @@ static bool keep_pairs(struct join *j, struct op_context *c, struct batch *b)
     uint64_t *keep = arena_array(b->arena, BITMAP_WORDS(b->rows), sizeof *keep);
     struct row_errors errors;
     program_filter(j->condition, j->workers[c->worker].program, b, c->now_us, b->arena, keep, &errors);
-    c->counts->error += refuse_errors(c, b, &errors, j->op.name, j->node->schema.names);
+    refuse_pairs(j, c, b, &errors);
     batch_filter(b, keep);
     return batch_live(b) > 0;
 }

@@ -360,6 +360,9 @@ SELECT a.id, b.id, e FROM a JOIN b ON a.k = b.k AND a.v = b.v CROSS JOIN LATERAL
 -- case a row whose elements fail is not there: id int, e int
 SELECT id, e FROM (SELECT id, t, j FROM a /*where j < 2*/) AS x, unnest(CASE WHEN j < 2 THEN ARRAY[j] ELSE ARRAY[1 / (j - 2)] END) AS e;
 
+-- case a pair whose condition fails is not there: a int, b int
+SELECT a.id, b.id FROM a JOIN b ON a.k = b.k AND a.v = b.v AND CASE WHEN a.j + b.j = 0 THEN 1 / (a.j + b.j) > 0 ELSE a.j <> b.j END /*where a.j + b.j <> 0*/;
+
 -- case elements above a bound, or none: id int, e int
 SELECT id, e FROM a LEFT JOIN LATERAL unnest(ARRAY[v, j, k]) AS e ON e > k % 4;
 
