@@ -1,6 +1,7 @@
 #include "cmd/result_print.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "format/formats.h"
 #include "format/table_write.h"
@@ -8,16 +9,21 @@
 enum { ROWS_AT_ONCE = 64 }; /* their text may be long: it is printed before that of others is made */
 #define OUTPUT_MAX GIB(8)
 
+/* How a statement's rows are printed: made when it is announced, so that one without rows has its names, too. */
+struct printer {
+    struct table_writer *table;
+    struct encoder *encoder;
+    struct buf head; /* of the encoder */
+    uint64_t rows;
+    bool more; /* than `most` rows */
+};
+
 struct printing {
     enum result_style style;
     unsigned width;
     uint64_t most;
-    bool more; /* than `most` rows */
-    bool open;
-    uint32_t statement;
-    uint64_t rows;
-    struct table_writer *table;
-    struct encoder *encoder;
+    struct printer *printers; /* per statement */
+    uint32_t count, now;      /* those before `now` are done */
     struct buf out;
     struct error error;
     bool failed;
@@ -37,72 +43,72 @@ static void flush(struct printing *p)
 
 static void end_statement(struct printing *p)
 {
-    if (!p->open)
-        return;
-    if (p->table) {
-        table_writer_flush(p->table, &p->out);
-        buf_printf(&p->out, "(%s%llu row%s)\n", p->more ? "first " : "", (unsigned long long)p->rows,
-                   p->rows == 1 ? "" : "s");
+    struct printer *r = &p->printers[p->now++];
+    buf_put_slice(&p->out, buf_slice(&r->head));
+    buf_clear(&r->head);
+    if (r->table) {
+        table_writer_flush(r->table, &p->out);
+        buf_printf(&p->out, "(%s%llu row%s)\n", r->more ? "first " : "", (unsigned long long)r->rows,
+                   r->rows == 1 ? "" : "s");
     }
     flush(p);
-    table_writer_free(p->table);
-    encoder_free(p->encoder);
-    p->table = NULL;
-    p->encoder = NULL;
-    p->open = false;
 }
 
-static void begin_statement(struct printing *p, const struct query_result *r)
+static void announce(struct printing *p, const struct query_result *r)
 {
     static struct option header[] = {{.name = "header", .value = "true"}};
     static const struct options with_header = {.count = 1, .items = header}, none = {0};
-    end_statement(p);
-    p->open = true;
-    p->statement = r->statement;
-    p->rows = 0;
-    p->more = false;
+    assert(r->statement == p->count);
+    p->printers = mem_realloc(p->printers, (p->count + 1) * sizeof *p->printers);
+    struct printer *new = &p->printers[p->count++];
+    *new = (struct printer){.head = BUF(OUTPUT_MAX)};
     if (p->style == RESULT_TABLE) {
-        p->table = table_writer_new(r->schema, p->width);
+        new->table = table_writer_new(r->schema, p->width);
         return;
     }
     const struct format *f = p->style == RESULT_CSV ? &format_csv : &format_json;
-    if (f->encoder_new(r->schema, p->style == RESULT_CSV ? &with_header : &none, &p->encoder, &p->error) != OK) {
+    if (f->encoder_new(r->schema, p->style == RESULT_CSV ? &with_header : &none, &new->encoder, &p->error) != OK) {
         p->failed = true;
         return;
     }
-    p->encoder->ops->begin(p->encoder, &p->out);
+    new->encoder->ops->begin(new->encoder, &new->head);
 }
 
-static void put_rows(struct printing *p, const struct batch *b)
+static void put_rows(struct printing *p, struct printer *r, const struct batch *b)
 {
-    uint32_t n = (uint32_t)MIN((uint64_t)batch_live(b), p->most - p->rows), sel[ROWS_AT_ONCE];
-    p->more |= n < batch_live(b);
+    uint32_t n = (uint32_t)MIN((uint64_t)batch_live(b), p->most - r->rows), sel[ROWS_AT_ONCE];
+    r->more |= n < batch_live(b);
     for (uint32_t from = 0; from < n && !p->failed; from += ROWS_AT_ONCE) {
         struct batch part = *b;
         part.sel = sel;
         part.live = MIN(n - from, (uint32_t)ROWS_AT_ONCE);
         for (uint32_t i = 0; i < part.live; i++)
             sel[i] = batch_row(b, from + i);
-        if (p->table)
-            table_writer_add(p->table, &part, &p->out);
+        if (r->table)
+            table_writer_add(r->table, &part, &p->out);
         else
-            p->encoder->ops->encode(p->encoder, &part, &p->out);
+            r->encoder->ops->encode(r->encoder, &part, &p->out);
         flush(p);
     }
-    p->rows += n;
+    r->rows += n;
 }
 
 /* Statements are announced before any rows; rows come statement by statement. */
 static void on_result(void *arg, const struct query_result *r)
 {
     struct printing *p = arg;
-    if (!r->batch)
+    if (!r->batch) {
+        announce(p, r);
         return;
-    if (!p->open || p->statement != r->statement)
-        begin_statement(p, r);
+    }
+    while (p->now < r->statement && !p->failed)
+        end_statement(p);
     if (p->failed)
         return;
-    put_rows(p, r->batch);
+    struct printer *printer = &p->printers[r->statement];
+    buf_put_slice(&p->out, buf_slice(&printer->head));
+    buf_clear(&printer->head);
+    put_rows(p, printer, r->batch);
 }
 
 enum status result_print(const struct plan_text *text, const struct query_relations *relations,
@@ -110,7 +116,14 @@ enum status result_print(const struct plan_text *text, const struct query_relati
 {
     struct printing p = {.style = style, .width = width, .most = most, .out = BUF(OUTPUT_MAX)};
     enum status s = query_run(text, relations, on_result, &p, err);
-    end_statement(&p);
+    while (p.now < p.count && s == OK && !p.failed)
+        end_statement(&p);
+    for (uint32_t i = 0; i < p.count; i++) {
+        table_writer_free(p.printers[i].table);
+        encoder_free(p.printers[i].encoder);
+        buf_release(&p.printers[i].head);
+    }
+    free(p.printers);
     buf_release(&p.out);
     if (s == OK && p.failed) {
         *err = p.error;

@@ -171,6 +171,17 @@ def output_that_gets_nowhere(folder: Path) -> None:
         assert done.returncode == 0 and done.stderr == "", (words, done)
 
 
+def results_without_rows_have_names(folder: Path) -> None:
+    finished_run(folder)
+    select = "SELECT 1 AS a WHERE false; SELECT 2 AS b; SELECT 3 AS c WHERE false"
+    for flags, wanted in (([], " a \n---\n(0 rows)\n b \n---\n 2\n(1 row)\n c \n---\n(0 rows)\n"),
+                          (["--csv"], "a\nb\n2\nc\n"), (["--json"], '{"b":2}\n')):
+        shown = bourn(folder, "query", *PIPELINE, *flags, "-e", select).stdout
+        assert shown.replace(" \n", "\n") == wanted.replace(" \n", "\n"), shown
+    done = bourn(folder, "query", *PIPELINE, "-e", "SELECT 1 / 0 AS z", check=3)
+    assert done.stdout == "" and "division by zero" in done.stderr, done
+
+
 def long_values_are_printed_whole(folder: Path) -> None:
     """What a batch of rows is as text was cut at 256 MiB, in silence."""
     finished_run(folder)
@@ -721,14 +732,15 @@ def a_full_disk_and_then_room(folder: Path) -> None:
 
 for case in (help_and_version, the_program_is_hardened, mistyped_words, mistyped_variables,
              missing_empty_and_compressed_files, places_of_errors, a_broken_pipe, output_that_gets_nowhere,
-             a_csv_that_is_read_as_json, long_values_are_printed_whole, explain_keeps_secrets,
-             a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one, interrupted_at_once,
-             a_clean_stop_publishes, odd_environments, one_plain_line_a_second_without_a_terminal,
-             the_last_line_is_of_the_whole_run, a_blackhole_counts_what_it_takes, a_tampered_table_fails,
-             damaged_bytes_fail, a_tampered_log_fails, the_ledger_is_as_of_the_tables, a_tampered_ledger_fails,
-             a_missing_slot_fails, a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state,
-             a_state_without_its_lake, tables_written_anew, ordered_rows_written_anew, a_file_written_anew,
-             an_edited_pipeline, splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit,
-             what_is_in_flight_is_bounded, sources_pause_when_sinks_lag, a_full_disk_and_then_room):
+             a_csv_that_is_read_as_json, results_without_rows_have_names, long_values_are_printed_whole,
+             explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
+             interrupted_at_once, a_clean_stop_publishes, odd_environments,
+             one_plain_line_a_second_without_a_terminal, the_last_line_is_of_the_whole_run,
+             a_blackhole_counts_what_it_takes, a_tampered_table_fails, damaged_bytes_fail, a_tampered_log_fails,
+             the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
+             a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,
+             tables_written_anew, ordered_rows_written_anew, a_file_written_anew, an_edited_pipeline,
+             splits_too_far_ahead_are_paused, why_a_window_is_open, state_at_its_limit, what_is_in_flight_is_bounded,
+             sources_pause_when_sinks_lag, a_full_disk_and_then_room):
     suite.run(case)
 suite.end()
