@@ -415,6 +415,10 @@ enum status file_table_apply(struct sink *base, struct change_set *changes, stru
         return OK;
     if (changes->staged)
         TRY(changes->rest(changes, err));
+    if (os_planted_bug("file_staged_lost")) {
+        drop_staged(s->table);
+        s->table->staged_to = 0;
+    }
     return apply_to(s, s->table, changes, ret, err);
 }
 

@@ -224,10 +224,11 @@ def killed_while_a_file_grows(folder: Path) -> None:
 
 
 class Disturbed:
-    """A small run in the test build, disturbed at one call of the seam, then finished."""
+    """A small run in the test build, disturbed at one call of the seam, then finished. It publishes each epoch; or,
+    where the interval is long, once in the end, what is staged before."""
 
-    def __init__(self, folder: Path, bug: str = ""):
-        self.folder, self.bug, self.count = folder, bug, 0
+    def __init__(self, folder: Path, bug: str = "", interval: str = "1 ms"):
+        self.folder, self.bug, self.interval, self.count = folder, bug, interval, 0
         (folder / "in").write_text(text_of(0, 60))
 
     def run(self, pipeline: Pipeline, **more: str) -> subprocess.CompletedProcess:
@@ -238,7 +239,7 @@ class Disturbed:
         self.count += 1
         folder = self.folder / str(self.count)
         folder.mkdir()
-        return Pipeline(folder, self.folder / "in", epoch_rows=20, interval="1 ms")
+        return Pipeline(folder, self.folder / "in", epoch_rows=20, interval=self.interval)
 
     def calls(self) -> dict[str, int]:
         done = self.run(self.fresh(), BOURN_FAULT_COUNT=str(self.folder / "calls"))
@@ -253,24 +254,27 @@ class Disturbed:
         assert done.returncode == 0, f"{fault}: {done.stderr}"
         assert (pipeline.rows(), pipeline.sums()) == (list(range(60)), sums_of(60)), fault
 
-    def check_all(self) -> None:
+    def check_all(self, most: int) -> None:
         calls = self.calls()
         faults = [f"kill:{n}" for n in range(1, calls["total"] + 1)] + \
                  [f"short:{n}" for n in range(1, calls["write"] + 1)]
-        for fault in faults if LONG else suite.random.sample(faults, min(len(faults), 80)):
+        for fault in faults if LONG else suite.random.sample(faults, min(len(faults), most)):
             self.check(fault)
 
 
 def killed_before_every_call(folder: Path) -> None:
-    Disturbed(folder).check_all()
+    for name, interval, most in (("each-epoch", "1 ms", 50), ("in-the-end", "1 h", 30)):
+        (folder / name).mkdir()
+        Disturbed(folder / name, interval=interval).check_all(most)
 
 
 def planted_bugs_are_caught(folder: Path) -> None:
     """By the disturbances that can show them: at every call of a kind, which threads may come to in another order."""
-    for bug, fault, call in (("file_torn_append_kept", "short", "write"),
-                             ("file_replaced_before_mark", "kill:rename", "rename")):
+    for bug, fault, call, interval in (("file_torn_append_kept", "short", "write", "1 ms"),
+                                       ("file_replaced_before_mark", "kill:rename", "rename", "1 ms"),
+                                       ("file_staged_lost", "kill:rename", "rename", "1 h")):
         (folder / bug).mkdir()
-        disturbed = Disturbed(folder / bug, bug)
+        disturbed = Disturbed(folder / bug, bug, interval)
         numbers = list(range(1, 2 * disturbed.calls()[call]))  # a run that publishes more often makes more calls
         try:
             for _ in range(5):
