@@ -194,8 +194,8 @@ static const struct record *least(struct run *const *runs, const size_t *at, uin
 {
     const struct record *found = NULL;
     for (uint32_t i = 0; i < n; i++) {
-        const struct record *r = &runs[i]->items[at[i]];
-        if (at[i] < runs[i]->count && (!found || run_compare(runs[i], r, found) <= 0))
+        const struct record *r = at[i] < runs[i]->count ? &runs[i]->items[at[i]] : NULL;
+        if (r && (!found || run_compare(runs[i], r, found) <= 0))
             found = r;
     }
     return found;

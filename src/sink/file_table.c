@@ -112,6 +112,8 @@ static size_t record_length(const struct file_sink *s, const char *p, const char
 
 static enum status read_records(struct file_sink *s, struct decoder *d, struct slice file, struct error *err)
 {
+    if (file.len == 0)
+        return OK;
     struct arena *said = say(s->table);
     struct view raw[BATCH_ROWS];
     struct slice texts[BATCH_ROWS];
