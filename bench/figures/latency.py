@@ -21,7 +21,7 @@ from .results import Results
 from .small import percentiles
 from .throughput import fresh
 
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from servers.kafka import Kafka  # noqa: E402
 
 RATE = int(os.environ.get("LATENCY_RATE", "100000"))
@@ -47,10 +47,9 @@ def figures(folder: Path, results: Results) -> None:
     with Kafka(folder, memory="1g") as kafka:
         kafka.create_topic("latency", PARTITIONS)
         machine = Machine(beside=[kafka.server.process.pid])
-        reader = subprocess.Popen([str(BOURN), "run", "--quiet", str(TOP / "bench/latency.sql")], cwd=folder,
+        reader = subprocess.Popen(mortal([BOURN, "run", "--quiet", TOP / "bench/latency.sql"]), cwd=folder,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  env=environment(folder, KAFKA=kafka.plain, TOPIC="latency"),
-                                  preexec_fn=die_with_parent)
+                                  env=environment(folder, KAFKA=kafka.plain, TOPIC="latency"))
         time.sleep(3)  # "latest" is where it begins
         begin = time.time()
         writer = subprocess.Popen([str(BOURN), "generate", "--rows", str(RATE * SECONDS), "--rate", str(RATE), *SHARES,

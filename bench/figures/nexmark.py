@@ -21,7 +21,7 @@ from .measure import BOURN, TOP, Machine, end_orphans, environment, run
 from .results import Results
 from .throughput import fresh
 
-from harness.children import adopt_orphans, die_with_parent  # noqa: E402
+from harness.children import adopt_orphans, mortal  # noqa: E402
 from harness.downloads import jars, venv  # noqa: E402
 from servers.kafka import Kafka  # noqa: E402
 
@@ -78,8 +78,8 @@ def flink(folder: Path, query: str, warm: str, full: str) -> dict:
     with tempfile.TemporaryDirectory(dir=folder) as out:
         words = ["java", "-Xmx6g", "-cp", classpath, "Nexmark", FLINK / "tables.sql", FLINK / "queries.sql",
                  warm, full, out, WORKERS, query]
-        done = subprocess.run([str(word) for word in words], cwd=folder, env=environment(folder),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=die_with_parent)
+        done = subprocess.run(mortal(words), cwd=folder, env=environment(folder), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(lines) != 1:
         raise SystemExit(f"Flink ended with {done.returncode}:\n{done.stderr[-4000:]}")
@@ -94,8 +94,8 @@ def spark(folder: Path, query: str) -> dict:
         words = [python, TOP / "bench/spark/nexmark.py", f"local[{WORKERS}]", TOP / "bench/spark/nexmark.sql",
                  events(WARM), events(rows()), scratch, query]
         env = environment(folder, TZ="UTC", SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=str(python))
-        done = subprocess.run([str(word) for word in words], cwd=folder, env=env, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, preexec_fn=die_with_parent)
+        done = subprocess.run(mortal(words), cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True)
         end_orphans()
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or len(lines) != 1:
@@ -136,8 +136,8 @@ def state(folder: Path, files: list) -> dict:
     with tempfile.TemporaryDirectory(dir=folder) as own:
         env = environment(Path(own), EVENTS=str(events(rows())), OUT=f"{own}/rows.ndjson")
         words = [str(word) for word in (BOURN, "run", "--quiet", "--until-caught-up", *files)]
-        with subprocess.Popen(words, cwd=own, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              preexec_fn=die_with_parent) as running:
+        with subprocess.Popen(mortal(words), cwd=own, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL) as running:
             while running.poll() is None:
                 asked = subprocess.run([str(BOURN), "status", "--json"], env=env, capture_output=True, text=True)
                 steps = json.loads(asked.stdout)["steps"] if asked.returncode == 0 else []

@@ -18,7 +18,7 @@ from .measure import TOP, Machine, end_orphans, environment, pinned
 from .results import Results
 from .throughput import bourn_run, fresh
 
-from harness.children import adopt_orphans, die_with_parent  # noqa: E402
+from harness.children import adopt_orphans, mortal  # noqa: E402
 from harness.downloads import jars, venv  # noqa: E402
 
 BATCHES = 5  # the first one warms up
@@ -56,10 +56,10 @@ def spark(folder: Path, master: str, cores: str) -> tuple[float, float]:
     env |= {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": str(python)}
     adopt_orphans()  # the JVM outlives the Python that started it; its processor time is Spark's, not that of others
     machine = Machine()
-    done = subprocess.run(pinned([python, TOP / "bench/spark/payments.py", master, ",".join(map(str, jars("spark"))),
-                                  batches(), folder / "lake", folder / "state"], cores), cwd=folder, env=env,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
-                          preexec_fn=die_with_parent)
+    words = [python, TOP / "bench/spark/payments.py", master, ",".join(map(str, jars("spark"))), batches(),
+             folder / "lake", folder / "state"]
+    done = subprocess.run(mortal(pinned(words, cores)), cwd=folder, env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=900)
     end_orphans()
     others = machine.others()
     if done.returncode:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import LONG, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from harness.log import slots  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 
@@ -259,8 +259,8 @@ def what_closed_does_not_close_again(folder: Path) -> None:
         place = Place(folder / f"{records}")
         place.grow(9000)
         (place.folder / "p.sql").write_text(old)
-        live = subprocess.Popen([BOURN, "run", "--quiet", *["--until-caught-up"] * (records == 0), "p.sql"],
-                                cwd=place.folder, env=place.env(), preexec_fn=die_with_parent)
+        live = subprocess.Popen(mortal([BOURN, "run", "--quiet", *["--until-caught-up"] * (records == 0), "p.sql"]),
+                                cwd=place.folder, env=place.env())
         if records:
             log = place.folder / "state/log"
             until(lambda: log.exists() and any(int(slot.name) > records for slot in slots(log)))
@@ -492,7 +492,7 @@ def what_waits_is_published_by_the_old_plan(folder: Path) -> None:
     place.grow(6000)
     slow = (OLD + RAW).replace("commit_interval = '0 s'", "commit_interval = '1 hour'")
     (folder / "p.sql").write_text(slow)
-    run = subprocess.Popen([BOURN, "run", "--quiet", "p.sql"], cwd=folder, env=place.env(), preexec_fn=die_with_parent)
+    run = subprocess.Popen(mortal([BOURN, "run", "--quiet", "p.sql"]), cwd=folder, env=place.env())
 
     def epoch() -> int:
         done = suite.command([BOURN, "status", "--json"], cwd=folder, env=place.env(), check=None)

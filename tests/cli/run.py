@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import HANGS, TOP, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from harness.log import forge, slots, widest_drift  # noqa: E402
 
 suite = Suite("cli")
@@ -47,8 +47,8 @@ def finished_run(folder: Path) -> None:
 
 
 def start(folder: Path, *words, **more) -> subprocess.Popen:
-    return subprocess.Popen([str(w) for w in (BOURN, *words)], cwd=folder, env=environment(folder, **more), text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    return subprocess.Popen(mortal((BOURN, *words)), cwd=folder, env=environment(folder, **more), text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 # ---- words ----

@@ -23,7 +23,7 @@ from harness.downloads import go_on_in_venv  # noqa: E402
 
 go_on_in_venv()
 from world import EXAMPLE, Observer, Violation, World, finish, lose, put_back, was_killed  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from harness.disk import read_events, worlds  # noqa: E402
 from harness.log import slots  # noqa: E402
 
@@ -237,7 +237,7 @@ def verified_after_power_loss(folder: Path, world: World, chance: random.Random)
         return {"PATH": os.environ["PATH"], "LAKE": str(place / "lake"), "BOURN_STATE": str(place / "state"),
                 "RATE": "3000", **more}
 
-    process = subprocess.Popen([world.bourn, "run", "--quiet", *pipeline], cwd=folder, preexec_fn=die_with_parent,
+    process = subprocess.Popen(mortal([world.bourn, "run", "--quiet", *pipeline]), cwd=folder,
                                env=environment(live, BOURN_RECORD=str(record)), stderr=subprocess.PIPE, text=True)
     until(lambda: process.poll() is not None or slots_of(live / "state/log")[-1:] > [250])  # many were truncated
     process.send_signal(signal.SIGINT)
@@ -251,8 +251,8 @@ def verified_after_power_loss(folder: Path, world: World, chance: random.Random)
         disk.write_to(place, root=str(live))
         there = slots_of(place / "state/log")
         strays += has_hole(there)
-        done = subprocess.run([world.bourn, "verify", *pipeline], env=environment(place), capture_output=True,
-                              text=True, cwd=folder, preexec_fn=die_with_parent)
+        done = subprocess.run(mortal([world.bourn, "verify", *pipeline]), env=environment(place), capture_output=True,
+                              text=True, cwd=folder)
         if done.returncode or "0 failed" not in done.stdout:
             raise Violation(f"slots {there}:\n{done.stdout}{done.stderr}")
     print(f"# {len(disks)} disks, {strays} with slots that were truncated away, 0 holes reported")
@@ -267,7 +267,7 @@ def zombie(world: World, place: Path, point: str, nth: int, bug: str = "") -> bo
            "BOURN_STATE": str(place / "state"), "BOURN_BUG": ",".join(filter(None, ["no_lock", bug])),
            "BOURN_STOP_AT": f"{point}:{nth}:stop"}
     words = [world.bourn, "run", "--quiet", world.settings, EXAMPLE / "file.sql", world.pipeline]
-    a = subprocess.Popen(words, env=env, cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    a = subprocess.Popen(mortal(words), env=env, cwd=place, stderr=subprocess.PIPE, text=True)
     try:
         if not wait_stopped(a.pid):
             return False

@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import HANGS, TOP  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from oracle.payments import Expected, whole_row  # noqa: E402
 
 EXAMPLE = TOP / "examples" / "payments"
@@ -121,9 +121,10 @@ class World:
     def __init__(self, folder: Path, bourn: Path, rows: int, seed: int, watermark: str = "", interval: str = "0 s"):
         self.folder, self.bourn = folder, bourn
         self.events = folder / "events.ndjson"
-        subprocess.run([bourn, "generate", "--rows", str(rows), "--rate", "0", "--late", "0", "--bad", "0.02",
-                        "--duplicates", "0.05", "--seed", str(seed), "--nominal-rate", "1" if watermark else "100",
-                        "--to", self.events], check=True, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        subprocess.run(mortal([bourn, "generate", "--rows", str(rows), "--rate", "0", "--late", "0", "--bad", "0.02",
+                               "--duplicates", "0.05", "--seed", str(seed), "--nominal-rate",
+                               "1" if watermark else "100", "--to", self.events]), check=True,
+                       stderr=subprocess.DEVNULL)
         self.pipeline = EXAMPLE / "payments.sql"
         if watermark:
             text = self.pipeline.read_text()
@@ -150,9 +151,9 @@ class World:
         for name, value in {"BOURN_FAULT": fault, "BOURN_BUG": bug, **(more or {})}.items():
             if value:
                 env[name] = value
-        return subprocess.run([self.bourn, "run", "--quiet", self.settings, EXAMPLE / "file.sql",
-                               self.pipeline], env=env, capture_output=True, text=True, timeout=limit,
-                              cwd=place, preexec_fn=die_with_parent)
+        return subprocess.run(mortal([self.bourn, "run", "--quiet", self.settings, EXAMPLE / "file.sql",
+                                      self.pipeline]), env=env, capture_output=True, text=True, timeout=limit,
+                              cwd=place)
 
     def fresh(self, name: str) -> Path:
         place = self.folder / name

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import TOP, Suite, program  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 
 suite = Suite("functions")
 BOURN = program()
@@ -83,8 +83,8 @@ def run(folder: Path, *words, check: int | None = 0, **more: str) -> subprocess.
 
 def start(folder: Path, *words: str, **more: str) -> subprocess.Popen:
     with open(folder / "stderr", "w") as stderr:
-        return subprocess.Popen([str(BOURN), "run", "--quiet", ALLOW, *words, "p.sql"], cwd=folder, stderr=stderr,
-                                env=environment(folder, **more), preexec_fn=die_with_parent)
+        return subprocess.Popen(mortal([str(BOURN), "run", "--quiet", ALLOW, *words, "p.sql"]), cwd=folder,
+                                stderr=stderr, env=environment(folder, **more))
 
 
 def wait(folder: Path, child: subprocess.Popen, condition) -> None:

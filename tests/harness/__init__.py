@@ -28,7 +28,7 @@ import traceback
 from pathlib import Path
 from typing import Iterator, NoReturn, Sequence
 
-from .children import die_with_parent
+from .children import mortal
 
 TOP = Path(__file__).resolve().parents[2]
 LONG = os.environ.get("BOURN_LONG", "") not in ("", "0")
@@ -122,7 +122,7 @@ class Suite:
         more.setdefault("stdin", subprocess.DEVNULL if "input" not in more else None)
         if more["stdin"] is None:
             del more["stdin"]
-        done = subprocess.run(words, capture_output=True, timeout=limit, preexec_fn=die_with_parent, **more)
+        done = subprocess.run(mortal(words), capture_output=True, timeout=limit, **more)
         if check is not None and done.returncode != check:
             raise AssertionError(f"{' '.join(words)}\nended with {done.returncode}, not {check}\n"
                                  f"stdout:\n{done.stdout}\nstderr:\n{done.stderr}")
@@ -229,8 +229,7 @@ def program(kind: str = "release") -> Path:
 
 
 def _must(words: Sequence, env: dict[str, str]) -> None:
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=env, preexec_fn=die_with_parent)
+    done = subprocess.run(mortal(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
     if done.returncode:
         said = done.stdout[max(done.stdout.find("FAILED:"), 0):]  # ninja's first failure says most
         raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{said[:8000]}")

@@ -5,18 +5,28 @@ import ctypes
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Iterable
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"  # of util-linux; a test may have another PATH
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def mortal(words: Iterable) -> list[str]:
+    """The command, made so that the kernel kills it when the thread that started it ends, however that ends. Not by a
+    preexec_fn: Python's own part of a new child waits for ever if a thread of a library, such as librdkafka's, was
+    within Python when it was forked."""
+    return [SETPRIV, "--pdeathsig=KILL", "--", *map(str, words)]
+
+
 def die_with_parent() -> None:
-    """In a new child: the kernel kills it when the thread that made it ends, however that ends."""
+    """The same for a child that was forked and runs on."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -114,7 +124,7 @@ _given: list[socket.socket] = []
 
 def unprivileged() -> list[str]:
     """Words to put before a command that refuses to run as root; none where we are not root. A change of user makes the
-    kernel forget die_with_parent, so it is asked for again."""
+    kernel forget that it is mortal, so that is asked for again."""
     if os.geteuid() != 0:
         return []
     user = pwd.getpwnam("nobody")
@@ -131,19 +141,19 @@ class Server:
     """A server process with its log in a file; a context manager that ends it: politely, then not."""
 
     def __init__(self, words: list, log: Path, stop_signal: int = signal.SIGTERM, env: dict[str, str] | None = None):
-        self.log, self.stop_signal = log, stop_signal
+        self.log, self.stop_signal, self.name = log, stop_signal, str(words[0])
         with open(log, "ab") as out:
-            self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=out, env=env, preexec_fn=die_with_parent, cwd=log.parent)
+            self.process = subprocess.Popen(mortal(words), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
+                                            cwd=log.parent)
 
     def wait_until(self, ready, limit: float = 300) -> None:
         until = time.monotonic() + limit
         while not ready():
             if self.process.poll() is not None:
-                raise RuntimeError(f"{self.process.args[0]} ended with {self.process.returncode}:\n{self.tail()}")
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
             if time.monotonic() > until:
                 self.stop()
-                raise TimeoutError(f"{self.process.args[0]} is not ready after {limit:.0f} s:\n{self.tail()}")
+                raise TimeoutError(f"{self.name} is not ready after {limit:.0f} s:\n{self.tail()}")
             time.sleep(0.05)
 
     def tail(self, size: int = 4000) -> str:

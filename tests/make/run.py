@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import HANGS, TOP, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import die_with_parent, mortal  # noqa: E402
 from harness.downloads import venv  # noqa: E402
 
 suite = Suite("make")
@@ -134,9 +134,9 @@ def clean_run_leaves_what_is_not_ours(folder: Path) -> None:
 
 
 def clean_run_beside_a_live_run(folder: Path) -> None:
-    live = subprocess.Popen([program(), "run", TOP / "examples/payments/local.sql",
-                             TOP / "examples/payments/payments.sql"], cwd=folder, env={"PATH": os.environ["PATH"]},
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    live = subprocess.Popen(mortal([program(), "run", TOP / "examples/payments/local.sql",
+                                    TOP / "examples/payments/payments.sql"]), cwd=folder,
+                            env={"PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: (folder / "state/.bourn").exists())
     done = clean_run(folder)
     assert done.returncode == 1 and "a run is using it" in done.stderr, done.stderr

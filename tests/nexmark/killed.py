@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness.children import die_with_parent
+from harness.children import mortal
 from harness.log import slots
 from world import EVENTS, QUERIES, command_of, epochs_of, generated, suite
 
@@ -20,8 +20,8 @@ def newest_slot(state: Path) -> int:
 def run_and_kill(words: list[str], env: dict, state: Path, more_slots: int, delay: float) -> bool:
     """Killed with SIGKILL once the log has so many slots more, and a moment later; false: it ended before."""
     until = newest_slot(state) + more_slots
-    process = subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    process = subprocess.Popen(mortal(words), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)
     while process.poll() is None and newest_slot(state) < until:
         time.sleep(0.001)
     time.sleep(delay)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Iterable
 
 from harness import build
-from harness.children import Server, die_with_parent, free_port, listens
+from harness.children import Server, free_port, listens, mortal
 from harness.downloads import jars
 
 from .certificates import Authority
@@ -102,9 +102,9 @@ class Kafka:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        done = subprocess.run([*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c",
-                               str(self.properties)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                              preexec_fn=die_with_parent, cwd=self.folder)
+        done = subprocess.run(mortal([*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}",
+                                      "-c", str(self.properties)]), capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, cwd=self.folder)
         if done.returncode:
             raise RuntimeError(f"Kafka's storage cannot be formatted:\n{done.stdout}{done.stderr}")
 
@@ -156,10 +156,10 @@ class Kafka:
                  "sticky.partitioning.linger.ms=0", *options]
         if isinstance(lines, Path):
             with open(lines, "rb") as file:
-                done = subprocess.run(words, stdin=file, capture_output=True, text=True, preexec_fn=die_with_parent)
+                done = subprocess.run(mortal(words), stdin=file, capture_output=True, text=True)
         else:
-            done = subprocess.run(words, input="".join(f"{line}\n" for line in lines), capture_output=True, text=True,
-                                  preexec_fn=die_with_parent)
+            done = subprocess.run(mortal(words), input="".join(f"{line}\n" for line in lines), capture_output=True,
+                                  text=True)
         if done.returncode:
             raise RuntimeError(f"cannot write to {topic}: {done.stdout}{done.stderr}")
 

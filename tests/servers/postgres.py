@@ -15,7 +15,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from harness.children import Server, die_with_parent, free_port, give_to_unprivileged, unprivileged
+from harness.children import Server, free_port, give_to_unprivileged, mortal, unprivileged
 
 NULL = "\x01null\x01"  # told apart from an empty string and from the word
 
@@ -45,10 +45,10 @@ class Postgres:
         self._initdb()
 
     def _initdb(self) -> None:
-        done = subprocess.run([*unprivileged(), programs() / "initdb", "--pgdata", self.data, "--username", "postgres",
-                               "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"], text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, env=self.env, cwd=self.folder,
-                              preexec_fn=die_with_parent)
+        done = subprocess.run(mortal([*unprivileged(), programs() / "initdb", "--pgdata", self.data, "--username",
+                                      "postgres", "--auth", "trust", "--encoding", "UTF8", "--locale", "C",
+                                      "--no-sync"]), text=True, stdin=subprocess.DEVNULL, capture_output=True,
+                              env=self.env, cwd=self.folder)
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
@@ -75,8 +75,8 @@ class Postgres:
         self.stop()
 
     def _psql(self, sql: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run([programs() / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", self.url],
-                              input=sql, text=True, capture_output=True, env=self.env, preexec_fn=die_with_parent)
+        done = subprocess.run(mortal([programs() / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
+                                      self.url]), input=sql, text=True, capture_output=True, env=self.env)
         if check and done.returncode:
             raise RuntimeError(f"psql: {done.stderr.strip()}\n{sql[:2000]}")
         return done

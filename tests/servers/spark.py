@@ -16,7 +16,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from harness.children import die_with_parent
+from harness.children import mortal
 from harness.downloads import jars, venv
 
 SESSION = '''
@@ -85,8 +85,8 @@ class Spark:
                "SPARK_LOCAL_IP": "127.0.0.1"}
         env.pop("SPARK_HOME", None)
         with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                                            text=True, cwd=self.folder, env=env, preexec_fn=die_with_parent)
+            self.process = subprocess.Popen(mortal([python, script]), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=log, text=True, cwd=self.folder, env=env)
         self._answer()
         return self
 
@@ -121,8 +121,7 @@ class Spark:
 def link_log_store(folder: Path, python: Path, found: list[Path]) -> None:
     spark_home = next(python.parents[1].glob("lib/python3*/site-packages/pyspark/jars"))
     classes = folder / "classes"
-    done = subprocess.run(["javac", "-d", classes, "-cp", ":".join([*map(str, found), f"{spark_home}/*"]),
-                           Path(__file__).with_name("LinkLogStore.java")], capture_output=True, text=True,
-                          preexec_fn=die_with_parent)
+    done = subprocess.run(mortal(["javac", "-d", classes, "-cp", ":".join([*map(str, found), f"{spark_home}/*"]),
+                                  Path(__file__).with_name("LinkLogStore.java")]), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"javac:\n{done.stdout}{done.stderr}")

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from harness import LIMIT, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 
 suite = Suite("spill")
 BOURN = program()
@@ -134,8 +134,8 @@ def finish(process: subprocess.Popen, watch: Watch | None = None, limit: float =
 
 
 def start(folder: Path, more: str, env: dict | None = None, bourn: Path = BOURN) -> subprocess.Popen:
-    return subprocess.Popen([bourn, *words(more)[1:]], cwd=folder, stderr=subprocess.PIPE, text=True,
-                            preexec_fn=die_with_parent, env=os.environ | (env or {}))
+    return subprocess.Popen(mortal([bourn, *words(more)[1:]]), cwd=folder, stderr=subprocess.PIPE, text=True,
+                            env=os.environ | (env or {}))
 
 
 def same_as_in_memory(folder: Path, name: str) -> None:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from harness import Suite, program, until
-from harness.children import die_with_parent
+from harness.children import mortal
 
 BOURN = program()
 ROWS = 600
@@ -47,8 +47,8 @@ def written(path: Path) -> int:
 
 def start(folder: Path, workers: int) -> subprocess.Popen:
     env = {"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")}
-    return subprocess.Popen([BOURN, "run", "--quiet", "--workers", str(workers), folder / "p.sql"], cwd=folder, env=env,
-                            stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    return subprocess.Popen(mortal([BOURN, "run", "--quiet", "--workers", str(workers), folder / "p.sql"]), cwd=folder,
+                            env=env, stderr=subprocess.PIPE, text=True)
 
 
 def run_to_the_end(folder: Path, workers: int, kills: list[int]) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from harness import Suite, program, until
-from harness.children import die_with_parent
+from harness.children import mortal
 
 BOURN = program()
 BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
@@ -150,8 +150,8 @@ def late_by_the_epoch_without_rows(suite: Suite, folder: Path) -> None:
 # ---- a stream that runs and falls silent ----
 
 def start(folder: Path) -> subprocess.Popen:
-    return subprocess.Popen([BOURN, "run", "--quiet", folder / "p.sql"], cwd=folder, env=environment(folder),
-                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    return subprocess.Popen(mortal([BOURN, "run", "--quiet", folder / "p.sql"]), cwd=folder, env=environment(folder),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def status(suite: Suite, folder: Path) -> dict:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, TOP, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent, free_port  # noqa: E402
+from harness.children import free_port, mortal  # noqa: E402
 
 suite = Suite("cli/documented")
 BOURN = program()
@@ -68,8 +68,8 @@ def rows(path: Path) -> list[dict]:
 
 
 def start(folder: Path, *words, **more) -> subprocess.Popen:
-    return subprocess.Popen([str(w) for w in (BOURN, *words)], cwd=folder, env=environment(folder, **more), text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+    return subprocess.Popen(mortal((BOURN, *words)), cwd=folder, env=environment(folder, **more), text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def status(folder: Path) -> dict:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import Suite, program  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 
 suite = Suite("interop/console")
 BOURN = program()
@@ -180,8 +180,8 @@ def on_a_terminal(folder: Path) -> None:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         words = [word for word in command(place) if word != "--until-caught-up"]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
-                                   env={**os.environ, "TERM": "xterm"}, preexec_fn=die_with_parent)
+        process = subprocess.Popen(mortal(words), stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+                                   env={**os.environ, "TERM": "xterm"})
         os.close(slave)
         wanted = ([row[1:] for row in totals[:shown[0]]], [row[2] for row in customers[:shown[1]]])
         text, upto, drawn, found = b"", 1000, 0, None

@@ -25,7 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, LIMIT, LONG, Suite, build, until  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 
 go_on_in_venv()
 import duckdb  # noqa: E402
@@ -49,8 +49,8 @@ class Stopped(Exception):
 
 class Sink:
     def __init__(self, lake: Path, columns: str, *words: str, table: str = "t", identity: str = US):
-        self.process = subprocess.Popen([TOOL, lake, table, identity, columns, *words], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1 << 20, preexec_fn=die_with_parent)
+        self.process = subprocess.Popen(mortal([TOOL, lake, table, identity, columns, *words]), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1 << 20)
         answer = self.answer("position")
         self.applied, self.other = int(answer[0]), answer[1] if len(answer) > 1 else ""
 

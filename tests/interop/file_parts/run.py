@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import Suite, program  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
 
 go_on_in_venv()
@@ -53,8 +53,7 @@ def killed_at_random(folder: Path) -> None:
     while lives < 12 or len(seen) <= 3:
         lives += 1
         assert lives < 200, f"{len(seen)} parts in {lives} lives"
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   preexec_fn=die_with_parent)
+        process = subprocess.Popen(mortal(command), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(suite.random.uniform(0.02, 0.5) * (1 + lives // 12))  # a slow machine takes longer to begin
         process.kill()
         process.wait()

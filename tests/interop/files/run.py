@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, LONG, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 
 suite = Suite("interop/files")
 BOURN, FAULTS = program(), program("faults")
@@ -49,8 +49,8 @@ class Pipeline:
         return suite.command([*self.words(), "--until-caught-up"], env=self.environment, check=check)
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen(self.words(), env=self.environment, preexec_fn=die_with_parent,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(mortal(self.words()), env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def rows(self) -> list[int]:
         """Those whose line is whole: it may be looked at while more is being written."""
@@ -174,8 +174,8 @@ def caught_up_is_what_was_there(folder: Path) -> None:
     writer.start()
     for _ in range(3):
         least = source.read_bytes().count(b"\n")
-        process = subprocess.Popen([*pipeline.words(), "--until-caught-up"], env=pipeline.environment, text=True,
-                                   preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(mortal([*pipeline.words(), "--until-caught-up"]), env=pipeline.environment,
+                                   text=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         said = process.communicate(timeout=100)[1]
         assert process.returncode == 0, said
         assert pipeline.rows() == list(range(len(pipeline.rows()))) and len(pipeline.rows()) >= least
@@ -306,8 +306,8 @@ def wrong_inputs_say_what_is_wrong(folder: Path) -> None:
 def piped(pipeline: Pipeline, data: str, cuts: int = 3, check: int = 0) -> str:
     """Run until standard input ends, which gets the data in pieces that end anywhere."""
     words = [*pipeline.words(), "--until-caught-up"]
-    with subprocess.Popen(words, env=pipeline.environment, preexec_fn=die_with_parent, stdin=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(mortal(words), env=pipeline.environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as child:
         for i in range(cuts):
             child.stdin.write(data[len(data) * i // cuts:len(data) * (i + 1) // cuts])
             child.stdin.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, Suite, until  # noqa: E402
-from harness.children import catches, die_with_parent, free_port  # noqa: E402
+from harness.children import catches, free_port, mortal  # noqa: E402
 from servers.certificates import Authority  # noqa: E402
 from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
 
@@ -51,8 +51,8 @@ def read(topic: str, start: str, *options: str, verb: str = "read", check: int |
 
 def read_until_told(*options: str) -> Read:
     """From a broker that cannot be reached, up to the first error."""
-    process = subprocess.Popen([TOOL, "read", "x", "earliest", str(SECONDS), *options], text=True,
-                               stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    process = subprocess.Popen(mortal([TOOL, "read", "x", "earliest", str(SECONDS), *options]), text=True,
+                               stdout=subprocess.PIPE)
     said = process.stdout.readline()
     process.send_signal(signal.SIGINT)
     more, _ = process.communicate(timeout=HANGS)
@@ -192,7 +192,7 @@ def interrupt_ends_at_once(folder: Path, kafka: Kafka) -> None:
         silent.listen()
         for broker in (kafka.plain, f"127.0.0.1:{free_port()}", f"127.0.0.1:{silent.getsockname()[1]}"):
             words = [TOOL, "watch", "order", "earliest", str(SECONDS), f"bootstrap.servers={broker}"]
-            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+            process = subprocess.Popen(mortal(words), stdout=subprocess.DEVNULL)
             until(lambda: catches(process.pid, signal.SIGINT))
             time.sleep(1)  # it is trying, then
             process.send_signal(signal.SIGINT)
@@ -206,7 +206,7 @@ def broker_that_comes_back(folder: Path, kafka: Kafka) -> None:
     said = folder / "said"
     with said.open("w") as out:
         words = [TOOL, "watch", "back", "earliest", str(SECONDS), f"bootstrap.servers={kafka.plain}"]
-        process = subprocess.Popen(words, stdout=out, preexec_fn=die_with_parent)
+        process = subprocess.Popen(mortal(words), stdout=out)
     until(lambda: len(Read(said.read_text()).payloads()) == 100)
     kafka.stop()
     until(lambda: Read(said.read_text()).errors)
@@ -259,8 +259,8 @@ def certificate_of_an_unknown_authority(folder: Path, kafka: Kafka) -> None:
 def idle_connections_are_made_again(folder: Path, kafka: Kafka) -> None:
     """The broker cuts them after 3 s, as Event Hubs does after 240; a writer that pauses for 5 s notices nothing."""
     kafka.create_topic("idle", 1)
-    process = subprocess.Popen([TOOL, "write", "idle", str(SECONDS), *kafka.secure_options(), "linger.ms=0"], text=True,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    process = subprocess.Popen(mortal([TOOL, "write", "idle", str(SECONDS), *kafka.secure_options(), "linger.ms=0"]),
+                               text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     for line in ("before\n", "after\n"):
         process.stdin.write(line)
         process.stdin.flush()

@@ -20,7 +20,7 @@ from harness.downloads import go_on_in_venv  # noqa: E402
 go_on_in_venv()
 from deltalake import DeltaTable  # noqa: E402
 
-from harness.children import die_with_parent, free_port  # noqa: E402
+from harness.children import free_port, mortal  # noqa: E402
 from oracle.payments import Expected  # noqa: E402
 from servers.kafka import KEY, Kafka  # noqa: E402
 
@@ -53,9 +53,8 @@ class Pipeline:
         return suite.command([*self.words, "--until-caught-up", *words], check=check, env=self.env, cwd=self.folder)
 
     def start(self, *words: str) -> subprocess.Popen:
-        return subprocess.Popen([*self.words, *words], env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                preexec_fn=die_with_parent)
+        return subprocess.Popen(mortal([*self.words, *words]), env=self.env, cwd=self.folder, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def rows(self, table: str) -> list[tuple]:
         path, columns = TABLES[table]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, Suite, program, until  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from harness.log import widest_drift  # noqa: E402
 from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
 
@@ -60,8 +60,8 @@ class Pipeline:
         return suite.command(self.words("--until-caught-up"), env=self.environment, check=check)
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen(self.words(), env=self.environment, preexec_fn=die_with_parent,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(mortal(self.words()), env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def rows(self, name: str = "rows") -> list[dict]:
         """Those whose line is whole: it may be looked at while more is being written."""
@@ -335,9 +335,8 @@ class OpenWriter {
 def an_open_transaction_is_not_waited_for(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("open-transaction", 1)
     (folder / "OpenWriter.java").write_text(OPEN_WRITER)
-    writer = subprocess.Popen([str(word) for word in (*kafka._java(), folder / "OpenWriter.java", kafka.plain,
-                                                      "open-transaction")], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    writer = subprocess.Popen(mortal((*kafka._java(), folder / "OpenWriter.java", kafka.plain, "open-transaction")),
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert writer.stdout.readline() == "open\n"
     pipeline = Pipeline(folder, kafka, "open-transaction")
     for _ in range(2):
@@ -353,9 +352,10 @@ class Busy:
     """A producer that does not pause until it is left."""
 
     def __init__(self, kafka: Kafka, topic: str):
-        self.process = subprocess.Popen([str(kafka_tool()), "write", topic, "120", f"bootstrap.servers={kafka.plain}",
-                                         "sticky.partitioning.linger.ms=0"], stdin=subprocess.PIPE, text=True,
-                                        stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.process = subprocess.Popen(mortal([str(kafka_tool()), "write", topic, "120",
+                                                f"bootstrap.servers={kafka.plain}",
+                                                "sticky.partitioning.linger.ms=0"]), stdin=subprocess.PIPE, text=True,
+                                        stdout=subprocess.DEVNULL)
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._write)
 
@@ -391,8 +391,8 @@ def a_producer_that_goes_on_is_not_followed(folder: Path, kafka: Kafka) -> None:
     with Busy(kafka, "busy"):
         for part in range(3):
             before = kafka.admin().end_offsets("busy", 3)
-            process = subprocess.Popen(pipeline.words("--until-caught-up"), env=pipeline.environment, text=True,
-                                       preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            process = subprocess.Popen(mortal(pipeline.words("--until-caught-up")), env=pipeline.environment,
+                                       text=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
             if part == 0:
                 until(lambda: process.poll() is not None or knows_all_ends())
                 process.send_signal(signal.SIGSTOP)

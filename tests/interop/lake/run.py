@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import HANGS, Skip, Suite, build  # noqa: E402
 from harness.downloads import go_on_in_venv  # noqa: E402
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 
 go_on_in_venv()
 import duckdb  # noqa: E402
@@ -42,8 +42,8 @@ class Refused(Exception):
 
 
 def tool(folder: Path, *words, input: str = "") -> str:
-    done = subprocess.run([TOOL, str(folder), *map(str, words)], input=input.encode(), capture_output=True,
-                          timeout=HANGS, preexec_fn=die_with_parent)
+    done = subprocess.run(mortal([TOOL, str(folder), *map(str, words)]), input=input.encode(), capture_output=True,
+                          timeout=HANGS)
     if done.returncode == 1:
         raise Refused(done.stderr.decode())
     assert done.returncode == 0, f"lake_tool {words} ended with {done.returncode}: {done.stderr.decode()[-3000:]}"
@@ -639,9 +639,9 @@ def spark_reads_and_writes(folder: Path, suite: Suite) -> None:
     lists = make_lists(600, suite.random)
     tool(folder, "append", "lists", input=to_text(LISTS, lists))
     report = folder / "report.json"
-    done = subprocess.run([sys.executable, str(Path(__file__).with_name("spark_side.py")), str(folder), str(report),
-                           *map(str, downloads.jars("spark"))], capture_output=True, text=True, timeout=850,
-                          preexec_fn=die_with_parent)
+    done = subprocess.run(mortal([sys.executable, str(Path(__file__).with_name("spark_side.py")), str(folder),
+                                  str(report), *map(str, downloads.jars("spark"))]), capture_output=True, text=True,
+                          timeout=850)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
     found = json.loads(report.read_text())
     check_spark_report(found, ours, many)

@@ -24,7 +24,7 @@ import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from deltalake import DeltaTable, write_deltalake  # noqa: E402
 
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from oracle.payments import Expected, judge  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 from servers.spark import Spark  # noqa: E402
@@ -206,8 +206,8 @@ class Pipeline:
                              env=self.env, cwd=self.folder)
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen([BOURN, "run", "--quiet", *self.files], env=self.env, cwd=self.folder, text=True,
-                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
+        return subprocess.Popen(mortal([BOURN, "run", "--quiet", *self.files]), env=self.env, cwd=self.folder,
+                                text=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def path(self, table: str) -> Path:
         return self.lake / TABLES[table][0]

@@ -22,7 +22,7 @@ from harness.downloads import go_on_in_venv  # noqa: E402
 go_on_in_venv()
 from deltalake import DeltaTable  # noqa: E402
 
-from harness.children import die_with_parent  # noqa: E402
+from harness.children import mortal  # noqa: E402
 from harness.log import slots  # noqa: E402
 from servers.kafka import KEY, USER, Kafka  # noqa: E402
 from servers.spark import Spark  # noqa: E402
@@ -123,9 +123,8 @@ class Run:
                              env=self.env, cwd=self.folder)
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen([BOURN, "run", "--quiet", *self.files], env=self.env, cwd=self.folder,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                preexec_fn=die_with_parent)
+        return subprocess.Popen(mortal([BOURN, "run", "--quiet", *self.files]), env=self.env, cwd=self.folder,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def killed_after(self, more_slots: int, seconds: float) -> bool:
         """Once the log has so many slots more, and a moment later."""
