@@ -16,7 +16,10 @@ struct variables {
     size_t count;
 };
 
-static bool ends_name(char c) { return !isalnum((unsigned char)c) && c != '_'; }
+static bool ends_name(char c)
+{
+    return !isalnum((unsigned char)c) && c != '_';
+}
 
 /* "--until-caught-up ..." -> BOURN_UNTIL_CAUGHT_UP */
 static void add_flag(struct variables *v, const char *flag)
@@ -68,7 +71,8 @@ static bool is_used(const char *name, const struct plan_text *texts, size_t n)
 /* What bourn's own tests and their builds are told. */
 static bool is_of_tests(const char *name)
 {
-    static const char *const names[] = {"BUG", "CLOCK", "FAULT", "LONG", "RECORD", "STOP_AT", "TEST_"};
+    static const char *const names[] = {"BUG",    "CLOCK", "FAULT",   "KAFKA_TOOL", "LONG",
+                                        "RECORD", "SEED",  "STOP_AT", "TEST_"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (!strncmp(name + strlen(PREFIX), names[i], strlen(names[i])))
             return true;
