@@ -122,7 +122,8 @@ def tables(lines: list[dict]) -> str:
             continue
         first = of_bench[0]
         events = f", {first['events'] / 1e6:g} M events" if "events" in first else ""
-        out += (f"\n### {title}\n\nCommit {first['commit']}, {first['at'][:10]}, {first['machine']}{events}: "
+        commits = list(dict.fromkeys(line["commit"] for line in of_bench))
+        out += (f"\n### {title}\n\nCommit {' and '.join(commits)}, {first['at'][:10]}, {first['machine']}{events}: "
                 f"`bench/run {bench}`\n\n")
         out += nexmark_tables(of_bench) if bench == "nexmark" else table(of_bench)
         out += f"\n![{title}](plots/{bench}.svg)\n" if bars_of(of_bench) else ""
