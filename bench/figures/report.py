@@ -94,7 +94,7 @@ def mean_of(lines: list[dict], peer: str) -> tuple[int, float]:
 
 def mean_cells(lines: list[dict], *peers: str) -> str:
     means = [mean_of(lines, peer) for peer in peers]
-    return " | ".join(f"{count} queries | {mean:.1f} x" for count, mean in means)
+    return " | ".join(f"{count} queries | {mean:.1f} x" if count else " | " for count, mean in means)
 
 
 def table(lines: list[dict]) -> str:
