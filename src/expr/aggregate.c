@@ -6,9 +6,10 @@
 #include "expr/multiset.h"
 #include "expr/packed.h"
 
-static const struct aggregate *const tables[] = {aggregates_sum,     aggregates_distinct, aggregates_float,
-                                                 aggregates_pair,    aggregates_extreme,  aggregates_values,
-                                                 aggregates_packed,  aggregates_sketch};
+static const struct aggregate *const tables[] = {
+    aggregates_sum,    aggregates_distinct, aggregates_float,  aggregates_pair,   aggregates_extreme,
+    aggregates_values, aggregates_packed,   aggregates_sketch, aggregates_within, aggregates_bits,
+};
 
 const struct aggregate *aggregate_at(size_t i)
 {
@@ -89,7 +90,8 @@ static unsigned fitness(const struct aggregate *g, uint8_t arg)
 /* The least, or the truth, of different values is that of all. */
 static bool is_idempotent(const char *name)
 {
-    static const char *const names[] = {"min", "max", "bool_and", "bool_or", "every", "approx_count_distinct"};
+    static const char *const names[] = {"min",     "max",    "bool_and",             "bool_or", "every",
+                                        "bit_and", "bit_or", "approx_count_distinct"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -233,16 +235,26 @@ static enum status add_element(struct packing *p, struct expr *value)
     return add(p, array, array->type, 'w');
 }
 
-static enum status add_choice(struct packing *p, struct expr *const *args)
+static enum status add_choice(struct packing *p, struct expr *value, struct expr *by)
 {
-    TRY(add(p, args[1], args[1]->type, 'r'));
-    TRY(add(p, args[0], args[0]->type, 'v'));
-    struct expr *value = p->values[p->n - 1], *array;
+    struct expr *array;
+    TRY(add(p, by, by->type, 'r'));
+    TRY(add(p, value, value->type, 'v'));
+    value = p->values[p->n - 1];
     p->element = value->type;
     if (packed_choice_is_key(value->type))
         return OK;
     TRY(expr_call(p->a, "ARRAY[x]", &value, 1, value->location, &array, p->err));
     return add(p, array, array->type, 'w');
+}
+
+/* Rows are not ordered by a jsonb, but any order will do. */
+static enum status add_any(struct packing *p, struct expr *value)
+{
+    struct expr *by = value;
+    if (value->type.id == TYPE_JSONB)
+        TRY(expr_cast(p->a, value, TYPE(TYPE_TEXT), CAST_EXPLICIT, value->location, &by, p->err));
+    return add_choice(p, value, by);
 }
 
 static enum status add_quantile(struct packing *p)
@@ -264,7 +276,8 @@ static enum status add_arguments(struct packing *p, enum aggregate_shape shape)
     struct expr *const *args = p->call->args;
     switch (shape) {
     case SHAPE_PAIR: TRY(add(p, args[0], TYPE(TYPE_FLOAT8), 'v')); return add(p, args[1], TYPE(TYPE_FLOAT8), 'v');
-    case SHAPE_CHOICE: return add_choice(p, args);
+    case SHAPE_CHOICE: return add_choice(p, args[0], args[1]);
+    case SHAPE_ANY: return add_any(p, args[0]);
     case SHAPE_QUANTILE: return add_quantile(p);
     case SHAPE_STRINGS: TRY(add(p, args[0], TYPE(TYPE_TEXT), 'v')); return add(p, args[1], TYPE(TYPE_TEXT), 'o');
     case SHAPE_JSON: return add_json(p, args[0]);
@@ -285,7 +298,8 @@ static enum status bind_packed(struct arena *a, const struct aggregate *plain, c
     struct packing p = {.a = a, .call = call, .element = TYPE(TYPE_UNKNOWN), .err = err};
     const struct aggregate *g = plain, *other;
     bool ordered = plain->shape >= SHAPE_STRINGS;
-    if (call->nargs != (plain->shape == SHAPE_JSON || plain->shape == SHAPE_ARRAY ? 1 : 2))
+    bool one = plain->shape == SHAPE_ANY || plain->shape == SHAPE_JSON || plain->shape == SHAPE_ARRAY;
+    if (call->nargs != (one ? 1 : 2))
         return no_such(call, err);
     for (size_t i = 0; call->distinct && (other = aggregate_at(i)); i++)
         if (other->variant == AGGREGATE_DISTINCT && strcmp(other->name, call->name) == 0)
@@ -305,16 +319,64 @@ static enum status bind_packed(struct arena *a, const struct aggregate *plain, c
     return OK;
 }
 
+/* ---- WITHIN GROUP ---- */
+
+/* Percentiles take a fraction, or an array of them; mode takes none. */
+static const struct aggregate *within_row(const struct aggregate_call *call)
+{
+    const struct aggregate *g;
+    bool many = call->nargs && call->args[0]->type.id == TYPE_ARRAY;
+    enum type_id direct = call->nargs == 0 ? TYPE_UNKNOWN : many ? TYPE_ARRAY : TYPE_FLOAT8;
+    for (size_t i = 0; call->nargs <= 1 && call->norder == 1 && (g = aggregate_at(i)); i++)
+        if (strcmp(g->name, call->name) == 0 && g->arg == direct)
+            return g;
+    return NULL;
+}
+
+static enum status bind_within(struct arena *a, const struct aggregate_call *call, const struct aggregate **ret,
+                               struct expr **ret_arg, struct error *err)
+{
+    struct packing p = {.a = a, .call = call, .err = err};
+    struct expr *constant, *as_written;
+    if (!call->within)
+        return error_set(err, ERR_SQL, "WITHIN GROUP is required for ordered-set aggregate %s", call->name);
+    const struct aggregate *g = within_row(call);
+    if (!g)
+        return no_such(call, err);
+    struct expr *x = call->order->key;
+    bool between = strcmp(call->name, "percentile_cont") == 0 && x->type.id != TYPE_INTERVAL;
+    if (x->type.id == TYPE_ARRAY)
+        return error_set(err, ERR_UNSUPPORTED, "%s() of arrays is not supported", call->name);
+    TRY(add(&p, x, between ? TYPE(TYPE_FLOAT8) : x->type, 'r'));
+    x = p.values[0];
+    p.element = x->type;
+    if (x->type.id == TYPE_INTERVAL) {
+        TRY(expr_call(a, "ARRAY[x]", &x, 1, x->location, &as_written, err));
+        TRY(add(&p, as_written, as_written->type, 'w'));
+    }
+    TRY(within_constant(a, call, &constant, err));
+    TRY(add(&p, constant, constant->type, 'w'));
+    *ret = g;
+    *ret_arg = packed_row(a, p.letters, p.values, p.n, p.element, x->location);
+    return OK;
+}
+
 enum status aggregate_bind(struct arena *a, const struct aggregate_call *call, const struct aggregate **ret,
                            struct expr **ret_arg, struct error *err)
 {
     const struct aggregate *g;
-    for (size_t i = 0; (g = aggregate_at(i)); i++)
-        if (strcmp(g->name, call->name) == 0)
-            return g->shape == SHAPE_ONE ? bind_one(a, call, ret, ret_arg, err)
-                                         : bind_packed(a, g, call, ret, ret_arg, err);
-    *ret = NULL;
-    return OK;
+    for (size_t i = 0; (g = aggregate_at(i)) && strcmp(g->name, call->name) != 0; i++)
+        ;
+    if (!g) {
+        *ret = NULL;
+        return OK;
+    }
+    if (g->shape == SHAPE_WITHIN)
+        return bind_within(a, call, ret, ret_arg, err);
+    if (call->within)
+        return error_set(err, ERR_SQL, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP",
+                         call->name);
+    return g->shape == SHAPE_ONE ? bind_one(a, call, ret, ret_arg, err) : bind_packed(a, g, call, ret, ret_arg, err);
 }
 
 enum status aggregate_resolve(struct arena *a, const char *name, struct expr **arg, uint32_t nargs,

@@ -35,7 +35,10 @@ enum aggregate_shape {
     SHAPE_ONE,      /* it is the argument, or count(*) */
     SHAPE_PAIR,     /* (y, x): two doubles */
     SHAPE_CHOICE,   /* (value, by): by, value */
+    SHAPE_ANY,      /* (value): the same, by itself */
     SHAPE_QUANTILE, /* (x, q): q is a constant from 0 to 1 */
+    SHAPE_WITHIN,   /* (fractions) WITHIN GROUP (ORDER BY x): x as a key, the same as bytes where the key does not say
+                     * how it was written, what is one for all rows (aggregate_within.c) */
     SHAPE_STRINGS,  /* (x, delimiter ORDER BY ...): keys, x, delimiter */
     SHAPE_JSON,     /* (x ORDER BY ...): keys, x as jsonb's text */
     SHAPE_MEMBERS,  /* (key, value ORDER BY ...): keys, key as text, value as jsonb's text */
@@ -83,6 +86,7 @@ struct aggregate_call {
     struct expr *const *args;
     uint32_t nargs;
     bool distinct;
+    bool within; /* the order is WITHIN GROUP */
     const struct aggregate_order *order;
     uint32_t norder;
 };

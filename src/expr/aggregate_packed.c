@@ -1,4 +1,5 @@
-/* arg_min, arg_max, string_agg, array_agg, jsonb_agg, jsonb_object_agg: aggregates that read packed rows (packed.h). */
+/* arg_min, arg_max, any_value, string_agg, array_agg, jsonb_agg, jsonb_object_agg: aggregates that read packed rows
+ * (packed.h). */
 #include <stdlib.h>
 
 #include "column/array.h"
@@ -379,21 +380,24 @@ static struct type result_jsonb(struct type arg)
     return TYPE(TYPE_JSONB);
 }
 
-#define CHOICE(NAME, SUFFIX, HELP)                                                                                     \
-    {.name = NAME, .shape = SHAPE_CHOICE, .takes = "any, any", .state_size = sizeof(struct best), .heap = true,        \
+#define CHOICE(NAME, SHAPE, TAKES, SUFFIX, HELP)                                                                       \
+    {.name = NAME, .shape = SHAPE, .takes = TAKES, .state_size = sizeof(struct best), .heap = true,                    \
      .update = SUFFIX##_update, .merge = SUFFIX##_merge, .final = best_final, .result = result_element,                \
      .release = best_release, .pack = best_pack, .unpack = best_unpack, .help = HELP},                                 \
-    LIST(NAME, AGGREGATE_CHANGES, SHAPE_CHOICE, "any, any", SUFFIX##_of_changes, result_element, HELP)
+    LIST(NAME, AGGREGATE_CHANGES, SHAPE, TAKES, SUFFIX##_of_changes, result_element, HELP)
 #define LIST(NAME, VARIANT, SHAPE, TAKES, FINAL, RESULT, HELP)                                                         \
     {.name = NAME, .variant = VARIANT, .shape = SHAPE, .takes = TAKES, .state_size = sizeof(struct multiset),          \
      .retracts = true, .heap = true, .grows = true, .update = update_packed, .merge = values_merge, .final = FINAL,    \
      .result = RESULT, .release = values_release, .pack = values_pack, .unpack = values_unpack, .help = HELP}
 
 const struct aggregate aggregates_packed[] = {
-    CHOICE("arg_min", least, "the first argument where the second is least; of several, the least"),
-    CHOICE("arg_max", most, "the first argument where the second is greatest; of several, the greatest"),
-    CHOICE("min_by", least, "arg_min"),
-    CHOICE("max_by", most, "arg_max"),
+    CHOICE("arg_min", SHAPE_CHOICE, "any, any", least,
+           "the first argument where the second is least; of several, the least"),
+    CHOICE("arg_max", SHAPE_CHOICE, "any, any", most,
+           "the first argument where the second is greatest; of several, the greatest"),
+    CHOICE("min_by", SHAPE_CHOICE, "any, any", least, "arg_min"),
+    CHOICE("max_by", SHAPE_CHOICE, "any, any", most, "arg_max"),
+    CHOICE("any_value", SHAPE_ANY, "any", least, "one of the values that are not NULL: the least"),
     LIST("string_agg", AGGREGATE_PLAIN, SHAPE_STRINGS, "text, text", all_strings, result_text,
          "strings with a delimiter between them, by its ORDER BY, then by themselves; up to 16 MiB"),
     LIST("string_agg", AGGREGATE_DISTINCT, SHAPE_STRINGS, "text, text", different_strings, result_text,

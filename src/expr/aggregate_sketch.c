@@ -10,7 +10,6 @@
  */
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
 #include "column/rowkey.h"
@@ -234,30 +233,19 @@ static void sketch_merge(void *into, const void *from)
     s->fraction = s->buckets.used ? fraction : 0;
 }
 
-static int by_bucket(const void *x, const void *y)
-{
-    int64_t a = (int64_t)((const struct multiset_slot *)x)->key, b = (int64_t)((const struct multiset_slot *)y)->key;
-    return (a > b) - (a < b);
-}
-
 static bool sketch_final(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
                          const char **ret_sqlstate)
 {
     (void)arg, (void)a, (void)ret_sqlstate;
     const struct sketch *s = state;
-    const struct multiset_slot *slot;
     AUTO(arena) scratch = {0};
-    struct multiset_slot *buckets = arena_array(&scratch, s->buckets.used, sizeof *buckets);
-    uint32_t n = 0;
+    uint32_t n;
+    struct multiset_slot *buckets = values_sorted(&s->buckets, &scratch, &n);
     int64_t rows = 0, seen = 0;
-    for (uint32_t at = 0; (slot = multiset_next(&s->buckets, &at));)
-        if (slot->count > 0) {
-            buckets[n++] = *slot;
-            rows += slot->count;
-        }
-    if (rows == 0)
+    for (uint32_t i = 0; i < n; i++)
+        rows += buckets[i].count;
+    if (n == 0)
         return false;
-    qsort(buckets, n, sizeof *buckets, by_bucket);
     double rank = s->fraction * (double)(rows - 1);
     uint32_t i = 0;
     for (seen = buckets[0].count; (double)seen <= rank && i + 1 < n; seen += buckets[i].count)

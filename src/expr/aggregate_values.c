@@ -64,6 +64,33 @@ void value_get(const struct multiset_slot *slot, struct column *out, size_t row,
     }
 }
 
+static int by_word(const void *x, const void *y)
+{
+    int64_t a = (int64_t)((const struct multiset_slot *)x)->key, b = (int64_t)((const struct multiset_slot *)y)->key;
+    return (a > b) - (a < b);
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+    struct slice k = multiset_key(x), l = multiset_key(y);
+    int order = memcmp(k.data, l.data, MIN(k.len, l.len));
+    return order ? order : (k.len > l.len) - (k.len < l.len);
+}
+
+struct multiset_slot *values_sorted(const struct multiset *s, struct arena *a, uint32_t *ret_n)
+{
+    struct multiset_slot *sorted = arena_array(a, s->used, sizeof *sorted);
+    const struct multiset_slot *slot;
+    uint32_t n = 0;
+    for (uint32_t at = 0; (slot = multiset_next(s, &at));)
+        if (slot->count > 0)
+            sorted[n++] = *slot;
+    if (n)
+        qsort(sorted, n, sizeof *sorted, s->bytes ? by_bytes : by_word);
+    *ret_n = n;
+    return sorted;
+}
+
 /* ---- the state ---- */
 
 void values_update(void *const *states, const struct column *arg, const uint32_t *rows, uint32_t n,
@@ -147,11 +174,7 @@ static struct type result_count(struct type arg)
 
 static bool comes_before(const struct multiset *s, const struct multiset_slot *x, const struct multiset_slot *y)
 {
-    if (!s->bytes)
-        return (int64_t)x->key < (int64_t)y->key;
-    struct slice k = multiset_key(x), l = multiset_key(y);
-    int order = memcmp(k.data, l.data, MIN(k.len, l.len));
-    return order ? order < 0 : k.len < l.len;
+    return (s->bytes ? by_bytes(x, y) : by_word(x, y)) < 0;
 }
 
 static bool extreme_final(const struct multiset *s, bool least, struct column *out, size_t row, struct arena *a)

@@ -11,6 +11,9 @@ uint64_t value_word(const struct column *c, size_t row);
 /* An entry's key as a value. */
 void value_get(const struct multiset_slot *slot, struct column *out, size_t row, struct arena *a);
 
+/* The entries that are there, in the order of their values: n of them, in the arena. */
+struct multiset_slot *values_sorted(const struct multiset *s, struct arena *a, uint32_t *ret_n);
+
 /* The functions of such an aggregate; its state is a struct multiset. */
 void values_update(void *const *states, const struct column *arg, const uint32_t *rows, uint32_t n,
                    const int64_t *weights);

@@ -5,7 +5,11 @@
 #include "expr/function.h"
 
 extern const struct aggregate aggregates_sum[], aggregates_distinct[], aggregates_float[], aggregates_pair[],
-    aggregates_extreme[], aggregates_values[], aggregates_packed[], aggregates_sketch[];
+    aggregates_extreme[], aggregates_values[], aggregates_packed[], aggregates_sketch[], aggregates_within[],
+    aggregates_bits[];
+
+/* What is the same for all rows of a call WITHIN GROUP, as a constant: the last of the values that are packed. */
+enum status within_constant(struct arena *a, const struct aggregate_call *call, struct expr **ret, struct error *err);
 
 /* Loop over an update's rows that have a value: with neither NULLs nor weights nothing is tested. The body sees r
  * (row), state, and w (weight). */

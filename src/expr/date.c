@@ -94,20 +94,32 @@ static void timestamp_difference(struct call *c)
 
 /* ---- interval arithmetic ---- */
 
-static void set_interval(struct call *c, uint32_t row, int128 micros, int64_t days, int64_t months)
+static bool interval_of(int128 micros, int64_t days, int64_t months, struct interval *ret)
 {
     if (micros < INT64_MIN || micros > INT64_MAX || days != (int32_t)days || months != (int32_t)months)
+        return false;
+    *ret = (struct interval){(int64_t)micros, (int32_t)days, (int32_t)months};
+    return true;
+}
+
+static void set_interval(struct call *c, uint32_t row, int128 micros, int64_t days, int64_t months)
+{
+    if (!interval_of(micros, days, months, &OUT(c, struct interval, row)))
         call_fail(c, row, OUT_OF_RANGE, "interval out of range");
-    else
-        OUT(c, struct interval, row) = (struct interval){(int64_t)micros, (int32_t)days, (int32_t)months};
+}
+
+static bool interval_add(struct interval x, struct interval y, int sign, struct interval *ret)
+{
+    return interval_of((int128)x.micros + (int128)sign * y.micros, (int64_t)x.days + (int64_t)sign * y.days,
+                       (int64_t)x.months + (int64_t)sign * y.months, ret);
 }
 
 static void interval_sum(struct call *c, int sign)
 {
     CALL_ROWS(c, r) {
         struct interval x = ARG(c, 0, struct interval, r), y = ARG(c, 1, struct interval, r);
-        set_interval(c, r, (int128)x.micros + (int128)sign * y.micros, (int64_t)x.days + (int64_t)sign * y.days,
-                     (int64_t)x.months + (int64_t)sign * y.months);
+        if (!interval_add(x, y, sign, &OUT(c, struct interval, r)))
+            call_fail(c, r, OUT_OF_RANGE, "interval out of range");
     }
 }
 static void interval_plus(struct call *c) { interval_sum(c, 1); }
@@ -126,12 +138,10 @@ static double round_micros(double seconds) { return rint(seconds * 1e6) / 1e6; }
 /* Fractions of months become days of a 30-day month, fractions of days become seconds, each rounded to a microsecond on
  * the way: PostgreSQL's interval_mul, whose results are what users compare with. months and days are the exact
  * products. */
-static void interval_scale(struct call *c, uint32_t row, double months, double days, double micros)
+static bool interval_scaled(double months, double days, double micros, struct interval *ret)
 {
-    if (isnan(months) || fabs(months) > INT32_MAX || isnan(days) || fabs(days) > INT32_MAX) {
-        call_fail(c, row, OUT_OF_RANGE, "interval out of range");
-        return;
-    }
+    if (isnan(months) || fabs(months) > INT32_MAX || isnan(days) || fabs(days) > INT32_MAX)
+        return false;
     int32_t whole_months = (int32_t)months, whole_days = (int32_t)days;
     double month_days = round_micros((months - whole_months) * 30);
     double seconds = round_micros((days - whole_days + month_days - (int)month_days) * 86400);
@@ -141,10 +151,22 @@ static void interval_scale(struct call *c, uint32_t row, double months, double d
         seconds -= (double)carried * 86400;
     }
     double total = rint(micros + seconds * 1e6);
-    if (!(total >= -0x1p63 && total < 0x1p63))
+    return total >= -0x1p63 && total < 0x1p63 &&
+           interval_of((int64_t)total, whole_days + carried + (int64_t)month_days, whole_months, ret);
+}
+
+static void interval_scale(struct call *c, uint32_t row, double months, double days, double micros)
+{
+    if (!interval_scaled(months, days, micros, &OUT(c, struct interval, row)))
         call_fail(c, row, OUT_OF_RANGE, "interval out of range");
-    else
-        set_interval(c, row, (int64_t)total, whole_days + carried + (int64_t)month_days, whole_months);
+}
+
+bool interval_between(struct interval from, struct interval to, double part, struct interval *ret)
+{
+    struct interval way, step;
+    return interval_add(to, from, -1, &way) &&
+           interval_scaled(way.months * part, way.days * part, (double)way.micros * part, &step) &&
+           interval_add(step, from, 1, ret);
 }
 
 static void interval_times(struct call *c, uint32_t interval_arg)

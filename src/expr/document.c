@@ -138,7 +138,7 @@ static void put_aggregates(struct buf *out)
     for (size_t i = 0; (g = aggregate_at(i)); i++)
         if (g->variant != AGGREGATE_CHANGES)
             buf_printf(out, "| `%s` | %s | %s |\n", aggregate_id(g, id),
-                       g->grows || aggregate_of_changes(g) != g ? "keeps every different value" : "yes", g->help);
+                       g->grows || aggregate_of_changes(g)->grows ? "keeps every different value" : "yes", g->help);
 }
 
 static void put_casts(struct buf *out)

@@ -41,6 +41,7 @@ struct ast_expr {
     bool flag;     /* AST_BOOL: its value; AST_CALL: count(*) */
     bool distinct; /* AST_CALL: aggregate(DISTINCT ...) */
     bool plain;    /* AST_CALL: written as a function, so it may be an aggregate */
+    bool within;   /* AST_CALL: its order is WITHIN GROUP (ORDER BY ...) */
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
     struct ast_over *over;   /* AST_CALL: OVER (...), or NULL */
     struct ast_select *query; /* AST_EXISTS, AST_IN */

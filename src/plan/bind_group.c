@@ -38,7 +38,7 @@ static enum status check_call(struct binder *b, const struct scope *scope, const
         return bind_error(b, e->location, "aggregate functions are not allowed in %s", scope->clause);
     if (e->flag && strcmp(e->name, "count") != 0)
         return bind_error(b, e->location, "%s(*) does not exist; only count(*)", e->name);
-    if (e->nargs == 0 && !e->flag) {
+    if (e->nargs == 0 && !e->flag && !e->within) {
         (void)bind_error(b, e->location, "%s() needs an argument", e->name);
         return strcmp(e->name, "count") == 0 ? error_hint(b->err, "to count rows, write count(*)") : FAILED;
     }
@@ -87,22 +87,22 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     if (e->filter)
         TRY(bind_condition(b, &inside, e->filter, &call.filter));
     inside.clause = "the argument of an aggregate";
-    struct expr **args = arena_array(b->arena, e->nargs, sizeof *args), *unguarded;
-    struct expr **written = arena_array(b->arena, e->nargs, sizeof *written);
+    struct expr **args = arena_array(b->arena, e->nargs, sizeof *args);
+    struct expr **written = arena_array(b->arena, e->nargs + e->norder, sizeof *written);
     struct aggregate_order *order = arena_zarray(b->arena, e->norder, sizeof *order);
     for (uint32_t i = 0; i < e->nargs; i++)
         TRY(bind_argument(b, &inside, &call, e->args[i], &written[i], &args[i]));
     for (uint32_t i = 0; i < e->norder; i++) {
         order[i].descending = e->order[i].descending;
         order[i].nulls_first = e->order[i].nulls_first;
-        TRY(bind_argument(b, &inside, &call, e->order[i].expr, &unguarded, &order[i].key));
+        TRY(bind_argument(b, &inside, &call, e->order[i].expr, &written[e->nargs + i], &order[i].key));
     }
-    struct aggregate_call bound = {e->name, args, e->nargs, e->distinct, order, e->norder};
+    struct aggregate_call bound = {e->name, args, e->nargs, e->distinct, e->within, order, e->norder};
     TRY(bind_located(b, e->location, aggregate_bind(b->arena, &bound, &call.function, &call.arg, b->err)));
     assert(call.function);
     if (call.function->shape != SHAPE_ONE) {
         call.written = written;
-        call.nwritten = e->nargs;
+        call.nwritten = e->nargs + (e->within ? e->norder : 0);
     }
     uint32_t slot = call_slot(b, scope->grouping, &call);
     struct type arg = call.arg ? call.arg->type : TYPE(TYPE_UNKNOWN);

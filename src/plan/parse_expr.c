@@ -298,12 +298,8 @@ static enum status parse_boolean_test(struct parser *p, const PgQuery__BooleanTe
 
 /* ---- calls ---- */
 
-static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall *f, const char *name)
+static enum status refuse_call_clause(struct parser *p, const PgQuery__FuncCall *f)
 {
-    if (f->agg_within_group)
-        return parser_refuse(p, f->location, strncmp(name, "percentile_", 11) == 0
-                                                 ? "approx_percentile(x, 0.99) is within 1 % of it" : NULL,
-                             "%s() WITHIN GROUP", name);
     if (f->func_variadic)
         return parser_refuse(p, f->location, NULL, "VARIADIC");
     if (f->n_funcname > 2 || (f->n_funcname == 2 && strcmp(node_string(f->funcname[0]), "pg_catalog") != 0))
@@ -414,7 +410,7 @@ static enum status parse_call(struct parser *p, const PgQuery__FuncCall *f, stru
 {
     struct ast_expr **args, *filter = NULL;
     const char *name = f->n_funcname ? node_string(f->funcname[f->n_funcname - 1]) : "";
-    TRY(refuse_call_clause(p, f, name));
+    TRY(refuse_call_clause(p, f));
     bool named = strcmp(name, "make_interval") == 0;
     if (named)
         TRY(parse_named(p, f, &args));
@@ -426,6 +422,7 @@ static enum status parse_call(struct parser *p, const PgQuery__FuncCall *f, stru
     e->plain = true;
     e->flag = f->agg_star;
     e->distinct = f->agg_distinct;
+    e->within = f->agg_within_group;
     e->norder = (uint32_t)f->n_agg_order;
     TRY(parse_order(p, f->agg_order, f->n_agg_order, &e->order));
     e->filter = filter;

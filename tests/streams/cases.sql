@@ -404,3 +404,9 @@ WITH x AS (SELECT (v || ' mons')::interval AS i, ts FROM a) SELECT window_start,
 
 -- case groups of groups of intervals: n bigint, i text, c bigint
 SELECT n, i::text, count(*) FROM (SELECT k, (v || ' mons')::interval AS i, count(*) AS n FROM a GROUP BY k, v) x GROUP BY n, i;
+
+-- case within group: k int, m double precision, d text, i interval, o int, c bigint, PRIMARY KEY (k)
+SELECT k, percentile_cont(0.3) WITHIN GROUP (ORDER BY v DESC), percentile_disc(0.7) WITHIN GROUP (ORDER BY t), percentile_cont(0.5) WITHIN GROUP (ORDER BY ts - timestamptz '2026-01-01 00:00:00Z'), mode() WITHIN GROUP (ORDER BY v) FILTER (WHERE j > 0), count(*) FROM a WHERE k IS NOT NULL GROUP BY k;
+
+-- case within group and bits of rows that change: d int, h double precision, m int, x int, y int, z int
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY c), (percentile_cont(ARRAY[0.25, 0.9]) WITHIN GROUP (ORDER BY c))[2], mode() WITHIN GROUP (ORDER BY c DESC), bit_and(c), bit_or(c), bit_xor(c) FROM (SELECT k, max(v) + count(*)::int AS c FROM a GROUP BY k, j) AS g;

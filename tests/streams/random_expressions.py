@@ -201,6 +201,7 @@ class Expressions:
         distinct, least = self.rnd.choice(["", "DISTINCT "]), self.rnd.choice(["min", "max"])
         deviation = self.rnd.choice(["var_pop", "var_samp", "stddev_pop", "stddev_samp", "avg"])
         ordered = f"({self.expr(scope, 'text', 1)})"
+        part, down = self.rnd.choice(["0", "0.1", "0.5", "0.75", "1"]), self.rnd.choice(["", " DESC"])
         return self.rnd.choice([
             lambda: ("count(*)", "bigint"), lambda: ("count(*)", "key"), lambda: (f"count({e(any_of)})", "bigint"),
             lambda: (f"count(DISTINCT {e(any_of)})", "bigint"), lambda: (f"count(DISTINCT {e(any_of)})", "key"),
@@ -217,6 +218,11 @@ class Expressions:
             lambda: (f"string_agg(DISTINCT {ordered}, ',')", "text"),
             lambda: (f"array_agg({ordered} ORDER BY {ordered})", "texts"),
             lambda: (f"array_agg(DISTINCT {e('int')})", "ints"),
+            lambda: (f"bit_{self.rnd.choice(['and', 'or', 'xor'])}({e('int')})", "int"),
+            lambda: (f"mode() WITHIN GROUP (ORDER BY {e('int')}{down})", "int"),
+            lambda: (f"percentile_disc({part}) WITHIN GROUP (ORDER BY {ordered}{down})", "text"),
+            lambda: (f"percentile_disc({part}) WITHIN GROUP (ORDER BY {e('num')}{down})", "num"),
+            lambda: (f"percentile_cont({part}) WITHIN GROUP (ORDER BY {self.few(scope)}{down})", "flt"),
             lambda: (f"jsonb_agg({ordered} ORDER BY {ordered})", "json")])()
 
     def few(self, scope) -> str:

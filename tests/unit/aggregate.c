@@ -92,13 +92,18 @@ static void *repack(const struct aggregate *g, void *state)
     return copy;
 }
 
+/* What the packed values of an aggregate are. */
+static enum type_id inside(const struct aggregate *g)
+{
+    bool doubles = g->shape == SHAPE_PAIR || g->shape == SHAPE_QUANTILE || strcmp(g->name, "percentile_cont") == 0;
+    return doubles ? TYPE_FLOAT8 : TYPE_TEXT;
+}
+
 /* The type of the one column that is read; of a packed one, and what is packed: see pack_argument. */
 static struct type concrete(const struct aggregate *g, bool wide)
 {
     if (g->shape != SHAPE_ONE)
-        return (struct type){.id = TYPE_BYTEA, .element = g->shape == SHAPE_CHOICE || g->shape == SHAPE_ARRAY
-                                                              ? TYPE_TEXT
-                                                              : TYPE_UNKNOWN};
+        return (struct type){.id = TYPE_BYTEA, .element = (uint8_t)inside(g)};
     if (g->arg == TYPE_NUMERIC)
         return wide ? type_numeric(38, 4) : type_numeric(18, 2);
     return g->arg == TYPE_UNKNOWN || (unsigned)g->arg >= TYPE_COUNT ? TYPE(TYPE_INT8) : TYPE(g->arg);
@@ -107,18 +112,23 @@ static struct type concrete(const struct aggregate *g, bool wide)
 /* The column of two random arguments that an aggregate of another shape reads. */
 static void pack_argument(const struct aggregate *g, struct column *c, struct arena *a, uint32_t r)
 {
-    enum type_id first = g->shape == SHAPE_PAIR || g->shape == SHAPE_QUANTILE ? TYPE_FLOAT8 : TYPE_TEXT;
+    enum type_id first = inside(g);
     struct column args[2] = {column_make(a, TYPE(first), 1, false), column_make(a, TYPE(first), 1, false)};
     struct expr *values[2], *packed, *folded;
     static const char *const letters[] = {[SHAPE_PAIR] = "vv", [SHAPE_CHOICE] = "rv", [SHAPE_QUANTILE] = "vv",
                                           [SHAPE_STRINGS] = "vo", [SHAPE_JSON] = "v", [SHAPE_MEMBERS] = "ov",
-                                          [SHAPE_ARRAY] = "o"};
+                                          [SHAPE_ARRAY] = "o", [SHAPE_ANY] = "rv", [SHAPE_WITHIN] = "rw"};
+    static const char half[] = "\0\1\0\0\0\0\0\0\xe0\x3f"; /* ascending, 0.5 */
     for (int i = 0; i < 2; i++) {
         fill(&args[i], a, 0);
         if (i == 0 && g->shape == SHAPE_QUANTILE)
             *(double *)args[i].data = 0.5;
         if (i == 1 && g->shape == SHAPE_MEMBERS)
             ((struct view *)args[i].data)[0] = view_of("1", 1);
+        if (i == 1 && g->shape == SHAPE_WITHIN) {
+            args[i] = column_make(a, TYPE(TYPE_BYTEA), 1, false);
+            ((struct view *)args[i].data)[0] = view_of(half, sizeof half - 1);
+        }
         values[i] = expr_const(a, args[i].type, false, -1);
         values[i]->value = args[i];
     }

@@ -7,7 +7,8 @@
  * A row is: name, expected, argument, ...; fields as COPY's text format has them. An argument is type:value, the bare
  * type for NULL, "?:value" for a literal in quotes without a type. Expected is type:value, the bare type for NULL, or
  * "!SQLSTATE message". Names beside functions and operators: "cast TYPE", "agg NAME" (whose arguments are the rows) and
- * "agg2 NAME" (two arguments a row), both perhaps with DISTINCT and ORDER BY v, a or b.
+ * "agg2 NAME" (two arguments a row), both perhaps with DISTINCT and ORDER BY v, a or b; behind WITHIN the second is the
+ * fraction, or the array of them, that a percentile of the first is of.
  * Of a function that returns rows, expected is an array of them; "jsonb_each key" is one column of it.
  * differences.tsv has the rows where bourn answers otherwise on purpose: the same fields, and the reason last.
  *
@@ -259,7 +260,7 @@ static void over_constants(struct arena *a, const char *name, const struct word 
 /* "agg NAME", "agg2 NAME" of two arguments; behind it perhaps DISTINCT, and ORDER BY v, a or b, perhaps DESC. */
 struct rows_call {
     char name[64];
-    bool distinct, ordered, descending;
+    bool distinct, ordered, descending, within;
     uint32_t nargs, order_by;
     uint32_t nrows;
     struct column cols[2];
@@ -274,6 +275,7 @@ static void read_call(struct rows_call *call, const char *name, uint32_t nwords)
     call->distinct = strstr(name, " DISTINCT");
     const char *order = strstr(name, " ORDER BY ");
     call->ordered = order;
+    call->within = strstr(name, " WITHIN");
     call->order_by = order && order[10] == 'b';
     call->descending = order && strstr(order, " DESC");
     call->nrows = nwords / call->nargs;
@@ -295,8 +297,8 @@ static enum status read_column(struct arena *a, struct rows_call *call, uint32_t
             bit_set(call->cols[k].valid, i);
         }
     /* The fraction of a percentile is one for all rows. */
-    call->args[k] = k == 1 && strcmp(call->name, "approx_percentile") == 0 ? values[0]
-                                                                           : expr_column(a, k, values[0]->type, -1);
+    bool constant = k == 1 && (call->within || strcmp(call->name, "approx_percentile") == 0);
+    call->args[k] = constant ? values[0] : expr_column(a, k, values[0]->type, -1);
     return OK;
 }
 
@@ -365,7 +367,11 @@ static void over_rows(struct arena *a, const char *name, const struct word *word
     bool star = strcmp(call.name, "count(*)") == 0;
     struct aggregate_order order = {call.args[call.order_by], call.descending, call.descending};
     struct aggregate_call written = {star ? "count" : call.name, call.args, star ? 0 : call.nargs, call.distinct,
-                                     &order, call.ordered};
+                                     call.within, &order, call.ordered};
+    if (call.within) {
+        written.args = call.args + 1;
+        written.nargs = call.nargs - 1;
+    }
     if (aggregate_bind(a, &written, &g, &arg, &err) != OK || !g) {
         set_error(ret, &err);
         return;

@@ -107,6 +107,7 @@ def rows_as_array(name, args):
 AGGREGATES = {
     "arg_max": "(select a from {} where a is not null and b is not null order by b desc, a desc limit 1)",
     "arg_min": "(select a from {} where a is not null and b is not null order by b, a limit 1)",
+    "any_value": "(select v from {} where v is not null order by v limit 1)",
     "approx_count_distinct": "(select count(distinct v) from {})",
     "approx_percentile": "(select a::float8 from {} where a is not null order by a offset (select "
                          "greatest(floor(min(b) * (count(a) - 1)), 0) from {}) limit 1)",
@@ -122,6 +123,9 @@ def aggregate(name, args):
     rows = "(values " + ", ".join(f"({cell})" for cell in cells) + (") r(a, b)" if two else ") r(v)")
     if name in AGGREGATES:
         return AGGREGATES[name].replace("{}", rows)
+    if "WITHIN" in rest:
+        order = rest[rest.index("ORDER"):]
+        return f"(select {name}({args[1] if two else ''}) within group ({order}) from {rows})"
     distinct = "distinct " if "DISTINCT" in rest else ""
     order = rest[rest.index(" ORDER BY" if rest.startswith("DISTINCT") else "ORDER BY"):] if "ORDER" in rest else ""
     call = name if name.endswith("(*)") else f"{name}({distinct}{'a, b' if two else 'v'} {order})"

@@ -220,7 +220,14 @@ INSERT INTO log SELECT id, corr(DISTINCT v, v), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT id, approx_percentile(v, v), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT id, approx_percentile(v, 99), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT string_agg(DISTINCT id, ',' ORDER BY v), 1, NULL FROM untimed;
-INSERT INTO log SELECT id, percentile_cont(0.5) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, percentile_cont(v) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, percentile_disc(ARRAY[0.5, 99]) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, percentile_cont(0.5), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, sum(v) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, rank(1) WITHIN GROUP (ORDER BY v), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, mode() WITHIN GROUP (ORDER BY ARRAY[v]), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, percentile_cont(0.5) WITHIN GROUP (ORDER BY id), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, mode() WITHIN GROUP (ORDER BY v) OVER (PARTITION BY id), NULL FROM untimed;
 -- case: functions: forms that are not supported, each at its place
 CREATE FUNCTION f(a integer) RETURNS SETOF integer LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION f(a integer) RETURNS TABLE (x integer) LANGUAGE sql AS 'SELECT 1';

@@ -272,3 +272,12 @@ SELECT format('%s: %L has %I', k, n, k || ' x') FROM t WHERE k IS NOT NULL
 SELECT format('%-5s|%5s|%%', k, n) FROM t
 SELECT width_bucket(m, ARRAY[0, 5, 10.5]), width_bucket(n, ARRAY[1, 2]) FROM t
 SELECT jsonb_object(ARRAY['a', k]), jsonb_object(ARRAY['n'], ARRAY[k]), jsonb_build_object(), jsonb_build_array() FROM t
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY n), percentile_disc(0.5) WITHIN GROUP (ORDER BY n), mode() WITHIN GROUP (ORDER BY n), mode() WITHIN GROUP (ORDER BY n DESC) FROM t
+SELECT k, percentile_cont(0.9) WITHIN GROUP (ORDER BY m DESC), percentile_disc(0.9) WITHIN GROUP (ORDER BY k) FILTER (WHERE n > 1) FROM t GROUP BY k ORDER BY k
+SELECT percentile_disc(ARRAY[0.25, 0.5, NULL, 1]) WITHIN GROUP (ORDER BY m), percentile_cont('{0.1,0.9}'::float8[]) WITHIN GROUP (ORDER BY n), percentile_cont(ARRAY[0.5]) WITHIN GROUP (ORDER BY ts - '2026-01-01') FROM t
+SELECT percentile_cont(0.25) WITHIN GROUP (ORDER BY ts - '2026-01-01 00:00:00+00'), percentile_disc(1) WITHIN GROUP (ORDER BY ts), mode() WITHIN GROUP (ORDER BY b) FROM t
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY n), mode() WITHIN GROUP (ORDER BY k), bit_and(n), bit_or(n), bit_xor(n) FROM nothing
+SELECT percentile_cont(NULL) WITHIN GROUP (ORDER BY n), percentile_disc(0.1 + 0.4) WITHIN GROUP (ORDER BY n + 1), percentile_disc(0.5) WITHIN GROUP (ORDER BY upper(k)) FROM t
+SELECT k, bit_and(n), bit_or(n), bit_xor(n), bit_or(n::bigint) FILTER (WHERE n > 1), bit_xor(DISTINCT n), bit_and(DISTINCT n) FROM t GROUP BY k HAVING mode() WITHIN GROUP (ORDER BY n) > 0 ORDER BY k
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY s), bit_and(s), bit_or(s), bit_xor(s) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) AS g
+SELECT mode() WITHIN GROUP (ORDER BY v) = '1 mon' FROM (VALUES (interval '1 mon'), (interval '2 days'), (interval '30 days'), (interval '2 days'), (interval '720:00:00')) AS x (v)
