@@ -24,6 +24,8 @@ enum ast_kind {
     AST_CAST,     /* args[0] to type */
     AST_EXISTS,   /* query */
     AST_IN,       /* args[0] IN (query) */
+    AST_VALUE,    /* (query) */
+    AST_ARRAY,    /* ARRAY(query) */
 };
 
 struct ast_type {
@@ -44,7 +46,7 @@ struct ast_expr {
     bool within;   /* AST_CALL: its order is WITHIN GROUP (ORDER BY ...) */
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
     struct ast_over *over;   /* AST_CALL: OVER (...), or NULL */
-    struct ast_select *query; /* AST_EXISTS, AST_IN */
+    struct ast_select *query; /* AST_EXISTS, AST_IN, AST_VALUE, AST_ARRAY */
     struct ast_order *order; /* AST_CALL: aggregate(... ORDER BY ...) */
     uint32_t norder;
     struct ast_expr **args;

@@ -8,6 +8,8 @@
  *   bind_window.c   tumble, hop, cumulate, session
  *   bind_rows.c     functions that return rows
  *   bind_lateral.c  subqueries over a row and functions of it
+ *   bind_subquery.c subqueries over tables that read the row around: as rows, and what ties them to it
+ *   bind_value.c    such a subquery as a value, and behind LATERAL: as a join
  *   bind_over.c     window functions
  *   bind_select.c   a query -> a relation
  *   bind_group.c    GROUP BY and aggregates
@@ -149,6 +151,7 @@ enum status catalog_expand(struct binder *b, const struct ast_option *option, co
 
 struct grouping;
 struct over_calls;
+struct values;
 
 /* Where an expression stands: what it may name. */
 struct scope {
@@ -157,6 +160,7 @@ struct scope {
     const char *clause;           /* "WHERE", for messages */
     struct grouping *grouping;    /* aggregates go here; NULL: none are allowed */
     struct over_calls *over;      /* window functions go here; NULL: none are allowed */
+    struct values *values;        /* subqueries that are values go here; NULL: none are allowed */
     bool in_aggregate;
 };
 
@@ -234,6 +238,8 @@ enum status grouping_finish(struct binder *b, struct grouping *g, struct relatio
 
 /* What FROM and WHERE of a SELECT with FROM leave: its columns say of which item they are. */
 enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret);
+/* The columns of all items of FROM, for their names. */
+enum status from_columns(struct binder *b, struct cte *ctes, const struct ast_from *ast, struct relation *ret);
 /* The relation of that name: a CTE, view, table, or one of the system. */
 enum status bind_relation(struct binder *b, struct cte *ctes, const struct ast_from *from, struct relation *ret);
 
@@ -284,6 +290,8 @@ enum status rows_from_list(struct binder *b, const struct ast_select *s, const s
 
 /* ---- bind_lateral.c ---- */
 
+/* Is it about the row on its left and functions of it alone? If not, it is joined: bind_value.c. */
+bool lateral_is_of_row(const struct ast_from *ast);
 /* The columns of LATERAL (SELECT ...) behind a row of these columns; no step is made. */
 enum status lateral_columns(struct binder *b, const struct relation *before, const struct ast_from *ast,
                             struct relation *ret);
@@ -294,11 +302,61 @@ struct lateral_request {
     const struct relation *item; /* lateral_columns, named */
     const struct ast_expr *on;   /* of LEFT JOIN; NULL: none */
     bool outer;                  /* LEFT JOIN */
+    const struct relation *kept; /* left, what nobody reads afterwards without an expression */
 };
 /* *ret has left's columns, then the item's. */
 enum status lateral_apply(struct binder *b, const struct lateral_request *q, struct relation *ret);
 /* The first `nouter` columns are hidden by those behind them that have their name. */
 void relation_shadow(struct relation *both, uint32_t nouter);
+
+/* ---- bind_subquery.c ---- */
+
+/* A subquery taken apart. Its rows are made once for all rows around; a row around goes with those for which the
+ * conditions are true. Conditions and what follows are syntax over the columns of both. */
+struct subquery {
+    struct relation rows;
+    struct ast_expr **conditions;
+    uint32_t nconditions, nkeys;  /* each of the first nkeys columns of rows equals something of the row around */
+    struct ast_target *outputs;   /* what it selects */
+    uint32_t noutputs;
+    bool one;                     /* it has one row for each row around, though `rows` may have none with that key... */
+    struct ast_expr *having;      /* ...unless this is not true; NULL: none */
+    struct ast_expr *there;       /* NULL where there is no row; NULL: nobody needs to ask */
+};
+
+/* outer: rows around that have none remain. Refused by name is what cannot be made once for all rows around. */
+enum status subquery_open(struct binder *b, struct cte *ctes, const struct relation *around, const struct ast_select *s,
+                          bool outer, struct subquery *ret);
+/* Is the output a column of its rows? */
+bool subquery_has_output(const struct subquery *q, uint32_t output);
+
+/* ---- bind_value.c ---- */
+
+/* Subqueries met as values while binding: column VALUE_COLUMN + i stands for column i of all their rows until they
+ * are joined. */
+enum { VALUE_COLUMN = 1 << 27 };
+
+struct values {
+    struct cte *ctes;
+    struct joined_value {
+        struct relation rows;
+        uint32_t first;           /* its first column, of those of all */
+        struct expr **conditions; /* over what the query reads, and VALUE_COLUMNs */
+        uint32_t nconditions;
+        bool always;              /* there is a row in any case */
+        int32_t location;
+    } *items;
+    uint32_t count, cap, ncolumns;
+};
+
+/* (SELECT ...), EXISTS (...), ARRAY(SELECT ...) -> an expression over VALUE_COLUMNs. */
+enum status value_of_subquery(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret);
+/* Join them to *node, and rewrite the expressions over the result; nothing else of *node is left in it. */
+enum status values_join(struct binder *b, struct values *v, uint32_t *node, struct expr ***exprs, uint32_t nexprs);
+/* As lateral_columns and lateral_apply. */
+enum status joined_columns(struct binder *b, struct cte *ctes, const struct relation *before,
+                           const struct ast_from *ast, struct relation *ret);
+enum status joined_apply(struct binder *b, struct cte *ctes, const struct lateral_request *q, struct relation *ret);
 
 /* ---- bind_over.c ---- */
 
@@ -334,6 +392,8 @@ enum status bind_select(struct binder *b, struct cte *ctes, const struct ast_sel
 const char *relation_name_of(struct binder *b, const struct relation *r, const struct expr *e);
 /* One row without columns: what there is without FROM. */
 enum status relation_nothing(struct binder *b, int32_t location, struct relation *ret);
+/* Does a plain SELECT have GROUP BY, HAVING or aggregates? */
+bool select_has_groups(const struct ast_select *s);
 /* Settle all columns' types. */
 enum status relation_settle(struct binder *b, struct relation *r);
 /* Columns renamed by a list; fewer names than columns leave the rest. */

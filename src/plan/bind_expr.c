@@ -258,9 +258,8 @@ enum status bind_expr(struct binder *b, const struct scope *scope, const struct 
     case AST_CAST: return bind_cast(b, scope, e, ret);
     case AST_EXISTS:
     case AST_IN:
-        (void)bind_refuse(b, e->location, "a subquery in this place");
-        return error_hint(b->err, "EXISTS (...) and IN (SELECT ...) stand in WHERE, perhaps behind NOT, and joined to "
-                                  "other conditions by AND");
+    case AST_VALUE:
+    case AST_ARRAY: return value_of_subquery(b, scope, e, ret);
     default: return bind_logic(b, scope, e, ret);
     }
 }

@@ -1,6 +1,6 @@
 /* FROM and WHERE. The items are bound first, so that every name is known; then each condition of WHERE goes as deep as
  * it may: to the one item it speaks of, to the join of those it speaks of, else above all. EXISTS and IN (SELECT ...)
- * become joins on top. What nobody names does not enter a join, because a join keeps what it is given.
+ * become joins on top, and so do subqueries that are values. What nobody names does not enter a join, because a join keeps what it is given.
  */
 #include "plan/bind.h"
 
@@ -36,13 +36,21 @@ struct from {
 
 static enum status refuse_around(struct from *f, const struct ast_from *ast);
 
+static struct relation items_columns(struct from *f)
+{
+    struct relation all = {0};
+    for (uint32_t i = 0; i < f->nitems; i++)
+        all = join_columns(f->b, &all, &f->items[i].relation);
+    return all;
+}
+
 /* Its arguments may name what stands before it. Here only the types count; the step is made where the join is. */
 static enum status bind_row_item(struct from *f, const struct ast_from *ast, struct relation *ret)
 {
-    struct relation before = {0};
+    struct relation before = items_columns(f);
     struct rows rows;
-    for (uint32_t i = 0; i < f->nitems; i++)
-        before = join_columns(f->b, &before, &f->items[i].relation);
+    if (ast->lateral && !lateral_is_of_row(ast))
+        return joined_columns(f->b, f->ctes, &before, ast, ret);
     if (ast->lateral)
         return lateral_columns(f->b, &before, ast, ret);
     struct scope scope = {.input = &before, .clause = "FROM"};
@@ -103,6 +111,14 @@ static enum status bind_items(struct from *f, const struct ast_from *ast)
             return error_hint(f->b->err, "give one another name: %s AS other", item_name(item));
         }
     f->nitems++;
+    return OK;
+}
+
+enum status from_columns(struct binder *b, struct cte *ctes, const struct ast_from *ast, struct relation *ret)
+{
+    struct from f = {.b = b, .ctes = ctes};
+    TRY(bind_items(&f, ast));
+    *ret = items_columns(&f);
     return OK;
 }
 
@@ -300,6 +316,15 @@ static bool is_subquery(const struct ast_expr *e)
     return e->kind == AST_EXISTS || e->kind == AST_IN || (e->kind == AST_NOT && is_subquery(e->args[0]));
 }
 
+/* Does it hold a subquery that is a value? */
+static bool has_value(const struct ast_expr *e)
+{
+    bool found = e->query && !is_subquery(e);
+    for (uint32_t i = 0; i < e->nargs && !found; i++)
+        found = e->args[i]->query || has_value(e->args[i]);
+    return found;
+}
+
 static void split_where(struct from *f)
 {
     const struct ast_expr *where = f->select->where;
@@ -312,7 +337,7 @@ static void split_where(struct from *f)
     for (uint32_t i = 0; i < n; i++) {
         f->conjuncts[i].e = list[i];
         struct walk w = {.f = f, .visit = note_item, .conjunct = &f->conjuncts[i]};
-        if (is_subquery(list[i]))
+        if (is_subquery(list[i]) || has_value(list[i]))
             f->conjuncts[i].unknown = true; /* its turn comes last */
         else
             walk_expr(&w, list[i]);
@@ -321,10 +346,28 @@ static void split_where(struct from *f)
 
 /* ---- conditions where they belong ---- */
 
+/* Subqueries of the condition are joined first; r has its columns over that then. */
+static enum status join_values(struct from *f, struct values *values, struct expr **condition, struct relation *r)
+{
+    struct expr ***exprs = arena_array(f->b->arena, (size_t)r->ncols + 1, sizeof *exprs);
+    uint32_t n = 0;
+    r->cols = arena_dup(f->b->arena, r->cols, r->ncols * sizeof *r->cols);
+    for (uint32_t i = 0; i < r->ncols; i++)
+        if (r->cols[i].expr)
+            exprs[n++] = &r->cols[i].expr;
+    exprs[n++] = condition;
+    return values_join(f->b, values, &r->node, exprs, n);
+}
+
 static enum status filter(struct from *f, struct relation *r, const struct scope *scope, const struct ast_expr *e)
 {
+    struct values values = {.ctes = f->ctes};
+    struct scope inside = *scope;
     struct expr *condition;
-    TRY(bind_condition(f->b, scope, e, &condition));
+    inside.values = &values;
+    TRY(bind_condition(f->b, &inside, e, &condition));
+    if (values.count)
+        TRY(join_values(f, &values, &condition, r));
     return node_filter(f->b, r->node, condition, e->location, &r->node);
 }
 
@@ -470,7 +513,12 @@ static enum status apply_item(struct from *f, const struct ast_from *ast, uint32
     struct relation *item = &f->items[f->next].relation, r;
     struct expr *condition;
     if (ast->lateral) {
-        TRY(lateral_apply(f->b, &(struct lateral_request){left, ast, item, on, outer}, ret));
+        struct relation kept = *left;
+        kept.cols = arena_dup(f->b->arena, left->cols, left->ncols * sizeof *left->cols);
+        drop_read(f, first, &kept);
+        struct lateral_request request = {left, ast, item, on, outer, &kept};
+        TRY(lateral_is_of_row(ast) ? lateral_apply(f->b, &request, ret)
+                                   : joined_apply(f->b, f->ctes, &request, ret));
         drop_read(f, first, ret);
         return OK;
     }
@@ -772,9 +820,10 @@ static enum status filter_rest(struct from *f, struct relation *r)
     struct scope scope = {.input = r, .clause = "WHERE"};
     if (f->nitems == 1)
         scope.alias = item_name(&f->items[0]);
-    for (uint32_t i = 0; i < f->nconjuncts; i++)
-        if (!f->conjuncts[i].done && !is_subquery(f->conjuncts[i].e))
-            TRY(filter(f, r, &scope, f->conjuncts[i].e));
+    for (int values = 0; values < 2; values++) /* what is filtered need not be joined */
+        for (uint32_t i = 0; i < f->nconjuncts; i++)
+            if (!f->conjuncts[i].done && !is_subquery(f->conjuncts[i].e) && has_value(f->conjuncts[i].e) == values)
+                TRY(filter(f, r, &scope, f->conjuncts[i].e));
     for (uint32_t i = 0; i < f->nconjuncts; i++)
         if (!f->conjuncts[i].done && is_subquery(f->conjuncts[i].e))
             TRY(apply_subquery(f, f->conjuncts[i].e, r));
@@ -789,7 +838,7 @@ enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_selec
     split_where(&f);
     bool subqueries = false;
     for (uint32_t i = 0; i < f.nconjuncts; i++)
-        subqueries |= is_subquery(f.conjuncts[i].e);
+        subqueries |= is_subquery(f.conjuncts[i].e) || has_value(f.conjuncts[i].e);
     bool one = f.nitems == 1 && s->from->kind != AST_FROM_FUNCTION;
     if (one && !subqueries) { /* the common case: one relation, one filter */
         r = f.items[0].relation;

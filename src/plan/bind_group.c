@@ -82,6 +82,7 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     TRY(check_call(b, scope, e));
     struct scope inside = *scope;
     inside.in_aggregate = true;
+    inside.values = NULL;
     struct grouped_call call = {.location = e->location, .name = e->name};
     inside.clause = "FILTER";
     if (e->filter)
@@ -188,8 +189,8 @@ static enum status rewrite(struct binder *b, const struct grouping *g, const str
         *ret = expr_column(b->arena, g->ngroups + g->ncalls + (e->column - MARKER_COLUMN), e->type, e->location);
         return OK;
     }
-    if (e->kind == EXPR_COLUMN && e->column >= OVER_COLUMN) {
-        *ret = e; /* a window function: over what comes out here */
+    if (e->kind == EXPR_COLUMN && e->column >= VALUE_COLUMN) {
+        *ret = e; /* a window function, a subquery: over what comes out here */
         return OK;
     }
     if (e->kind == EXPR_COLUMN)

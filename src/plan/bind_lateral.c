@@ -16,6 +16,19 @@ struct lateral {
     uint32_t nconditions, cap;
 };
 
+static bool is_of_row(const struct ast_from *from)
+{
+    if (from->kind == AST_FROM_JOIN)
+        return is_of_row(from->left) && is_of_row(from->right);
+    return from->kind == AST_FROM_FUNCTION || from->lateral;
+}
+
+bool lateral_is_of_row(const struct ast_from *ast)
+{
+    const struct ast_select *s = ast->query;
+    return s->kind != AST_SELECT_PLAIN || !s->from || is_of_row(s->from);
+}
+
 static enum status check(struct binder *b, const struct ast_from *ast)
 {
     const struct ast_select *s = ast->query;

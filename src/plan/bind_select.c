@@ -84,6 +84,7 @@ struct selecting {
     bool grouped;
     struct grouping grouping;
     struct over_calls over;
+    struct values values;         /* subqueries */
     struct relation_column *cols; /* the SELECT list, stars expanded */
     uint32_t ncols, cap;
     struct expr *having;
@@ -278,7 +279,7 @@ static enum status bind_lists(struct binder *b, struct selecting *s)
     return OK;
 }
 
-static bool has_aggregates(const struct ast_select *ast)
+bool select_has_groups(const struct ast_select *ast)
 {
     bool found = ast->grouped || ast->having;
     for (uint32_t i = 0; i < ast->ntargets && !found; i++)
@@ -288,12 +289,11 @@ static bool has_aggregates(const struct ast_select *ast)
     return found;
 }
 
-/* Everything that is bound over the input, to be rewritten when a step comes between. */
-static struct expr ***all_exprs(struct binder *b, struct selecting *s, uint32_t *ret_count)
+/* What the lists have bound over the input, to be rewritten when a step comes between. */
+static struct expr ***list_exprs(struct binder *b, struct selecting *s, uint32_t more, uint32_t *ret_count)
 {
-    uint32_t n = 0, calls = 2 * s->over.count + s->over.npartition + s->over.norder;
-    struct expr ***all = arena_array(b->arena, (size_t)s->ncols + s->ast->non + s->ast->norder + 1 + calls,
-                                     sizeof *all);
+    uint32_t n = 0;
+    struct expr ***all = arena_array(b->arena, (size_t)s->ncols + s->ast->non + s->ast->norder + more, sizeof *all);
     for (uint32_t i = 0; i < s->ncols; i++)
         all[n++] = &s->cols[i].expr;
     for (uint32_t i = 0; i < s->ast->non; i++)
@@ -304,32 +304,55 @@ static struct expr ***all_exprs(struct binder *b, struct selecting *s, uint32_t 
     return all;
 }
 
+/* Those, and what is bound over the input inside of HAVING, window functions and subqueries. */
+static struct expr ***all_exprs(struct binder *b, struct selecting *s, uint32_t *ret_count)
+{
+    struct over_calls *over = &s->over;
+    uint32_t n, more = 1 + 2 * over->count + over->npartition + over->norder;
+    for (uint32_t i = 0; i < s->values.count; i++)
+        more += s->values.items[i].nconditions;
+    struct expr ***all = list_exprs(b, s, more, &n);
+    for (uint32_t i = 0; i < over->npartition; i++)
+        all[n++] = &over->partition[i];
+    for (uint32_t i = 0; i < over->norder; i++)
+        all[n++] = &over->order[i];
+    for (uint32_t i = 0; i < over->count; i++) {
+        if (over->items[i].arg)
+            all[n++] = &over->items[i].arg;
+        if (over->items[i].otherwise)
+            all[n++] = &over->items[i].otherwise;
+    }
+    if (s->having)
+        all[n++] = &s->having;
+    *ret_count = n;
+    return all;
+}
+
 static enum status finish_groups(struct binder *b, struct selecting *s)
 {
     uint32_t n;
     struct expr ***all = all_exprs(b, s, &n);
-    for (uint32_t i = 0; i < s->over.npartition; i++)
-        all[n++] = &s->over.partition[i];
-    for (uint32_t i = 0; i < s->over.norder; i++)
-        all[n++] = &s->over.order[i];
-    for (uint32_t i = 0; i < s->over.count; i++) {
-        if (s->over.items[i].arg)
-            all[n++] = &s->over.items[i].arg;
-        if (s->over.items[i].otherwise)
-            all[n++] = &s->over.items[i].otherwise;
-    }
-    if (s->having)
-        all[n++] = &s->having;
-    TRY(grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location));
-    if (s->having)
-        TRY(node_filter(b, s->input.node, s->having, s->ast->having->location, &s->input.node));
+    for (uint32_t i = 0; i < s->values.count; i++)
+        for (uint32_t c = 0; c < s->values.items[i].nconditions; c++)
+            all[n++] = &s->values.items[i].conditions[c];
+    return grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location);
+}
+
+static enum status finish_values(struct binder *b, struct selecting *s)
+{
+    uint32_t n;
+    struct expr ***all = all_exprs(b, s, &n);
+    if (s->values.count == 0)
+        return OK;
+    TRY(values_join(b, &s->values, &s->input.node, all, n));
+    s->input = (struct relation){.node = s->input.node};
     return OK;
 }
 
 static enum status finish_over(struct binder *b, struct selecting *s)
 {
     uint32_t n;
-    struct expr ***all = all_exprs(b, s, &n);
+    struct expr ***all = list_exprs(b, s, 0, &n);
     return over_finish(b, &s->over, &s->input, all, n, s->ast->location);
 }
 
@@ -518,13 +541,18 @@ static enum status bind_plain(struct binder *b, struct cte *ctes, const struct a
         TRY(bind_condition(b, &s.scope, ast->where, &where));
         TRY(node_filter(b, s.input.node, where, ast->where->location, &s.input.node));
     }
-    if (has_aggregates(ast)) {
+    if (select_has_groups(ast)) {
         s.scope.grouping = &s.grouping;
         TRY(bind_groups(b, &s));
     }
+    s.values.ctes = ctes;
+    s.scope.values = &s.values;
     TRY(bind_lists(b, &s));
     if (s.scope.grouping)
         TRY(finish_groups(b, &s));
+    TRY(finish_values(b, &s));
+    if (s.having)
+        TRY(node_filter(b, s.input.node, s.having, ast->having->location, &s.input.node));
     TRY(finish_over(b, &s));
     if (ast->distinct == AST_DISTINCT_ON)
         TRY(distinct_on(b, &s));

@@ -368,12 +368,18 @@ static enum status parse_over(struct parser *p, const PgQuery__WindowDef *w, str
 
 static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, struct ast_expr **ret)
 {
-    bool exists = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK;
     bool in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK && s->n_oper_name == 0; /* IN has no name */
-    if ((!exists && !in) || s->subselect->node_case != NODE(SELECT_STMT))
-        return parser_refuse(p, s->location, "join it in FROM; EXISTS (...) and IN (...) are supported",
-                             "a subquery as a value");
-    struct ast_expr *e = expr_new(p, exists ? AST_EXISTS : AST_IN, s->location);
+    enum ast_kind kind = AST_IN;
+    switch (s->sub_link_type) {
+    case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK: kind = AST_EXISTS; break;
+    case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK: kind = AST_VALUE; break;
+    case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: kind = AST_ARRAY; break;
+    default: break;
+    }
+    if ((kind == AST_IN && !in) || s->subselect->node_case != NODE(SELECT_STMT))
+        return parser_refuse(p, s->location, "EXISTS (...), IN (SELECT ...), (SELECT ...) and ARRAY(SELECT ...) are "
+                             "supported", "this kind of subquery");
+    struct ast_expr *e = expr_new(p, kind, s->location);
     if (in) {
         e->args = arena_zarray(p->arena, 1, sizeof(struct ast_expr *));
         e->nargs = 1;

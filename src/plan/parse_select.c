@@ -40,6 +40,27 @@ static int last_name(PgQuery__Node *const *names, size_t n, const char **ret)
     return 2;
 }
 
+/* A subquery that is a value has the name of its column. */
+static int sublink_name(const PgQuery__SubLink *s, const char **ret)
+{
+    const PgQuery__SelectStmt *select = s->subselect->node_case == NODE(SELECT_STMT) ? s->subselect->select_stmt : NULL;
+    switch (s->sub_link_type) {
+    case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK: *ret = "exists"; return 2;
+    case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: *ret = "array"; return 2;
+    case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK: break;
+    default: return 0;
+    }
+    while (select && select->larg)
+        select = select->larg;
+    if (!select || select->n_target_list == 0)
+        return 0;
+    const PgQuery__ResTarget *target = select->target_list[0]->res_target;
+    if (!target->name || !*target->name)
+        return figure_name(target->val, ret);
+    *ret = target->name;
+    return 2;
+}
+
 static int figure_name(const PgQuery__Node *n, const char **ret)
 {
     switch (n->node_case) {
@@ -63,6 +84,7 @@ static int figure_name(const PgQuery__Node *n, const char **ret)
             return 0;
         *ret = "nullif";
         return 2;
+    case NODE(SUB_LINK): return sublink_name(n->sub_link, ret);
     default: return 0;
     }
 }

@@ -281,3 +281,59 @@ SELECT percentile_cont(NULL) WITHIN GROUP (ORDER BY n), percentile_disc(0.1 + 0.
 SELECT k, bit_and(n), bit_or(n), bit_xor(n), bit_or(n::bigint) FILTER (WHERE n > 1), bit_xor(DISTINCT n), bit_and(DISTINCT n) FROM t GROUP BY k HAVING mode() WITHIN GROUP (ORDER BY n) > 0 ORDER BY k
 SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY s), bit_and(s), bit_or(s), bit_xor(s) FROM (SELECT k, sum(n) AS s FROM t GROUP BY k) AS g
 SELECT mode() WITHIN GROUP (ORDER BY v) = '1 mon' FROM (VALUES (interval '1 mon'), (interval '2 days'), (interval '30 days'), (interval '2 days'), (interval '720:00:00')) AS x (v)
+-- subqueries that are values
+SELECT k, n, (SELECT sum(i.m) FROM t i WHERE i.k = o.k) FROM t o
+SELECT k, n, (SELECT count(*) FROM t i WHERE i.n = o.n AND i.b) AS c FROM t o
+SELECT n, (SELECT coalesce(sum(i.m), 0) + o.n FROM t i WHERE i.n = o.n AND i.m > 5) FROM t o
+SELECT n, (SELECT max(m) FROM t) - m AS below FROM t
+SELECT n, (SELECT max(m) FROM nothing), (SELECT count(*) FROM nothing) FROM t
+SELECT k, n FROM t o WHERE m > (SELECT avg(m) FROM t)
+SELECT k, n FROM t o WHERE m >= (SELECT max(i.m) FROM t i WHERE i.k = o.k) OR n = (SELECT min(n) FROM t)
+SELECT k, sum(m) FROM t GROUP BY k HAVING sum(m) > (SELECT avg(m) FROM t)
+SELECT k, count(*), (SELECT count(*) FROM t i WHERE i.k < 'b') FROM t o GROUP BY k
+SELECT k, count(*), (SELECT sum(i.n) FROM t i WHERE i.k = o.k) FROM t o GROUP BY k
+SELECT k, (SELECT sum(i.n) FROM t i WHERE i.n = o.n) FROM t o GROUP BY k
+SELECT n, (SELECT i.k FROM t i WHERE i.n = o.n order by i.m DESC, i.k LIMIT 1) FROM t o
+SELECT n, (SELECT i.k || o.n FROM t i WHERE i.n = o.n order by i.m DESC, i.k LIMIT 1 OFFSET 1) FROM t o
+SELECT n, (SELECT g.s FROM (SELECT n, sum(m) AS s FROM t GROUP BY n) AS g WHERE g.n = o.n) FROM t o
+SELECT n, (SELECT count(*) FROM t i WHERE i.n = o.n GROUP BY i.n) FROM t o
+SELECT n, (SELECT sum(m) FROM t i WHERE i.n = o.n HAVING count(*) > 1) FROM t o
+SELECT n, (SELECT count(*) FROM t i WHERE i.n = o.n HAVING count(*) < 2) FROM t o
+SELECT n, (SELECT count(*) FROM t i WHERE i.n = o.n AND o.b) FROM t o
+SELECT n, (SELECT sum(i.m) FROM t i JOIN t j ON i.n = j.n WHERE i.k = o.k AND j.b) FROM t o
+SELECT n, (SELECT max(n) FROM (VALUES (1), (2)) AS v (n) WHERE v.n = o.n + 1) FROM t o
+SELECT n, (SELECT max(m) FROM t i WHERE i.n = o.n AND i.k IN (SELECT k FROM t WHERE b)) FROM t o
+SELECT n, (SELECT max(m) FROM t i WHERE i.n = (SELECT min(n) FROM t)) FROM t o
+SELECT n, (SELECT n, m FROM t LIMIT 1) FROM t
+SELECT n, (SELECT i.m + max(i.m) FROM t i WHERE i.n = o.n) FROM t o
+SELECT n, EXISTS (SELECT 1 FROM t i WHERE i.k = o.k AND i.n > 2), EXISTS (SELECT FROM nothing) AS none FROM t o
+SELECT n FROM t o WHERE EXISTS (SELECT 1 FROM t i WHERE i.k = o.k AND i.n > 2) OR n = 0
+SELECT n, ARRAY(SELECT i.m FROM t i WHERE i.k = o.k order by i.m DESC) FROM t o
+SELECT n, ARRAY(SELECT i.k || 'x' AS y FROM t i WHERE i.n = o.n order by y) FROM t o
+SELECT n, ARRAY(SELECT k FROM nothing) FROM t
+SELECT (SELECT max(n) FROM t), (SELECT count(*) FROM nothing) + 1
+SELECT n FROM t ORDER BY (SELECT count(*) FROM t i WHERE i.k = t.k), n, m
+SELECT n, rank() OVER (order by (SELECT count(*) FROM t i WHERE i.k = t.k)) FROM t
+WITH x AS (SELECT k, sum(n) AS s FROM t GROUP BY k) SELECT n, (SELECT s FROM x WHERE x.k = t.k) FROM t
+SELECT n, (WITH x AS (SELECT max(n) AS s FROM t) SELECT s FROM x) FROM t
+SELECT n, CASE WHEN n > 1 THEN (SELECT max(m) FROM t i WHERE i.n = o.n) END FROM t o
+-- LATERAL subqueries over tables
+SELECT o.n, s.* FROM t o CROSS JOIN LATERAL (SELECT count(*) AS c, sum(i.m) AS s FROM t i WHERE i.k = o.k) AS s
+SELECT o.n, s.* FROM t o LEFT JOIN LATERAL (SELECT count(*) AS c, sum(i.m) AS s FROM t i WHERE i.k = o.k) AS s ON c > 1
+SELECT o.n, s.* FROM t o JOIN LATERAL (SELECT count(*) AS c, sum(i.m) + o.n AS s FROM t i WHERE i.k = o.k HAVING count(*) <> 1) AS s ON true
+SELECT o.n, s.* FROM t o LEFT JOIN LATERAL (SELECT count(*) AS c FROM t i WHERE i.k = o.k HAVING count(*) <> 1) AS s ON true
+SELECT o.n, s.* FROM t o JOIN LATERAL (SELECT i.b, count(*) AS c FROM t i WHERE i.k = o.k GROUP BY i.b) AS s ON true
+SELECT o.n, s.* FROM t o LEFT JOIN LATERAL (SELECT i.b, count(*) AS c, o.n AS x FROM t i WHERE i.k = o.k GROUP BY 1) AS s ON s.c > 1
+SELECT o.n, s.* FROM t o JOIN LATERAL (SELECT i.n, i.m FROM t i WHERE i.k = o.k order by m DESC NULLS LAST LIMIT 1) AS s ON true
+SELECT o.n, s.* FROM t o LEFT JOIN LATERAL (SELECT i.n AS x, i.m, 7 AS seven FROM t i WHERE o.n = i.n order by 2 DESC, i.k LIMIT 2) AS s ON true
+SELECT o.n, s.x FROM t o LEFT JOIN LATERAL (SELECT i.b, sum(i.n) AS x FROM t i WHERE o.k = i.k GROUP BY i.b order by x LIMIT 1 OFFSET 1) AS s ON true
+SELECT o.n, s.x FROM t o, LATERAL (SELECT i.n * o.n AS x FROM t i WHERE i.k = o.k AND i.n > o.n) AS s
+SELECT o.n, s.x, s.y FROM t o LEFT JOIN LATERAL (SELECT i.n AS x, coalesce(i.n, o.n) AS y FROM t i WHERE i.k <> o.k) AS s ON s.x > o.n
+SELECT o.n, s.k FROM t o, LATERAL (SELECT DISTINCT i.k FROM t i WHERE i.n = o.n) AS s
+SELECT o.n, s.* FROM t o, LATERAL (SELECT * FROM t i WHERE i.n = o.n AND i.b) AS s
+SELECT o.n, s.c, r.c FROM t o, LATERAL (SELECT count(*) AS c FROM t i WHERE i.k = o.k) AS s, LATERAL (SELECT count(*) AS c FROM t i WHERE i.n = s.c) AS r
+SELECT o.n, s.x FROM t o, LATERAL (SELECT i.n AS x, j.m FROM t i LEFT JOIN t j ON i.n = j.n WHERE i.k = o.k) AS s WHERE s.m > 0
+SELECT s.* FROM nothing o, LATERAL (SELECT count(*) FROM t i WHERE i.k = o.k) AS s
+SELECT o.k, count(*), max(s.c) FROM t o, LATERAL (SELECT count(*) AS c FROM t i WHERE i.n = o.n) AS s GROUP BY o.k
+SELECT o.n, s.c FROM t o, LATERAL (SELECT count(*) AS c FROM t) AS s
+SELECT o.n, s.c FROM t o LEFT JOIN LATERAL (SELECT (SELECT max(j.n) FROM t j WHERE j.k = i.k) AS c FROM t i WHERE i.n = o.n) AS s ON true
