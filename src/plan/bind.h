@@ -300,7 +300,7 @@ struct lateral_request {
     const struct relation *left;
     const struct ast_from *ast;
     const struct relation *item; /* lateral_columns, named */
-    const struct ast_expr *on;   /* of LEFT JOIN; NULL: none */
+    const struct ast_expr *on;   /* NULL: none; lateral_apply has that of LEFT JOIN alone */
     bool outer;                  /* LEFT JOIN */
     const struct relation *kept; /* left, what nobody reads afterwards without an expression */
 };

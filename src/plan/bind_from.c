@@ -598,10 +598,10 @@ static enum status join_rows(struct from *f, const struct ast_from *ast, bool nu
     if (reads & ~there) /* it is said there what is wrong */
         return function_leaf(f, ast->right, ret);
     bool outer = ast->join == AST_JOIN_LEFT;
-    const struct ast_expr *on = outer && !is_always(ast->on) ? ast->on : NULL;
-    TRY(apply_item(f, ast->right, first, &left, outer, on, &r));
+    bool joined = ast->right->lateral && !lateral_is_of_row(ast->right), always = is_always(ast->on);
+    TRY(apply_item(f, ast->right, first, &left, outer, (outer || joined) && !always ? ast->on : NULL, &r));
     f->next++;
-    if (ast->join == AST_JOIN_INNER)
+    if (!outer && !joined && !always)
         TRY(join_conditions(f, ast, &r, left.ncols, 0, false, &conditions));
     for (uint32_t i = 0; i < conditions.count; i++)
         TRY(node_filter(f->b, r.node, conditions.items[i], ast->on->location, &r.node));

@@ -120,7 +120,7 @@ static enum status check_one_row(struct binder *b, struct subquery *q, struct ex
     return error_hint(b->err, "say which: an aggregate such as max(x), ORDER BY ... LIMIT 1, or a key that is unique");
 }
 
-/* WITH, UNION: all of it at once. */
+/* WITH, or no FROM: the query as it is, which reads no row around. */
 static enum status whole_query(struct binder *b, struct cte *ctes, const struct ast_select *s, struct subquery *ret)
 {
     struct subquery q = {.noutputs = 0};
@@ -160,7 +160,7 @@ static enum status value_of_query(struct binder *b, const struct scope *scope, c
     struct relation nothing = {0};
     const struct relation *around = scope->input ? scope->input : &nothing;
     struct subquery q;
-    bool whole = s->kind != AST_SELECT_PLAIN || s->nctes || !s->from;
+    bool whole = s->kind == AST_SELECT_PLAIN && (s->nctes || !s->from);
     TRY(whole ? whole_query(b, v->ctes, s, &q) : subquery_open(b, v->ctes, around, s, true, &q));
     if (q.noutputs != 1)
         return bind_error(b, e->location, "subquery must return only one column");

@@ -1,8 +1,8 @@
 """Queries nobody thought of, over rows that are awkward: run by bourn however cut, killed and divided among workers,
 and by PostgreSQL over the same rows.
 
-`relation(rnd, depth)` is a query and the types of its columns. random_expressions.py, random_relations.py and
-random_windows.py are what it is made of. Left out is what has no one answer: ties, the text of a double, sums of
+`relation(rnd, depth)` is a query and the types of its columns. random_expressions.py, random_relations.py,
+random_windows.py and random_around.py are what it is made of. Left out is what has no one answer: ties, the text of a double, sums of
 doubles that depend on their order, digits of a quotient that PostgreSQL happens to give.
 """
 from __future__ import annotations
@@ -13,9 +13,9 @@ import math
 from collections import defaultdict
 from pathlib import Path
 
+from random_around import Around
 from random_expressions import SQL
 from random_relations import COLUMNS, DECLARED, Relation
-from random_windows import Windows
 
 __all__ = ["COLUMNS", "DECLARED", "MOST_ROWS", "SQL", "Relation", "differ", "relation", "write_rows"]
 
@@ -24,11 +24,11 @@ BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 MOST_ROWS = 20_000  # of an answer
 
 
-class Maker(Windows):
+class Maker(Around):
     def relation(self, depth: int) -> Relation:
         kinds = [self.select, self.aggregate, self.aggregate, self.join, self.join, self.semi, self.semi, self.in_,
                  self.distinct, self.union, self.window, self.window, self.over, self.first_rows, self.first_rows,
-                 self.first_of_each, self.shared, self.limited, self.rows, self.rows]
+                 self.first_of_each, self.shared, self.limited, self.rows, self.rows, self.around, self.around]
         return self.rnd.choice(kinds)(depth)
 
 

@@ -80,3 +80,17 @@ AND c.at BETWEEN p.event_time AND p.event_time + interval '10 minutes';
 INSERT INTO log SELECT p.event_id, NULL, c.at FROM payments p JOIN clicks c ON c.id = p.user_id;
 -- case: windows that leave gaps are told of
 INSERT INTO log SELECT channel, count(*), window_end FROM hop(payments, event_time, interval '10 minutes', interval '5 minutes') GROUP BY channel, window_end;
+-- case: subqueries as values: of groups by what ties them, of all rows, of the first ones
+CREATE VIEW users AS SELECT user_id, sum(amount) AS total FROM payments GROUP BY user_id;
+INSERT INTO totals SELECT u.user_id, (SELECT u.total + sum(p.amount) FROM payments p WHERE p.user_id = u.user_id AND p.channel = 'web'),
+    (SELECT count(*) FROM finite), NULL FROM users u;
+INSERT INTO one_row SELECT f.id, (SELECT p.amount FROM payments p WHERE p.user_id = f.name ORDER BY p.event_time DESC LIMIT 1)
+    FROM (SELECT DISTINCT id, name FROM finite) AS f;
+-- case: LATERAL subqueries over tables: an interval join, first rows, groups
+CREATE FOREIGN TABLE pairs (a text, b text) SERVER lake;
+INSERT INTO pairs SELECT o.event_id, s.e FROM payments o, LATERAL (SELECT i.event_id AS e FROM payments i
+    WHERE i.user_id = o.user_id AND i.event_time BETWEEN o.event_time AND o.event_time + interval '1 hour') AS s;
+CREATE FOREIGN TABLE best (channel text, amount numeric(18,2), n bigint, PRIMARY KEY (channel, amount)) SERVER lake;
+INSERT INTO best SELECT c.channel, s.amount, s.n FROM (SELECT DISTINCT channel FROM payments) AS c
+    JOIN LATERAL (SELECT p.amount, p.n FROM (SELECT channel, amount, count(*) AS n FROM payments GROUP BY channel, amount) AS p
+                       WHERE p.channel = c.channel ORDER BY p.n DESC, p.amount LIMIT 2) AS s ON true;

@@ -34,7 +34,11 @@ INSERT INTO log SELECT id, v, NULL FROM untimed u WHERE EXISTS (SELECT 1 FROM un
 INSERT INTO log SELECT id, x, NULL FROM untimed RIGHT JOIN LATERAL (SELECT untimed.v AS x) AS s ON true;
 INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT sum(e) AS x FROM unnest(ARRAY[v]) AS e) AS s;
 INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT e AS x FROM unnest(ARRAY[v]) AS e ORDER BY e LIMIT 1) AS s;
-INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT amount AS x FROM payments p WHERE p.user_id = u.id) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT v AS x FROM finite f WHERE f.name = u.id LIMIT 1) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT sum(v) AS x FROM finite f WHERE f.v > u.v) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT DISTINCT f.v + u.v AS x FROM finite f WHERE f.name = u.id) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT DISTINCT ON (f.v) f.v AS x FROM finite f WHERE f.name = u.id) AS s;
+INSERT INTO log SELECT id, x, NULL FROM untimed u, LATERAL (SELECT f.v AS x FROM finite f, unnest(ARRAY[u.v]) AS e) AS s;
 INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL (SELECT e AS x FROM unnest(ARRAY[v]) AS e, unnest(ARRAY[e]) AS f) AS s ON true;
 INSERT INTO log SELECT id, x, NULL FROM untimed, LATERAL (SELECT y AS x FROM unnest(ARRAY[v]) AS e) AS s;
 INSERT INTO log SELECT id, x, NULL FROM untimed LEFT JOIN LATERAL unnest(ARRAY[v]) AS x ON now() > '2026-01-01';
@@ -64,10 +68,31 @@ UPDATE log SET v = 1; DELETE FROM log; COPY log FROM 'x.csv'; DROP TABLE log; BE
 CREATE TABLE ref (a integer);
 CREATE INDEX ON log (id);
 EXPLAIN SELECT 1;
--- case: subqueries in expressions
-INSERT INTO log SELECT id, (SELECT max(v) FROM untimed), NULL FROM untimed;
-INSERT INTO log SELECT id, v, NULL FROM untimed WHERE EXISTS (SELECT 1);
-INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v IN (SELECT 1);
+-- case: subqueries as values
+INSERT INTO log SELECT id, (SELECT v FROM untimed), NULL FROM untimed;
+INSERT INTO log SELECT id, (SELECT f.v FROM finite f WHERE f.v = u.v), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT sum(f.v * u.v) FROM finite f WHERE f.name = u.id), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT sum(f.v) FROM finite f WHERE f.name = u.id AND f.v < u.v), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT f.v FROM finite f WHERE f.name = u.id ORDER BY f.v - u.v LIMIT 1), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT f.v FROM finite f WHERE f.name = u.id LIMIT 1), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT v FROM finite f WHERE f.name = u.id AND f.v > u.v ORDER BY v LIMIT 1), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(f.v) FROM finite f JOIN finite g ON g.v = u.v WHERE f.name = u.id), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(g.v) FROM (SELECT v FROM finite f WHERE f.name = u.id) AS g), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(e) FROM finite, unnest(ARRAY[u.v]) AS e), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(e) FROM unnest(ARRAY[u.v]) AS e), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(v) FROM finite f WHERE f.name = u.id GROUP BY f.id), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(v), 1 FROM finite), NULL FROM untimed;
+INSERT INTO log SELECT id, (SELECT f.v + max(v) FROM finite f), NULL FROM untimed;
+INSERT INTO log SELECT id, sum((SELECT max(v) FROM finite)), NULL FROM untimed GROUP BY id;
+INSERT INTO log SELECT id, count(*), NULL FROM untimed GROUP BY id, (SELECT max(v) FROM finite);
+INSERT INTO log SELECT u.id, f.v, NULL FROM untimed u JOIN finite f ON f.v = (SELECT max(v) FROM finite);
+-- case: subqueries elsewhere, and of other kinds
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = ANY (SELECT v FROM finite);
+INSERT INTO log SELECT id, (v IN (SELECT v FROM finite))::int, NULL FROM untimed;
+INSERT INTO log SELECT id, cardinality(ARRAY(SELECT v FROM finite LIMIT 2)), NULL FROM untimed;
+INSERT INTO log SELECT id, (SELECT max(v) FROM finite f WHERE f.name = u.id UNION SELECT 1), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT sum(f.v) OVER (ORDER BY f.v) FROM finite f WHERE f.name = u.id), NULL FROM untimed u;
+INSERT INTO log SELECT id, (SELECT max(f.v) FROM finite f WHERE f.name = u.id), NULL FROM untimed u;
 -- case: arrays, rows, subscripts, parameters, ANY
 INSERT INTO log SELECT id, ARRAY[1], NULL FROM untimed;
 INSERT INTO log SELECT id, cardinality(ARRAY[ARRAY[1]]), NULL FROM untimed;
