@@ -1,6 +1,7 @@
 /* FROM and WHERE. The items are bound first, so that every name is known; then each condition of WHERE goes as deep as
  * it may: to the one item it speaks of, to the join of those it speaks of, else above all. EXISTS and IN (SELECT ...)
- * become joins on top, and so do subqueries that are values. What nobody names does not enter a join, because a join keeps what it is given.
+ * become joins on top, and so do subqueries that are values. What nobody names does not enter a join, because a join
+ * keeps what it is given.
  */
 #include "plan/bind.h"
 

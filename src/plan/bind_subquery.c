@@ -14,9 +14,9 @@ struct opening {
     struct binder *b;
     const struct ast_select *s;
     const struct relation *around;
-    struct relation own;  /* the columns of its FROM, for their names */
-    bool grouped, one;    /* it has groups; it is one group */
-    bool first;           /* LIMIT */
+    struct relation own;           /* the columns of its FROM, for their names */
+    bool grouped, one;             /* it has groups; it is one group */
+    bool first;                    /* LIMIT */
     const struct ast_expr **where; /* its conditions, those that are dealt with NULL */
     uint32_t nwhere;
     struct ast_target *parts; /* what the rows have */
@@ -84,8 +84,9 @@ static struct reads reads_of(const struct opening *o, const struct ast_expr *e)
 static enum status refuse_around(struct binder *b, int32_t location, const char *where)
 {
     (void)bind_refuse(b, location, "a column of the query around in %s of a subquery", where);
-    return error_hint(b->err, "what ties it to the row around stands in WHERE, as column = column; else join the table "
-                              "itself, and GROUP BY the key of the row");
+    return error_hint(b->err,
+                      "what ties it to the row around stands in WHERE, as column = column; else join the table "
+                      "itself, and GROUP BY the key of the row");
 }
 
 /* ---- its FROM, which cannot read the row around ---- */
@@ -148,8 +149,8 @@ static bool same_column(const struct ast_expr *x, const struct ast_expr *y)
 static struct ast_expr *part(const struct opening *o, uint32_t i)
 {
     struct ast_expr *e = arena_zalloc(o->b->arena, sizeof *e);
-    *e = (struct ast_expr){.kind = AST_COLUMN, .location = o->parts[i].expr->location, .qualifier = ITEM,
-                           .name = o->parts[i].name};
+    *e = (struct ast_expr){
+        .kind = AST_COLUMN, .location = o->parts[i].expr->location, .qualifier = ITEM, .name = o->parts[i].name};
     return e;
 }
 
@@ -282,8 +283,12 @@ static enum status take_where(struct opening *o)
         if (!r.around)
             continue;
         if (r.own && (o->grouped || o->first || o->s->distinct != AST_DISTINCT_NONE)) {
-            (void)bind_refuse(o->b, o->where[i]->location, "a subquery with %s that is tied to the row around by "
-                              "anything but column = column", o->grouped ? "aggregates" : o->first ? "LIMIT" : "DISTINCT");
+            (void)bind_refuse(o->b, o->where[i]->location,
+                              "a subquery with %s that is tied to the row around by "
+                              "anything but column = column",
+                              o->grouped ? "aggregates"
+                              : o->first ? "LIMIT"
+                                         : "DISTINCT");
             return error_hint(o->b->err, "join the table itself, FROM t JOIN other ON ..., and GROUP BY the key of t");
         }
         TRY(lift(o, (struct ast_expr *)o->where[i], &lifted));
@@ -435,16 +440,16 @@ static enum status first_rows(struct opening *o, struct ast_select *rows)
     for (uint32_t i = 0; i < s->norder; i++)
         TRY(of_list(o, s->order[i].expr, "ORDER BY", false, &over->order[i].expr));
     struct ast_expr *rank = arena_zalloc(a, sizeof *rank);
-    *rank = (struct ast_expr){.kind = AST_CALL, .name = "row_number", .location = s->limit->location, .plain = true,
-                              .over = over};
+    *rank = (struct ast_expr){
+        .kind = AST_CALL, .name = "row_number", .location = s->limit->location, .plain = true, .over = over};
     uint32_t nparts = o->nparts;
     rank = add_part(o, rank);
     rows->targets = o->parts;
     rows->ntargets = o->nparts;
     struct ast_select *inner = arena_dup(a, rows, sizeof *rows);
     struct ast_from *from = arena_zalloc(a, sizeof *from);
-    *from = (struct ast_from){.kind = AST_FROM_QUERY, .query = inner, .name = ITEM, .alias = ITEM,
-                              .location = s->location};
+    *from =
+        (struct ast_from){.kind = AST_FROM_QUERY, .query = inner, .name = ITEM, .alias = ITEM, .location = s->location};
     *rows = (struct ast_select){.kind = AST_SELECT_PLAIN, .location = s->location, .from = from, .ntargets = nparts};
     rows->targets = arena_dup(a, o->parts, MAX(nparts, 1) * sizeof *rows->targets);
     for (uint32_t i = 0; i < nparts; i++)
@@ -495,15 +500,15 @@ static bool has_over(const struct ast_select *s)
 static enum status check(const struct opening *o)
 {
     const struct ast_select *s = o->s;
-    const char *what = s->kind != AST_SELECT_PLAIN           ? "UNION or VALUES"
-                       : !s->from                            ? "no FROM"
-                       : s->nctes                            ? "WITH"
-                       : s->nsets                            ? "GROUPING SETS, ROLLUP or CUBE"
-                       : s->distinct == AST_DISTINCT_ON      ? "DISTINCT ON"
-                       : has_over(s)                         ? "OVER"
-                       : o->first && s->distinct && !o->one  ? "DISTINCT and LIMIT"
-                       : s->offset && !s->limit              ? "OFFSET and no LIMIT"
-                                                             : NULL;
+    const char *what = s->kind != AST_SELECT_PLAIN          ? "UNION or VALUES"
+                       : !s->from                           ? "no FROM"
+                       : s->nctes                           ? "WITH"
+                       : s->nsets                           ? "GROUPING SETS, ROLLUP or CUBE"
+                       : s->distinct == AST_DISTINCT_ON     ? "DISTINCT ON"
+                       : has_over(s)                        ? "OVER"
+                       : o->first && s->distinct && !o->one ? "DISTINCT and LIMIT"
+                       : s->offset && !s->limit             ? "OFFSET and no LIMIT"
+                                                            : NULL;
     if (what) {
         (void)bind_refuse(o->b, s->location, "a subquery over the row around with %s", what);
         return error_hint(o->b->err, "put that into a view, and the subquery over the view");
@@ -544,4 +549,7 @@ enum status subquery_open(struct binder *b, struct cte *ctes, const struct relat
     return OK;
 }
 
-bool subquery_has_output(const struct subquery *q, uint32_t output) { return is_part(q->outputs[output].expr); }
+bool subquery_has_output(const struct subquery *q, uint32_t output)
+{
+    return is_part(q->outputs[output].expr);
+}

@@ -4,8 +4,8 @@
 #include "plan/bind.h"
 
 /* Columns and what they are of both sides, for the conditions and outputs. */
-static enum status bind_conditions(struct binder *b, const struct scope *scope, const struct subquery *q,
-                                   uint32_t more, struct expr ***ret)
+static enum status bind_conditions(struct binder *b, const struct scope *scope, const struct subquery *q, uint32_t more,
+                                   struct expr ***ret)
 {
     struct expr **conditions = arena_array(b->arena, q->nconditions + more, sizeof *conditions);
     for (uint32_t i = 0; i < q->nconditions; i++)
@@ -81,7 +81,8 @@ static enum status value_of_array(struct binder *b, const struct scope *scope, c
     if (!is_plain(s) || s->limit || s->distinct != AST_DISTINCT_NONE || s->ntargets != 1 ||
         s->targets[0].expr->kind == AST_STAR || over_has_call(s->targets[0].expr)) {
         (void)bind_refuse(b, e->location, "ARRAY of such a subquery");
-        return error_hint(b->err, "it may be SELECT x FROM ... WHERE ... ORDER BY y; else put array_agg(x) over a view");
+        return error_hint(b->err,
+                          "it may be SELECT x FROM ... WHERE ... ORDER BY y; else put array_agg(x) over a view");
     }
     struct ast_expr *elements = syntax(b, AST_CALL, "array_agg", e->location, &s->targets[0].expr, 1);
     struct ast_expr *none = syntax(b, AST_STRING, "{}", e->location, NULL, 0);
@@ -166,8 +167,11 @@ static enum status value_of_query(struct binder *b, const struct scope *scope, c
         return bind_error(b, e->location, "subquery must return only one column");
     struct relation both = both_columns(b, around, &q.rows, v->ncolumns);
     struct scope inside = *scope;
-    struct joined_value joined = {.rows = q.rows, .first = v->ncolumns, .nconditions = q.nconditions,
-                                  .always = q.one && q.nconditions == 0, .location = e->location};
+    struct joined_value joined = {.rows = q.rows,
+                                  .first = v->ncolumns,
+                                  .nconditions = q.nconditions,
+                                  .always = q.one && q.nconditions == 0,
+                                  .location = e->location};
     struct expr *value, *condition;
     v->ncolumns += q.rows.ncols;
     inside.input = &both;
@@ -191,10 +195,11 @@ enum status value_of_subquery(struct binder *b, const struct scope *scope, const
 {
     if (!scope->values || e->kind == AST_IN) {
         (void)bind_refuse(b, e->location, "a subquery in this place");
-        return error_hint(b->err, e->kind == AST_IN ? "IN (SELECT ...) stands in WHERE, perhaps behind NOT, and joined "
-                                                      "to other conditions by AND; EXISTS (...) stands anywhere"
-                                                    : "subqueries stand in WHERE, the SELECT list, HAVING and ORDER BY; "
-                                                      "elsewhere, join it in FROM");
+        return error_hint(b->err, e->kind == AST_IN
+                                      ? "IN (SELECT ...) stands in WHERE, perhaps behind NOT, and joined "
+                                        "to other conditions by AND; EXISTS (...) stands anywhere"
+                                      : "subqueries stand in WHERE, the SELECT list, HAVING and ORDER BY; "
+                                        "elsewhere, join it in FROM");
     }
     if (e->kind == AST_EXISTS)
         return value_of_exists(b, scope, e, ret);
@@ -240,8 +245,8 @@ static void want(const struct mapping *m, const struct expr *e, uint64_t *wanted
         want(m, e->args[i], wanted);
 }
 
-static enum status join_value(struct binder *b, struct values *v, uint32_t which, uint32_t *node,
-                              struct expr ***exprs, uint32_t nexprs)
+static enum status join_value(struct binder *b, struct values *v, uint32_t which, uint32_t *node, struct expr ***exprs,
+                              uint32_t nexprs)
 {
     struct joined_value *item = &v->items[which];
     const struct schema *schema = &b->nodes[*node]->schema;
@@ -255,8 +260,10 @@ static enum status join_value(struct binder *b, struct values *v, uint32_t which
             want(&m, v->items[later].conditions[i], wanted);
     for (uint32_t i = 0; i < item->nconditions; i++)
         item->conditions[i] = mapped(b, &m, item->conditions[i]);
-    TRY(bind_join(b, &(struct join_request){item->always ? JOIN_INNER : JOIN_LEFT, &left, &item->rows,
-                                            item->conditions, item->nconditions, wanted, item->location}, &joined));
+    TRY(bind_join(b,
+                  &(struct join_request){item->always ? JOIN_INNER : JOIN_LEFT, &left, &item->rows, item->conditions,
+                                         item->nconditions, wanted, item->location},
+                  &joined));
     m.cols = joined.cols;
     for (uint32_t i = 0; i < nexprs; i++)
         *exprs[i] = mapped(b, &m, *exprs[i]);
@@ -302,10 +309,10 @@ struct lateral_join {
     const struct lateral_request *q;
     struct subquery sub;
     struct relation both;
-    struct relation r;        /* left's columns, then the outputs */
+    struct relation r; /* left's columns, then the outputs */
     struct expr **conditions;
     uint32_t nconditions;
-    struct expr *there;       /* what is selected is there where this is true; NULL: always */
+    struct expr *there; /* what is selected is there where this is true; NULL: always */
 };
 
 static enum status bind_outputs(struct lateral_join *j)
@@ -363,8 +370,10 @@ static enum status make_join(struct lateral_join *j, struct relation *ret)
     if (j->there)
         expr_columns(j->there, wanted);
     enum join_kind kind = j->sub.one ? (j->nconditions ? JOIN_LEFT : JOIN_INNER) : q->outer ? JOIN_LEFT : JOIN_INNER;
-    return bind_join(j->b, &(struct join_request){kind, q->left, &j->sub.rows, j->conditions, j->nconditions, wanted,
-                                                  q->ast->location}, ret);
+    return bind_join(
+        j->b,
+        &(struct join_request){kind, q->left, &j->sub.rows, j->conditions, j->nconditions, wanted, q->ast->location},
+        ret);
 }
 
 enum status joined_apply(struct binder *b, struct cte *ctes, const struct lateral_request *q, struct relation *ret)

@@ -16,6 +16,12 @@ SELECT a.id, b.id, b.t FROM a LEFT JOIN b ON a.k = b.k AND a.v = b.v AND b.j = 1
 -- case left join by interval: a int, b int
 SELECT a.id, b.id FROM a LEFT JOIN b ON a.k = b.k AND b.ts >= a.ts AND b.ts < a.ts + interval '2 s';
 
+-- case lateral join by interval: a int, b int, c int
+SELECT a.id, s.id, s.c FROM a CROSS JOIN LATERAL (SELECT b.id, b.v + a.v AS c FROM b WHERE b.k = a.k AND b.ts BETWEEN a.ts - interval '3 s' AND a.ts) AS s;
+
+-- case lateral left join by interval: a int, b int, c int
+SELECT a.id, s.id, s.c FROM a LEFT JOIN LATERAL (SELECT id, ts, coalesce(b.v, a.v) AS c FROM b WHERE b.k = a.k) AS s ON s.ts >= a.ts AND s.ts < a.ts + interval '2 s';
+
 -- case right join: a int, b int
 SELECT a.id, b.id FROM a RIGHT JOIN b ON a.k = b.k AND a.v = b.v AND a.j = 2;
 

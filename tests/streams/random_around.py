@@ -1,7 +1,7 @@
 """Subqueries that read the row around them, made at random: as values, and behind LATERAL. A part of random_queries.py.
 
-What ties them to the row around is a column of few values, NULL among them: groups without a row, rows that meet nothing
-and rows that are there twice come by themselves.
+What ties them to the row around is a column of few values, NULL among them: groups without a row, rows that meet
+nothing and rows that are there twice come by themselves.
 """
 from __future__ import annotations
 

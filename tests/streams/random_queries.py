@@ -2,8 +2,8 @@
 and by PostgreSQL over the same rows.
 
 `relation(rnd, depth)` is a query and the types of its columns. random_expressions.py, random_relations.py,
-random_windows.py and random_around.py are what it is made of. Left out is what has no one answer: ties, the text of a double, sums of
-doubles that depend on their order, digits of a quotient that PostgreSQL happens to give.
+random_windows.py and random_around.py are what it is made of. Left out is what has no one answer: ties, the text of a
+double, sums of doubles that depend on their order, digits of a quotient that PostgreSQL happens to give.
 """
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Maker(Around):
     def relation(self, depth: int) -> Relation:
         kinds = [self.select, self.aggregate, self.aggregate, self.join, self.join, self.semi, self.semi, self.in_,
                  self.distinct, self.union, self.window, self.window, self.over, self.first_rows, self.first_rows,
-                 self.first_of_each, self.shared, self.limited, self.rows, self.rows, self.around, self.around]
+                 self.first_of_each, self.shared, self.limited, self.rows, self.rows, self.around, self.around,
+                 self.around]
         return self.rnd.choice(kinds)(depth)
 
 
