@@ -495,10 +495,10 @@ EVERY = {
              "count(*) AS n FROM b GROUP BY v) y ON x.n = y.n LEFT JOIN (SELECT k, max(id) AS m FROM b GROUP BY k) z "
              "ON z.m = y.n",
     "without": "SELECT k, id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.t = a.t AND b.n > a.n)",
-    "around": "SELECT k, (SELECT sum(n) FROM b WHERE b.k = x.k), EXISTS (SELECT 1 FROM b WHERE b.v = x.m), y.id, y.v, c "
-              "FROM (SELECT k, max(v) AS m FROM a GROUP BY k) x LEFT JOIN LATERAL (SELECT id, v FROM b WHERE b.k = x.k "
-              "ORDER BY v DESC NULLS LAST, id LIMIT 3 OFFSET 2) y ON y.id % 3 > 0, LATERAL (SELECT count(*) AS c FROM b "
-              "WHERE b.k = x.k AND b.v = y.v) z WHERE c < (SELECT count(*) / 5 FROM b)",
+    "around": "SELECT k, (SELECT sum(n) FROM b WHERE b.k = x.k), EXISTS (SELECT 1 FROM b WHERE b.v = x.m), y.id, y.v, "
+              "c FROM (SELECT k, max(v) AS m FROM a GROUP BY k) x LEFT JOIN LATERAL (SELECT id, v FROM b WHERE "
+              "b.k = x.k ORDER BY v DESC NULLS LAST, id LIMIT 3 OFFSET 2) y ON y.id % 3 > 0, LATERAL (SELECT "
+              "count(*) AS c FROM b WHERE b.k = x.k AND b.v = y.v) z WHERE c < (SELECT count(*) / 5 FROM b)",
     "not in": "SELECT id, v FROM a WHERE j NOT IN (SELECT count(*) / 40 FROM b GROUP BY k, v)",
     "windows": "SELECT window_start, k, count(*), sum(n) FROM tumble(a, ts, interval '60 s') GROUP BY window_start, k",
     "elements": "SELECT k, e, i FROM (SELECT k, array_agg(v ORDER BY t, v) FILTER (WHERE id % 7 > 1) AS vs FROM a "
