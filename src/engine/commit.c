@@ -1,9 +1,10 @@
 /* Closing an epoch: the order here is the promise. Balance first, then the segment (state changes and outbox, fsynced),
  * then the record, which is THE commit point, and only then anybody outside sees anything.
  *
- * A large segment is written by a thread while the next epoch is read: that one needs the state in memory, not the log.
- * Its record is appended by the engine's thread between two batches, as soon as the segment is there; the next epoch is
- * not closed before. Whatever fails, what was read meanwhile is forgotten with it.
+ * A large segment, and then its record, are written by a thread while the next epoch is read: that one needs the state
+ * in memory, not the log, and a disk that is slow to say that something is durable keeps no worker waiting. As soon as
+ * the record is there, the engine's thread takes it in, between two rounds, and lets sinks begin; the next epoch is not
+ * closed before. Whatever fails, what was read meanwhile is forgotten with it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,7 @@ static uint64_t gather_outbox(struct engine *e, struct ledger *l)
         const struct plan_node *sink = graph_sink(e->graph, i, payload, &counts);
         engine_count_sink(l, sink->sink_name, &counts);
         errors += counts.error;
+        publisher_waits(e->publisher, i, payload->bytes);
         if (payload->count)
             segment_lend(e->segment, SECTION_OUTBOX, sink->sink_name, 1, &payload->items[0]);
         for (uint32_t k = 1; k < payload->count; k++)
@@ -115,7 +117,7 @@ static void hand_over_payloads(struct engine *e)
     const struct commit *c = &e->commit;
     for (uint32_t i = 0; i < graph_sink_count(e->graph); i++)
         if (c->payloads[i].count)
-            publisher_remember(e->publisher, i, &c->added[0], &c->payloads[i]);
+            publisher_remember(e->publisher, i, &c->added[c->first], &c->payloads[i]);
 }
 
 static enum status check_state_budget(struct engine *e, struct error *err)
@@ -162,14 +164,6 @@ static enum status put_segments(struct engine *e, struct error *err)
     return s;
 }
 
-static void *put_thread(void *arg)
-{
-    struct engine *e = arg;
-    e->commit.status = put_segments(e, &e->commit.error);
-    atomic_store(&e->commit.written, true);
-    return NULL;
-}
-
 /* ---- the record ---- */
 
 static const struct step_time *logged_step(const struct manifest *m, const char *step)
@@ -214,16 +208,37 @@ static void record_steps(struct engine *e, struct arena *a, struct journal_recor
     r->steps = steps;
 }
 
-static enum status append(struct engine *e, struct arena *a, struct journal_record *r, struct error *err)
+static enum status write_epoch(struct engine *e, struct error *err)
 {
-    publisher_record(e->publisher, a, r);
-    TRY(journal_append(e->journal, r, err));
+    struct commit *c = &e->commit;
+    TRY(put_segments(e, err));
+    os_test_point("segment");
+#ifdef BOURN_FAULTS
+    if (os_planted_bug("publish_before_log") && c->record.nadded > c->first)
+        publisher_start_unlogged(e->publisher, journal_manifest(e->journal), &c->added[c->first], c->epoch, c->now_us);
+#endif
+    return journal_write(e->journal, &c->record, err);
+}
+
+static void *write_thread(void *arg)
+{
+    struct engine *e = arg;
+    struct commit *c = &e->commit;
+    if (c->beside)
+        journal_sweep(e->journal);
+    c->status = write_epoch(e, &c->error);
+    atomic_store(&c->written, true);
+    return NULL;
+}
+
+/* The record is in the log, and the manifest is what it made of it. */
+static void recorded(struct engine *e, const struct journal_record *r)
+{
     os_test_point("recorded");
     publisher_recorded(e->publisher, r, journal_manifest(e->journal));
     merger_recorded(e->merger);
     publisher_start(e->publisher, journal_manifest(e->journal), r->now_us);
     merger_poke(e->merger, journal_manifest(e->journal));
-    return OK;
 }
 
 /* SET bourn.on_error = 'stop': which row, and what PostgreSQL would have said of it. */
@@ -257,7 +272,6 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
     c->began_us = os_mono_us();
     c->epoch = epoch;
     c->now_us = now_us;
-    c->publish_all = ended;
     c->ledger = (struct ledger){.from = epoch, .to = epoch};
     c->record = (struct journal_record){.kind = ended ? "end" : "epoch", .epoch = epoch, .now_us = now_us,
                                         .ended = ended, .ledger = &c->ledger, .added = c->added};
@@ -272,15 +286,21 @@ enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool 
     inputs_end_epoch(&e->inputs, now_us);
     inputs_record(&e->inputs, &c->arena, &c->record);
     record_steps(e, &c->arena, &c->record);
+    merger_record(e->merger, journal_manifest(e->journal), &c->arena, &c->record, c->added);
+    publisher_due(e->publisher, epoch, os_mono_us(), ended);
+    publisher_record(e->publisher, &c->arena, &c->record);
+    c->first = c->record.nadded;
     c->bytes = segment_writer_bytes(e->segment);
     c->beside = !ended && c->bytes >= BESIDE_FROM;
     atomic_store(&c->written, false);
     if (c->beside) {
-        os_thread_start(&c->thread, put_thread, e, "commit");
+        os_thread_start(&c->thread, write_thread, e, "commit");
         return OK;
     }
-    (void)put_thread(e);
-    return engine_commit_end(e, err);
+    (void)write_thread(e);
+    TRY(engine_commit_end(e, err));
+    journal_sweep(e->journal);
+    return OK;
 }
 
 bool engine_commit_is_written(struct engine *e) { return e->commit.open && atomic_load(&e->commit.written); }
@@ -292,22 +312,16 @@ static void join(struct commit *c)
     c->beside = false;
 }
 
-static enum status record(struct engine *e, struct error *err)
+static enum status take_in(struct engine *e, struct error *err)
 {
     struct commit *c = &e->commit;
     if (c->status != OK) {
         *err = c->error;
         return c->status;
     }
-    os_test_point("segment");
     hand_over_payloads(e);
-    merger_record(e->merger, journal_manifest(e->journal), &c->arena, &c->record, c->added);
-    publisher_due(e->publisher, c->epoch, os_mono_us(), c->publish_all);
-#ifdef BOURN_FAULTS
-    if (os_planted_bug("publish_before_log") && c->record.nadded)
-        publisher_start_unlogged(e->publisher, journal_manifest(e->journal), &c->added[0], c->epoch, c->now_us);
-#endif
-    TRY(append(e, &c->arena, &c->record, err));
+    journal_written(e->journal, &c->record);
+    recorded(e, &c->record);
     inputs_recorded(&e->inputs, &c->record);
     e->commit_us = (3 * e->commit_us + os_mono_us() - c->began_us) / 4;
     return OK;
@@ -319,7 +333,7 @@ enum status engine_commit_end(struct engine *e, struct error *err)
     if (!c->open)
         return OK;
     join(c);
-    enum status s = record(e, err);
+    enum status s = take_in(e, err);
     segment_writer_reset(e->segment);
     release_payloads(e);
     ledger_release(&c->ledger);
@@ -346,5 +360,8 @@ enum status engine_confirm(struct engine *e, struct error *err)
     struct journal_record r = {.kind = "confirm", .epoch = m->epoch, .now_us = m->now_us, .ended = m->ended,
                                .added = added};
     merger_record(e->merger, m, &e->arena, &r, added);
-    return append(e, &e->arena, &r, err);
+    publisher_record(e->publisher, &e->arena, &r);
+    TRY(journal_append(e->journal, &r, err));
+    recorded(e, &r);
+    return OK;
 }

@@ -13,21 +13,21 @@
 
 enum { EPOCH_SEGMENTS = 2 };
 
-/* An epoch that is being closed: its segments are written, its record is not. */
+/* An epoch that is being closed: its record is not in the manifest. */
 struct commit {
     bool open;
-    bool beside; /* a thread writes them */
+    bool beside; /* a thread writes its segments and its record */
     struct os_thread thread;
-    atomic_bool written; /* the thread is done, with: */
+    atomic_bool written; /* that is done, with: */
     enum status status;
     struct error error;
     int64_t began_us, epoch, now_us; /* began_us: monotonic */
     uint64_t bytes; /* held in memory meanwhile */
-    bool publish_all;
     struct arena arena;
     struct ledger ledger;
     struct bufs *payloads; /* per sink of the graph: lent to the segment, then to the sink's thread */
     struct segment_ref added[EPOCH_SEGMENTS + MERGE_RESULTS];
+    uint32_t first; /* of them that is the epoch's own; those before it were merged */
     struct journal_record record;
 };
 
@@ -68,9 +68,9 @@ enum status engine_recover(struct engine *e, struct error *err);
 /* rebuild.c: the log's plan differs from the engine's, whose text has this SHA-256. Publishes what the old one left,
  * and appends the record that changes it; recovery goes on from there. */
 enum status engine_change(struct engine *e, const char *sha, struct error *err);
-/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. A large segment is
- * written while the next epoch is read, up to engine_commit_end, which appends the record; what is small, or the end of
- * all input, is over when this returns. */
+/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. A large segment and its
+ * record are written while the next epoch is read, up to engine_commit_end, which lets sinks begin; what is small, or
+ * the end of all input, is over when this returns. */
 enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, struct error *err);
 /* Wait for that; OK also where nothing is open. Before anything else that looks at the log or adds to it. */
 enum status engine_commit_end(struct engine *e, struct error *err);

@@ -590,15 +590,21 @@ void publisher_recorded(struct publisher *p, const struct journal_record *record
     pthread_mutex_unlock(&p->lock);
 }
 
+void publisher_waits(struct publisher *p, uint32_t graph_sink, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->sinks[i].graph_sink == graph_sink) {
+            p->sinks[i].waiting += bytes;
+            p->sinks[i].unstaged += bytes;
+        }
+}
+
 void publisher_remember(struct publisher *p, uint32_t graph_sink, const struct segment_ref *segment,
                         struct bufs *payload)
 {
     for (uint32_t i = 0; i < p->count; i++)
-        if (p->sinks[i].graph_sink == graph_sink) {
-            p->sinks[i].waiting += payload->bytes;
-            p->sinks[i].unstaged += payload->bytes;
+        if (p->sinks[i].graph_sink == graph_sink)
             outbox_remember(p->memory, segment, p->sinks[i].table->name, payload);
-        }
 }
 
 uint64_t publisher_remembered(struct publisher *p) { return outbox_remembered(p->memory); }

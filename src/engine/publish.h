@@ -44,8 +44,10 @@ void publisher_free(struct publisher *p);
 /* An epoch was logged. Sinks whose interval is due (or for which much waits, or all: `everything`) are to publish up
  * to it. Fills the decisions and confirmations that the *next* record must carry. */
 void publisher_due(struct publisher *p, int64_t epoch, int64_t mono_us, bool everything);
-/* What the segment, whose record comes next, has for a sink of the graph: its thread need not read it back. Taken, if
- * there is room and it will be wanted soon; else it stays the caller's. */
+/* So many bytes of the epoch whose record comes next are for a sink of the graph. */
+void publisher_waits(struct publisher *p, uint32_t graph_sink, uint64_t bytes);
+/* They are in this segment, and its thread need not read them back. Taken, if there is room; else they stay the
+ * caller's. */
 void publisher_remember(struct publisher *p, uint32_t graph_sink, const struct segment_ref *segment,
                         struct bufs *payload);
 /* Bytes so held. */

@@ -31,6 +31,11 @@ struct journal {
     uint64_t first;      /* lowest slot that may still be there */
     uint64_t newest_full, keep_from; /* keep_from: the full slot before the newest */
     bool broken;         /* an append has failed: what is committed is known only after recovery */
+    struct slot_won {
+        uint64_t number, term;
+        char sha[65];
+        bool full;
+    } won; /* its record is not in the manifest yet; number 0: none */
     char (*unneeded)[sizeof(struct segment_ref){0}.name]; /* segments to remove */
     uint32_t nunneeded;
 };
@@ -112,10 +117,12 @@ static enum status check_fence(struct journal *j, uint64_t number, bool *ret_fen
     return j->store->ops->remove(j->store, name, err);
 }
 
-/* Write the record into the slot after the manifest's, as `term`. AGAIN: another owns it. */
+/* Write the record into the slot after the manifest's, as `term`. AGAIN: another owns it. The manifest is only read:
+ * others may do so meanwhile. */
 static enum status win_slot(struct journal *j, const struct journal_record *r, uint64_t term, bool full,
                             struct error *err)
 {
+    assert(j->won.number == 0);
     AUTO(buf) payload = BUF(GIB(1));
     struct slot s = {.number = j->m.slot + 1, .term = term};
     record_json(s.number, term, r, full ? &j->m : NULL, &payload);
@@ -136,15 +143,23 @@ static enum status win_slot(struct journal *j, const struct journal_record *r, u
     AUTO(buf) whole = BUF(GIB(1) + SLOT_HEADER);
     buf_put_slice(&whole, parts[0]);
     buf_put_slice(&whole, parts[1]);
-    sha256_hex(whole.data, whole.len, j->sha);
-    manifest_apply(&j->m, r);
-    j->m.slot = s.number;
-    j->m.term = term;
-    if (full) {
-        j->keep_from = j->newest_full;
-        j->newest_full = s.number;
-    }
+    j->won = (struct slot_won){.number = s.number, .term = term, .full = full};
+    sha256_hex(whole.data, whole.len, j->won.sha);
     return OK;
+}
+
+static void take_in(struct journal *j, const struct journal_record *r)
+{
+    assert(j->won.number > 0);
+    memcpy(j->sha, j->won.sha, sizeof j->sha);
+    manifest_apply(&j->m, r);
+    j->m.slot = j->won.number;
+    j->m.term = j->won.term;
+    if (j->won.full) {
+        j->keep_from = j->newest_full;
+        j->newest_full = j->won.number;
+    }
+    j->won.number = 0;
 }
 
 /* ---- removing what nothing needs ---- */
@@ -196,7 +211,7 @@ static enum status fenced(struct journal *j, struct error *err)
     return error_hint(err, "only one process may run on a state: stop one of the two");
 }
 
-enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err)
+enum status journal_write(struct journal *j, const struct journal_record *r, struct error *err)
 {
     if (j->broken)
         return error_set(err, ERR_STATE, "the log in %s takes no more records after an earlier error",
@@ -208,7 +223,21 @@ enum status journal_append(struct journal *j, const struct journal_record *r, st
         j->broken = true;
         return status == AGAIN ? fenced(j, err) : FAILED;
     }
+    return OK;
+}
+
+void journal_written(struct journal *j, const struct journal_record *r)
+{
+    take_in(j, r);
     note_unneeded(j);
+}
+
+void journal_sweep(struct journal *j) { sweep(j, SWEEP); }
+
+enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err)
+{
+    TRY(journal_write(j, r, err));
+    journal_written(j, r);
     /* A record that closes no epoch keeps nobody waiting. */
     sweep(j, strcmp(r->kind, "confirm") ? SWEEP : UINT32_MAX);
     return OK;
@@ -234,7 +263,9 @@ static enum status take_over(struct journal *j, struct error *err)
     j->first = end.newest ? end.first : 1;
     j->newest_full = end.full;
     struct journal_record r = {.kind = "open", .epoch = j->m.epoch, .now_us = j->m.now_us, .ended = j->m.ended};
-    return win_slot(j, &r, j->m.term + 1, true, err);
+    TRY(win_slot(j, &r, j->m.term + 1, true, err));
+    take_in(j, &r);
+    return OK;
 }
 
 struct leftovers {
