@@ -118,6 +118,11 @@ enum status os_file_write(int fd, const void *p, size_t n, struct error *err)
     return e ? fd_failed(fd, e, "write", err) : OK;
 }
 
+void os_file_write_behind(int fd, uint64_t offset, uint64_t n)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 enum status os_file_sync(int fd, struct error *err)
 {
     uint64_t mark = os_record_mark();

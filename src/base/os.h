@@ -27,6 +27,8 @@ enum status os_file_read(int fd, void *p, size_t n, size_t *ret, struct error *e
 enum status os_file_pread(int fd, void *p, size_t n, uint64_t offset, struct error *err);
 /* All n bytes, or FAILED. */
 enum status os_file_write(int fd, const void *p, size_t n, struct error *err);
+/* The disk may begin with these bytes, so that little is left to wait for in os_file_sync, which says how it went. */
+void os_file_write_behind(int fd, uint64_t offset, uint64_t n);
 /* Once this has failed the file's contents are unknown: never call it again on that file; stop and recover. */
 enum status os_file_sync(int fd, struct error *err);
 enum status os_file_size(int fd, uint64_t *ret, struct error *err);

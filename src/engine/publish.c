@@ -528,27 +528,43 @@ static void start_ahead(struct publishing *s, const struct manifest *m, int64_t 
     s->unstaged = 0;
 }
 
+/* What is decided and logged. A later decision, which is not logged yet, is waited for where the ledger as of the one
+ * that is was that of a process before us. */
+static bool start_job(struct publishing *s, const struct manifest *m, int64_t now_us)
+{
+    if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed ||
+        (s->logged.target < s->now.target && !s->info))
+        return false;
+    if (s->logged.target == m->epoch)
+        keep_ledger(s, m);
+    outbox_range_free(s->ahead);
+    s->ahead = NULL;
+    s->job = outbox_range_new(s->owner->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
+    s->job->memory = s->owner->memory;
+    s->job->info = s->info;
+    s->info = NULL;
+    return true;
+}
+
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us)
 {
     pthread_mutex_lock(&p->lock);
     for (uint32_t i = 0; i < p->count; i++) {
-        struct publishing *s = &p->sinks[i];
-        start_ahead(s, m, now_us);
-        /* A decision that is not logged yet is waited for: what is logged is older, and its ledger was that of a
-         * process before us. */
-        if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed ||
-            s->logged.target < s->now.target)
-            continue;
-        if (s->logged.target == m->epoch)
-            keep_ledger(s, m);
-        outbox_range_free(s->ahead);
-        s->ahead = NULL;
-        s->job = outbox_range_new(p->config.store, m, s->table, s->now.confirmed + 1, s->logged.target, now_us);
-        s->job->memory = p->memory;
-        s->job->info = s->info;
-        s->info = NULL;
+        start_ahead(&p->sinks[i], m, now_us);
+        (void)start_job(&p->sinks[i], m, now_us);
     }
     pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_go_on(struct publisher *p, const struct manifest *m)
+{
+    bool some = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++)
+        some |= start_job(&p->sinks[i], m, m->now_us);
+    if (some)
+        pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
 }
 

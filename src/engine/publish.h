@@ -54,6 +54,8 @@ void publisher_remember(struct publisher *p, uint32_t graph_sink, const struct s
 uint64_t publisher_remembered(struct publisher *p);
 /* Hand the work that is decided and logged to the threads. */
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us);
+/* The same between two records: a sink that is done need not wait for the next one if the log has more for it. */
+void publisher_go_on(struct publisher *p, const struct manifest *m);
 /* Sink states that differ from the log, for a record; they live in the arena. */
 void publisher_record(struct publisher *p, struct arena *a, struct journal_record *record);
 /* That record is logged, and the manifest is what it made of it. */

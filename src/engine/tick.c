@@ -108,7 +108,7 @@ static struct pass begin(struct engine *e, bool final)
     return pass;
 }
 
-/* While reading: the epoch before gets its record as soon as its segments are there. */
+/* While reading: the epoch before is taken in as soon as its record is there, and sinks that are done go on. */
 struct closing {
     struct engine *engine;
     enum status status;
@@ -120,6 +120,7 @@ static bool close_last(void *arg)
     struct closing *c = arg;
     if (engine_commit_is_written(c->engine))
         c->status = engine_commit_end(c->engine, &c->error);
+    publisher_go_on(c->engine->publisher, journal_manifest(c->engine->journal));
     return c->status == OK;
 }
 

@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "base/os.h"
 
-enum { PATH_LIMIT = 4096, KNOWN_FOLDERS = 64 };
+enum { PATH_LIMIT = 4096, KNOWN_FOLDERS = 64, WRITE_BEHIND = 4 << 20 };
 #define TEMP_PREFIX ".tmp-"
 
 struct local_store {
@@ -109,7 +109,7 @@ static enum status next_part(void *arg, struct slice *ret, struct error *err)
 
 static enum status write_whole(int fd, struct pieces pieces, struct error *err)
 {
-    for (;;) {
+    for (uint64_t written = 0, begun = 0;;) {
         struct slice piece;
         enum status status = pieces.next(pieces.arg, &piece, err);
         if (status == FAILED)
@@ -118,6 +118,11 @@ static enum status write_whole(int fd, struct pieces pieces, struct error *err)
             return os_file_sync(fd, err);
         if (piece.len)
             TRY(os_file_write(fd, piece.data, piece.len, err));
+        written += piece.len;
+        if (written - begun >= WRITE_BEHIND) {
+            os_file_write_behind(fd, begun, written - begun);
+            begun = written;
+        }
     }
 }
 

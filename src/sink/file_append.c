@@ -25,7 +25,7 @@ enum { SHORT_BYTES = 2 << 10, PIECE_BYTES = 1 << 10, AHEAD_BYTES = 4 << 10 };
 #else
 enum { SHORT_BYTES = 4 << 20, PIECE_BYTES = 1 << 20, AHEAD_BYTES = 64 << 20 };
 #endif
-enum { COPY_BYTES = 1 << 20 };
+enum { COPY_BYTES = 1 << 20, WRITE_BEHIND = 4 << 20 };
 static const size_t BATCH_LIMIT = GIB(1), REMEMBERED_BYTES = MIB(16);
 
 /* The first `length` bytes of the file become the file: the seam has no truncate, and this is rare. */
@@ -120,7 +120,7 @@ enum status file_append_settle(struct file_sink *s, struct error *err)
 struct appending {
     struct file_sink *sink;
     struct file_version version; /* the file with what was encoded so far */
-    uint64_t rows;
+    uint64_t rows, begun; /* begun: what is in the file up to there the disk has been told to write */
     int fd; /* -1: nothing is written yet */
 };
 
@@ -145,7 +145,12 @@ static enum status write_piece(struct appending *a, struct error *err)
         TRY(file_mark_store(s->path, &allowed, err));
         s->mark = allowed;
     }
-    return write_bytes(a, err);
+    TRY(write_bytes(a, err));
+    if (a->version.length - a->begun >= WRITE_BEHIND) {
+        os_file_write_behind(a->fd, a->begun, a->version.length - a->begun);
+        a->begun = a->version.length;
+    }
+    return OK;
 }
 
 static enum status append_rows(struct appending *a, struct change_set *changes, struct error *err)
@@ -210,7 +215,7 @@ enum status file_append_apply(struct sink *base, struct change_set *changes, str
     if (changes->to <= s->mark.now.epoch)
         return OK;
     uint64_t before = s->mark.now.length;
-    struct appending a = {.sink = s, .version = {.epoch = changes->to, .length = before}, .fd = -1};
+    struct appending a = {.sink = s, .version = {.epoch = changes->to, .length = before}, .begun = before, .fd = -1};
     if (s->bytes.cap > REMEMBERED_BYTES)
         buf_release(&s->bytes);
     s->bytes.max = BATCH_LIMIT + SHORT_BYTES;
