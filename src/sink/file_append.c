@@ -120,8 +120,8 @@ enum status file_append_settle(struct file_sink *s, struct error *err)
 struct appending {
     struct file_sink *sink;
     struct file_version version; /* the file with what was encoded so far */
-    uint64_t rows, begun; /* begun: what is in the file up to there the disk has been told to write */
-    int fd; /* -1: nothing is written yet */
+    uint64_t rows, begun;        /* begun: what is in the file up to there the disk has been told to write */
+    int fd;                      /* -1: nothing is written yet */
 };
 
 static enum status write_bytes(struct appending *a, struct error *err)
