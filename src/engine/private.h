@@ -68,9 +68,9 @@ enum status engine_recover(struct engine *e, struct error *err);
 /* rebuild.c: the log's plan differs from the engine's, whose text has this SHA-256. Publishes what the old one left,
  * and appends the record that changes it; recovery goes on from there. */
 enum status engine_change(struct engine *e, const char *sha, struct error *err);
-/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. A large segment and its
- * record are written while the next epoch is read, up to engine_commit_end, which lets sinks begin; what is small, or
- * the end of all input, is over when this returns. */
+/* commit.c: close the epoch that the graph has just computed: balance, segment, record, publish. A large segment and
+ * its record are written while the next epoch is read, up to engine_commit_end, which lets sinks begin; what is small,
+ * or the end of all input, is over when this returns. */
 enum status engine_commit(struct engine *e, int64_t epoch, int64_t now_us, bool ended, struct error *err);
 /* Wait for that; OK also where nothing is open. Before anything else that looks at the log or adds to it. */
 enum status engine_commit_end(struct engine *e, struct error *err);

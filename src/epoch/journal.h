@@ -176,9 +176,9 @@ const struct manifest *journal_manifest(const struct journal *j);
  * Every sink means those that a record has named: the record that adds the first outbox must name all sinks, also those
  * at epoch 0. */
 enum status journal_append(struct journal *j, const struct journal_record *r, struct error *err);
-/* The same in steps, for who goes on meanwhile. journal_write makes the record durable and committed, in any thread; until
- * then others may read the manifest, which is as it was. journal_written, if that was OK, takes the record into it.
- * journal_sweep deletes a few of what is not needed: again in any thread, where nobody is at another step. */
+/* The same in steps, for who goes on meanwhile. journal_write makes the record durable and committed, in any thread;
+ * until then others may read the manifest, which is as it was. journal_written, if that was OK, takes the record into
+ * it. journal_sweep deletes a few of what is not needed: in any thread, too, where nobody is at another step. */
 enum status journal_write(struct journal *j, const struct journal_record *r, struct error *err);
 void journal_written(struct journal *j, const struct journal_record *r);
 void journal_sweep(struct journal *j);
