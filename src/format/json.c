@@ -119,29 +119,35 @@ static uint64_t scan_block(struct json_decoder *d, struct json_target *t, const 
         d->places = mem_array(d->places_cap, sizeof *d->places);
     }
     d->index(raw, rows, d->places, index);
+    for (uint32_t k = 1; k <= d->nwanted; k++)
+        d->names[k].present = 0;
     uint64_t plain = 0;
     for (uint32_t i = 0; i < rows; i++) {
         d->serial++;
-        if (likely(json_scan_message(d, t, view_slice(&raw[i]), &index[i], i)))
-            continue;
-        plain |= UINT64_C(1) << i;
-        for (uint32_t k = 1; k <= d->nwanted; k++)
-            d->names[k].into[i] = (struct json_extent){0};
+        if (unlikely(!json_scan_message(d, t, view_slice(&raw[i]), &index[i], i)))
+            plain |= UINT64_C(1) << i;
     }
     return plain;
 }
 
-/* Of the rows in `left` those that have no such value get NULL; returns the others. */
-static uint64_t store_absent(struct json_target *t, const struct json_name *name, uint64_t left)
+/* Rows without a value get NULL. Where few have one, as those of a kind that is rare have, only they are looked at.
+ * Returns which values are in no common spelling. */
+static uint64_t store_values(struct json_decoder *d, struct json_target *t, struct json_name *name, uint64_t present,
+                             uint32_t rows)
 {
-    uint64_t absent = 0;
-    for (uint64_t bits = left; bits; bits &= bits - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(bits);
-        absent |= (uint64_t)(name->into[i].len == 0) << i;
-    }
+    uint64_t absent = ~present & UINT64_MAX >> (64 - rows), left = 0;
     if (absent)
-        json_store_nulls(t, (uint32_t)name->column, absent);
-    return left & ~absent;
+        json_store_nulls(t, (uint32_t)name->column, absent, rows);
+    if ((uint32_t)__builtin_popcountll(present) <= rows / 4) {
+        for (uint64_t bits = present; bits; bits &= bits - 1) {
+            uint32_t i = (uint32_t)__builtin_ctzll(bits);
+            left |= json_store_column(d, t, name, i, 1) << i;
+        }
+        return left;
+    }
+    for (uint64_t bits = absent; bits; bits &= bits - 1)
+        name->into[__builtin_ctzll(bits)] = (struct json_extent){0};
+    return json_store_column(d, t, name, 0, rows) & present;
 }
 
 /* A value in no common spelling. false: it is not JSON. */
@@ -161,9 +167,7 @@ static void decode_block(struct json_decoder *d, struct json_target *t, const st
     const uint32_t first = t->row;
     uint64_t plain = d->plain ? UINT64_MAX >> (64 - rows) : scan_block(d, t, raw, rows), any = plain;
     for (uint32_t k = 1; k <= d->nwanted && !d->plain; k++) {
-        d->left[k] = json_store_column(d, t, &d->names[k], rows);
-        if (d->left[k])
-            d->left[k] = store_absent(t, &d->names[k], d->left[k]);
+        d->left[k] = store_values(d, t, &d->names[k], d->names[k].present & ~plain, rows);
         any |= d->left[k];
     }
     for (; any; any &= any - 1) {

@@ -51,6 +51,7 @@ struct json_followers {
 struct json_name {
     struct json_followers after[JSON_LEVELS]; /* by where the key stood */
     struct json_extent *into; /* where its values of a block are noted */
+    uint64_t present;         /* bit i = 1: message i of the block has one, unless it is to be read plainly */
     struct slice text;
     uint64_t head[2]; /* its first 16 bytes, zeros behind */
     int32_t column;
@@ -134,16 +135,17 @@ bool json_read_message(struct json_decoder *d, struct json_target *t, struct sli
 /* Note where the values of message `i` of a block stand. false: it is to be read plainly. */
 bool json_scan_message(struct json_decoder *d, struct json_target *t, struct slice message, struct json_index *x,
                        uint32_t i);
-/* Read the values of a column of a block, rows t->row on. Returns which were not read: bit i = 1: row i of the
- * block. */
-uint64_t json_store_column(struct json_decoder *d, struct json_target *t, const struct json_name *name,
+/* Read the values of a column of a block: those of its rows from `first` on. Returns which were not read, as of len 0:
+ * bit i = 1: row first + i of the block. */
+uint64_t json_store_column(struct json_decoder *d, struct json_target *t, const struct json_name *name, uint32_t first,
                            uint32_t rows);
 /* A value as a column of the row. What is no value of its type becomes NULL and a field error. */
 void json_store(struct json_decoder *d, struct json_target *t, const struct json_name *name,
                 const struct json_token *token);
 void json_store_null(struct json_target *t, uint32_t column);
-/* The same for some rows of the block that begins at t->row: bit i of `rows` is its row i. */
-void json_store_nulls(struct json_target *t, uint32_t column, uint64_t rows);
+/* The same for some of the n rows of the block that begins at t->row, before any of its values is there: bit i of
+ * `rows` is its row i. */
+void json_store_nulls(struct json_target *t, uint32_t column, uint64_t rows, uint32_t n);
 
 /* For tests: read with the plain reader only; find quotes another way. */
 void json_decoder_set_plain(struct decoder *d, bool plain);

@@ -282,27 +282,29 @@ static bool read_other(struct column *c, size_t row, const struct json_extent *e
     }
 }
 
-uint64_t json_store_column(struct json_decoder *d, struct json_target *t, const struct json_name *name, uint32_t rows)
+uint64_t json_store_column(struct json_decoder *d, struct json_target *t, const struct json_name *name, uint32_t first,
+                           uint32_t rows)
 {
-    const struct json_extent *extents = name->into;
+    const struct json_extent *extents = name->into + first;
     struct column *c = &t->cols[name->column];
+    const uint32_t row = t->row + first;
     uint64_t left = 0;
     switch (name->type.id) {
     case TYPE_TEXT:
-        return store_text((struct view *)c->data + t->row, extents, rows);
+        return store_text((struct view *)c->data + row, extents, rows);
     case TYPE_INT4:
     case TYPE_INT8:
-        return store_int(c, t->row, extents, rows);
+        return store_int(c, row, extents, rows);
     case TYPE_NUMERIC:
-        return store_numeric(c, t->row, extents, rows);
+        return store_numeric(c, row, extents, rows);
     case TYPE_FLOAT8:
-        return store_double((double *)c->data + t->row, extents, rows);
+        return store_double((double *)c->data + row, extents, rows);
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
-        return store_instants(d, c, t->row, extents, rows);
+        return store_instants(d, c, row, extents, rows);
     default:
         for (uint32_t i = 0; i < rows; i++)
-            if (!read_other(c, t->row + i, &extents[i]))
+            if (!read_other(c, row + i, &extents[i]))
                 left |= UINT64_C(1) << i;
         return left;
     }

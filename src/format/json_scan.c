@@ -292,6 +292,7 @@ INLINED int32_t walk_keys(struct json_decoder *d, struct json_target *t, struct 
         if (unlikely(name->seen == serial || p == end))
             return -1;
         name->seen = serial;
+        name->present |= UINT64_C(1) << i;
         from = &name->after[level];
         wanted += name->column >= 0;
         const char *after;
@@ -342,9 +343,5 @@ bool json_scan_message(struct json_decoder *d, struct json_target *t, struct sli
     if (unlikely(wanted < 0))
         return false;
     d->keys += (uint32_t)wanted;
-    if (unlikely((uint32_t)wanted < d->nwanted))
-        for (uint32_t k = 1; k <= d->nwanted; k++)
-            if (d->names[k].seen != d->serial)
-                d->names[k].into[i] = (struct json_extent){0};
     return true;
 }

@@ -22,22 +22,20 @@ void json_store_null(struct json_target *t, uint32_t column)
         ((struct view *)c->data)[t->row] = (struct view){0};
 }
 
-void json_store_nulls(struct json_target *t, uint32_t column, uint64_t rows)
+void json_store_nulls(struct json_target *t, uint32_t column, uint64_t rows, uint32_t n)
 {
+    enum { MANY = 8 }; /* then it is cheaper to clear all */
     struct column *c = &t->cols[column];
     const size_t width = type_width(c->type);
     column_set_null(c, t->arena, t->rows, t->row + (uint32_t)__builtin_ctzll(rows));
     c->valid[t->row / 64] &= ~rows; /* blocks begin at the beginning of a word */
     char *first = (char *)c->data + t->row * width;
-    for (; rows; rows &= rows - 1) {
-        size_t i = (size_t)__builtin_ctzll(rows);
-        if (width == 8)
-            memset(first + i * 8, 0, 8);
-        else if (width == 16)
-            memset(first + i * 16, 0, 16);
-        else
-            memset(first + i * width, 0, width);
+    if (__builtin_popcountll(rows) > MANY) {
+        memset(first, 0, n * width);
+        return;
     }
+    for (; rows; rows &= rows - 1)
+        memset(first + (size_t)__builtin_ctzll(rows) * width, 0, width);
 }
 
 static const char *kind_name(enum json_kind kind)
