@@ -6,6 +6,8 @@ enum {
     PLACES = 64,      /* a power of two; values a column may have without crowding */
     LONGEST = 20,     /* bytes: two words behind the prefix hold them; a longer string is rarely one of few */
     TRIAL = 8 * 1024, /* strings after which a column is judged */
+    LOOKS = 8 * TRIAL,
+    RARE = 16, /* or rows, of which not one in so many had such a string */
 };
 
 /* A string of 13 to 20 bytes as words: of two that agree in all three, all bytes do. */
@@ -15,7 +17,7 @@ struct words {
 
 struct familiar {
     bool gave_up;
-    uint32_t seen, known;
+    uint32_t looked, seen, known;
     struct kept {
         struct words words;
         const char *bytes; /* NULL: free */
@@ -43,7 +45,10 @@ void intern_free(struct intern *t)
     free(t);
 }
 
-static inline bool is_candidate(const struct view *v) { return v->len > VIEW_INLINE && v->len <= LONGEST; }
+static inline bool is_candidate(const struct view *v)
+{
+    return v->len > VIEW_INLINE && v->len <= LONGEST;
+}
 
 static inline struct words words_of(const struct view *v)
 {
@@ -76,10 +81,12 @@ void intern_column(struct intern *t, uint32_t which, struct column *c, uint32_t 
             *p = (struct kept){w, arena_dup(&t->arena, v->ptr, v->len)};
         }
     }
+    f->looked += rows;
     f->seen += seen;
     f->known += known;
-    if (f->seen < TRIAL)
+    bool rare = f->looked >= LOOKS && f->seen < f->looked / RARE;
+    if (f->seen < TRIAL && !rare)
         return;
-    f->gave_up = f->known < f->seen / 2;
-    f->seen = f->known = 0;
+    f->gave_up = rare || f->known < f->seen / 2;
+    f->looked = f->seen = f->known = 0;
 }

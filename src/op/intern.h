@@ -2,7 +2,7 @@
  *
  * A decoded string points into its message, which is far out of the cache by the time a later step compares it. In a
  * column of few values (a kind of event, a currency's name) every view is made to point to one copy of its bytes, which
- * stays near. Columns that turn out to hold mostly new values are left alone.
+ * stays near. Columns that turn out to hold mostly new values, or hardly any that are long enough, are left alone.
  */
 #pragma once
 
