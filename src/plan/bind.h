@@ -101,6 +101,8 @@ struct binder {
 
 enum {
     BIND_MAX_EXPRESSIONS = 100000, /* in one statement */
+    BIND_SUBQUERY = 64,            /* expressions that a subquery over the row around counts as: it is bound repeatedly,
+                                    * and so is each inside of it */
     BIND_MAX_INLINE = 64,          /* a view's column of more nodes than this is computed in a step of its own */
     BIND_MAX_CALL = 10000,         /* nodes that a call of a user's function may become */
     BIND_MAX_CALLS = 100,          /* functions calling functions */

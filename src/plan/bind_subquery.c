@@ -527,6 +527,8 @@ enum status subquery_open(struct binder *b, struct cte *ctes, const struct relat
     o.grouped = s->kind == AST_SELECT_PLAIN && select_has_groups(s);
     o.one = q.one = o.grouped && s->ngroup == 0 && s->nsets == 0;
     bool some = s->limit && s->limit->kind == AST_NUMBER && strcmp(s->limit->name, "0") != 0 && !s->offset;
+    if ((b->nbound += BIND_SUBQUERY) > BIND_MAX_EXPRESSIONS)
+        return bind_error(b, s->location, "the statement has subqueries that nest too deeply");
     o.first = s->limit && !(o.one && some); /* of one row, the first ones are that */
     TRY(check(&o));
     if (o.one && o.first)

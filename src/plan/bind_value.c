@@ -129,6 +129,8 @@ static enum status whole_query(struct binder *b, struct cte *ctes, const struct 
     TRY(bind_select(b, ctes, s, &q.rows));
     TRY(relation_publish(b, &q.rows, s->location));
     q.noutputs = q.rows.ncols;
+    if (q.noutputs != 1)
+        return bind_error(b, s->location, "subquery must return only one column");
     q.rows.cols = arena_dup(b->arena, q.rows.cols, q.rows.ncols * sizeof *q.rows.cols);
     *e = (struct ast_expr){.kind = AST_COLUMN, .name = "value", .qualifier = "(value)", .location = s->location};
     q.rows.cols[0].name = e->name;

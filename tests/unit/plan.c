@@ -513,9 +513,26 @@ static void test_doubling_inputs(void **state)
     assert_true(p->nnodes < 600);
 }
 
+/* Each of these is bound several times for each time that the one around it is: they are refused, soon. */
+static void test_subqueries_nest_so_deep(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        AUTO(buf) sql = BUF(MIB(1)), got = BUF(KIB(64));
+        for (int i = 0; i < 60; i++)
+            buf_puts(&sql, kind ? "SELECT (SELECT max(l) FROM (" : "SELECT 1 FROM every x, LATERAL (");
+        buf_puts(&sql, "SELECT l FROM every");
+        for (int i = 0; i < 60; i++)
+            buf_puts(&sql, kind ? ") y) AS l FROM every" : ") y");
+        describe(buf_cstr(&sql), &got);
+        assert_string_equal(buf_cstr(&got), "!");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_subqueries_nest_so_deep),
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_results_are_described_as_by_postgresql),
         cmocka_unit_test(test_payments),
