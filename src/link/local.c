@@ -51,6 +51,14 @@ static _Atomic uint64_t *known_slot(struct local_store *l, uint64_t hash)
     return &l->known[hash >> 32 & (KNOWN_FOLDERS - 1)];
 }
 
+static bool is_known(struct local_store *l, uint64_t hash) { return *known_slot(l, hash) == hash; }
+
+static void forget_folders(struct local_store *l)
+{
+    for (size_t i = 0; i < KNOWN_FOLDERS; i++)
+        l->known[i] = 0;
+}
+
 static enum status durable_folder(const char *path, bool beneath, struct error *err)
 {
     char parent[PATH_LIMIT];
@@ -69,8 +77,7 @@ static enum status local_folder_ready(struct local_store *l, const char *path, s
 {
     char folder[PATH_LIMIT], part[PATH_LIMIT];
     parent_of(path, folder);
-    uint64_t hash = hash_of(folder);
-    if (*known_slot(l, hash) == hash)
+    if (is_known(l, hash_of(folder)))
         return OK;
     size_t own = strlen(l->folder), len = strlen(folder);
     for (size_t i = 1; i <= len; i++) {
@@ -78,10 +85,12 @@ static enum status local_folder_ready(struct local_store *l, const char *path, s
             continue;
         memcpy(part, folder, i);
         part[i] = 0;
-        if (strcmp(part, ".") != 0)
-            TRY(durable_folder(part, i >= own, err));
+        uint64_t hash = hash_of(part);
+        if (strcmp(part, ".") == 0 || is_known(l, hash))
+            continue;
+        TRY(durable_folder(part, i >= own, err));
+        *known_slot(l, hash) = hash;
     }
-    *known_slot(l, hash) = hash;
     return OK;
 }
 
@@ -147,7 +156,7 @@ static enum status write_temp(struct local_store *l, const char *path, struct pi
     struct error why;
     enum status status = os_file_open(temp, OS_CREATE_NEW, &fd, &why);
     if (status != OK && why.code == ERR_NOT_FOUND) { /* somebody removed the folder after it had become known */
-        *known_slot(l, hash_of(folder)) = 0;
+        forget_folders(l);
         TRY(local_folder_ready(l, path, err));
         status = os_file_open(temp, OS_CREATE_NEW, &fd, &why);
     }
