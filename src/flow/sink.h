@@ -50,12 +50,40 @@ struct change_set {
     enum status (*rest)(struct change_set *c, struct error *err); /* start over, behind them; only if there are some */
 };
 
+/* The set's next batch, in the arena's memory; the one before it is gone. AGAIN: that was all. ERR_INTERRUPTED once the
+ * engine asked to stop (cancelled may be NULL).
+ *
+ *     enum status status;
+ *     while ((status = change_set_next(changes, s->cancelled, &a, &b, err)) == OK)
+ *         ...
+ *     if (status == FAILED)
+ *         return FAILED;
+ */
+static inline enum status change_set_next(struct change_set *c, const atomic_bool *cancelled, struct arena *a,
+                                          struct batch **ret, struct error *err)
+{
+    if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed))
+        return error_set(err, ERR_INTERRUPTED, "stopped before all rows were written");
+    arena_reset(a);
+    return c->next(c, a, ret, err);
+}
+
 /* What an apply did, for the ledger and metrics. */
 struct sink_result {
     uint64_t inserted, updated, deleted, unchanged;
     uint64_t files_added, files_removed, bytes_written;
     int64_t version; /* the target's own version after it, -1: none */
 };
+
+/* The rows of a batch into the result, where the target does not tell a new row from one that is changed. */
+static inline void sink_count(struct sink_result *result, const struct batch *b)
+{
+    for (uint32_t i = 0; i < batch_live(b); i++) {
+        bool gone = batch_weight(b, batch_row(b, i)) < 0;
+        result->deleted += gone;
+        result->inserted += !gone;
+    }
+}
 
 struct sink;
 struct sink_ops {

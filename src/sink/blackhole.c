@@ -19,21 +19,12 @@ static enum status blackhole_apply(struct sink *base, struct change_set *changes
     struct blackhole_sink *s = (struct blackhole_sink *)base;
     AUTO(arena) a = {0};
     struct sink_result result = {.version = -1};
-    for (struct batch *b;;) {
-        enum status status = changes->next(changes, &a, &b, err);
-        if (status == FAILED)
-            return FAILED;
-        if (status == AGAIN)
-            break;
-        if (atomic_load(s->cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while rows were thrown away");
-        for (uint32_t i = 0; i < batch_live(b); i++) {
-            bool gone = batch_weight(b, batch_row(b, i)) < 0;
-            result.deleted += gone;
-            result.inserted += !gone;
-        }
-        arena_reset(&a);
-    }
+    struct batch *b;
+    enum status status;
+    while ((status = change_set_next(changes, s->cancelled, &a, &b, err)) == OK)
+        sink_count(&result, b);
+    if (status == FAILED)
+        return FAILED;
     *ret = result;
     return OK;
 }

@@ -75,15 +75,6 @@ static struct batch *with_change(const struct batch *b, struct arena *a)
     return wide;
 }
 
-static void count_changes(const struct batch *b, struct sink_result *ret)
-{
-    for (uint32_t i = 0; i < batch_live(b); i++) {
-        bool gone = batch_weight(b, batch_row(b, i)) < 0;
-        ret->deleted += gone;
-        ret->inserted += !gone;
-    }
-}
-
 static enum status console_apply(struct sink *base, struct change_set *changes, struct sink_result *ret,
                                  struct error *err)
 {
@@ -94,22 +85,17 @@ static enum status console_apply(struct sink *base, struct change_set *changes, 
     if (!s->begun)
         s->encoder->ops->begin(s->encoder, &out);
     s->begun = true;
-    for (;;) {
-        struct batch *b;
-        enum status status = changes->next(changes, &a, &b, err);
-        if (status == FAILED)
-            return FAILED;
-        if (status == AGAIN)
-            break;
-        if (atomic_load(s->cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while printing");
+    struct batch *b;
+    enum status status;
+    while ((status = change_set_next(changes, s->cancelled, &a, &b, err)) == OK) {
         s->encoder->ops->encode(s->encoder, s->upsert ? with_change(b, &a) : b, &out);
         TRY(print_all(&out, err));
         result.bytes_written += out.len;
         buf_clear(&out);
-        count_changes(b, &result);
-        arena_reset(&a);
+        sink_count(&result, b);
     }
+    if (status == FAILED)
+        return FAILED;
     *ret = result;
     return OK;
 }

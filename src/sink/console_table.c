@@ -160,13 +160,9 @@ static enum status collect(struct console_table *t, struct change_set *changes, 
     AUTO(arena) a = {0};
     AUTO(buf) text = BUF(CELL_LIMIT);
     size_t bytes = t->bytes;
-    for (;;) {
-        struct batch *b;
-        enum status status = changes->next(changes, &a, &b, err);
-        if (status != OK)
-            return status == AGAIN ? OK : FAILED;
-        if (atomic_load(cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while printing");
+    struct batch *b;
+    enum status status;
+    while ((status = change_set_next(changes, cancelled, &a, &b, err)) == OK)
         for (uint32_t i = 0; i < batch_live(b); i++) {
             struct row *row = make_row(t, b, batch_row(b, i), &text);
             bytes += row->bytes;
@@ -176,8 +172,7 @@ static enum status collect(struct console_table *t, struct change_set *changes, 
                 return error_hint(err, "show what changed with mode 'update', or less of it");
             }
         }
-        arena_reset(&a);
-    }
+    return status == AGAIN ? OK : FAILED;
 }
 
 enum status console_table_apply(struct console_table *t, struct change_set *changes, const atomic_bool *cancelled,

@@ -154,22 +154,6 @@ static enum status check_position(struct delta_sink *s, const struct change_set 
 
 /* ---- staging ---- */
 
-/* All rows, as they come. */
-static enum status stage_rows(struct upsert *u, struct delta_sink *s, struct change_set *c, struct error *err)
-{
-    AUTO(arena) a = {0};
-    for (;;) {
-        struct batch *b = NULL;
-        arena_reset(&a);
-        TRY(delta_sink_go_on(s, err));
-        enum status got = c->next(c, &a, &b, err);
-        if (got == AGAIN)
-            return stage_close_files(&u->stage, err);
-        TRY(got);
-        TRY(stage_add(&u->stage, b, err));
-    }
-}
-
 static void take_all_files(struct upsert *u, const struct delta_table *t)
 {
     u->nremoves = delta_file_count(t);
@@ -195,7 +179,8 @@ static enum status prepare(struct upsert *u, struct delta_sink *s, enum apply_mo
         return upsert_prepare(u, s, c, result, err);
     if (!begun)
         stage_init(&u->stage, s);
-    TRY(stage_rows(u, s, c, err));
+    TRY(stage_add_all(&u->stage, c, err));
+    TRY(stage_close_files(&u->stage, err));
     result->inserted = u->stage.rows;
     if (mode == MODE_RESYNC)
         take_all_files(u, s->table);

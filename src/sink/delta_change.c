@@ -106,14 +106,10 @@ enum status changes_read(struct changes *c, const struct delta_sink *s, struct c
     c->least = arena_zarray(&c->memory, s->nkey, sizeof *c->least);
     c->most = arena_zarray(&c->memory, s->nkey, sizeof *c->most);
     AUTO(buf) key = BUF(ROWKEY_MAX), value = BUF(ROWKEY_MAX);
-    for (;;) {
-        AUTO(arena) scratch = {0};
-        struct batch *next = NULL;
-        TRY(delta_sink_go_on(s, err));
-        enum status got = from->next(from, &scratch, &next, err);
-        if (got == AGAIN)
-            break;
-        TRY(got);
+    AUTO(arena) scratch = {0};
+    struct batch *next;
+    enum status status;
+    while ((status = change_set_next(from, s->cancelled, &scratch, &next, err)) == OK) {
         const struct batch *b = keep_batch(next, &c->memory);
         const int64_t *weight = next->weight;
         for (uint32_t i = 0; i < batch_live(next); i++) {
@@ -130,6 +126,8 @@ enum status changes_read(struct changes *c, const struct delta_sink *s, struct c
             widen(c, s, b, row, &value);
         }
     }
+    if (status == FAILED)
+        return FAILED;
     if (c->count)
         qsort(c->items, c->count, sizeof *c->items, by_key);
     build_slots(c);

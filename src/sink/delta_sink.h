@@ -126,6 +126,8 @@ struct stage {
 void stage_init(struct stage *st, struct delta_sink *s);
 /* Add the live rows of a batch with the sink's columns. */
 enum status stage_add(struct stage *st, const struct batch *b, struct error *err);
+/* The rows of a change set, as they come. */
+enum status stage_add_all(struct stage *st, struct change_set *c, struct error *err);
 /* What is in memory, encoded. */
 uint64_t stage_bytes(const struct stage *st);
 /* Finish and put every open file. */

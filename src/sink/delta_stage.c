@@ -251,6 +251,16 @@ enum status stage_add(struct stage *st, const struct batch *b, struct error *err
     return OK;
 }
 
+enum status stage_add_all(struct stage *st, struct change_set *c, struct error *err)
+{
+    AUTO(arena) a = {0};
+    struct batch *b;
+    enum status status;
+    while ((status = change_set_next(c, st->sink->cancelled, &a, &b, err)) == OK)
+        TRY(stage_add(st, b, err));
+    return status == AGAIN ? OK : FAILED;
+}
+
 enum status stage_close_files(struct stage *st, struct error *err)
 {
     st->ahead = false;
@@ -322,21 +332,6 @@ void stage_drop_ahead(struct delta_sink *s)
     s->ahead = NULL;
 }
 
-static enum status add_rows(struct delta_sink *s, struct change_set *c, struct error *err)
-{
-    AUTO(arena) a = {0};
-    for (;;) {
-        struct batch *b = NULL;
-        arena_reset(&a);
-        TRY(delta_sink_go_on(s, err));
-        enum status got = c->next(c, &a, &b, err);
-        if (got == AGAIN)
-            return OK;
-        TRY(got);
-        TRY(stage_add(s->ahead, b, err));
-    }
-}
-
 enum status stage_ahead(struct sink *base, struct change_set *c, struct error *err)
 {
     struct delta_sink *s = (struct delta_sink *)base;
@@ -350,7 +345,7 @@ enum status stage_ahead(struct sink *base, struct change_set *c, struct error *e
         s->ahead->ahead = true;
     }
     s->ahead_to = c->to;
-    if (add_rows(s, c, err) == OK)
+    if (stage_add_all(s->ahead, c, err) == OK)
         return OK;
     stage_drop_ahead(s);
     return FAILED;

@@ -161,11 +161,9 @@ static enum status append_rows(struct appending *a, struct change_set *changes, 
         s->encoder->ops->begin(s->encoder, &s->bytes);
     for (size_t done = 0;; done = s->bytes.len) {
         struct batch *b = NULL;
-        enum status status = changes->next(changes, &memory, &b, err);
+        enum status status = change_set_next(changes, s->cancelled, &memory, &b, err);
         if (status == FAILED)
             return FAILED;
-        if (atomic_load(s->cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", s->path);
         if (status == OK) {
             s->encoder->ops->encode(s->encoder, b, &s->bytes);
             a->rows += batch_live(b);
@@ -177,7 +175,6 @@ static enum status append_rows(struct appending *a, struct change_set *changes, 
         a->version.length += s->bytes.len - done;
         if (s->bytes.len > (a->fd < 0 ? (size_t)SHORT_BYTES : (size_t)PIECE_BYTES))
             TRY(write_piece(a, err));
-        arena_reset(&memory);
         if (status == AGAIN)
             return OK;
     }

@@ -186,11 +186,9 @@ static enum status write_rows(struct file_sink *s, struct change_set *changes, s
     s->encoder->ops->begin(s->encoder, &out);
     for (;;) {
         struct batch *b = NULL;
-        enum status status = changes->next(changes, &a, &b, err);
+        enum status status = change_set_next(changes, s->cancelled, &a, &b, err);
         if (status == FAILED)
             return FAILED;
-        if (atomic_load(s->cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while writing into folder %s", s->folder);
         if (status == OK) {
             s->encoder->ops->encode(s->encoder, b, &out);
             *ret_rows += batch_live(b);
@@ -199,7 +197,6 @@ static enum status write_rows(struct file_sink *s, struct change_set *changes, s
             return error_set(err, ERR_LIMIT, "folder %s: a batch of rows is more than 1 GiB", s->folder);
         TRY(part_file_put(f, buf_slice(&out), status == AGAIN, err));
         buf_clear(&out);
-        arena_reset(&a);
         if (status == AGAIN)
             return os_file_sync(f->fd, err);
     }

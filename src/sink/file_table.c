@@ -204,16 +204,11 @@ static enum status add_rows(struct encoding *e, const struct batch *b, struct er
 static enum status add_changes(struct encoding *e, struct change_set *changes, struct error *err)
 {
     AUTO(arena) a = {0};
-    for (;;) {
-        struct batch *b;
-        enum status status = changes->next(changes, &a, &b, err);
-        if (status != OK)
-            return status == AGAIN ? OK : FAILED;
-        if (atomic_load(e->sink->cancelled))
-            return error_set(err, ERR_INTERRUPTED, "stopped while writing file %s", e->sink->path);
+    struct batch *b;
+    enum status status;
+    while ((status = change_set_next(changes, e->sink->cancelled, &a, &b, err)) == OK)
         TRY(add_rows(e, b, err));
-        arena_reset(&a);
-    }
+    return status == AGAIN ? OK : FAILED;
 }
 
 /* The change set as a run in order, its bytes in the arena. */
