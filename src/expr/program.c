@@ -210,6 +210,21 @@ void program_state_free(struct program_state *s)
     free(s);
 }
 
+struct program_state **program_states_new(const struct program *p, uint32_t nworkers)
+{
+    struct program_state **states = mem_array(nworkers, sizeof *states);
+    for (uint32_t w = 0; w < nworkers; w++)
+        states[w] = program_state_new(p);
+    return states;
+}
+
+void program_states_free(struct program_state **states, uint32_t nworkers)
+{
+    for (uint32_t w = 0; states && w < nworkers; w++)
+        program_state_free(states[w]);
+    free(states);
+}
+
 static const uint64_t *live_rows(struct program_state *s, const struct batch *in)
 {
     if (!in->sel)

@@ -17,6 +17,9 @@ struct program *program_compile(struct arena *a, struct expr *const *roots, uint
 struct program_state; /* scratch of one thread */
 struct program_state *program_state_new(const struct program *p);
 void program_state_free(struct program_state *s);
+/* One for each of nworkers. */
+struct program_state **program_states_new(const struct program *p, uint32_t nworkers);
+void program_states_free(struct program_state **states, uint32_t nworkers);
 
 struct row_error {
     uint32_t row;  /* of the input batch */

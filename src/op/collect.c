@@ -11,6 +11,7 @@
 #include "state/keyed.h"
 
 #define PAYLOAD_MAX GIB(8)
+#define PIECE_MAX MIB(64) /* of a payload, that is decoded at a time; a row may be more */
 
 struct collect {
     const struct plan_node *node;
@@ -46,9 +47,7 @@ struct collect *collect_new(const struct plan *plan, const struct plan_node *sin
     k->checked = k->table->nrules > 0;
     k->nworkers = nworkers;
     k->nslots = nslots;
-    k->states = mem_array(nworkers, sizeof(struct program_state *));
-    for (uint32_t w = 0; w < nworkers; w++)
-        k->states[w] = program_state_new(k->program);
+    k->states = program_states_new(k->program, nworkers);
     k->slots = mem_array(nslots, sizeof *k->slots);
     for (uint32_t i = 0; i < nslots; i++)
         k->slots[i] = payload_buf();
@@ -64,26 +63,42 @@ void collect_free(struct collect *k)
 {
     if (!k)
         return;
-    for (uint32_t w = 0; w < k->nworkers; w++)
-        program_state_free(k->states[w]);
+    program_states_free(k->states, k->nworkers);
     for (uint32_t i = 0; i < k->nslots; i++)
         buf_release(&k->slots[i]);
     bufs_release(&k->epoch);
     contract_free(k->contract);
     arena_release(&k->arena);
-    free(k->states);
     free(k->slots);
     free(k->counts);
     free(k);
 }
 
-static void append_batch(struct buf *out, const struct batch *b)
+void collect_put(struct buf *out, const struct batch *b)
 {
     size_t at = out->len;
     buf_put_u32(out, 0);
     batch_encode(b, out);
     assert(!out->overflow); /* an epoch is closed by its byte limit long before */
-    store_u32(out->data + at, (uint32_t)(out->len - at - 4));
+    size_t bytes = out->len - at - 4;
+    if (bytes <= PIECE_MAX || batch_live(b) <= 1) {
+        assert(bytes <= UINT32_MAX); /* one row: messages and refused rows have their limits far below */
+        store_u32(out->data + at, (uint32_t)bytes);
+        return;
+    }
+    out->len = at;
+    AUTO(arena) a = {0};
+    uint32_t live = batch_live(b), half = live / 2;
+    uint32_t *sel = arena_array(&a, live, sizeof *sel);
+    for (uint32_t i = 0; i < live; i++)
+        sel[i] = batch_row(b, i);
+    struct batch part = *b;
+    part.sel = sel;
+    part.live = half;
+    collect_put(out, &part);
+    part.sel = sel + half;
+    part.live = live - half;
+    collect_put(out, &part);
 }
 
 /* A sink that appends knows no weights: a row that is there n times is n rows. */
@@ -102,12 +117,12 @@ static uint64_t append_copies(struct buf *out, const struct batch *b, struct are
             sel[part.live++] = row;
             if (part.live < AT_ONCE)
                 continue;
-            append_batch(out, &part);
+            collect_put(out, &part);
             part.live = 0;
         }
     }
     if (part.live)
-        append_batch(out, &part);
+        collect_put(out, &part);
     return rows;
 }
 
@@ -188,13 +203,7 @@ void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct
     b->cols = arena_array(c->arena, b->ncols, sizeof *b->cols);
     struct row_errors errors;
     program_run(k->program, k->states[c->worker], in, c->now_us, c->arena, b->cols, &errors);
-    if (errors.count) {
-        uint64_t *keep = arena_array(c->arena, BITMAP_WORDS(in->rows), sizeof *keep);
-        memset(keep, 0xff, BITMAP_WORDS(in->rows) * sizeof *keep);
-        drop_errors(&errors, keep);
-        k->counts[c->worker].error += refuse_errors(c, in, &errors, k->node->sink_name, k->input_names);
-        batch_filter(b, keep);
-    }
+    k->counts[c->worker].error += refuse_failed(c, in, &errors, k->node->sink_name, k->input_names, b);
     if (k->checked)
         hold_to_contract(k, c, b);
     if (batch_live(b) == 0)
@@ -204,7 +213,7 @@ void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct
         return;
     }
     k->counts[c->worker].rows += batch_live(b);
-    append_batch(&k->slots[slot], b);
+    collect_put(&k->slots[slot], b);
 }
 
 void collect_round(struct collect *k)
@@ -422,7 +431,7 @@ static void put_net(const struct collect *k, struct netter *by, struct netted *x
     net.sel = sel;
     net.live = live;
     net.weight = weight;
-    append_batch(&x->out, &net);
+    collect_put(&x->out, &net);
 }
 
 static void put_task(void *arg, uint32_t worker, uint32_t task)

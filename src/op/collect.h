@@ -37,6 +37,8 @@ struct collect_pool {
 void collect_finish(struct collect *k, const struct collect_pool *pool, struct bufs *ret,
                     struct collect_counts *ret_counts);
 
+/* The live rows onto a payload: as a batch, or, where that would be more than 64 MiB, as several. */
+void collect_put(struct buf *out, const struct batch *b);
 /* Walk a payload: the next batch, or NULL at the end. ERR_CORRUPT on anything odd. */
 enum status collect_next(struct reader *in, const struct schema *schema, struct arena *a, struct batch **ret,
                          struct error *err);

@@ -35,10 +35,8 @@ static void filter_push(struct operator *op, struct op_context *c, struct batch 
 static void filter_free(struct operator *op)
 {
     struct filter *f = (struct filter *)op;
-    for (uint32_t w = 0; w < f->nworkers; w++)
-        program_state_free(f->states[w]);
+    program_states_free(f->states, f->nworkers);
     arena_release(&f->arena);
-    free(f->states);
     free(f);
 }
 
@@ -51,8 +49,6 @@ struct operator *filter_new(const struct plan_node *node, const struct plan_node
     f->program = program_compile(&f->arena, (struct expr *const *)&node->predicate, 1);
     f->nworkers = nworkers;
     f->names = input->schema.names;
-    f->states = mem_array(nworkers, sizeof(struct program_state *));
-    for (uint32_t w = 0; w < nworkers; w++)
-        f->states[w] = program_state_new(f->program);
+    f->states = program_states_new(f->program, nworkers);
     return &f->op;
 }

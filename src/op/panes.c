@@ -38,13 +38,6 @@ struct row {
     uint32_t due;
 };
 
-struct shard {
-    struct due due;     /* groups by the end of the window that closes next */
-    bool indexed;       /* what was loaded is in `due` and the index */
-    bool more;          /* windows have still to close in this epoch */
-    struct buf scratch; /* an entry's key */
-};
-
 struct panes_op {
     struct operator op;
     const struct plan_node *node;
@@ -54,7 +47,7 @@ struct panes_op {
     struct accumulators accumulators;
     struct keyed *panes;
     struct keyed *index; /* group -> struct row; in memory only */
-    struct shard shards[SHARDS];
+    struct span_shard shards[SHARDS]; /* due: groups, by the end of the window that closes next */
     struct partials *partials;
     struct outcomes out;
     uint32_t *key, nkey; /* input columns of a group but for the bounds */
@@ -349,7 +342,7 @@ static void index_pane(void *arg, struct keyed_entry *e)
 
 static void index_shard(struct merging *m)
 {
-    struct shard *shard = &m->o->shards[m->shard];
+    struct span_shard *shard = &m->o->shards[m->shard];
     if (shard->indexed)
         return;
     shard->indexed = true;
@@ -480,7 +473,7 @@ static void close_window(struct merging *m, struct keyed_entry *group, int64_t e
 static void close_windows(struct merging *m, int64_t until)
 {
     struct panes_op *o = m->o;
-    struct shard *shard = &o->shards[m->shard];
+    struct span_shard *shard = &o->shards[m->shard];
     int64_t end;
     if (until == INT64_MIN)
         return;
@@ -553,8 +546,7 @@ static enum status panes_load(struct operator *op, uint32_t version, struct slic
 {
     (void)evict_us;
     struct panes_op *o = (struct panes_op *)op;
-    for (unsigned shard = 0; shard < SHARDS; shard++)
-        o->shards[shard].indexed = false;
+    span_shards_loaded(o->shards);
     return accumulators_load(&o->accumulators, o->panes, version, payload, err);
 }
 
@@ -563,11 +555,9 @@ static uint64_t panes_keys(const struct operator *op) { return keyed_count(((con
 static uint64_t panes_bytes(const struct operator *op)
 {
     const struct panes_op *o = (const struct panes_op *)op;
-    uint64_t bytes = keyed_bytes(o->panes) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators) +
-                     partials_bytes(o->partials) + (uint64_t)__atomic_load_n(&o->derived, __ATOMIC_RELAXED);
-    for (unsigned s = 0; s < SHARDS; s++)
-        bytes += due_bytes(&o->shards[s].due) + o->shards[s].scratch.cap;
-    return bytes;
+    return keyed_bytes(o->panes) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators) +
+           partials_bytes(o->partials) + span_shards_bytes(o->shards) +
+           (uint64_t)__atomic_load_n(&o->derived, __ATOMIC_RELAXED);
 }
 
 static struct op_open panes_closes(struct operator *op, int64_t late_us)
@@ -591,10 +581,7 @@ static void panes_free(struct operator *op)
     keyed_free(o->index);
     keyed_free(o->panes);
     outcomes_release(&o->out);
-    for (unsigned s = 0; s < SHARDS; s++) {
-        due_release(&o->shards[s].due);
-        buf_release(&o->shards[s].scratch);
-    }
+    span_shards_release(o->shards);
     arena_release(&o->arena);
     free(o);
 }
@@ -630,10 +617,7 @@ struct operator *panes_new(const struct plan_node *node, const struct plan_node 
     o->index = keyed_new("groups", PANES_VERSION,
                          &(struct keyed_codec){.value_size = sizeof(struct row), .release = release_row, .arg = o});
     outcomes_init(&o->out, node->schema.types, node->schema.ncols);
-    for (unsigned s = 0; s < SHARDS; s++) {
-        o->shards[s].indexed = true;
-        o->shards[s].scratch.max = ROWKEY_MAX;
-    }
+    span_shards_init(o->shards);
     o->partials = partials_new(&o->accumulators, o->nkey, false, nworkers);
     return &o->op;
 }

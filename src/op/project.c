@@ -24,13 +24,7 @@ static void project_push(struct operator *op, struct op_context *c, struct batch
     struct row_errors errors;
     program_run(p->program, p->states[c->worker], in, c->now_us, c->arena, out->cols, &errors);
     c->counts->in += batch_live(in);
-    if (errors.count) {
-        uint64_t *keep = arena_array(c->arena, BITMAP_WORDS(in->rows), sizeof *keep);
-        memset(keep, 0xff, BITMAP_WORDS(in->rows) * sizeof *keep);
-        drop_errors(&errors, keep);
-        c->counts->error += refuse_errors(c, in, &errors, op->name, p->names);
-        batch_filter(out, keep);
-    }
+    c->counts->error += refuse_failed(c, in, &errors, op->name, p->names, out);
     c->counts->out += batch_live(out);
     *ret = batch_live(out) ? out : NULL;
 }
@@ -38,10 +32,8 @@ static void project_push(struct operator *op, struct op_context *c, struct batch
 static void project_free(struct operator *op)
 {
     struct project *p = (struct project *)op;
-    for (uint32_t w = 0; w < p->nworkers; w++)
-        program_state_free(p->states[w]);
+    program_states_free(p->states, p->nworkers);
     arena_release(&p->arena);
-    free(p->states);
     free(p);
 }
 
@@ -55,8 +47,6 @@ struct operator *project_new(const struct plan_node *node, const struct plan_nod
     p->program = program_compile(&p->arena, node->exprs, p->ncols);
     p->nworkers = nworkers;
     p->names = input->schema.names;
-    p->states = mem_array(nworkers, sizeof(struct program_state *));
-    for (uint32_t w = 0; w < nworkers; w++)
-        p->states[w] = program_state_new(p->program);
+    p->states = program_states_new(p->program, nworkers);
     return &p->op;
 }

@@ -30,12 +30,6 @@
 
 enum { SESSION_VERSION = 2, FIRST_SEEN = KEYED_USER };
 
-struct shard {
-    struct due due;
-    bool indexed;       /* what was loaded is in `due` and the index */
-    struct buf scratch; /* an entry's key */
-};
-
 struct session_op {
     struct operator op;
     const struct plan_node *node;
@@ -45,7 +39,7 @@ struct session_op {
     struct accumulators accumulators;
     struct keyed *sessions;
     struct keyed *index; /* session key -> struct spans of entries' values; in memory only */
-    struct shard shards[SHARDS];
+    struct span_shard shards[SHARDS]; /* due: sessions, by their ends */
     struct partials *partials;
     struct outcomes out;
 };
@@ -339,8 +333,7 @@ static enum status session_load(struct operator *op, uint32_t version, struct sl
 {
     (void)evict_us;
     struct session_op *o = (struct session_op *)op;
-    for (unsigned shard = 0; shard < SHARDS; shard++)
-        o->shards[shard].indexed = false;
+    span_shards_loaded(o->shards);
     return accumulators_load(&o->accumulators, o->sessions, version, payload, err);
 }
 
@@ -352,11 +345,9 @@ static uint64_t session_keys(const struct operator *op)
 static uint64_t session_bytes(const struct operator *op)
 {
     const struct session_op *o = (const struct session_op *)op;
-    uint64_t bytes = keyed_bytes(o->sessions) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators) +
-                     partials_bytes(o->partials);
-    for (unsigned s = 0; s < SHARDS; s++)
-        bytes += due_bytes(&o->shards[s].due) + o->shards[s].scratch.cap;
-    return bytes + keyed_count(o->sessions) * sizeof(struct span *); /* what lists of more than one take, about */
+    uint64_t lists = keyed_count(o->sessions) * sizeof(struct span *); /* what those of more than one take, about */
+    return keyed_bytes(o->sessions) + keyed_bytes(o->index) + accumulators_heap(&o->accumulators) +
+           partials_bytes(o->partials) + span_shards_bytes(o->shards) + lists;
 }
 
 /* A changed session is two rows: in the batches that are emitted, in the payload of the sink, and decoded once more
@@ -390,10 +381,7 @@ static void session_free(struct operator *op)
     keyed_free(o->index);
     keyed_free(o->sessions);
     outcomes_release(&o->out);
-    for (unsigned s = 0; s < SHARDS; s++) {
-        due_release(&o->shards[s].due);
-        buf_release(&o->shards[s].scratch);
-    }
+    span_shards_release(o->shards);
     arena_release(&o->arena);
     free(o);
 }
@@ -426,10 +414,7 @@ struct operator *session_new(const struct plan_node *node, const struct plan_nod
     o->index = keyed_new("sessions by key", SESSION_VERSION,
                          &(struct keyed_codec){.value_size = sizeof(struct spans), .release = release_index});
     outcomes_init(&o->out, node->schema.types, node->schema.ncols);
-    for (unsigned s = 0; s < SHARDS; s++) {
-        o->shards[s].indexed = true;
-        o->shards[s].scratch.max = ROWKEY_MAX;
-    }
+    span_shards_init(o->shards);
     o->partials = partials_new(&o->accumulators, node->window.nkey, true, nworkers);
     return &o->op;
 }

@@ -1,6 +1,7 @@
 #include "op/spans.h"
 
 #include "base/heap.h"
+#include "column/rowkey.h"
 
 int64_t span_end(int64_t start, int64_t length)
 {
@@ -90,4 +91,34 @@ uint64_t span_hash(struct slice whole)
 {
     struct slice key = span_key(whole);
     return hash_in_shard_of(hash64(key.data, key.len, 0), whole);
+}
+
+/* ---- beside them ---- */
+
+void span_shards_init(struct span_shard *shards)
+{
+    for (unsigned s = 0; s < SHARDS; s++)
+        shards[s] = (struct span_shard){.indexed = true, .scratch = BUF(ROWKEY_MAX)};
+}
+
+void span_shards_release(struct span_shard *shards)
+{
+    for (unsigned s = 0; s < SHARDS; s++) {
+        due_release(&shards[s].due);
+        buf_release(&shards[s].scratch);
+    }
+}
+
+void span_shards_loaded(struct span_shard *shards)
+{
+    for (unsigned s = 0; s < SHARDS; s++)
+        shards[s].indexed = false;
+}
+
+uint64_t span_shards_bytes(const struct span_shard *shards)
+{
+    uint64_t bytes = 0;
+    for (unsigned s = 0; s < SHARDS; s++)
+        bytes += due_bytes(&shards[s].due) + shards[s].scratch.cap;
+    return bytes;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "state/due.h"
 #include "state/keyed.h"
 
 /* The head of what is kept for a session; its aggregates lie behind it. */
@@ -52,3 +53,19 @@ static inline struct keyed_entry *span_entry(struct span *s)
 {
     return (struct keyed_entry *)((char *)s - offsetof(struct keyed_entry, bytes));
 }
+
+/* ---- what a step has of each shard beside them; in memory only ---- */
+
+struct span_shard {
+    struct due due;     /* what closes when */
+    bool indexed;       /* what was loaded is in `due`, and in the step's own index */
+    bool more;          /* there is still to close in this epoch */
+    struct buf scratch; /* an entry's key */
+};
+
+/* Each of all SHARDS. */
+void span_shards_init(struct span_shard *shards);
+void span_shards_release(struct span_shard *shards);
+/* Something was loaded. */
+void span_shards_loaded(struct span_shard *shards);
+uint64_t span_shards_bytes(const struct span_shard *shards);

@@ -183,10 +183,8 @@ static void unnest_push(struct operator *op, struct op_context *c, struct batch 
 static void unnest_free(struct operator *op)
 {
     struct unnest *u = (struct unnest *)op;
-    for (uint32_t w = 0; w < u->nworkers; w++)
-        program_state_free(u->states[w]);
+    program_states_free(u->states, u->nworkers);
     arena_release(&u->arena);
-    free(u->states);
     free(u);
 }
 
@@ -205,8 +203,6 @@ struct operator *unnest_new(const struct plan_node *node, const struct plan_node
         return &u->op;
     u->predicate = program_compile(&u->arena, (struct expr *const *)&node->predicate, 1);
     u->nworkers = nworkers;
-    u->states = mem_array(nworkers, sizeof(struct program_state *));
-    for (uint32_t w = 0; w < nworkers; w++)
-        u->states[w] = program_state_new(u->predicate);
+    u->states = program_states_new(u->predicate, nworkers);
     return &u->op;
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "op/collect.h"
 #include "op/reject.h"
 
 enum { LONG = 70000000, KEPT_AT_LEAST = 8 << 20 };
@@ -99,12 +100,47 @@ static void test_what_is_not_cut_has_no_mark(void **state)
     rejections_release(&r);
 }
 
+/* As many as an epoch may have would not fit into the 32 bits of a batch's length: they are in the outbox as several. */
+static void test_many_long_rows_are_several_batches(void **state)
+{
+    enum { ROWS = 7, LEFT_OUT = 2, EACH = 30 << 20 };
+    (void)state;
+    AUTO(arena) a = {0};
+    AUTO(buf) payload = BUF(GIB(1));
+    struct batch *b = batch_make(&a, types, 2, ROWS), *read;
+    char *text = arena_alloc(&a, EACH);
+    uint32_t sel[ROWS], live = 0, seen = 0, batches = 0;
+    memset(text, 'x', EACH);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        ((int64_t *)b->cols[0].data)[row] = row;
+        ((struct view *)b->cols[1].data)[row] = view_of(text, EACH - row);
+        sel[live] = row;
+        live += row != LEFT_OUT;
+    }
+    b->rows = ROWS;
+    b->sel = sel;
+    b->live = live;
+    collect_put(&payload, b);
+    struct reader in = reader_of(buf_slice(&payload));
+    struct error err;
+    const struct schema schema = {.ncols = 2, .types = arena_dup(&a, types, sizeof types)};
+    for (; collect_next(&in, &schema, &a, &read, &err) == OK && read; batches++)
+        for (uint32_t i = 0; i < batch_live(read); i++, seen++) {
+            uint32_t row = batch_row(read, i);
+            assert_int_equal(((int64_t *)read->cols[0].data)[row], sel[seen]);
+            assert_int_equal(((struct view *)read->cols[1].data)[row].len, EACH - sel[seen]);
+        }
+    assert_int_equal(seen, live);
+    assert_int_equal(batches, 4); /* of one or two rows each */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_long_values_are_cut_and_say_so),
         cmocka_unit_test(test_long_rows_are_cut_and_say_so),
         cmocka_unit_test(test_what_is_not_cut_has_no_mark),
+        cmocka_unit_test(test_many_long_rows_are_several_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
