@@ -47,6 +47,7 @@ struct join {
     bool semi, anti;  /* left rows only, each once: with matches, without */
     bool counts[2];   /* rows of the side know their matches */
     struct type *pair_types; /* left's columns, then right's */
+    const char **pair_names;
     uint32_t npair;
 };
 
@@ -165,12 +166,15 @@ static void matches_changed(struct merging *m, unsigned side, struct keyed_entry
         emit_alone(m, side, row, -sign * weight);
 }
 
-static void meet(struct merging *m, const struct gathered *r, struct keyed_entry *other, int64_t *matches)
+/* failed: whether the two meet is not known. So there is no result of both, and neither stands alone either. */
+static void meet(struct merging *m, const struct gathered *r, struct keyed_entry *other, bool failed, int64_t *matches)
 {
     struct join *j = m->j;
     struct join_row *o = join_row_of(other);
+    if (failed && j->semi)
+        return;
     *matches += o->weight;
-    if (!j->semi && !j->anti)
+    if (!j->semi && !j->anti && !failed)
         emit_pair(m, columns_of(r), join_state_columns(j->state, other), times(r->weight, o->weight));
     if (!j->counts[!m->side])
         return;
@@ -184,22 +188,25 @@ static void meet(struct merging *m, const struct gathered *r, struct keyed_entry
 static void refuse_pairs(const struct join *j, struct op_context *c, const struct batch *pairs,
                          const struct row_errors *errors)
 {
-    uint64_t failed = refuse_errors(c, pairs, errors, j->op.name, j->node->schema.names);
+    uint64_t failed = refuse_errors(c, pairs, errors, j->op.name, j->pair_names);
     c->counts->in += failed;
     c->counts->error += failed;
 }
 
-/* Which of these rows meet the condition together with r? */
+/* Which of these rows meet the condition together with r, and with which does it fail? */
 static void check_pairs(struct merging *m, const struct gathered *r, struct keyed_entry *const *others, uint32_t n,
-                        uint64_t *ret_keep)
+                        uint64_t *ret_keep, uint64_t *ret_failed)
 {
     struct join *j = m->j;
     arena_reset(&m->scratch);
     struct batch *b = batch_make(&m->scratch, j->pair_types, j->npair, n);
     b->rows = b->live = n;
+    int64_t *weight = arena_array(&m->scratch, n, sizeof *weight);
+    b->weight = weight;
     uint32_t nleft = j->inputs[LEFT]->schema.ncols;
     struct slice packed[2][PAIRS];
     for (uint32_t i = 0; i < n; i++) {
+        weight[i] = times(r->weight, join_row_of(others[i])->weight);
         packed[m->side][i] = columns_of(r);
         packed[!m->side][i] = join_state_columns(j->state, others[i]);
     }
@@ -208,6 +215,8 @@ static void check_pairs(struct merging *m, const struct gathered *r, struct keye
     assert(ok); /* this process packed them, or a checksum covered them */
     struct row_errors errors;
     program_filter(j->condition, j->workers[m->c->worker].program, b, m->c->now_us, &m->scratch, ret_keep, &errors);
+    for (uint32_t i = 0; i < errors.count; i++)
+        bit_set(ret_failed, errors.items[i].row);
     refuse_pairs(j, m->c, b, &errors);
 }
 
@@ -222,18 +231,18 @@ static int64_t meet_all(struct merging *m, const struct gathered *r)
     struct keyed_entry *pairs[PAIRS], *e = join_state_first(j->state, !m->side, r->hash, key);
     if (!decides_early(j)) {
         for (; e; e = join_row_of(e)->next)
-            meet(m, r, e, &matches);
+            meet(m, r, e, false, &matches);
         return matches;
     }
     while (e) {
-        uint64_t keep[BITMAP_WORDS(PAIRS)] = {0};
+        uint64_t keep[BITMAP_WORDS(PAIRS)] = {0}, failed[BITMAP_WORDS(PAIRS)] = {0};
         uint32_t n = 0;
         for (; e && n < PAIRS; e = join_row_of(e)->next)
             pairs[n++] = e;
-        check_pairs(m, r, pairs, n, keep);
+        check_pairs(m, r, pairs, n, keep, failed);
         for (uint32_t i = 0; i < n; i++)
-            if (bit_get(keep, i))
-                meet(m, r, pairs[i], &matches);
+            if (bit_get(keep, i) || bit_get(failed, i))
+                meet(m, r, pairs[i], bit_get(failed, i), &matches);
     }
     return matches;
 }
@@ -441,6 +450,20 @@ static void set_kind(struct join *j)
     }
 }
 
+static void set_pairs(struct join *j)
+{
+    const struct schema *left = &j->inputs[LEFT]->schema, *right = &j->inputs[RIGHT]->schema;
+    j->npair = left->ncols + right->ncols;
+    j->pair_types = arena_array(&j->arena, j->npair, sizeof *j->pair_types);
+    j->pair_names = arena_array(&j->arena, j->npair, sizeof *j->pair_names);
+    for (uint32_t i = 0; i < j->npair; i++) {
+        const struct schema *of = i < left->ncols ? left : right;
+        uint32_t column = i < left->ncols ? i : i - left->ncols;
+        j->pair_types[i] = of->types[column];
+        j->pair_names[i] = of->names[column];
+    }
+}
+
 struct operator *join_new(const struct plan_node *node, const struct plan_node *const inputs[2], uint32_t nworkers)
 {
     struct join *j = mem_zalloc(sizeof *j);
@@ -450,11 +473,7 @@ struct operator *join_new(const struct plan_node *node, const struct plan_node *
     j->inputs[LEFT] = inputs[LEFT];
     j->inputs[RIGHT] = inputs[RIGHT];
     set_kind(j);
-    j->npair = inputs[LEFT]->schema.ncols + inputs[RIGHT]->schema.ncols;
-    j->pair_types = arena_array(&j->arena, j->npair, sizeof *j->pair_types);
-    for (uint32_t i = 0; i < j->npair; i++)
-        j->pair_types[i] = i < inputs[LEFT]->schema.ncols ? inputs[LEFT]->schema.types[i]
-                                                          : inputs[RIGHT]->schema.types[i - inputs[LEFT]->schema.ncols];
+    set_pairs(j);
     if (node->join.condition)
         j->condition = program_compile(&j->arena, (struct expr *const *)&node->join.condition, 1);
     j->gather = gather_new(nworkers);

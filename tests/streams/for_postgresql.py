@@ -51,12 +51,13 @@ def arg_extreme(m: re.Match) -> str:
 
 
 def for_postgresql(query: str) -> str:
-    """A window's relation and its time are names; arguments of arg_min and arg_max stand between comments, and so does
-    a condition that PostgreSQL alone needs."""
+    """A window's relation and its time are names; arguments of arg_min and arg_max stand between comments, and so
+    do a condition, and other words, that PostgreSQL alone needs."""
     for name, arguments, give in (("tumble", 1, tumble), ("hop", 2, hop), ("cumulate", 2, cumulate)):
         intervals = rf",\s*{INTERVAL}" * arguments
         query = re.sub(rf"\b{name}\((\w+),\s*(\w+){intervals}{OFFSET}\)", give, query)
     query = re.sub(rf"\bsession\((\w+),\s*(\w+),\s*{INTERVAL}((?:,\s*\w+)*)\)", session, query)
     query = re.sub(r"\barg_(min|max)\(/\*x\*/(.*?)/\*y\*/, (.*?)/\*z\*/\)", arg_extreme, query)
     query = re.sub(r"/\*where (.*?)\*/", r"WHERE (\1) IS NOT FALSE", query)
+    query = re.sub(r"/\*postgresql (.*?)\*/", r"\1", query)
     return query.replace("approx_count_distinct(", "count(DISTINCT ")

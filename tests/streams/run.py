@@ -487,6 +487,9 @@ def check_random(postgres: Postgres, folder: Path, seconds: float) -> None:
 
 # ---- what is published after every epoch ----
 
+# Where the condition fails, whether two rows meet is not known: there is no row of both, and neither stands alone.
+A_AND_B = ("(SELECT k, count(*) AS n FROM a GROUP BY k) x", "(SELECT k, j, count(*) AS n FROM b GROUP BY k, j) y")
+ON = "x.k = y.k AND /*postgresql CASE WHEN y.n % 3 = 0 THEN {} ELSE*/ x.n % 7 / (y.n % 3) > 2 /*postgresql END*/"
 EVERY = {
     "counts": "SELECT k, count(*), sum(n), max(t), count(DISTINCT v) FROM a GROUP BY k HAVING count(*) % 3 <> 1",
     "joined": "SELECT a.k, count(*), sum(b.n), min(b.f) FROM a JOIN b ON a.k = b.k AND a.v = b.v AND a.j = b.j "
@@ -500,12 +503,19 @@ EVERY = {
               "b.k = x.k ORDER BY v DESC NULLS LAST, id LIMIT 3 OFFSET 2) y ON y.id % 3 > 0, LATERAL (SELECT "
               "count(*) AS c FROM b WHERE b.k = x.k AND b.v = y.v) z WHERE c < (SELECT count(*) / 5 FROM b)",
     "not in": "SELECT id, v FROM a WHERE j NOT IN (SELECT count(*) / 40 FROM b GROUP BY k, v)",
+    "undecided": f"SELECT x.k, x.n, y.j, y.n FROM {' FULL JOIN '.join(A_AND_B)} ON {ON.format('true')} "
+                 "/*where y.n % 3 <> 0 OR x.n IS NULL*/",
+    "undecided without": f"SELECT x.k, x.n FROM {A_AND_B[0]} WHERE NOT EXISTS (SELECT 1 FROM {A_AND_B[1]} WHERE "
+                         f"{ON.format('true')})",
+    "undecided with": f"SELECT x.k, x.n FROM {A_AND_B[0]} WHERE EXISTS (SELECT 1 FROM {A_AND_B[1]} WHERE "
+                      f"{ON.format('false')})",
     "windows": "SELECT window_start, k, count(*), sum(n) FROM tumble(a, ts, interval '60 s') GROUP BY window_start, k",
     "elements": "SELECT k, e, i FROM (SELECT k, array_agg(v ORDER BY t, v) FILTER (WHERE id % 7 > 1) AS vs FROM a "
                 "GROUP BY k) AS g LEFT JOIN LATERAL unnest(vs) WITH ORDINALITY AS u (e, i) ON true WHERE i % 40 < 2",
 }
 TYPES = {"counts": "int bigint num text bigint", "joined": "int bigint num dbl", "outer": "int bigint bigint int",
          "without": "int int", "around": "int num bool int int bigint", "not in": "int int",
+         "undecided": "int bigint int bigint", "undecided without": "int bigint", "undecided with": "int bigint",
          "windows": "time int bigint num", "elements": "int int bigint"}
 
 
