@@ -100,7 +100,7 @@ static void test_what_is_not_cut_has_no_mark(void **state)
     rejections_release(&r);
 }
 
-/* As many as an epoch may have would not fit into the 32 bits of a batch's length: they are in the outbox as several. */
+/* As many as an epoch may have do not fit into the 32 bits of a batch's length: they are in the outbox as several. */
 static void test_many_long_rows_are_several_batches(void **state)
 {
     enum { ROWS = 7, LEFT_OUT = 2, EACH = 30 << 20 };
