@@ -46,15 +46,20 @@ static const char *said_first(struct binder *b, const struct relation *r)
     return arena_strndup(b->arena, said.data, said.len);
 }
 
-/* Does an outer join hand out rows that it takes back, with no step above it that nets them? */
+/* Does an outer join hand out rows that it takes back, with no step above it that nets them? Nodes stand behind their
+ * inputs, and one may be the input of several. */
 static bool shows_changes(const struct binder *b, uint32_t node)
 {
-    const struct plan_node *n = b->nodes[node];
-    bool found = n->kind == NODE_JOIN && n->mode == MODE_UPDATING;
-    bool passes = n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_UNNEST || n->kind == NODE_UNION;
-    for (uint32_t i = 0; passes && i < n->ninputs && !found; i++)
-        found = shows_changes(b, n->inputs[i]);
-    return found;
+    bool *shows = arena_zarray(b->arena, (size_t)node + 1, sizeof *shows);
+    for (uint32_t k = 0; k <= node; k++) {
+        const struct plan_node *n = b->nodes[k];
+        bool passes = n->kind == NODE_FILTER || n->kind == NODE_PROJECT || n->kind == NODE_UNNEST ||
+                      n->kind == NODE_UNION;
+        shows[k] = n->kind == NODE_JOIN && n->mode == MODE_UPDATING;
+        for (uint32_t i = 0; passes && i < n->ninputs; i++)
+            shows[k] |= shows[n->inputs[i]];
+    }
+    return shows[node];
 }
 
 enum status bind_result(struct binder *b, const struct ast_statement *s)
