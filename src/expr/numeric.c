@@ -1,7 +1,11 @@
 /* Arithmetic on numeric. Result types are static, after the rules at the top of expr.h; binding brings the operands of
  * + - % to one scale, so that kernels add plain integers. */
 #include "column/decimal.h"
+#include "column/decimal_math.h"
 #include "expr/loops.h"
+
+#define BAD_LOGARITHM "2201E"
+#define BAD_POWER "2201F"
 
 static void overflow(struct call *c, uint32_t row)
 {
@@ -247,6 +251,93 @@ static void min_scale_numeric(struct call *c)
     }
 }
 
+/* ---- roots, logarithms, powers ---- */
+
+static void put_result(struct call *c, uint32_t row, bool fits, const int128 *value)
+{
+    if (fits && decimal_fits(*value, c->out->col.type.precision))
+        column_set_numeric(&c->out->col, row, *value);
+    else
+        call_fail(c, row, "22003", "value overflows numeric format");
+}
+
+static unsigned scale_of(const struct call *c, uint32_t arg) { return c->args[arg].col.type.scale; }
+static unsigned result_scale(const struct call *c) { return c->out->col.type.scale; }
+
+static void sqrt_numeric(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int128 x = arg_numeric(c, 0, r), z = 0;
+        if (x < 0)
+            call_fail(c, r, BAD_POWER, "cannot take square root of a negative number");
+        else
+            put_result(c, r, decimal_sqrt(x, scale_of(c, 0), result_scale(c), &z), &z);
+    }
+}
+
+static void exp_numeric(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int128 z = 0;
+        put_result(c, r, decimal_exp(arg_numeric(c, 0, r), scale_of(c, 0), result_scale(c), &z), &z);
+    }
+}
+
+static bool has_logarithm(struct call *c, uint32_t row, int128 x)
+{
+    if (x <= 0)
+        call_fail(c, row, BAD_LOGARITHM,
+                  x ? "cannot take logarithm of a negative number" : "cannot take logarithm of zero");
+    return x > 0;
+}
+
+static void logarithm(struct call *c, bool (*log_of)(int128, unsigned, unsigned, int128 *))
+{
+    CALL_ROWS(c, r) {
+        int128 x = arg_numeric(c, 0, r), z = 0;
+        if (has_logarithm(c, r, x))
+            put_result(c, r, log_of(x, scale_of(c, 0), result_scale(c), &z), &z);
+    }
+}
+static void ln_numeric(struct call *c) { logarithm(c, decimal_ln); }
+static void log10_numeric(struct call *c) { logarithm(c, decimal_log10); }
+
+static void log_numeric(struct call *c)
+{
+    CALL_ROWS(c, r) {
+        int128 b = arg_numeric(c, 0, r), x = arg_numeric(c, 1, r), z = 0;
+        if (!has_logarithm(c, r, b) || !has_logarithm(c, r, x))
+            continue;
+        if (b == decimal_pow10[scale_of(c, 0)])
+            call_fail(c, r, "22012", "division by zero");
+        else
+            put_result(c, r, decimal_log(b, scale_of(c, 0), x, scale_of(c, 1), result_scale(c), &z), &z);
+    }
+}
+
+static void power_numeric(struct call *c)
+{
+    unsigned sx = scale_of(c, 0), sy = scale_of(c, 1), scale = result_scale(c);
+    CALL_ROWS(c, r) {
+        int128 x = arg_numeric(c, 0, r), y = arg_numeric(c, 1, r), z = 0, whole = decimal_pow10[sy];
+        bool fits = true;
+        if (x == 0 && y < 0) {
+            call_fail(c, r, BAD_POWER, "zero raised to a negative power is undefined");
+            continue;
+        }
+        if (x < 0 && y % whole != 0) {
+            call_fail(c, r, BAD_POWER, "a negative number raised to a non-integer power yields a complex result");
+            continue;
+        }
+        if (y == 0)
+            z = decimal_pow10[scale];
+        else if (x != 0)
+            fits = decimal_power(x < 0 ? -x : x, sx, y, sy, scale, &z);
+        z = x < 0 && y / whole % 2 ? -z : z;
+        put_result(c, r, fits, &z);
+    }
+}
+
 /* ---- result types ---- */
 
 static unsigned whole_digits(struct type t) { return t.precision - t.scale; }
@@ -286,7 +377,7 @@ static enum status bind_product(struct binding *b, struct error *err)
     return OK;
 }
 
-enum { QUOTIENT_SCALE = 16 };
+enum { QUOTIENT_SCALE = 16, LOGARITHM_DIGITS = 2 /* before the point: ln(10^38) is 87.5 */ };
 
 static enum status bind_quotient(struct binding *b, struct error *err)
 {
@@ -360,6 +451,37 @@ static enum status bind_round(struct binding *b, struct error *err)
     return OK;
 }
 
+/* Of roots, logarithms and powers: the scale is as that of a quotient. */
+static void set_scaled(struct binding *b, unsigned whole)
+{
+    unsigned scale = QUOTIENT_SCALE;
+    for (uint32_t i = 0; i < b->nargs; i++)
+        scale = MAX(scale, (unsigned)b->args[i]->type.scale);
+    b->result = clamped(whole, scale);
+}
+
+static enum status bind_root(struct binding *b, struct error *err)
+{
+    (void)err;
+    struct type x = b->args[0]->type;
+    set_scaled(b, (unsigned)(x.precision - x.scale) / 2 + 1);
+    return OK;
+}
+
+static enum status bind_logarithm(struct binding *b, struct error *err)
+{
+    (void)err;
+    set_scaled(b, LOGARITHM_DIGITS);
+    return OK;
+}
+
+static enum status bind_power(struct binding *b, struct error *err)
+{
+    (void)err;
+    set_scaled(b, NUMERIC_MAX_PRECISION);
+    return OK;
+}
+
 #define BINARY(NAME, KERNEL, BIND, HELP)                                                                               \
     {.name = NAME, .result = TYPE_NUMERIC, .nargs = 2, .args = {TYPE_NUMERIC, TYPE_NUMERIC}, .kernel = KERNEL,         \
      .bind = BIND, .help = HELP}
@@ -369,6 +491,8 @@ static enum status bind_round(struct binding *b, struct error *err)
 #define DIGITS(NAME, KERNEL, HELP)                                                                                     \
     {.name = NAME, .result = TYPE_NUMERIC, .nargs = 2, .args = {TYPE_NUMERIC, TYPE_INT4}, .kernel = KERNEL,            \
      .bind = bind_round, .help = HELP}
+
+#define AS_QUOTIENT "; scale = 16, or the larger scale if that is more"
 
 const struct function fn_numeric[] = {
     BINARY("+", add_numeric, bind_sum, "sum, exact; scale = the larger scale"),
@@ -396,5 +520,14 @@ const struct function fn_numeric[] = {
      .help = "digits after the point, of the type"},
     {.name = "min_scale", .result = TYPE_INT4, .nargs = 1, .args = {TYPE_NUMERIC}, .kernel = min_scale_numeric,
      .help = "digits after the point that it takes to write the value"},
+    UNARY("sqrt", sqrt_numeric, bind_root, "square root" AS_QUOTIENT),
+    UNARY("exp", exp_numeric, bind_power, "e to the power of x" AS_QUOTIENT),
+    UNARY("ln", ln_numeric, bind_logarithm, "natural logarithm" AS_QUOTIENT),
+    UNARY("log", log10_numeric, bind_logarithm, "logarithm to base 10" AS_QUOTIENT),
+    UNARY("log10", log10_numeric, bind_logarithm, "logarithm to base 10" AS_QUOTIENT),
+    BINARY("log", log_numeric, bind_power, "log(b, x): logarithm to base b" AS_QUOTIENT),
+    BINARY("power", power_numeric, bind_power, "x to the power of y" AS_QUOTIENT),
+    BINARY("pow", power_numeric, bind_power, "x to the power of y" AS_QUOTIENT),
+    BINARY("^", power_numeric, bind_power, "x to the power of y" AS_QUOTIENT),
     {0},
 };

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "column/decimal.h"
+#include "column/decimal_math.h"
 #include "tsv.h"
 
 /* Independent of decimal_parse. */
@@ -31,6 +32,21 @@ static void check_result(const struct tsv *t, bool have, const int128 *got, stru
                  t->field[2].data, have ? text : "overflow", want.data ? want.data : "overflow");
 }
 
+/* "math NAME", scale of the result, the result, arguments and their scales. */
+static void check_math(const struct tsv *t)
+{
+    const struct slice *f = t->field;
+    unsigned scale = small_of(f[1]), sx = small_of(f[4]), sy = t->fields > 5 ? small_of(f[6]) : 0;
+    int128 x = wide_of(f[3]), y = t->fields > 5 ? wide_of(f[5]) : 0, got = 0;
+    bool have = slice_is(f[0], "math sqrt")    ? decimal_sqrt(x, sx, scale, &got)
+                : slice_is(f[0], "math ln")    ? decimal_ln(x, sx, scale, &got)
+                : slice_is(f[0], "math log10") ? decimal_log10(x, sx, scale, &got)
+                : slice_is(f[0], "math exp")   ? decimal_exp(x, sx, scale, &got)
+                : slice_is(f[0], "math log")   ? decimal_log(x, sx, y, sy, scale, &got)
+                                               : decimal_power(x, sx, y, sy, scale, &got);
+    check_result(t, have, &got, f[2]);
+}
+
 static void test_arithmetic_as_python_has_it(void **unused)
 {
     (void)unused;
@@ -49,6 +65,8 @@ static void test_arithmetic_as_python_has_it(void **unused)
         else if (slice_is(f[0], "div"))
             check_result(&t, decimal_div(a, small_of(f[2]), wide_of(f[3]), small_of(f[4]), small_of(f[5]), &got), &got,
                          f[6]);
+        else if (f[0].len > 5 && memcmp(f[0].data, "math ", 5) == 0)
+            check_math(&t);
         else if (slice_is(f[0], "compare"))
             assert_int_equal(decimal_compare(a, small_of(f[2]), wide_of(f[3]), small_of(f[4])), atoi(f[5].data));
         else

@@ -410,7 +410,63 @@ def record_decimal(random_):
         digit = random_.choice([random_.randrange(2 ** 63, 2 ** 64), 2 ** 64 - random_.randint(1, 9)])
         a = digit * b // 10 ** 20 + random_.choice([0, 1, -1])
         lines.append(("div", a, 0, b, 0, 20, (2 * a * 10 ** 20 + b) // (2 * b)))
+    lines += decimal_math(random_)
     write("decimal.tsv", "".join("\t".join(map(str, line)) + "\n" for line in lines))
+
+
+def raised(exponent):
+    """e to this power, where it is not past what a decimal of 38 digits can be, or nothing of it."""
+    return exponent.exp() if abs(exponent) < 200 else decimal.Decimal(0 if exponent < 0 else "1e99")
+
+
+def decimal_math(random_):
+    """Roots, logarithms and powers: any, near 1, exact ones, ties, and what is just in or out of 38 digits."""
+    lines = []
+
+    def decimal_of(most):
+        digits, scale = random_.randint(1, most), random_.choice([0, 0, 2, 4, 10, 16, 38, random_.randint(0, 38)])
+        return random_.choice([1, 10 ** (digits - 1), 10 ** digits - 1] + [random_.randint(1, 10 ** digits)] * 5), scale
+
+    def near_one():
+        scale = random_.randint(1, 37)
+        return 10 ** scale + random_.choice([1, -1, 2, -3, random_.randint(1, 9 * 10 ** (scale - 1))]), scale
+
+    def add(name, result, scale, *arguments):
+        lines.append((f"math {name}", scale, shown(result, scale), *arguments))
+
+    def add_pair(name, x, sx, y, sy, scale):
+        a, b = decimal.Decimal(x).scaleb(-sx), decimal.Decimal(y).scaleb(-sy)
+        if name == "power":
+            exact = y % 10 ** sy == 0 and 0 <= b < 60
+            add(name, a ** int(b) if exact else raised(a.ln() * b), scale, x, sx, y, sy)
+        elif a != 1:
+            add(name, b.ln() / a.ln(), scale, x, sx, y, sy)
+
+    for i in range(400):
+        (x, sx), (y, sy) = near_one() if i % 3 == 0 else decimal_of(38), decimal_of(38)
+        scale = random_.choice([16, 16, 20, 30, 38])
+        a = decimal.Decimal(x).scaleb(-sx)
+        add("sqrt", a.sqrt(), max(scale, sx), x, sx)
+        add("ln", a.ln(), scale, x, sx)
+        add("log10", a.log10(), scale, x, sx)
+        add_pair("log", x, sx, y, sy, scale)
+        e, se = random_.randint(-92 * 10 ** 10, 92 * 10 ** 10), random_.choice([10, 12, 15, 30])
+        add("exp", raised(decimal.Decimal(e).scaleb(-se)), scale, e, se)
+        add("exp", raised(-a), scale, -x, sx)
+        e, se = random_.randint(-60 * 10 ** 4, 60 * 10 ** 4), random_.choice([0, 2, 4, 6, 9])
+        add_pair("power", x, sx, e, se, scale)
+        if i % 3 == 0:
+            add_pair("power", x, sx, random_.choice([y, -y]), sy, scale)
+    for k in range(39):
+        add("log10", decimal.Decimal(k), 16, 10 ** k, 0)
+        add("log10", decimal.Decimal(-k), 16, 1, k)
+        add_pair("log", 2, 0, 2 ** k, 0, 16)
+        add_pair("power", 5, 1, k, 0, 16)  # 0.5^17 is a tie
+        add_pair("power", 15, 1, k, 0, 16)
+        add_pair("power", 4, 0, 10 * k + 5, 1, 16)
+        add("sqrt", decimal.Decimal(10) ** k - 1, 16, (10 ** k - 1) ** 2 if k < 20 else 0, 0) if k < 20 else None
+    return lines
+
 
 
 def main():

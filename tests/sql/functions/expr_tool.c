@@ -475,7 +475,10 @@ static bool same(const char *name, const char *got, const char *want)
         return beyond_types(got, want);
     if (!x || !y || x - got != y - want || strncmp(got, want, (size_t)(x - got)) != 0)
         return false;
-    bool quotient = strcmp(name, "/") == 0 || strncmp(name, "agg avg", 7) == 0;
+    static const char *const quotients[] = {"/", "sqrt", "exp", "ln", "log", "log10", "power", "pow", "^"};
+    bool quotient = strncmp(name, "agg avg", 7) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(quotients); i++)
+        quotient |= strcmp(name, quotients[i]) == 0;
     if (strncmp(got, "numeric[]:", 10) == 0)
         return same_numerics(got, want);
     if (strncmp(got, "numeric:", 8) == 0)

@@ -337,3 +337,4 @@ SELECT s.* FROM nothing o, LATERAL (SELECT count(*) FROM t i WHERE i.k = o.k) AS
 SELECT o.k, count(*), max(s.c) FROM t o, LATERAL (SELECT count(*) AS c FROM t i WHERE i.n = o.n) AS s GROUP BY o.k
 SELECT o.n, s.c FROM t o, LATERAL (SELECT count(*) AS c FROM t) AS s
 SELECT o.n, s.c FROM t o LEFT JOIN LATERAL (SELECT (SELECT max(j.n) FROM t j WHERE j.k = i.k) AS c FROM t i WHERE i.n = o.n) AS s ON true
+SELECT round(sqrt(m + 4), 6), round(ln(m + 4), 6), round(power(1.05, n), 8), round(exp(m / 100), 6), round(log(2, n + 1), 6), round(m ^ 2, 4) FROM t
