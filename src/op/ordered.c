@@ -8,13 +8,14 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "base/slot.h"
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 
 enum { ORDERED_VERSION = 2, ORDINAL = 24, PACKED = 8, CHUNK_ROWS = 128, FIRST_SLOTS = 16, WALKED = 16 };
 
 struct part {
-    struct ordered_partition **slots; /* an open table by hash */
+    uint64_t *slots; /* an open table by hash (base/slot.h) */
     uint32_t mask, used;
     struct ordered_partition **touched;
     uint32_t ntouched, touched_cap;
@@ -179,7 +180,7 @@ void ordered_free(struct ordered *o)
         struct part *part = &o->parts[i];
         for (uint32_t k = 0; part->slots && k <= part->mask; k++)
             if (part->slots[k])
-                partition_free(o, part->slots[k]);
+                partition_free(o, slot_at(part->slots[k]));
         heap_free(part->slots);
         free(part->touched);
         due_release(&part->due);
@@ -200,21 +201,21 @@ static void slots_put(struct part *part, struct ordered_partition *p)
     uint32_t at = (uint32_t)p->hash & part->mask;
     while (part->slots[at])
         at = (at + 1) & part->mask;
-    part->slots[at] = p;
+    part->slots[at] = slot_of(p->hash, p);
 }
 
 static void slots_grow(struct part *part)
 {
-    struct ordered_partition **old = part->slots;
+    uint64_t *old = part->slots;
     uint32_t before = old ? part->mask + 1 : 0, slots = before ? 2 * before : FIRST_SLOTS;
-    part->slots = heap_zalloc(slots * sizeof(struct ordered_partition *));
+    part->slots = heap_zalloc(slots * sizeof *part->slots);
     part->mask = slots - 1;
     part->bytes += (int64_t)((slots - before) * sizeof *old);
     for (uint32_t i = 0; heap_spills && i < before; i++)
-        heap_want(old[i]);
+        heap_want(slot_at(old[i]));
     for (uint32_t i = 0; i < before; i++)
         if (old[i])
-            slots_put(part, old[i]);
+            slots_put(part, slot_at(old[i]));
     heap_free(old);
 }
 
@@ -222,13 +223,13 @@ static void slots_grow(struct part *part)
 static void slots_drop(struct part *part, const struct ordered_partition *p)
 {
     uint32_t at = (uint32_t)p->hash & part->mask;
-    while (part->slots[at] != p)
+    while (slot_at(part->slots[at]) != p)
         at = (at + 1) & part->mask;
-    part->slots[at] = NULL;
+    part->slots[at] = 0;
     part->used--;
     for (at = (at + 1) & part->mask; part->slots[at]; at = (at + 1) & part->mask) {
-        struct ordered_partition *next = part->slots[at];
-        part->slots[at] = NULL;
+        struct ordered_partition *next = slot_at(part->slots[at]);
+        part->slots[at] = 0;
         slots_put(part, next);
     }
 }
@@ -236,10 +237,19 @@ static void slots_drop(struct part *part, const struct ordered_partition *p)
 static struct ordered_partition *find_partition(const struct part *part, uint64_t hash, struct slice key)
 {
     for (uint32_t at = (uint32_t)hash & part->mask; part->slots && part->slots[at]; at = (at + 1) & part->mask) {
-        struct ordered_partition *p = part->slots[at];
-        if (p->hash == hash && slice_equal((struct slice){p->key, p->key_len}, key))
+        struct ordered_partition *p = slot_has(part->slots[at], hash) ? slot_at(part->slots[at]) : NULL;
+        if (p && p->hash == hash && slice_equal((struct slice){p->key, p->key_len}, key))
             return p;
     }
+    return NULL;
+}
+
+/* The first partition with the hash's tag: mostly it is the one. */
+static const struct ordered_partition *likely_partition(const struct part *part, uint64_t hash)
+{
+    for (uint32_t at = (uint32_t)hash & part->mask; part->slots && part->slots[at]; at = (at + 1) & part->mask)
+        if (slot_has(part->slots[at], hash))
+            return slot_at(part->slots[at]);
     return NULL;
 }
 
@@ -476,32 +486,47 @@ const struct ordered_partition *ordered_look(const struct ordered *o, uint64_t h
     return part->indexed ? find_partition(part, hash, key) : NULL;
 }
 
-/* A short partition is walked along; of a long one the end is looked at most. */
-static void want_rows(const struct ordered_chunk *c)
+static void fetch(const void *p)
 {
-    for (uint32_t i = c->n > WALKED ? c->n - 1 : 0; i < c->n; i++)
-        heap_want(c->rows[i]);
+    if (unlikely(heap_spills))
+        heap_want(p);
+    else
+        __builtin_prefetch(p);
+}
+
+/* A short partition is walked along; of a long one the end is looked at most. The cache is for the end alone. */
+static void fetch_rows(const struct ordered_chunk *c)
+{
+    for (uint32_t i = c->n > WALKED || !heap_spills ? c->n - 1 : 0; i < c->n; i++)
+        fetch(c->rows[i]);
+}
+
+static void fetch_row(const struct ordered *o, struct slice row, unsigned step)
+{
+    uint64_t hash = keyed_identity_hash(row.data);
+    if (step == 0)
+        (heap_spills ? keyed_want : keyed_prefetch)(o->rows, hash);
+    else if (step == 1)
+        (heap_spills ? keyed_want_entry : keyed_prefetch_entry)(o->rows, hash);
 }
 
 void ordered_want(const struct ordered *o, uint64_t hash, struct slice row, unsigned step)
 {
     const struct part *part = &o->parts[shard_of(hash)];
-    struct ordered_partition *const *slot = part->slots ? part->slots + ((uint32_t)hash & part->mask) : NULL;
-    const struct ordered_partition *p = slot && step > 0 ? *slot : NULL;
+    const struct ordered_partition *p = step > 0 ? likely_partition(part, hash) : NULL;
     const struct ordered_chunk *last = p && step > 2 && p->nchunks ? &p->chunks[p->nchunks - 1] : NULL;
-    if (step == 0) {
-        heap_want(slot);
-        keyed_want(o->rows, keyed_identity_hash(row.data));
-    } else if (step == 1) {
-        heap_want(p);
-        keyed_want_entry(o->rows, keyed_identity_hash(row.data));
-    } else if (step == 2 && p) {
-        heap_want(p->chunks);
-    } else if (step == 3 && last) {
-        heap_want(last->rows);
-    } else if (step == 4 && last) {
-        want_rows(last);
-    }
+    if (row.data)
+        fetch_row(o, row, step);
+    if (step == 0 && part->slots)
+        fetch(part->slots + ((uint32_t)hash & part->mask));
+    else if (step == 1)
+        fetch(p);
+    else if (step == 2 && p)
+        fetch(p->chunks);
+    else if (step == 3 && last)
+        fetch(last->rows);
+    else if (step == 4 && last)
+        fetch_rows(last);
 }
 
 static void note_change(struct ordered *o, struct ordered_partition *p, struct keyed_entry *e)
@@ -618,8 +643,8 @@ void ordered_touch_all(struct ordered *o, unsigned shard, void (*visit)(void *ar
     index_shard(o, shard);
     for (uint32_t i = 0; part->slots && i <= part->mask; i++)
         if (part->slots[i]) {
-            visit(arg, part->slots[i]);
-            touch(part, part->slots[i]);
+            visit(arg, slot_at(part->slots[i]));
+            touch(part, slot_at(part->slots[i]));
         }
 }
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/heap.h"
 #include "column/batch.h"
 #include "state/due.h"
 #include "state/keyed.h"
@@ -96,10 +97,12 @@ struct ordered_partition *ordered_partition(struct ordered *o, uint64_t hash, st
 /* The same if it is there, and without touching it: by several threads while nobody changes anything. NULL, too, while
  * its shard was not used since it was loaded. */
 const struct ordered_partition *ordered_look(const struct ordered *o, uint64_t hash, struct slice key);
-/* Where state lies on disk: what a row that comes will look at is on its way, for many rows at once. Call it with step
- * 0 for all of them, then with 1, ... */
+/* What a row that comes will look at is on its way to the cache, or into memory where state lies on disk, for
+ * ordered_at_once() rows together: call it with step 0 for all of them, then with 1, ... hash: of the partition; a row
+ * without data: only the partition will be looked at. */
 enum { ORDERED_WANTS = 5 };
 void ordered_want(const struct ordered *o, uint64_t hash, struct slice row, unsigned step);
+static inline uint32_t ordered_at_once(void) { return heap_spills ? 512 : 16; }
 /* Add `weight` to a row of the partition. */
 void ordered_add(struct ordered *o, struct ordered_partition *p, struct slice row, int64_t weight);
 /* The row's weight becomes this; it is one of those that are kept. */

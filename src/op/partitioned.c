@@ -8,29 +8,91 @@
 #include "op/late.h"
 #include "op/sort_key.h"
 
-enum { WANTED = 512 }; /* rows whose state is read together, where it lies on disk */
+enum { AT_ONCE = 16 }; /* rows that are pushed together */
 
-static void gather_row(struct partitioned *s, struct op_context *c, const struct batch *b, uint32_t row)
+/* Rows on their way, and where their keys are in the worker's scratch. */
+struct some {
+    struct coming {
+        uint32_t row, at, key_len, sort_len;
+        uint64_t hash;
+    } rows[AT_ONCE];
+    uint32_t n;
+};
+
+static struct slice key_of(const struct buf *keys, const struct coming *r)
 {
-    struct buf *out = &s->workers[c->worker].row;
-    buf_clear(out);
-    if (buf_reserve(out, ORDERED_ROW_HEAD))
-        out->len = ORDERED_ROW_HEAD;
-    rowkey_put(out, b->cols, s->partition, s->npartition, row);
-    struct slice key = {out->data + ORDERED_ROW_HEAD, out->len - ORDERED_ROW_HEAD};
-    uint64_t hash = hash64(key.data, key.len, 0);
-    sort_key_put(out, b->cols, s->node->sort, s->node->nsort, row);
-    size_t sort_len = out->len - ORDERED_ROW_HEAD - key.len;
-    if (s->does->hopeless) {
-        key.data = out->data + ORDERED_ROW_HEAD; /* it may have moved */
-        struct slice sort_key = {key.data + key.len, sort_len};
-        if (s->does->hopeless(s, c, hash, key, sort_key))
-            return;
+    return (struct slice){keys->data + r->at, r->key_len};
+}
+
+static struct slice sort_key_of(const struct buf *keys, const struct coming *r)
+{
+    return (struct slice){keys->data + r->at + r->key_len, r->sort_len};
+}
+
+static void put_keys(struct partitioned *s, struct buf *keys, const struct batch *b, struct coming *r)
+{
+    r->at = (uint32_t)keys->len;
+    rowkey_put(keys, b->cols, s->partition, s->npartition, r->row);
+    r->key_len = (uint32_t)(keys->len - r->at);
+    sort_key_put(keys, b->cols, s->node->sort, s->node->nsort, r->row);
+    r->sort_len = (uint32_t)(keys->len - r->at - r->key_len);
+    struct slice key = key_of(keys, r);
+    r->hash = hash64(key.data, key.len, 0);
+}
+
+static void gather_row(struct partitioned *s, struct op_context *c, const struct batch *b, const struct coming *r)
+{
+    struct partitioned_worker *w = &s->workers[c->worker];
+    buf_clear(&w->row);
+    if (buf_reserve(&w->row, ORDERED_ROW_HEAD))
+        w->row.len = ORDERED_ROW_HEAD;
+    buf_put(&w->row, w->keys.data + r->at, r->key_len + r->sort_len);
+    ordered_put_row(&w->row, b, s->input->schema.ncols, r->row, c->epoch);
+    ordered_row_seal(&w->row, r->key_len, r->sort_len, r->hash);
+    struct gathered head = {.hash = r->hash, .weight = batch_weight(b, r->row)};
+    gather_put(s->gather, c->worker, &head, buf_slice(&w->row));
+}
+
+/* Those that are behind what epochs before left are out. */
+static void drop_behind(struct partitioned *s, struct op_context *c, struct some *some)
+{
+    const struct buf *keys = &s->workers[c->worker].keys;
+    uint32_t n = 0;
+    for (unsigned step = 0; step < ORDERED_WANTS; step++)
+        for (uint32_t i = 0; i < some->n; i++)
+            ordered_want(s->rows, some->rows[i].hash, (struct slice){0}, step);
+    for (uint32_t i = 0; i < some->n; i++) {
+        const struct coming *r = &some->rows[i];
+        const struct ordered_partition *p = ordered_look(s->rows, r->hash, key_of(keys, r));
+        if (!p || !s->does->behind(s, c, p, sort_key_of(keys, r)))
+            some->rows[n++] = *r;
     }
-    ordered_put_row(out, b, s->input->schema.ncols, row, c->epoch);
-    ordered_row_seal(out, (uint32_t)key.len, (uint32_t)sort_len, hash);
-    struct gathered head = {.hash = hash, .weight = batch_weight(b, row)};
-    gather_put(s->gather, c->worker, &head, buf_slice(out));
+    some->n = n;
+}
+
+/* From the live row `from` on, in the way that the step looks at them; answers where the next ones begin. */
+static uint32_t gather_some(struct partitioned *s, struct op_context *c, const struct batch *b, uint32_t from,
+                            enum partitioned_way way)
+{
+    struct buf *keys = &s->workers[c->worker].keys;
+    struct some some;
+    uint32_t live = batch_live(b);
+    buf_clear(keys);
+    for (some.n = 0; from < live && some.n < AT_ONCE; from++) {
+        struct coming *r = &some.rows[some.n];
+        r->row = batch_row(b, way == PARTITIONED_BACKWARD ? live - 1 - from : from);
+        put_keys(s, keys, b, r);
+        if (way == PARTITIONED_BLIND || !s->does->hopeless(s, c, r->hash, key_of(keys, r), sort_key_of(keys, r)))
+            some.n++;
+        else
+            keys->len = r->at;
+    }
+    assert(!keys->overflow); /* they came through the in-flight budget */
+    if (way != PARTITIONED_BLIND)
+        drop_behind(s, c, &some);
+    for (uint32_t i = 0; i < some.n; i++)
+        gather_row(s, c, b, &some.rows[i]);
+    return from;
 }
 
 static void partitioned_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret,
@@ -42,8 +104,9 @@ static void partitioned_push(struct operator *op, struct op_context *c, struct b
     c->counts->in += batch_live(&b);
     if (s->node->closes >= 0)
         refuse_late(c, op, s->input->schema.names, &b, (uint32_t)s->node->closes, c->time.late_us);
-    for (uint32_t i = 0; i < batch_live(&b); i++)
-        gather_row(s, c, &b, batch_row(&b, i));
+    enum partitioned_way way = s->does->way ? s->does->way(s, c->worker, batch_live(&b)) : PARTITIONED_BLIND;
+    for (uint32_t next = 0; next < batch_live(&b);)
+        next = gather_some(s, c, &b, next, way);
     c->counts->out += batch_live(&b); /* each was put in order; results are counted where they go */
     *ret = NULL;
 }
@@ -61,23 +124,23 @@ static void apply(struct partitioned_merge *m, const struct gathered *r)
         ordered_add(s->rows, p, row, r->weight);
 }
 
-/* Where state lies on disk, what the next rows look at is read together. */
-static void want_state(const struct partitioned *s, const struct gathered *first)
+/* What the next rows look at is fetched together. */
+static void want_state(const struct partitioned *s, const struct gathered *first, uint32_t most)
 {
     heap_tend();
     for (unsigned step = 0; step < ORDERED_WANTS; step++) {
         uint32_t n = 0;
-        for (const struct gathered *r = first; r && n < WANTED; r = r->next, n++)
+        for (const struct gathered *r = first; r && n < most; r = r->next, n++)
             ordered_want(s->rows, r->hash, gathered_bytes(r), step);
     }
 }
 
 static void apply_all(struct partitioned_merge *m, const struct gathered *first)
 {
-    uint32_t n = 0;
+    uint32_t n = 0, most = ordered_at_once();
     for (const struct gathered *r = first; r; r = r->next) {
-        if (unlikely(heap_spills) && n++ % WANTED == 0)
-            want_state(m->s, r);
+        if (n++ % most == 0)
+            want_state(m->s, r, most);
         apply(m, r);
     }
 }
@@ -175,8 +238,10 @@ static void partitioned_free(struct operator *op)
     struct partitioned *s = (struct partitioned *)op;
     if (s->does->release)
         s->does->release(s);
-    for (uint32_t w = 0; w < s->nworkers; w++)
+    for (uint32_t w = 0; w < s->nworkers; w++) {
         buf_release(&s->workers[w].row);
+        buf_release(&s->workers[w].keys);
+    }
     free(s->workers);
     gather_free(s->gather);
     ordered_free(s->rows);
@@ -230,7 +295,7 @@ void partitioned_init(struct partitioned *s, const struct partitioned_does *does
     s->nworkers = nworkers;
     s->workers = mem_zalloc(nworkers * sizeof *s->workers);
     for (uint32_t w = 0; w < nworkers; w++)
-        s->workers[w].row.max = ROWKEY_MAX;
+        s->workers[w].row.max = s->workers[w].keys.max = ROWKEY_MAX;
 }
 
 struct batch *partitioned_row(struct partitioned_merge *m, struct slice packed, int64_t weight, uint32_t *ret_row)

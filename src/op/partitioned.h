@@ -23,7 +23,7 @@ struct partitioned {
     struct ordered *rows;
     struct outcomes out;
     struct partitioned_worker {
-        struct buf row; /* scratch */
+        struct buf row, keys; /* scratch */
     } *workers;
     uint32_t nworkers;
 };
@@ -37,15 +37,23 @@ struct partitioned_merge {
     struct buf changes;   /* likewise, the step's */
 };
 
+enum partitioned_way { PARTITIONED_BLIND, PARTITIONED_FORWARD, PARTITIONED_BACKWARD };
+
 struct partitioned_does {
     /* The partition was loaded: its rows learn what of them had been handed out. Nothing has changed since. */
     void (*learn)(struct partitioned_merge *m, struct ordered_partition *p);
     /* Can the row change anything? NULL: every row can. */
     bool (*wanted)(const struct partitioned *s, const struct ordered_partition *p, struct slice row);
-    /* Is it certain while rows are still pushed, from the two keys alone, that it cannot? Then it is not even packed.
-     * NULL: it never is. */
+    /* The next two tell of rows that cannot change anything while they are still pushed, from their keys alone, so that
+     * they are not even packed. In which way does this worker look through the next batch, of so many rows? NULL: not
+     * at all, ever. */
+    enum partitioned_way (*way)(struct partitioned *s, uint32_t worker, uint32_t rows);
+    /* Is it certain, from what this worker saw in this epoch? */
     bool (*hopeless)(struct partitioned *s, struct op_context *c, uint64_t hash, struct slice partition,
                      struct slice sort_key);
+    /* Or from what the epochs before left? p: the partition, as it was when this one began. */
+    bool (*behind)(struct partitioned *s, struct op_context *c, const struct ordered_partition *p,
+                   struct slice sort_key);
     /* Rows of the partition changed: hand out the difference, if it is not final. */
     void (*settle)(struct partitioned_merge *m, struct ordered_partition *p);
     /* A final partition is closed: all its rows come out. */

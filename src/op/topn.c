@@ -11,13 +11,18 @@
 #include "op/operators.h"
 #include "op/partitioned.h"
 
-/* What a worker tells of rows ahead. Where it could tell of few it does not look for a while. */
+/* What a worker tells of rows ahead. Where the first row is the latest, as where the last one of each key is wanted, it
+ * tells of most in a batch by going through it from behind; elsewhere from the front. It tries both, then goes on in the
+ * better way for a while, or looks at none where either told of few. */
 struct hope {
     struct leaders *leaders;
-    uint32_t looked, told, resting;
+    enum partitioned_way way;
+    enum { TRY_FORWARD, TRY_BACKWARD, SETTLED, STAGES } stage;
+    uint32_t left;                           /* rows of this stage */
+    uint32_t told[PARTITIONED_BACKWARD + 1]; /* by way, when it was tried */
 };
 
-enum { LOOKS = 4096, WORTH = 16, RESTS = 64 * LOOKS };
+enum { TRIES = 4096, WORTH = TRIES / 16, SETTLES = 64 * TRIES };
 
 struct topn {
     struct partitioned s;
@@ -166,32 +171,51 @@ static bool topn_wanted(const struct partitioned *s, const struct ordered_partit
                 : ordered_compare_bytes(ordered_row_sort_key(row), ordered_sort_key(s->rows, last))) <= 0;
 }
 
-/* Behind the last of those that were kept from earlier epochs, or behind so many of this one. */
-static bool is_behind(struct topn *t, struct op_context *c, uint64_t hash, struct slice partition,
-                      struct slice sort_key)
+static enum partitioned_way better_way(const struct hope *h)
 {
-    const struct partitioned *s = &t->s;
-    const struct ordered_partition *p = ordered_look(s->rows, hash, partition);
-    struct keyed_entry *last = p && p->full ? ordered_last(p) : NULL;
-    if (last && ordered_compare_bytes(sort_key, ordered_sort_key(s->rows, last)) > 0)
-        return true;
-    return leaders_behind(t->hopes[c->worker].leaders, c->epoch, hash, partition, sort_key);
+    uint32_t forward = h->told[PARTITIONED_FORWARD], backward = h->told[PARTITIONED_BACKWARD];
+    if (MAX(forward, backward) < WORTH)
+        return PARTITIONED_BLIND;
+    return backward > forward ? PARTITIONED_BACKWARD : PARTITIONED_FORWARD;
+}
+
+static enum partitioned_way topn_way(struct partitioned *s, uint32_t worker, uint32_t rows)
+{
+    struct topn *t = (struct topn *)s;
+    struct hope *h = t->hopes ? &t->hopes[worker] : NULL;
+    if (!h)
+        return PARTITIONED_BLIND;
+    if (h->left == 0) {
+        h->stage = (h->stage + 1) % STAGES;
+        h->way = h->stage == SETTLED       ? better_way(h)
+                 : h->stage == TRY_FORWARD ? PARTITIONED_FORWARD
+                                           : PARTITIONED_BACKWARD;
+        h->left = h->stage == SETTLED ? SETTLES : TRIES;
+        h->told[h->way] = 0;
+    }
+    h->left -= MIN(rows, h->left);
+    return h->way;
+}
+
+static bool tell(struct hope *h, bool behind)
+{
+    h->told[h->way] += behind;
+    return behind;
 }
 
 static bool topn_hopeless(struct partitioned *s, struct op_context *c, uint64_t hash, struct slice partition,
                           struct slice sort_key)
 {
-    struct topn *t = (struct topn *)s;
-    struct hope *h = t->hopes ? &t->hopes[c->worker] : NULL;
-    if (!h || (h->resting && h->resting--))
-        return false;
-    bool behind = is_behind(t, c, hash, partition, sort_key);
-    h->told += behind;
-    if (++h->looked < LOOKS)
-        return behind;
-    h->resting = h->told < LOOKS / WORTH ? RESTS : 0;
-    h->looked = h->told = 0;
-    return behind;
+    struct hope *h = &((struct topn *)s)->hopes[c->worker];
+    return tell(h, leaders_behind(h->leaders, c->epoch, hash, partition, sort_key));
+}
+
+static bool topn_behind(struct partitioned *s, struct op_context *c, const struct ordered_partition *p,
+                        struct slice sort_key)
+{
+    struct hope *h = &((struct topn *)s)->hopes[c->worker];
+    struct keyed_entry *last = p->full ? ordered_last(p) : NULL;
+    return tell(h, last && ordered_compare_bytes(sort_key, ordered_sort_key(s->rows, last)) > 0);
 }
 
 static void topn_release(struct partitioned *s)
@@ -206,7 +230,8 @@ struct operator *topn_new(const struct plan_node *node, const struct plan_node *
 {
     static const struct partitioned_does does = {.learn = topn_learn, .wanted = topn_wanted, .settle = topn_settle,
                                                  .close = topn_close, .recall = topn_recall,
-                                                 .hopeless = topn_hopeless, .release = topn_release};
+                                                 .way = topn_way, .hopeless = topn_hopeless,
+                                                 .behind = topn_behind, .release = topn_release};
     struct topn *t = mem_zalloc(sizeof *t);
     t->kind = node->topn.kind;
     t->limit = node->topn.limit;
@@ -215,7 +240,7 @@ struct operator *topn_new(const struct plan_node *node, const struct plan_node *
     if (t->append && t->kind != OVER_DENSE_RANK && t->limit <= LEADERS_MOST) {
         t->hopes = mem_zalloc(nworkers * sizeof *t->hopes);
         for (uint32_t w = 0; w < nworkers; w++)
-            t->hopes[w].leaders = leaders_new((uint32_t)t->limit);
+            t->hopes[w] = (struct hope){.leaders = leaders_new((uint32_t)t->limit), .stage = SETTLED};
     }
     return &t->s.op;
 }

@@ -8,9 +8,8 @@
  *     varint    bytes of the value     (puts only)
  *     ...       value, as the owner's pack wrote it; of an `identified` table the rest of the key follows
  *
- * In memory each shard is an open table of 8-byte slots: 16 bits of the hash and 48 bits of pointer, which is all that
- * a user-space address has on x86-64 and AArch64. A miss is decided without a look at any entry, and a hit looks at
- * one. Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
+ * In memory each shard is an open table of 8-byte slots (base/slot.h). A miss is decided without a look at any entry,
+ * and a hit looks at one. Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
  */
 #include "state/keyed.h"
 
@@ -18,6 +17,7 @@
 
 #include "base/heap.h"
 #include "base/os.h"
+#include "base/slot.h"
 
 enum {
     CLASS_BYTES = 16,
@@ -29,7 +29,6 @@ enum {
     FETCH_MOST = 4 * CACHE_LINE,
     AHEAD = 16,          /* entries that are fetched before they are looked at */
     PIECE_SHARDS = 4,    /* of a section that is made in pieces */
-    TAG_SHIFT = 32,      /* bits 32..47 of the hash; position takes the low ones, the shard the top eight */
 };
 
 /* Changes from which on it pays to have all workers write them. The test build's epochs are small. */
@@ -38,8 +37,6 @@ enum { LATER_FROM = 64 };
 #else
 enum { LATER_FROM = 4096 };
 #endif
-
-#define POINTER_MASK ((UINT64_C(1) << 48) - 1)
 
 struct free_entry {
     struct free_entry *next;
@@ -69,14 +66,7 @@ static uint64_t no_slots[1];
 
 static struct keyed_entry *entry_of(uint64_t slot)
 {
-    return (struct keyed_entry *)(uintptr_t)(slot & POINTER_MASK);
-}
-
-static uint64_t slot_of(uint64_t hash, const struct keyed_entry *e)
-{
-    uint64_t pointer = (uintptr_t)e;
-    assert((pointer & ~POINTER_MASK) == 0);
-    return hash >> TAG_SHIFT << 48 | pointer;
+    return slot_at(slot);
 }
 
 static struct shard *shard_at(struct keyed *t, uint64_t hash) { return &t->shards[shard_of(hash)]; }
@@ -234,9 +224,9 @@ struct slice keyed_key(const struct keyed *t, const struct keyed_entry *e)
 /* The next entry with this hash, from slot *at on; NULL: there is none. */
 static inline struct keyed_entry *next_of_hash(const struct shard *s, uint64_t hash, uint32_t *at)
 {
-    uint64_t tag = hash >> TAG_SHIFT << 48, slot;
+    uint64_t slot;
     for (; (slot = s->slots[*at & s->mask]); ++*at)
-        if ((slot & ~POINTER_MASK) == tag && entry_of(slot)->hash == hash) {
+        if (slot_has(slot, hash) && entry_of(slot)->hash == hash) {
             ++*at;
             return entry_of(slot);
         }
@@ -297,9 +287,9 @@ void keyed_want(const struct keyed *t, uint64_t hash)
 static const struct keyed_entry *likely_entry(const struct keyed *t, uint64_t hash)
 {
     const struct shard *s = &t->shards[shard_of(hash)];
-    uint64_t tag = hash >> TAG_SHIFT << 48, slot;
+    uint64_t slot;
     for (uint32_t i = (uint32_t)hash & s->mask; (slot = s->slots[i]); i = (i + 1) & s->mask)
-        if ((slot & ~POINTER_MASK) == tag)
+        if (slot_has(slot, hash))
             return entry_of(slot);
     return NULL;
 }
