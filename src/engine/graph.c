@@ -500,22 +500,22 @@ static void merge_task(void *arg, uint32_t worker, uint32_t task)
     m->n->op->ops->merge(m->n->op, &c, SHARDS * task / SHARD_TASKS, SHARDS * (task + 1) / SHARD_TASKS);
 }
 
-/* May several workers push what comes from here? To sinks, which take it slot by slot, and to what takes any order. */
+/* May several workers push what comes from here? To sinks, which take it slot by slot, and so in order, and to what
+ * takes any order, where no batch takes back what another hands out. */
 static bool any_worker_may_push(const struct graph *g, const struct node *n)
 {
     bool may = true;
     for (uint32_t i = 0; i < n->nconsumers && may; i++) {
         const struct node *to = &g->nodes[n->consumers[i].node];
         if (to->op && to->op->ops->shape == OP_KEEP)
-            may = to->op->ops->any_order;
+            may = to->op->ops->any_order && n->plan->mode != MODE_UPDATING;
         else if (!to->collect)
             may = to->plan->kind != NODE_RESULT && any_worker_may_push(g, to);
     }
     return may;
 }
 
-/* A step's results on their way: as many batches at once as there are slots, if they can be out together and none takes
- * back what another hands out. */
+/* A step's results on their way: as many batches at once as there are slots, if they can be out together. */
 struct emitting {
     struct graph *g;
     struct node *n;
@@ -558,7 +558,7 @@ static void end_step(struct graph *g, struct node *n)
     pool_run(g->config.pool, SHARD_TASKS, merge_task, &m);
     if (!n->op->ops->emit)
         return;
-    bool together = n->op->ops->finish && n->plan->mode != MODE_UPDATING && any_worker_may_push(g, n);
+    bool together = n->op->ops->finish && any_worker_may_push(g, n);
     struct emitting x = {.g = g, .n = n, .most = together ? g->nheld : 1};
     x.batches = arena_array(&g->epoch_arena, x.most, sizeof(struct batch *));
     while (emit_some(&x))
