@@ -57,6 +57,7 @@ struct cursor {
     size_t at, next;  /* in the window: the current item, and what follows it */
     bool done;
     struct keyed_change change; /* the current item of a keyed section */
+    uint64_t place;             /* its shard and the first bytes of its key: orders as far as it tells */
     bool has_change;
     uint32_t block_left; /* of a set: records left in the block */
     struct expiring_block block;
@@ -104,12 +105,38 @@ static bool parse_change(struct cursor *c, size_t at, struct keyed_change *ret)
     return true;
 }
 
+static uint64_t place_of(const struct keyed_change *c)
+{
+    unsigned char first[8] = {c->shard};
+    if (c->key.len)
+        memcpy(first + 1, c->key.data, MIN(c->key.len, sizeof first - 1));
+    return __builtin_bswap64(load_u64(first));
+}
+
+static int compare_places(const struct cursor *a, const struct cursor *b)
+{
+    if (likely(a->place != b->place))
+        return a->place < b->place ? -1 : 1;
+    return keyed_compare_changes(&a->change, &b->change);
+}
+
+/* The current change again: the window has moved since it was read. */
+static void reread_change(struct cursor *c)
+{
+    size_t next = c->next;
+    bool whole = parse_change(c, c->at, &c->change);
+    assert(whole);
+    c->next = next;
+}
+
 /* On to the next change of a keyed section, or done. */
 static enum status cursor_step(struct cursor *c, struct error *err)
 {
     size_t length = c->next - c->at; /* of the current change, which stays for the comparison */
     struct keyed_change change;
+    bool moved = false;
     while (!parse_change(c, c->at + length, &change)) {
+        moved = true;
         enum status status = cursor_fetch(c, err);
         if (status == AGAIN && c->at + length == c->window.len) {
             c->done = true;
@@ -119,16 +146,14 @@ static enum status cursor_step(struct cursor *c, struct error *err)
             return cursor_odd(c, "it ends within an entry", err);
         TRY(status);
     }
-    if (c->has_change) {
-        size_t next = c->next;
-        bool whole = parse_change(c, c->at, &c->change); /* the window may have moved */
-        assert(whole);
-        c->next = next;
-        if (keyed_compare_changes(&c->change, &change) >= 0)
-            return cursor_odd(c, "its keys are not in order", err);
-    }
+    if (c->has_change && moved)
+        reread_change(c);
+    uint64_t place = place_of(&change);
+    if (c->has_change && c->place >= place && keyed_compare_changes(&c->change, &change) >= 0)
+        return cursor_odd(c, "its keys are not in order", err);
     c->at += length;
     c->change = change;
+    c->place = place;
     c->has_change = true;
     return OK;
 }
@@ -244,7 +269,7 @@ static const struct cursor *least(const struct group *g)
     const struct cursor *best = NULL;
     for (uint32_t i = 0; i < g->count; i++) {
         const struct cursor *c = &g->cursors[i];
-        if (!c->done && (!best || keyed_compare_changes(&c->change, &best->change) <= 0))
+        if (!c->done && (!best || compare_places(c, best) <= 0))
             best = c;
     }
     return best;
@@ -253,7 +278,7 @@ static const struct cursor *least(const struct group *g)
 static const struct cursor *oldest_alike(const struct group *g, const struct cursor *best)
 {
     for (uint32_t i = 0; i < g->count; i++)
-        if (!g->cursors[i].done && keyed_compare_changes(&g->cursors[i].change, &best->change) == 0)
+        if (!g->cursors[i].done && compare_places(&g->cursors[i], best) == 0)
             return &g->cursors[i];
     return best;
 }
@@ -272,11 +297,11 @@ static enum status merge_keyed(struct merge *m, struct group *g, bool *ret_done,
             return OK;
         const struct cursor *winner = m->drop_newest ? oldest_alike(g, best) : best;
         if (!winner->change.is_delete || !drop_tombstones)
-            keyed_put_change(&m->out, &winner->change);
+            buf_put(&m->out, winner->window.data + winner->at, winner->next - winner->at);
         /* `best` last: the others are compared with it. */
         for (uint32_t i = 0; i < g->count; i++) {
             struct cursor *c = &g->cursors[i];
-            if (c != best && !c->done && keyed_compare_changes(&c->change, &best->change) == 0)
+            if (c != best && !c->done && compare_places(c, best) == 0)
                 TRY(cursor_step(c, err));
         }
         TRY(cursor_step(&g->cursors[best - g->cursors], err));
