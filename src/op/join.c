@@ -477,7 +477,8 @@ struct operator *join_new(const struct plan_node *node, const struct plan_node *
     if (node->join.condition)
         j->condition = program_compile(&j->arena, (struct expr *const *)&node->join.condition, 1);
     j->gather = gather_new(nworkers);
-    j->state = join_state_new(node->id);
+    j->state = join_state_new(node->id, (const bool[]){inputs[LEFT]->mode == MODE_UPDATING,
+                                                       inputs[RIGHT]->mode == MODE_UPDATING});
     uint32_t nleft = inputs[LEFT]->schema.ncols;
     pairs_init(&j->out, j->pair_types, nleft, node->schema.ncols - nleft);
     j->nworkers = nworkers;

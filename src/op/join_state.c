@@ -21,6 +21,7 @@ struct part {
 
 struct join_state {
     struct keyed *rows;
+    bool takes_back[2];
     struct part parts[2][SHARDS];
     bool indexed[SHARDS]; /* chains and times have been made from what was loaded */
 };
@@ -77,9 +78,10 @@ static bool unpack_row(void *arg, struct reader *in, void *value)
     return true;
 }
 
-struct join_state *join_state_new(const char *name)
+struct join_state *join_state_new(const char *name, const bool takes_back[static 2])
 {
     struct join_state *s = mem_zalloc(sizeof *s);
+    memcpy(s->takes_back, takes_back, sizeof s->takes_back);
     const struct keyed_codec codec = {
         .value_size = sizeof(struct join_row), .pack = pack_row, .unpack = unpack_row, .hash = hash_of_row,
         .identified = true, .packed = PACKED};
@@ -154,8 +156,9 @@ static void drop_head(struct heads *h, struct keyed_entry **slot)
     }
 }
 
-static void chain(struct join_state *s, struct part *p, struct keyed_entry *e)
+static void chain(struct join_state *s, unsigned side, struct keyed_entry *e)
 {
+    struct part *p = &s->parts[side][shard_of(e->hash)];
     struct join_row *row = join_row_of(e);
     struct keyed_entry **head = find_head(s, &p->heads, row->key_hash, entry_join_key(s, e));
     row->previous = NULL;
@@ -170,7 +173,7 @@ static void chain(struct join_state *s, struct part *p, struct keyed_entry *e)
         p->heads.used++;
     }
     if (row->expires != INT64_MAX)
-        due_put(&p->due, row->expires, e, &row->due);
+        due_put(&p->due, row->expires, e, s->takes_back[side] ? &row->due : NULL);
 }
 
 static void unchain(struct join_state *s, struct part *p, struct keyed_entry *e)
@@ -196,7 +199,7 @@ static void index_entry(void *arg, struct keyed_entry *e)
     struct join_row *row = join_row_of(e);
     struct slice key = entry_join_key(s, e);
     row->key_hash = hash64(key.data, key.len, 0);
-    chain(s, &s->parts[keyed_key(s->rows, e).data[SIDE_AT] & 1][shard_of(row->key_hash)], e);
+    chain(s, keyed_key(s->rows, e).data[SIDE_AT] & 1, e);
 }
 
 static void index_shard(struct join_state *s, unsigned shard)
@@ -250,22 +253,24 @@ bool join_state_has(struct join_state *s, struct slice row)
 struct keyed_entry *join_state_add(struct join_state *s, uint64_t hash, struct slice row, int64_t weight,
                                    int64_t expires)
 {
-    unsigned shard = shard_of(hash);
+    unsigned shard = shard_of(hash), side = row.data[SIDE_AT] & 1;
     index_shard(s, shard);
-    struct part *p = &s->parts[row.data[SIDE_AT] & 1][shard];
+    struct part *p = &s->parts[side][shard];
     bool fresh;
     struct keyed_entry *e = keyed_get(s->rows, keyed_identity_hash(row.data), row.data, row.len, &fresh);
     struct join_row *r = join_row_of(e);
     if (fresh) {
         *r = (struct join_row){.expires = expires, .key_hash = hash};
-        chain(s, p, e);
+        chain(s, side, e);
     }
     r->weight += weight;
     keyed_touch(s->rows, e);
     if (r->weight != 0)
         return e;
-    if (r->expires != INT64_MAX)
+    if (r->expires != INT64_MAX) {
+        assert(s->takes_back[side]);
         due_remove(&p->due, r->due);
+    }
     unchain(s, p, e);
     keyed_remove(s->rows, e);
     return NULL;

@@ -30,14 +30,15 @@ struct join_row { /* the value of an entry, whose key is the row */
     /* in memory only */
     struct keyed_entry *next, *previous; /* rows of the same side and join key */
     uint64_t key_hash;
-    uint32_t due; /* its place among what expires */
+    uint32_t due; /* its place among what expires, where it may be taken back */
 };
 
 static inline struct join_row *join_row_of(struct keyed_entry *e) { return keyed_value(e); }
 
 struct join_state;
-/* name: names the state. */
-struct join_state *join_state_new(const char *name);
+/* name: names the state. takes_back: may rows of the side be taken back? Where none is, their places among what expires
+ * need not be kept up to date. */
+struct join_state *join_state_new(const char *name, const bool takes_back[static 2]);
 void join_state_free(struct join_state *s);
 
 /* The first row of a side that has this join key, NULL: none; the rest by ->next. hash = hash64(key). */
