@@ -11,9 +11,9 @@
 #include "op/operators.h"
 #include "op/partitioned.h"
 
-/* What a worker tells of rows ahead. Where the first row is the latest, as where the last one of each key is wanted, it
- * tells of most in a batch by going through it from behind; elsewhere from the front. It tries both, then goes on in the
- * better way for a while, or looks at none where either told of few. */
+/* What a worker tells of rows ahead. Where the first row is the latest, as where the last one of each key is wanted,
+ * it tells of most in a batch by going through it from behind; elsewhere from the front. It tries both, then goes on in
+ * the better way for a while, or looks at none where either told of few. */
 struct hope {
     struct leaders *leaders;
     enum partitioned_way way;

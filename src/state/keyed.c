@@ -9,7 +9,8 @@
  *     ...       value, as the owner's pack wrote it; of an `identified` table the rest of the key follows
  *
  * In memory each shard is an open table of 8-byte slots (base/slot.h). A miss is decided without a look at any entry,
- * and a hit looks at one. Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its class's free list.
+ * and a hit looks at one. Entries come from the shard's arena in classes of 16 bytes; what is deleted goes to its
+ * class's free list.
  */
 #include "state/keyed.h"
 
