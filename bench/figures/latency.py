@@ -52,9 +52,8 @@ def figures(folder: Path, results: Results) -> None:
                                   env=environment(folder, KAFKA=kafka.plain, TOPIC="latency"))
         time.sleep(3)  # "latest" is where it begins
         begin = time.time()
-        writer = subprocess.Popen([str(BOURN), "generate", "--rows", str(RATE * SECONDS), "--rate", str(RATE), *SHARES,
-                                   "--to", f"kafka:{kafka.plain}/latency"], stdout=subprocess.DEVNULL,
-                                  preexec_fn=lambda: signal.alarm(SECONDS * 4))
+        writer = subprocess.Popen(mortal([BOURN, "generate", "--rows", RATE * SECONDS, "--rate", RATE, *SHARES,
+                                          "--to", f"kafka:{kafka.plain}/latency"]), stdout=subprocess.DEVNULL)
         stop_after(writer, reader)
         times = read_times(reader.stdout, begin)
         took = time.time() - begin
@@ -66,9 +65,13 @@ def figures(folder: Path, results: Results) -> None:
 
 
 def stop_after(writer: subprocess.Popen, reader: subprocess.Popen) -> None:
-    """Asks the reader to end a second after the writer has."""
+    """Asks the reader to end a second after the writer has, which is killed if it takes far too long."""
     def wait() -> None:
-        writer.wait()
+        try:
+            writer.wait(SECONDS * 4)
+        except subprocess.TimeoutExpired:
+            writer.kill()
+            writer.wait()
         time.sleep(1)
         reader.send_signal(signal.SIGINT)
     threading.Thread(target=wait, daemon=True).start()

@@ -41,7 +41,7 @@ const struct option_spec *option_find(const struct option_spec *const *tables, s
 const char *option_text(const struct options *o, const struct option_spec *specs, const char *name)
 {
     const struct option *given = given_option(o, name);
-    if (given)
+    if (given && !given->unset)
         return given->value;
     const struct option_spec *spec = option_find(&specs, 1, name);
     return spec ? spec->value : NULL;
@@ -99,6 +99,17 @@ struct options options_join(const struct options *near, const struct options *fa
     if (second > 0)
         memcpy(joined.items + first, far->items, second * sizeof *joined.items);
     return joined;
+}
+
+enum status option_must_be_set(const struct options *o, const char *name, struct error *err)
+{
+    const struct option *given = given_option(o, name);
+    if (!given || !given->unset)
+        return OK;
+    (void)error_set(err, ERR_SQL, "option \"%s\" needs the environment variable %s, which is not set", name,
+                    given->unset);
+    (void)error_hint(err, "set it: %s=... bourn ..., or in a file .env", given->unset);
+    return option_blame(o, name, err);
 }
 
 enum status option_blame(const struct options *o, const char *name, struct error *err)
@@ -364,7 +375,7 @@ static enum status check_one(const struct option *given, enum option_where where
     if (!spec)
         return unknown_option(given, where, tables, ntables, what, err);
     if (spec_allows(spec, where))
-        return option_check_value(spec, given, err);
+        return given->unset ? OK : option_check_value(spec, given, err);
     (void)error_set(err, ERR_SQL, "option \"%s\" %s does not stand on the %s", given->name, what, where_names[where]);
     (void)error_hint(err, "write it on the %s", where_names[first_allowed(spec)]);
     err->place = given->place;

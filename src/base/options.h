@@ -36,6 +36,7 @@ struct option_spec {
 struct option {
     const char *name, *value;
     struct place place;
+    const char *unset; /* the variable that the value needs and that is not set: to be read as not given; NULL: none */
 };
 
 struct options {
@@ -52,6 +53,8 @@ bool option_given(const struct options *o, const char *name);
 /* The options of `near` and behind them those of `far` (a table's, then its server's; either may be NULL): a look-up
  * finds the nearest. The list lives in the arena, its options where they were. */
 struct options options_join(const struct options *near, const struct options *far, struct arena *a);
+/* ERR_SQL, at the option, if it is given by a variable that is not set. */
+enum status option_must_be_set(const struct options *o, const char *name, struct error *err);
 /* Say in *err where the option's value stood, if it was given; returns FAILED. */
 enum status option_blame(const struct options *o, const char *name, struct error *err);
 

@@ -71,9 +71,11 @@ int cmd_query(int argc, char **argv)
     struct error err;
     struct plan_text *texts;
     struct plan *plan = NULL;
+    struct plan_world world = *builtin_world();
+    world.may_lack_variables = true; /* of the sources, and of other sinks */
     enum status s = cmd_read_texts(argv, n, &a, &texts, &err);
     if (s == OK)
-        s = plan_make(texts, (size_t)n, builtin_world(), &plan, &err);
+        s = plan_make(texts, (size_t)n, &world, &plan, &err);
     if (s == OK) {
         r.pipeline = texts;
         r.npipeline = (size_t)n;

@@ -14,6 +14,8 @@ static enum status open_table(struct published_table *t, const struct plan *plan
 {
     const struct plan_server *server = &plan->servers[t->table->server];
     const struct option_spec *specs = builtin_sink("delta")->options;
+    TRY(option_must_be_set(&server->options, "path", err));
+    TRY(option_must_be_set(&t->table->options, "path", err));
     const char *lake = option_text(&server->options, specs, "path");
     const char *path = option_text(&t->table->options, specs, "path");
     AUTO(arena) a = {0};

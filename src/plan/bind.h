@@ -146,8 +146,6 @@ enum status catalog_write(struct binder *b, struct plan_table *t);
 const char *catalog_path(struct binder *b, int32_t location, const char *path);
 /* A table that nobody uses: its options at least. */
 enum status catalog_check_unused(struct binder *b, const struct plan_table *t);
-/* "${NAME:-default}" -> its value. */
-enum status catalog_expand(struct binder *b, const struct ast_option *option, const char **ret);
 
 /* ---- bind_expr.c ---- */
 

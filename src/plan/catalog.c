@@ -100,9 +100,10 @@ const struct plan_connector *catalog_connector(const struct binder *b, const str
 
 /* ---- options ---- */
 
-/* "${NAME}" and "${NAME:-default}" at p, its value appended; p is moved behind it. */
-static enum status expand_reference(struct binder *b, const struct ast_option *option, const char **p,
-                                    struct buf *out)
+/* "${NAME}" and "${NAME:-default}" at p, its value appended; p is moved behind it. ret_unset: where the name goes if it
+ * is not set; NULL: that is an error. */
+static enum status expand_reference(struct binder *b, const struct ast_option *option, const char **p, struct buf *out,
+                                    const char **ret_unset)
 {
     const char *start = *p + 2, *end = start;
     while (isalnum((unsigned char)*end) || *end == '_')
@@ -120,6 +121,8 @@ static enum status expand_reference(struct binder *b, const struct ast_option *o
         buf_puts(out, value);
     else if (fallback)
         buf_put(out, fallback, (size_t)(close - fallback));
+    else if (ret_unset)
+        *ret_unset = name;
     else {
         (void)bind_error(b, option->location, "option \"%s\" needs the environment variable %s, which is not set",
                          option->name, name);
@@ -129,7 +132,7 @@ static enum status expand_reference(struct binder *b, const struct ast_option *o
     return OK;
 }
 
-enum status catalog_expand(struct binder *b, const struct ast_option *option, const char **ret)
+static enum status expand(struct binder *b, const struct ast_option *option, const char **ret, const char **ret_unset)
 {
     if (!strstr(option->value, "${")) {
         *ret = option->value;
@@ -141,7 +144,7 @@ enum status catalog_expand(struct binder *b, const struct ast_option *option, co
             buf_puts(&out, "${");
             p += 3;
         } else if (strncmp(p, "${", 2) == 0) {
-            TRY(expand_reference(b, option, &p, &out));
+            TRY(expand_reference(b, option, &p, &out, ret_unset));
         } else {
             buf_putc(&out, *p++);
         }
@@ -152,13 +155,15 @@ enum status catalog_expand(struct binder *b, const struct ast_option *option, co
     return OK;
 }
 
-static enum status make_options(struct binder *b, const struct ast_options *from, struct options *ret)
+/* needed: the plan depends on their values. */
+static enum status make_options(struct binder *b, const struct ast_options *from, bool needed, struct options *ret)
 {
+    bool may_lack = !needed && b->world->may_lack_variables;
     struct options options = {from->count, arena_zarray(b->arena, from->count, sizeof *options.items)};
     for (uint32_t i = 0; i < from->count; i++) {
         struct option *o = &options.items[i];
         o->name = from->items[i].name;
-        TRY(catalog_expand(b, &from->items[i], &o->value));
+        TRY(expand(b, &from->items[i], &o->value, may_lack ? &o->unset : NULL));
         o->place = text_place(b->text, from->items[i].location);
     }
     *ret = options;
@@ -197,7 +202,7 @@ enum status catalog_server(struct binder *b, const struct ast_statement *s)
     if (find_server(b, s->name))
         return bind_error(b, s->location, "server \"%s\" is created twice", s->name);
     struct options options;
-    TRY(make_options(b, &s->options, &options));
+    TRY(make_options(b, &s->options, false, &options));
     const struct option_spec *tables[] = {connector->options, sink_options(connector)};
     TRY(options_check(&options, OPTION_ON_SERVER, tables, ARRAY_LEN(tables),
                       arena_printf(b->arena, "of server \"%s\" (%s)", s->name, connector->name), b->err));
@@ -230,7 +235,7 @@ enum status catalog_mapping(struct binder *b, const struct ast_statement *s)
         return bind_error(b, s->location, "server \"%s\" has two user mappings", s->server);
     const struct plan_connector *connector = find_connector(b, server->connector);
     struct options options;
-    TRY(make_options(b, &s->options, &options));
+    TRY(make_options(b, &s->options, false, &options));
     const struct option_spec *tables[] = {connector->options, sink_options(connector)};
     TRY(options_check(&options, OPTION_ON_MAPPING, tables, ARRAY_LEN(tables),
                       arena_printf(b->arena, "of the user mapping of \"%s\" (%s)", s->server, connector->name),
@@ -378,7 +383,7 @@ static enum status table_columns(struct binder *b, const struct ast_statement *s
         t->schema.nullable[i] = true;
         t->schema.ncols = i + 1;
         TRY(column_type(b, c, &t->schema.types[i]));
-        TRY(make_options(b, &c->options, &t->column_options[i]));
+        TRY(make_options(b, &c->options, true, &t->column_options[i]));
         TRY(column_settings(b, t, i));
     }
     return OK;
@@ -633,7 +638,7 @@ enum status catalog_table(struct binder *b, const struct ast_statement *s)
     struct plan_table table = {.name = s->name, .server = (uint32_t)(server - p->servers),
                                .place = text_place(b->text, s->location)};
     TRY(table_columns(b, s, &table));
-    TRY(make_options(b, &s->options, &table.options));
+    TRY(make_options(b, &s->options, false, &table.options));
     TRY(table_format(b, &table));
     TRY(table_constraints(b, s, &table));
     table.reference = s == &reference;

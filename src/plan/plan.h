@@ -53,6 +53,7 @@ struct plan_world {
     const struct option_spec *settings; /* SET bourn.NAME */
     const char *(*environment)(void *arg, const char *name); /* for ${NAME}; NULL: unset */
     void *environment_arg;
+    bool may_lack_variables; /* who reads what was published: an option is asked for its variable when it is needed */
     /* A function in C: f has name, library and symbol, the rest is what the library says; nothing of it runs. NULL:
      * there are none. */
     enum status (*function)(void *arg, struct foreign *f, struct error *err);

@@ -250,6 +250,19 @@ def without_a_process_the_log_is_read(folder: Path) -> None:
     assert "No process is running on this state." in bourn(folder, "why").stdout
 
 
+def queries_need_no_variables_of_sources(folder: Path) -> None:
+    (folder / "p.sql").write_text(
+        "CREATE SERVER made FOREIGN DATA WRAPPER generator OPTIONS (rows '${ROWS}');\n"
+        "CREATE FOREIGN TABLE a (n bigint) SERVER made;\n"
+        "CREATE SERVER lake FOREIGN DATA WRAPPER delta OPTIONS (path '${LAKE_HERE}');\n"
+        "CREATE FOREIGN TABLE o (n bigint) SERVER lake;\nINSERT INTO o SELECT n FROM a;\n")
+    bourn(folder, "run", "--quiet", "p.sql", env=environment(folder, ROWS="7", LAKE_HERE=f"{folder}/here"))
+    ask = ["query", "p.sql", "--csv", "-e", "SELECT count(*) AS rows FROM o"]
+    assert bourn(folder, *ask, env=environment(folder, LAKE_HERE=f"{folder}/here")).stdout == "rows\n7\n"
+    said = bourn(folder, *ask, env=environment(folder, ROWS="7"), check=3).stderr
+    assert 'p.sql:3:' in said and 'option "path" needs the environment variable LAKE_HERE, which is not set' in said, said
+
+
 def verify_beside_a_live_run(folder: Path) -> None:
     fast = folder / "fast.sql"
     fast.write_text("SET bourn.commit_interval = '100 ms';")
@@ -518,7 +531,8 @@ def failing_sources_are_given_up(folder: Path) -> None:
 
 for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_codes, commit_interval,
              errors_reject_or_stop, the_last_setting_counts, events_ahead_of_the_clock, workers_change_nothing,
-             the_state_folder_is_its_owners, without_a_process_the_log_is_read, verify_beside_a_live_run,
+             the_state_folder_is_its_owners, without_a_process_the_log_is_read,
+             queries_need_no_variables_of_sources, verify_beside_a_live_run,
              segments_are_merged, older_copies_are_refused, why_gives_every_reason,
              why_a_split_has_no_event_time, dead_letters_say_what_was_wrong, connection_options_may_change,
              statements_in_any_order, the_console, connectors_by_name, made_up_events_are_as_asked,
