@@ -26,6 +26,7 @@ struct comparison {
 static const char *const fates[] = {
     [STEP_KEPT] = "kept", [STEP_ADDED] = "added", [STEP_REBUILT] = "rebuilt", [STEP_DROPPED] = "dropped"};
 static const char *const sink_fates[] = {[SINK_KEPT] = "goes on",
+                                         [SINK_GROWN] = "goes on; the rows it has are NULL in new columns",
                                          [SINK_RENEWED] = "written anew from the state",
                                          [SINK_REPLACED] = "written anew by reading the sources again",
                                          [SINK_FILLED] = "filled by reading the sources again",
@@ -69,11 +70,9 @@ static enum status compare(struct comparison *c, const char *old, const char *ne
         c->other_state = true;
         c->has_state = false;
     }
-    c->change = change_new(c->before, c->now, adopt);
-    if (c->has_state) {
-        change_look_at_state(c->change, &c->manifest);
+    c->change = change_new(c->before, c->now, c->has_state ? &c->manifest : NULL, adopt);
+    if (c->has_state)
         c->sizes = change_sizes(c->store, &c->manifest, &c->arena, &c->nsizes);
-    }
     return OK;
 }
 
@@ -122,6 +121,10 @@ static void print_step(const struct comparison *c, const struct change_step *s)
     if (s->now && s->now->kind == NODE_SINK)
         printf(": %s", sink_fates[s->sink]);
     printf("\n");
+    AUTO(buf) reason = BUF(KIB(64));
+    change_reason(c->change, s, &reason);
+    if (reason.len)
+        printf("         %s\n", buf_cstr(&reason));
 }
 
 static void print_text(const struct comparison *c)
@@ -164,6 +167,10 @@ static void put_step(const struct comparison *c, const struct change_step *s, st
         buf_printf(out, ",\"bytes\":%llu", (unsigned long long)bytes_of(c, s->before));
     if (s->now && s->now->kind == NODE_SINK)
         put_member(out, "rows", sink_fates[s->sink]);
+    AUTO(buf) reason = BUF(KIB(64));
+    change_reason(c->change, s, &reason);
+    if (reason.len)
+        put_member(out, "because", buf_cstr(&reason));
     buf_putc(out, '}');
 }
 

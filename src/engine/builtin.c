@@ -154,7 +154,7 @@ const struct plan_world *builtin_world(void)
     for (size_t i = 0; i < ARRAY_LEN(sinks); i++)
         add_connector(connectors, &n, sinks[i]->name);
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
-        plan_formats[i] = (struct plan_format){formats[i]->name, formats[i]->options};
+        plan_formats[i] = (struct plan_format){formats[i]->name, formats[i]->options, formats[i]->by_place};
     relations[0] = (struct plan_relation){"rejected", rejected_schema, true};
     world = (struct plan_world){.connectors = connectors,
                                 .nconnectors = n,

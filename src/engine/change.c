@@ -33,15 +33,48 @@ static const struct plan_node *find_scan(const struct plan *p, const char *table
     return NULL;
 }
 
+static bool has_name(const struct plan_node *scan, const char *column)
+{
+    for (uint32_t i = 0; i < scan->schema.ncols; i++)
+        if (!strcmp(scan->schema.names[i], column))
+            return true;
+    return false;
+}
+
+/* Columns of one name hold the same. */
+static bool has_equal_columns(const struct plan_node *now, const struct plan_node *before)
+{
+    for (uint32_t i = 0; i < now->schema.ncols; i++)
+        for (uint32_t k = 0; k < before->schema.ncols; k++)
+            if (!strcmp(now->schema.names[i], before->schema.names[k]) &&
+                strcmp(now->identity.columns[i], before->identity.columns[k]) != 0)
+                return false;
+    return true;
+}
+
+const char *change_refusing_column(const struct change *c, const struct plan_node *now, const struct plan_node *before)
+{
+    const struct ledger *total = c->manifest ? &c->manifest->total : NULL;
+    for (uint32_t i = 0; total && i < total->nrules; i++) {
+        const char *column = strncmp(total->rules[i].rule, "type:", 5) ? NULL : total->rules[i].rule + 5;
+        if (column && !strcmp(total->rules[i].source, before->name) && total->rules[i].count &&
+            has_name(before, column) && !has_name(now, column))
+            return column;
+    }
+    return NULL;
+}
+
 bool change_alters_source(const struct change *c, const char *table)
 {
     const struct plan_node *now = find_scan(c->now, table), *before = find_scan(c->before, table);
-    return now && before && strcmp(now->id, before->id) != 0;
+    return now && before &&
+           (strcmp(now->id, before->id) != 0 || !has_equal_columns(now, before) ||
+            change_refusing_column(c, now, before));
 }
 
 /* ---- fates ---- */
 
-/* The refused rows come from the contracts of all sources, which are no part of the relation's fingerprint. */
+/* The refused rows come from the contracts of all sources, which are no part of the relation's identity. */
 static bool same_contracts(const struct change *c)
 {
     for (uint32_t i = 0; i < c->now->ntables; i++)
@@ -50,13 +83,16 @@ static bool same_contracts(const struct change *c)
     return true;
 }
 
-static bool is_kept(const struct change *c, uint32_t i)
+static bool is_sound(const struct change *c, const struct plan_node *n)
 {
-    const struct plan_node *n = &c->now->nodes[i];
-    bool kept = find_id(c->before, n->id) && (n->kind != NODE_RELATION || same_contracts(c));
+    bool sound = true;
+    if (n->kind == NODE_RELATION)
+        sound = same_contracts(c);
+    if (n->kind == NODE_SCAN)
+        sound = !change_alters_source(c, c->now->tables[n->table].name);
     for (uint32_t k = 0; k < n->ninputs; k++)
-        kept &= c->steps[n->inputs[k]].fate == STEP_KEPT;
-    return kept;
+        sound &= c->sound[n->inputs[k]];
+    return sound;
 }
 
 static bool is_taken(const struct change *c, const struct plan_node *before)
@@ -85,9 +121,9 @@ static void compare_steps(struct change *c)
     for (uint32_t i = 0; i < c->now->nnodes; i++) {
         struct change_step *s = &c->steps[i];
         s->now = &c->now->nodes[i];
-        s->fate = is_kept(c, i) ? STEP_KEPT : STEP_ADDED;
-        if (s->fate == STEP_KEPT)
-            s->before = find_id(c->before, s->now->id);
+        c->sound[i] = is_sound(c, s->now);
+        s->before = c->sound[i] ? find_id(c->before, s->now->id) : NULL;
+        s->fate = s->before ? STEP_KEPT : STEP_ADDED;
     }
     for (uint32_t i = 0; i < c->now->nnodes; i++) {
         struct change_step *s = &c->steps[i];
@@ -116,10 +152,54 @@ static void refuse(struct change *c, const char *hint, const char *format, ...)
     (void)error_hint(&c->refusal, "%s", hint);
 }
 
-static enum sink_fate fate_of_sink(struct change *c, const struct change_step *s, bool in_state, bool adopt)
+static void print_rules(const struct plan_table *t, struct buf *out)
+{
+    for (uint32_t i = 0; i < t->nrules; i++) {
+        buf_put_json(out, slice_of(t->rules[i].id));
+        if (t->rules[i].kind == RULE_CHECK)
+            expr_print(t->rules[i].check, t->schema.names, out);
+        else
+            buf_put_json(out, slice_of(t->schema.names[t->rules[i].column]));
+    }
+}
+
+static bool same_rules(const struct plan_table *a, const struct plan_table *b)
+{
+    AUTO(buf) one = BUF(SIZE_MAX), other = BUF(SIZE_MAX);
+    print_rules(a, &one);
+    print_rules(b, &other);
+    return slice_equal(buf_slice(&one), buf_slice(&other));
+}
+
+static bool has_column(const struct plan_node *sink, const char *name, struct type type, const char *holds)
+{
+    for (uint32_t i = 0; i < sink->schema.ncols; i++)
+        if (!strcmp(sink->schema.names[i], name))
+            return type_equal(sink->schema.types[i], type) && !strcmp(sink->identity.columns[i], holds);
+    return false;
+}
+
+/* The same rows, with the columns they had and more: none of what was appended is wrong. */
+static bool is_grown(const struct change *c, const struct plan_node *now, const struct plan_node *before)
+{
+    const struct plan_table *table = &c->now->tables[now->table], *old = &c->before->tables[before->table];
+    bool grown =
+        now->nkeys == 0 && before->nkeys == 0 && !table->by_place && !old->by_place && c->sound[now->inputs[0]] &&
+        same_rules(table, old) &&
+        !strcmp(c->now->nodes[now->inputs[0]].identity.rows, c->before->nodes[before->inputs[0]].identity.rows);
+    for (uint32_t i = 0; grown && i < before->schema.ncols; i++)
+        grown = has_column(now, before->schema.names[i], before->schema.types[i], before->identity.columns[i]);
+    return grown;
+}
+
+static enum sink_fate fate_of_sink(struct change *c, struct change_step *s, bool in_state, bool adopt)
 {
     if (s->fate == STEP_KEPT)
         return SINK_KEPT;
+    if (s->before && is_grown(c, s->now, s->before)) {
+        s->fate = STEP_KEPT;
+        return SINK_GROWN;
+    }
     bool upserted = s->now->nkeys > 0;
     if (upserted && in_state)
         return SINK_RENEWED;
@@ -193,29 +273,8 @@ static void choose_reading(struct change *c)
     }
 }
 
-struct change *change_new(const struct plan *before, const struct plan *now, bool adopt)
-{
-    struct change *c = mem_zalloc(sizeof *c);
-    c->before = before;
-    c->now = now;
-    c->built = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->built);
-    c->wanted = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->wanted);
-    c->reread = arena_zarray(&c->arena, MAX(now->ntables, 1u), sizeof *c->reread);
-    compare_steps(c);
-    compare_sinks(c, adopt);
-    choose_reading(c);
-    return c;
-}
-
-void change_free(struct change *c)
-{
-    if (!c)
-        return;
-    arena_release(&c->arena);
-    free(c);
-}
-
-void change_look_at_state(struct change *c, const struct manifest *m)
+/* Rows that must be read again and cannot be. */
+static void look_at_splits(struct change *c, const struct manifest *m)
 {
     static const char *const new_state = "start with a new state and new tables";
     for (uint32_t t = 0; t < c->now->ntables; t++) {
@@ -230,6 +289,32 @@ void change_look_at_state(struct change *c, const struct manifest *m)
                        "older state",
                        table->name, m->splits[i].split);
     }
+}
+
+struct change *change_new(const struct plan *before, const struct plan *now, const struct manifest *m, bool adopt)
+{
+    struct change *c = mem_zalloc(sizeof *c);
+    c->before = before;
+    c->now = now;
+    c->manifest = m;
+    c->built = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->built);
+    c->wanted = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->wanted);
+    c->sound = arena_zarray(&c->arena, MAX(now->nnodes, 1u), sizeof *c->sound);
+    c->reread = arena_zarray(&c->arena, MAX(now->ntables, 1u), sizeof *c->reread);
+    compare_steps(c);
+    compare_sinks(c, adopt);
+    choose_reading(c);
+    if (m)
+        look_at_splits(c, m);
+    return c;
+}
+
+void change_free(struct change *c)
+{
+    if (!c)
+        return;
+    arena_release(&c->arena);
+    free(c);
 }
 
 bool change_keeps(const struct change *c, const char *id)
@@ -260,10 +345,23 @@ enum status change_logged_plan(struct store *store, const struct manifest *m, st
     struct plan_world world = *builtin_world();
     world.function = functions_logged;
     world.function_arg = &logged.text;
-    if (plan_make(&logged, 1, &world, ret, err) == OK)
-        return OK;
-    (void)error_prefix(err, "the pipeline that this state has run so far");
-    return error_hint(err, "it is needed, to publish what waits and to compare: give it the variables it was run with");
+    AUTO(plan) *plan = NULL;
+    if (plan_make(&logged, 1, &world, &plan, err) != OK) {
+        (void)error_prefix(err, "the pipeline that this state has run so far");
+        return error_hint(err,
+                          "it is needed, to publish what waits and to compare: give it the variables it was run "
+                          "with");
+    }
+    if (strcmp(plan->fingerprint, m->fingerprint) != 0) { /* its steps have other names than the state's */
+        (void)error_set(err, ERR_STATE, "the pipeline that this state has run so far is read as another one now");
+        return error_hint(err,
+                          "give it the variables it was run with, and write what is to change into the file; if "
+                          "another version of bourn has run it, go on with that, or start with a new state and "
+                          "new tables");
+    }
+    *ret = plan;
+    plan = NULL;
+    return OK;
 }
 
 static void add_size(struct step_size *sizes, uint32_t *n, const struct section *s)

@@ -483,7 +483,8 @@ static void record_sinks(struct rebuild *r, struct journal_record *record)
         const struct change_step *s = &r->change->steps[i];
         if (s->fate == STEP_DROPPED && s->before->kind == NODE_SINK)
             gone[record->ngone_sinks++] = s->before->sink_name;
-        if (s->fate == STEP_DROPPED || s->now->kind != NODE_SINK || s->sink == SINK_KEPT || s->sink == SINK_GOES_ON)
+        if (s->fate == STEP_DROPPED || s->now->kind != NODE_SINK || s->sink == SINK_KEPT ||
+            s->sink == SINK_GROWN || s->sink == SINK_GOES_ON)
             continue;
         const struct sink_state *old = logged_sink(r->m, s->now->sink_name);
         struct sink_state *x = &sinks[record->nsinks++];
@@ -580,8 +581,7 @@ enum status engine_change(struct engine *e, const char *sha, struct error *err)
 {
     AUTO(plan) *old = NULL;
     TRY(change_logged_plan(e->store, journal_manifest(e->journal), &old, err));
-    struct change *change = change_new(old, e->plan, e->config.adopt);
-    change_look_at_state(change, journal_manifest(e->journal));
+    struct change *change = change_new(old, e->plan, journal_manifest(e->journal), e->config.adopt);
     enum status s = OK;
     AUTO(buf) functions = BUF(KIB(64));
     bool other_code = functions_changed(old, e->plan, &functions);

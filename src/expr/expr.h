@@ -80,6 +80,8 @@ enum status expr_common_type(const struct type *types, uint32_t n, const char *w
 
 /* Reads the epoch's time: now(), current_timestamp, ... anywhere inside? */
 bool expr_uses_now(const struct expr *e);
+/* Can a row be rejected because of it? True for every call. */
+bool expr_may_fail(const struct expr *e);
 /* Mark in `used` (bitmap) every input column the expression reads. */
 void expr_columns(const struct expr *e, uint64_t *used);
 /* The same tree with every column c replaced by replacement[c]. */

@@ -13,6 +13,14 @@ bool expr_uses_now(const struct expr *e)
     return false;
 }
 
+bool expr_may_fail(const struct expr *e)
+{
+    bool may = e->kind == EXPR_CALL;
+    for (uint32_t i = 0; i < e->nargs && !may; i++)
+        may = expr_may_fail(e->args[i]);
+    return may;
+}
+
 void expr_columns(const struct expr *e, uint64_t *used)
 {
     if (e->kind == EXPR_COLUMN)

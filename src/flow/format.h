@@ -47,6 +47,7 @@ struct format {
     const char *help;
     /* A record ends at a newline: file sources can split their bytes into messages. */
     bool by_line;
+    bool by_place; /* a record has no names: its values are the columns in their order */
     /* For file sources: one past the newline that ends the record at p, NULL if none before `end` does. A NULL
      * function: the first newline (csv has newlines inside quotes). style: what record_style makes of the options. */
     const char *(*record_end)(uint32_t style, const char *p, const char *end);

@@ -405,6 +405,7 @@ const struct format format_csv = {
     .options = csv_options,
     .help = "comma-separated values (RFC 4180); fields are the columns in their order",
     .by_line = true,
+    .by_place = true,
     .record_end = csv_record_end,
     .record_style = csv_record_style,
     .heading = csv_heading,

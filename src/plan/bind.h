@@ -81,7 +81,6 @@ struct binder {
 
     uint32_t servers_cap, tables_cap, settings_cap, foreigns_cap;
     struct plan_node **nodes;
-    char (*fingerprints)[65];
     uint32_t nnodes, nodes_cap;
     struct named_view *views;
     uint32_t nviews, views_cap;
@@ -433,6 +432,13 @@ void keys_group(struct binder *b, struct plan_node *n, const struct plan_node *i
 void keys_join(struct binder *b, struct plan_node *n, const struct plan_node *left, const struct plan_node *right);
 /* Column `rank` counts the rows of each partition; -1: each has one row. */
 void keys_rank(struct binder *b, struct plan_node *n, const uint32_t *partition, uint32_t npartition, int32_t rank);
+
+/* ---- identity.c ---- */
+
+/* Fills in the identity, and the id made from it, of a node whose inputs have theirs. */
+void identity_find(struct binder *b, struct plan_node *n);
+/* The id of the number-th of several nodes whose rows are the same; 0: the one it has. */
+void identity_number(struct plan_node *n, uint32_t number);
 
 /* ---- logical.c, logical_*.c: nodes; equal ones are made once ---- */
 

@@ -546,6 +546,7 @@ static enum status table_format(struct binder *b, struct plan_table *t)
         names[i] = b->world->formats[i].name;
         if (strcmp(names[i], name) == 0) {
             t->format = names[i];
+            t->by_place = b->world->formats[i].by_place;
             return OK;
         }
     }

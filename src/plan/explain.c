@@ -357,6 +357,12 @@ static void explain_node(struct explain *x, uint32_t node, unsigned depth)
         explain_node(x, n->inputs[i], depth + 1);
 }
 
+void plan_explain_step(const struct plan *p, const struct plan_node *n, struct buf *out)
+{
+    struct explain x = {.plan = p, .out = out};
+    explain_head(&x, n, 0);
+}
+
 void plan_explain(const struct plan *p, struct buf *out)
 {
     AUTO(arena) scratch = {0};

@@ -1,224 +1,10 @@
-/* Nodes: what follows for each from its inputs, and one node for equal steps.
- *
- * A node's fingerprint is the SHA-256 of its canonical text: kind, parameters, and the fingerprints of its inputs.
- * Names of columns are no part of it past the scan, nor are places, so that the same step written twice is one node,
- * and the id made from it survives edits elsewhere: it names state. The canonical text is therefore a format:
- *
- *   kind ' ' parameters {' ' fingerprint of input}
- *   scan       table name, per column: name, type, metadata; rules; time column and delay
- *   filter     predicate            project  expressions          values  rows of expressions
- *   dedup      key columns, horizon aggregate groups, calls       sort    keys, limit, offset
- *   relation   name                 sink     table name, primary key, expressions, constraints
- *   window     kind, column, size, slide, offset, key        session  the same, calls
- *   join       kind, keys, condition, bounds                 topn, over  partition, keys, calls, limit
- *   unique     key
- *   unnest     arrays, ordinality, outer, predicate
- *   "final" behind those whose rows come once
- *
- * Expressions are written by expr_print with columns as $0, $1, ... and their type behind.
- */
+/* Nodes: what follows for each from its inputs, and one node for equal steps (identity.c). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "plan/bind.h"
-
-enum { CANONICAL_MAX = 64 << 20 };
-
-static const char *const kind_names[] = {
-    [NODE_SCAN] = "scan",   [NODE_RELATION] = "relation",   [NODE_VALUES] = "values", [NODE_FILTER] = "filter",
-    [NODE_PROJECT] = "project", [NODE_DEDUP] = "dedup",     [NODE_AGGREGATE] = "aggregate",
-    [NODE_UNION] = "union", [NODE_SORT] = "sort",           [NODE_SINK] = "sink",     [NODE_RESULT] = "result",
-    [NODE_WINDOW] = "window", [NODE_SESSION] = "session",   [NODE_JOIN] = "join",     [NODE_TOPN] = "topn",
-    [NODE_OVER] = "over",   [NODE_UNIQUE] = "unique",
-    [NODE_UNNEST] = "unnest",
-};
-
-/* ---- canonical text ---- */
-
-static void canonical_type(struct buf *out, struct type t)
-{
-    char name[40];
-    buf_printf(out, ":%s", type_name(t, name));
-}
-
-static void canonical_expr(struct binder *b, struct buf *out, const struct expr *e, uint32_t ncols)
-{
-    const char **names = arena_array(b->arena, MAX(ncols, 1), sizeof *names);
-    for (uint32_t i = 0; i < ncols; i++)
-        names[i] = arena_printf(b->arena, "$%u", i);
-    buf_putc(out, ' ');
-    expr_print(e, names, out);
-    canonical_type(out, e->type);
-}
-
-static void canonical_scan(struct binder *b, struct buf *out, const struct plan_table *t)
-{
-    buf_printf(out, " %s(", t->name);
-    for (uint32_t i = 0; i < t->schema.ncols; i++) {
-        buf_put_json(out, slice_of(t->schema.names[i]));
-        canonical_type(out, t->schema.types[i]);
-        buf_printf(out, "%s%s,", t->metadata && t->metadata[i] ? "=" : "",
-                   t->metadata && t->metadata[i] ? t->metadata[i] : "");
-    }
-    for (uint32_t i = 0; i < t->nrules; i++) {
-        const struct plan_rule *rule = &t->rules[i];
-        buf_put_json(out, slice_of(rule->id));
-        if (rule->kind == RULE_CHECK)
-            canonical_expr(b, out, rule->check, t->schema.ncols);
-        else
-            buf_printf(out, " not null $%u", rule->column);
-        buf_putc(out, ',');
-    }
-    buf_printf(out, ") time %d %" PRId64, t->time_column, t->watermark_delay);
-    for (uint32_t i = 0; i < t->nkey; i++)
-        buf_printf(out, " key %u", t->key[i]);
-}
-
-static void canonical_list(struct buf *out, const char *what, const uint32_t *columns, uint32_t n)
-{
-    buf_printf(out, " %s", what);
-    for (uint32_t i = 0; i < n; i++)
-        buf_printf(out, " %u", columns[i]);
-}
-
-static void canonical_window(struct buf *out, const struct plan_window *w)
-{
-    static const char *const kinds[] = {"tumble", "hop", "cumulate", "session"};
-    buf_printf(out, " %s %u size %" PRId64 " slide %" PRId64 " offset %" PRId64, kinds[w->kind], w->column, w->size,
-               w->slide, w->offset);
-    if (w->pane)
-        buf_printf(out, " pane %" PRId64, w->pane);
-    canonical_list(out, "key", w->key, w->nkey);
-}
-
-static void canonical_join(struct binder *b, struct buf *out, const struct plan_node *n)
-{
-    static const char *const kinds[] = {"inner", "left", "right", "full", "semi", "anti"};
-    const struct plan_join *j = &n->join;
-    buf_printf(out, " %s", kinds[j->kind]);
-    for (int side = 0; side < 2; side++) {
-        canonical_list(out, "on", j->key[side], j->nkey);
-        buf_printf(out, " expires %d late %d fixed %d%s", j->expires[side], j->late[side], j->fixed[side],
-                   j->ttl[side] ? " ttl" : "");
-    }
-    uint32_t both = b->nodes[n->inputs[0]]->schema.ncols + b->nodes[n->inputs[1]]->schema.ncols;
-    if (j->condition)
-        canonical_expr(b, out, j->condition, both);
-}
-
-static void canonical_sort_keys(struct buf *out, const struct plan_node *n)
-{
-    for (uint32_t i = 0; i < n->nsort; i++)
-        buf_printf(out, " %u%s%s", n->sort[i].column, n->sort[i].descending ? "d" : "a",
-                   n->sort[i].nulls_first ? "f" : "l");
-}
-
-static void canonical_sort(struct buf *out, const struct plan_node *n)
-{
-    canonical_sort_keys(out, n);
-    buf_printf(out, " limit %" PRId64 " offset %" PRId64, n->limit, n->offset);
-}
-
-static void canonical_over(struct buf *out, const struct plan_node *n)
-{
-    char id[64];
-    canonical_list(out, "partition", n->over.partition, n->over.npartition);
-    canonical_sort_keys(out, n);
-    for (uint32_t i = 0; i < n->over.ncalls; i++) {
-        const struct plan_over_call *c = &n->over.calls[i];
-        buf_printf(out, " call %d %s arg %d %d distance %" PRId64 " frame %" PRId64 " %" PRId64 " %d", c->kind,
-                   c->function ? aggregate_id(c->function, id) : "", c->arg, c->otherwise, c->distance, c->before,
-                   c->after, c->peers);
-    }
-}
-
-static void canonical_topn(struct buf *out, const struct plan_node *n)
-{
-    canonical_list(out, "partition", n->topn.partition, n->topn.npartition);
-    canonical_sort_keys(out, n);
-    buf_printf(out, " rank %d limit %" PRId64, n->topn.kind, n->topn.limit);
-}
-
-static void canonical_aggregate(struct buf *out, const struct plan_node *n)
-{
-    char id[64];
-    buf_printf(out, " by %u", n->ngroup);
-    if (n->closes >= 0)
-        buf_printf(out, " closes %d", n->closes);
-    for (uint32_t i = 0; i < n->naggregates; i++)
-        buf_printf(out, " %s arg %d filter %d", aggregate_id(n->aggregates[i].function, id), n->aggregates[i].arg,
-                   n->aggregates[i].filter);
-}
-
-static void canonical_parameters(struct binder *b, struct buf *out, const struct plan_node *n)
-{
-    uint32_t ncols = n->ninputs ? b->nodes[n->inputs[0]]->schema.ncols : 0;
-    switch (n->kind) {
-    case NODE_SCAN: canonical_scan(b, out, &b->plan->tables[n->table]); break;
-    case NODE_RELATION: buf_printf(out, " %s", b->world->relations[n->relation].name); break;
-    case NODE_VALUES:
-        for (uint32_t r = 0; r < n->nrows; r++)
-            for (uint32_t c = 0; c < n->schema.ncols; c++)
-                canonical_expr(b, out, n->rows[r][c], 0);
-        buf_printf(out, " rows %u of %u", n->nrows, n->schema.ncols);
-        break;
-    case NODE_FILTER: canonical_expr(b, out, n->predicate, ncols); break;
-    case NODE_SINK:
-        canonical_scan(b, out, &b->plan->tables[n->table]);
-        [[fallthrough]];
-    case NODE_PROJECT:
-        for (uint32_t i = 0; i < n->schema.ncols; i++)
-            canonical_expr(b, out, n->exprs[i], ncols);
-        break;
-    case NODE_DEDUP:
-        for (uint32_t i = 0; i < n->ndedup_key; i++)
-            buf_printf(out, " %u", n->dedup_key[i]);
-        buf_printf(out, " horizon %" PRId64, n->dedup_horizon);
-        break;
-    case NODE_AGGREGATE:
-        canonical_aggregate(out, n);
-        if (n->window.pane)
-            canonical_window(out, &n->window);
-        break;
-    case NODE_SORT: canonical_sort(out, n); break;
-    case NODE_WINDOW: canonical_window(out, &n->window); break;
-    case NODE_UNNEST:
-        buf_printf(out, " %u%s%s", n->unnest.narrays, n->unnest.ordinality ? " ordinality" : "",
-                   n->unnest.outer ? " outer" : "");
-        for (uint32_t i = ncols - n->unnest.narrays; i < n->schema.ncols; i++)
-            canonical_type(out, n->schema.types[i]);
-        if (n->predicate)
-            canonical_expr(b, out, n->predicate, n->schema.ncols);
-        break;
-    case NODE_SESSION:
-        canonical_window(out, &n->window);
-        canonical_aggregate(out, n);
-        break;
-    case NODE_JOIN: canonical_join(b, out, n); break;
-    case NODE_TOPN: canonical_topn(out, n); break;
-    case NODE_OVER: canonical_over(out, n); break;
-    case NODE_UNIQUE: canonical_list(out, "key", n->unique.columns, n->unique.n); break;
-    case NODE_RESULT: /* its names are what it is asked for */
-        for (uint32_t i = 0; i < n->schema.ncols; i++)
-            buf_put_json(out, slice_of(n->schema.names[i]));
-        break;
-    case NODE_UNION: break;
-    }
-    if (n->final)
-        buf_puts(out, " final");
-}
-
-static void fingerprint(struct binder *b, const struct plan_node *n, char ret[static 65])
-{
-    AUTO(buf) out = BUF(CANONICAL_MAX);
-    buf_puts(&out, kind_names[n->kind]);
-    canonical_parameters(b, &out, n);
-    for (uint32_t i = 0; i < n->ninputs; i++)
-        buf_printf(&out, " %s", b->fingerprints[n->inputs[i]]);
-    sha256_hex(out.data, out.len, ret);
-}
 
 /* ---- making ---- */
 
@@ -248,19 +34,12 @@ struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t
 
 uint32_t node_add(struct binder *b, struct plan_node *n)
 {
-    char print[65];
-    fingerprint(b, n, print);
+    identity_find(b, n);
     for (uint32_t i = 0; i < b->nnodes; i++)
-        if (memcmp(b->fingerprints[i], print, sizeof print) == 0)
+        if (strcmp(b->nodes[i]->identity.whole, n->identity.whole) == 0)
             return i;
-    snprintf(n->id, sizeof n->id, "%s-%.12s", kind_names[n->kind], print);
-    if (b->nnodes == b->nodes_cap) {
-        uint32_t cap = b->nodes_cap;
-        b->nodes = binder_grow(b, b->nodes, b->nnodes, &cap, sizeof *b->nodes);
-        b->fingerprints = binder_grow(b, b->fingerprints, b->nnodes, &b->nodes_cap, sizeof *b->fingerprints);
-    }
+    b->nodes = binder_grow(b, b->nodes, b->nnodes, &b->nodes_cap, sizeof *b->nodes);
     b->nodes[b->nnodes] = n;
-    memcpy(b->fingerprints[b->nnodes], print, sizeof print);
     return b->nnodes++;
 }
 
@@ -703,10 +482,10 @@ static uint32_t add_results(struct binder *b, const uint32_t *moved, uint32_t co
 
 static int compare_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* The order of INSERTs means nothing. */
+/* The order of INSERTs means nothing. What is read is told apart by all its columns: each may refuse a row. */
 static void fingerprint_roots(const char **roots, size_t n, char ret[static 65])
 {
-    AUTO(buf) all = BUF(CANONICAL_MAX);
+    AUTO(buf) all = BUF(SIZE_MAX);
     qsort(roots, n, sizeof *roots, compare_text);
     for (size_t i = 0; i < n; i++)
         buf_puts(&all, roots[i]);
@@ -741,6 +520,17 @@ static void mark_sources(struct plan *p)
             p->tables[p->nodes[i].table].is_source = true;
 }
 
+/* Steps with the same rows and other columns beside them hold the same state: which of them is which does not matter,
+ * but each has its own. */
+static void number_node(const struct plan *p, uint32_t count, struct plan_node *n)
+{
+    uint32_t number = 0;
+    for (uint32_t i = 0; i < count && n->kind != NODE_PROJECT; i++)
+        number += p->nodes[i].kind == n->kind && !strcmp(p->nodes[i].identity.rows, n->identity.rows);
+    if (number > 0)
+        identity_number(n, number);
+}
+
 void nodes_finish(struct binder *b)
 {
     bool *needed = arena_zarray(b->arena, b->nnodes, sizeof *needed);
@@ -758,13 +548,14 @@ void nodes_finish(struct binder *b)
     uint32_t count = 0;
     for (uint32_t i = 0; i < b->nnodes; i++) {
         struct plan_node *n = b->nodes[i];
-        if (is_root(n))
-            roots[nroots++] = b->fingerprints[i];
+        if (is_root(n) || (needed[i] && n->kind == NODE_SCAN))
+            roots[nroots++] = n->identity.whole;
         if (!needed[i] || n->kind == NODE_RESULT)
             continue;
         moved[i] = count;
         for (uint32_t k = 0; k < n->ninputs; k++)
             n->inputs[k] = moved[n->inputs[k]];
+        number_node(p, count, n);
         p->nodes[count++] = *n;
     }
     p->nnodes = add_results(b, moved, count);

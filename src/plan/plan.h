@@ -26,6 +26,7 @@ struct plan_connector {
 struct plan_format { /* json, csv, parquet...: a table option `format` picks it */
     const char *name;
     const struct option_spec *options;
+    bool by_place; /* a record has no names: its values are the columns in their order */
 };
 
 struct plan_relation { /* a system relation: bourn.rejected, ... */
@@ -100,6 +101,7 @@ struct plan_table {
     struct options *column_options;  /* per column */
     struct options options;
     const char *format;              /* NULL: the connector has none or chooses */
+    bool by_place;                   /* the format tells columns by their place, not by name */
     struct plan_rule *rules;         /* in the order written */
     uint32_t nrules;
     int32_t time_column;             /* with OPTIONS (watermark '...'); -1: none */
@@ -234,9 +236,17 @@ struct plan_key {
     uint32_t *columns, n;
 };
 
+/* plan/identity.c: equal texts mean the same, in any two plans. */
+struct plan_identity {
+    const char *rows;     /* which rows come out, whatever columns are beside those that the step uses */
+    const char **columns; /* per output column (of a SINK, of the table): what it holds in them */
+    const char *whole;    /* both */
+};
+
 struct plan_node {
     enum node_kind kind;
-    char id[24];           /* "dedup-3f9a...": structural fingerprint of the step and all below it; names state */
+    char id[24];           /* "dedup-3f9a...": of its rows, of a PROJECT of its columns, too; names state */
+    struct plan_identity identity;
     const char *name;      /* for people: the view's or table's name nearest to it, or "query"; of a RESULT: what its
                             * first column says, if that is a text constant (evidence.sql names its proofs so), or
                             * NULL */
@@ -349,6 +359,8 @@ enum status plan_query(const struct plan_text *text, const struct plan_world *wo
                        struct plan **ret, struct error *err);
 /* The plan as an indented tree a person reads; secrets stay references. */
 void plan_explain(const struct plan *p, struct buf *out);
+/* One step of it, without what follows from its inputs: a line, and one for each expression, call or rule. */
+void plan_explain_step(const struct plan *p, const struct plan_node *n, struct buf *out);
 /* The tables that are read, with the columns, types and metadata that their rows have. */
 void plan_print_sources(const struct plan *p, struct buf *out);
 /* What `bourn check` says of state: per stateful step its bound, key, bytes per key, or UNBOUNDED. */

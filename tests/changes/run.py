@@ -79,7 +79,8 @@ class Place:
             for n in range(self.events, self.events + rows):
                 number = n - dice.randrange(50) if dice.random() < 0.1 and n > 50 else n
                 value = (number * 7919) % 100 - 2
-                f.write(json.dumps({"id": f"e{number}", "k": f"k{number % 97}", "v": value,
+                f.write(json.dumps({"id": f"e{number}", "k": f"k{number % 97}", "v": value, "a": f"a{number % 13}",
+                                    "b": number % 29, "c": [number],
                                     "ts": f"2024-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:"
                                           f"{number % 60:02}Z"}) + "\n")
         self.events += rows
@@ -111,17 +112,24 @@ class Place:
         return [r for r in self.records() if "plan" in r and "ledger" in r]
 
 
-def fresh(place: Place, sql: str, *tables: str) -> None:
-    """The tables are those of a new state that runs only the new file over the same input."""
+def fresh(place: Place, sql: str, *tables: str, grown: str = "") -> None:
+    """The tables are those of a new state that runs only the new file over the same input; `grown` is, but for the
+    column "a" that only its new rows have."""
     other = Place(place.folder / "fresh", **place.more)
     shutil.rmtree(other.folder / "in")
     os.symlink(place.folder / "in", other.folder / "in")
     other.run(sql)
+    if grown:
+        assert without_a(place.table(grown)) == without_a(other.table(grown)), grown
     for name in tables:
         assert other.table(name), f"{name} is empty"
         assert place.table(name) == other.table(name), \
             f"{name}: {len(place.table(name))} rows, of a fresh run {len(other.table(name))}"
     shutil.rmtree(other.folder)
+
+
+def without_a(rows: list[str]) -> list[str]:
+    return sorted(json.dumps({name: value for name, value in json.loads(row).items() if name != "a"}) for row in rows)
 
 
 def fates(plan: dict) -> dict[str, str]:
@@ -250,11 +258,11 @@ def windows_are_rebuilt(folder: Path) -> None:
 
 
 def what_closed_does_not_close_again(folder: Path) -> None:
-    """A column more of the source, and windows that were appended: each window is there once, wherever the old run
+    """A contract that every row keeps, and windows that were appended: each window is there once, wherever the old run
     was killed."""
     old = SOURCE.replace("'1 hour'", "'1 minute'") + RAW + WINDOWS.replace("1 hour", "1 minute").replace(
         ", PRIMARY KEY (window_end, k)", "")
-    new = old.replace("    k     text NOT NULL,\n", "    k     text NOT NULL,\n    more  text,\n")
+    new = old.replace("    k     text NOT NULL,\n", "    k     text NOT NULL,\n    more  text CHECK (more IS NULL),\n")
     for records in (0, 1, 3):
         place = Place(folder / f"{records}")
         place.grow(9000)
@@ -328,6 +336,129 @@ def changed_again_and_again(folder: Path) -> None:
         place.grow(500)
     place.run(sql)
     fresh(place, sql, "by_k", "everything")
+
+
+# ---- columns ----
+
+NEWEST = """
+CREATE FOREIGN TABLE newest (k text PRIMARY KEY, id text, v bigint)
+    SERVER file OPTIONS (path '${HERE}/out/newest.ndjson');
+INSERT INTO newest SELECT k, id, v FROM (
+    SELECT k, id, v, row_number() OVER (PARTITION BY k ORDER BY ts DESC, id) AS r FROM good) AS t WHERE r = 1;
+"""
+PAIRS = """
+CREATE FOREIGN TABLE pairs (k text PRIMARY KEY, n bigint, total numeric(38,0))
+    SERVER file OPTIONS (path '${HERE}/out/pairs.ndjson');
+INSERT INTO pairs SELECT one.k, count(*), sum(other.v) FROM good AS one
+    JOIN good AS other ON one.k = other.k AND other.ts BETWEEN one.ts AND one.ts + interval '3 minutes'
+    WHERE one.v < other.v GROUP BY one.k;
+"""
+BY_A = """
+CREATE FOREIGN TABLE by_a (a text PRIMARY KEY, n bigint, b numeric(38,0))
+    SERVER file OPTIONS (path '${HERE}/out/by_a.ndjson');
+INSERT INTO by_a SELECT a, count(*), sum(b) FROM good GROUP BY a;
+"""
+STEPS = {"by_k": BY_K, "everything": ALL, "per_hour": WINDOWS, "newest": NEWEST, "pairs": PAIRS}
+WIDER_RAW = RAW.replace("v bigint)", "v bigint, a text)").replace("SELECT id, k, v FROM", "SELECT id, k, v, a FROM")
+
+
+def with_columns(chance: random.Random, *names: str) -> str:
+    """SOURCE with these columns more, each anywhere before the constraint."""
+    lines = SOURCE.split("\n")
+    first = next(i for i, line in enumerate(lines) if line.strip().startswith("id "))
+    kinds = {"a": "text", "b": "bigint", "c": "jsonb", "offset_of": "bigint OPTIONS (metadata 'offset')"}
+    for at, name in enumerate(names):
+        lines.insert(first + chance.randrange(5 + at), f"    {name} {kinds[name]},")
+    return "\n".join(lines)
+
+
+def columns_come_and_go(folder: Path, chance: random.Random) -> None:
+    """Whatever columns the source has more or less, and wherever they stand: what does not read them is kept and not
+    read again; an appended table that gets one has it from there on. Killed meanwhile, and changed again."""
+    bourn = program("faults")
+    kills = 0
+    for life in range(100 if LONG else 4):
+        place = Place(folder / f"{life}")
+        place.grow(1500)
+        before = dict(chance.sample(sorted(STEPS.items()), 3))
+        extra = chance.sample(["a", "b", "c", "offset_of"], chance.randrange(4))
+        place.run(with_columns(chance, *extra) + "".join(before.values()) + RAW + DEAD, program=bourn)
+        appended = place.table("raw")
+        by_a = chance.random() < 0.5
+        columns = chance.sample(["a", "b", "c", "offset_of"], 4) if by_a else ["c", "a"]
+        new = with_columns(chance, *columns) + "".join(chance.sample(sorted(before.values()), 3)) + WIDER_RAW + DEAD
+        new += BY_A if by_a else ""
+        plan = place.plan(new)
+        changed = [name for name, fate in stateful(plan).items() if fate != "kept"]
+        assert changed == ["by_a aggregate"] * by_a, plan
+        assert plan["sources_read_again"] == (["events"] if by_a else []) and not plan["loses_state"], plan
+        for _ in range(2):
+            place.grow(500)
+            done = place.run(new, program=bourn, BOURN_FAULT=f"kill:{chance.randrange(1, 300)}", check=None)
+            assert done.returncode in (0, -signal.SIGKILL), done.stderr
+            kills += done.returncode != 0
+        place.run(new, program=bourn)
+        assert len(place.again()) <= by_a  # old slots go
+        fresh(place, new, *before, "dead", *["by_a"] * by_a, grown="raw")
+        assert [row for row in place.table("raw") if '"a":' not in row] == appended
+        assert "0 failed" in place.bourn("verify", "p.sql").stdout
+    print(f"# {kills} kills")
+    assert kills > 0
+
+
+def equal_rows_beside_other_columns(folder: Path) -> None:
+    """Two steps whose state is the same by meaning have each their own, and one of them may go."""
+    place = Place(folder)
+    place.grow(2000)
+    two = SOURCE.replace("v     bigint", "v     bigint, a text").replace("SELECT DISTINCT ON (id) *",
+                                                                         "SELECT DISTINCT ON (id) id, k, v, ts")
+    two += "CREATE VIEW other AS SELECT DISTINCT ON (id) id, a FROM events;\n" + BY_K
+    two += BY_A.replace("sum(b)", "0").replace("FROM good", "FROM other")
+    place.run(two)
+    ids = [step["id"] for step in place.plan(two)["steps"]]
+    assert len(set(ids)) == len(ids) and sum(step.startswith("dedup") for step in ids) == 2, ids
+    place.grow(1000)
+    place.run(two)
+    fresh(place, two, "by_k", "by_a")
+    one = two.replace(BY_K, "").replace("CREATE VIEW good", "CREATE VIEW unread")
+    steps = [step for step in place.plan(one, check=1)["steps"] if step["stateful"]]
+    assert sorted((step["fate"], (step["id"] or step["was"]).partition("-")[0]) for step in steps) == [
+        ("dropped", "aggregate"), ("dropped", "dedup"), ("kept", "aggregate"), ("kept", "dedup")], steps
+    place.run(one)
+    place.grow(1000)
+    place.run(one)
+    assert not place.again()
+    fresh(place, one, "by_a")
+
+
+def what_refused_rows_is_a_contract(folder: Path) -> None:
+    """A column of another type, one less whose type has rejected rows, one more where columns are told by their place:
+    each changes which rows there are. Of each the plan says so."""
+    place = Place(folder)
+    place.grow(2000)
+    with open(folder / "in/e0000000.ndjson", "a") as file:
+        file.write('{"id": "bad", "k": "k1", "v": 50, "b": "x", "ts": "2024-01-01T00:00:00Z"}\n')
+    old = SOURCE.replace("v     bigint", "a text, b bigint, v bigint") + BY_K
+    place.run(old)
+    same = old.replace("a text, ", "")
+    assert set(stateful(place.plan(same)).values()) == {"kept"}
+    for sql, said in ((old.replace("b bigint, ", ""), 'column "b" is gone, by whose type rows were rejected'),
+                      (old.replace("b bigint", "b text"), 'column "b" is text, was bigint'),
+                      (old.replace("v > 0", "v > 1"), "rule positive: v > 1, was rule positive: v > 0"),
+                      (old.replace("ON (id)", "ON (k)"), "(k), remembered 1 hour, was first row of each (id)"),
+                      (old.replace("sum(v)", "sum(v + 1)"), "(v + "),
+                      (old.replace("good GROUP", "good WHERE v > 7 GROUP"), "filter (v > ")):
+        plan = place.plan(sql, check=1)
+        rebuilt = [step for step in plan["steps"] if step["fate"] == "rebuilt" and step["stateful"]]
+        assert rebuilt and all(said in step["because"] for step in rebuilt), (said, plan)
+    without = old.replace("b bigint, ", "")
+    place.run(without)
+    fresh(place, without, "by_k")
+    csv = [OLD.replace("follow '", "format 'csv', follow '").replace("    v     bigint", f"{more}    v     bigint")
+           for more in ("", "    more  text,\n")]
+    (folder / "csv.sql").write_text(csv[0])
+    (folder / "wider.sql").write_text(csv[1])
+    assert "rebuilt  dedup" in place.bourn("plan", "csv.sql", "wider.sql", check=1).stdout
 
 
 # ---- sinks ----
@@ -482,6 +613,12 @@ def the_old_pipeline_needs_its_variables(folder: Path) -> None:
     assert "variables" in place.run(CHANGED, check=3).stderr
     place.run(CHANGED, WHERE="in")
     fresh(place, CHANGED, "by_k")
+    delay = CHANGED.replace("'1 hour'", "'${DELAY:-1 hour}'")
+    place.run(delay, WHERE="in")
+    said = place.run(delay, check=6, WHERE="in", DELAY="2 hours").stderr
+    assert "is read as another one now" in said and "into the file" in said, said
+    place.run(CHANGED.replace("'1 hour'", "'2 hours'"), WHERE="in")
+    fresh(place, CHANGED.replace("'1 hour'", "'2 hours'"), "by_k")
 
 
 # ---- interrupted ----
@@ -536,11 +673,13 @@ for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kep
              a_changed_where_is_rebuilt_from_there_down, postgresql_agrees, an_ended_input_is_closed_again,
              a_contract_changed_rebuilds_everything, windows_are_rebuilt,
              what_closed_does_not_close_again, joined_with_a_table_that_is_new,
+             equal_rows_beside_other_columns, what_refused_rows_is_a_contract,
              several_workers_rebuild_the_same, epochs_within_a_large_poll, changed_again_and_again,
              a_sink_more_and_a_sink_less, a_target_out_of_reach_is_found_before_anything_is_written,
              dead_letters_go_on, dead_letters_from_the_beginning,
              an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again, a_pipe_cannot_be_read_again,
              plan_says_what_is_wrong, the_old_pipeline_needs_its_variables, what_waits_is_published_by_the_old_plan):
     suite.run(test)
+suite.run(columns_come_and_go, suite.random)
 suite.run(killed_again_and_again, suite.random, limit=1500)
 suite.end()

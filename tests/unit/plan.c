@@ -335,6 +335,54 @@ static void test_state_ids_survive_edits_elsewhere(void **state)
             assert_string_equal(a->nodes[i].id, b->nodes[i].id);
 }
 
+/* The id of the step of this kind. */
+static const char *id_of(const struct plan *p, enum node_kind kind)
+{
+    for (uint32_t i = 0; i < p->nnodes; i++)
+        if (p->nodes[i].kind == kind)
+            return p->nodes[i].id;
+    fail_msg("there is no such step");
+    return NULL;
+}
+
+#define WIDER(more)                                                                                                    \
+    "CREATE FOREIGN TABLE t (" more "id text, v numeric(18,2), ts timestamptz OPTIONS (watermark '1 day')) SERVER "    \
+    "stream;CREATE FOREIGN TABLE s (id text PRIMARY KEY, total numeric(30,2)) SERVER lake;"
+#define FIRST "INSERT INTO s SELECT id, sum(v) FROM (SELECT DISTINCT ON (id) * FROM t) AS u GROUP BY id"
+#define JOINED "INSERT INTO s SELECT a.id, sum(b.v) FROM t AS a JOIN t AS b ON a.id = b.id WHERE a.v < b.v GROUP BY a.id"
+#define LATEST                                                                                                         \
+    "INSERT INTO s SELECT id, v FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY ts) AS r FROM t) AS u "   \
+    "WHERE r = 1"
+
+/* Of what a step reads, its own columns alone name it; what keeps whole rows is named by all of them, and each side of a
+ * join is told from the other. */
+static void test_columns_beside_name_no_step(void **state)
+{
+    (void)state;
+    AUTO(plan) *a = plan_of(WIDER("") FIRST);
+    AUTO(plan) *b = plan_of(WIDER("coupon text, n bigint, ") FIRST);
+    assert_string_equal(id_of(a, NODE_SCAN), id_of(b, NODE_SCAN));
+    assert_string_equal(id_of(a, NODE_DEDUP), id_of(b, NODE_DEDUP));
+    assert_string_equal(id_of(a, NODE_AGGREGATE), id_of(b, NODE_AGGREGATE));
+    assert_string_equal(id_of(a, NODE_SINK), id_of(b, NODE_SINK));
+    assert_string_not_equal(a->fingerprint, b->fingerprint);
+    AUTO(plan) *c = plan_of(WIDER("coupon text NOT NULL, ") FIRST);
+    assert_string_not_equal(id_of(a, NODE_SCAN), id_of(c, NODE_SCAN));
+    assert_string_not_equal(id_of(a, NODE_AGGREGATE), id_of(c, NODE_AGGREGATE));
+    AUTO(plan) *d = plan_of(WIDER("") JOINED);
+    AUTO(plan) *e = plan_of(WIDER("coupon text, ") JOINED);
+    AUTO(plan) *turned = plan_of(WIDER("") "INSERT INTO s SELECT a.id, sum(b.v) FROM t AS a JOIN t AS b ON a.id = b.id "
+                                           "WHERE b.v < a.v GROUP BY a.id");
+    assert_string_equal(id_of(d, NODE_JOIN), id_of(e, NODE_JOIN));
+    assert_string_not_equal(id_of(d, NODE_JOIN), id_of(turned, NODE_JOIN));
+    AUTO(plan) *f = plan_of(WIDER("") LATEST);
+    AUTO(plan) *g = plan_of(WIDER("coupon text, ") LATEST);
+    assert_string_not_equal(id_of(f, NODE_TOPN), id_of(g, NODE_TOPN));
+    AUTO(plan) *fails = plan_of(WIDER("") "CREATE VIEW u AS SELECT DISTINCT ON (id) id, v, 1 / v AS x FROM t;"
+                                          "INSERT INTO s SELECT id, sum(v) FROM u GROUP BY id");
+    assert_string_not_equal(id_of(a, NODE_DEDUP), id_of(fails, NODE_DEDUP));
+}
+
 /* What is computed names a step, not what it is called. */
 static void test_functions_name_no_step(void **state)
 {
@@ -540,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_payments_evidence),
         cmocka_unit_test(test_layout_is_no_part_of_the_plan),
         cmocka_unit_test(test_state_ids_survive_edits_elsewhere),
+        cmocka_unit_test(test_columns_beside_name_no_step),
         cmocka_unit_test(test_functions_name_no_step),
         cmocka_unit_test(test_equal_steps_are_one),
         cmocka_unit_test(test_unused_views_are_not_planned),

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -377,6 +378,25 @@ def wider_pipeline(folder: Path, name: str, options: str) -> Path:
     return path
 
 
+def on_the_same_state(folder: Path, old_events: Path, new_events: Path, wanted: Counter) -> None:
+    """A source that goes on: what does not read the column is kept, and nothing is read again."""
+    (folder / "in").mkdir(parents=True)
+    shutil.copy(old_events, folder / "in/a.ndjson")
+    connection = folder / "follow.sql"
+    connection.write_text((EXAMPLE / "file.sql").read_text().replace("path '${EVENTS}'",
+                                                                     "path '${EVENTS}', follow 'true'"))
+    Run(folder, connection, PIPELINE, EVENTS=str(folder / "in")).run()
+    shutil.copy(new_events, folder / "in/b.ndjson")
+    wider = Run(folder, connection, wider_pipeline(folder, "wider.sql", "merge_schema 'true', "),
+                EVENTS=str(folder / "in"))
+    plan = json.loads(suite.command([BOURN, "plan", "--json", ",".join(map(str, wider.files))], env=wider.env,
+                                    cwd=folder).stdout)
+    assert all(step["fate"] == "kept" for step in plan["steps"] if step["stateful"]), plan
+    assert plan["sources_read_again"] == [], plan
+    wider.run()
+    must_equal(Counter(row["coupon"] for row in wider.table("all_transactions")), wanted, "the same state")
+
+
 def a_column_the_producer_added(folder: Path) -> None:
     """Refused, with the option named, until the table may grow; then old rows read NULL there, in Spark and
     delta-rs."""
@@ -401,6 +421,7 @@ def a_column_the_producer_added(folder: Path) -> None:
     field = json.loads(table.schema().to_json())["fields"][-1]
     assert (field["name"], field["nullable"]) == ("coupon", True), field
     wanted = Counter({None: 300, **{f"c{i}": 1 for i in range(200)}})
+    on_the_same_state(folder / "again", old_events, new_events, wanted)
     must_equal(Counter(row["coupon"] for row in run.table("all_transactions")), wanted, "delta-rs")
     with Spark(folder) as spark:
         rows = spark.sql(f"SELECT coupon, transaction_id FROM delta.`{run.lake}/all_transactions`")
