@@ -35,17 +35,18 @@ static void epoch(struct expiring *s, uint64_t n, uint64_t reach, int64_t evict_
             rows[i] = i;
         }
         int64_t before = os_cpu_us();
-        expiring_insert_rows(s, 0, ids, times, rows, BATCH, evict_us, fresh);
+        expiring_insert_rows(s, ids, times, rows, BATCH, evict_us, fresh);
+        expiring_note_rows(s, 0, ids, times, rows, BATCH, fresh);
         c->insert_us += os_cpu_us() - before;
         for (uint32_t i = 0; i < BATCH; i++)
             c->duplicates += !fresh[i];
     }
     int64_t before = os_cpu_us();
     expiring_sweep(s, evict_us);
-    const struct buf *out;
+    const struct bufs *out;
     (void)expiring_save(s, 0, &out);
     c->save_us += os_cpu_us() - before;
-    c->saved_bytes += out->len;
+    c->saved_bytes += out->bytes;
     c->ids += EPOCH;
 }
 

@@ -213,6 +213,8 @@ void *os_pages_map(size_t size)
 
 void os_pages_unmap(void *p, size_t size) { munmap(p, size); }
 
+void os_pages_fetch(void *p, size_t size) { (void)madvise(p, size, MADV_POPULATE_WRITE); }
+
 /* ---- names ---- */
 
 enum status os_stat(const char *path, struct os_stat *ret, struct error *err)

@@ -48,6 +48,8 @@ void os_unmap(struct slice mapped);
  * none left. */
 void *os_pages_map(size_t size);
 void os_pages_unmap(void *p, size_t size);
+/* Have memory of os_pages_map that was not touched yet backed now. A kernel without that does it when it is touched. */
+void os_pages_fetch(void *p, size_t size);
 
 enum os_kind { OS_MISSING, OS_FILE, OS_FOLDER, OS_OTHER };
 struct os_stat {
@@ -86,6 +88,13 @@ int64_t os_now_us(void);  /* wall clock; may jump */
 int64_t os_mono_us(void); /* monotonic */
 int64_t os_cpu_us(void);  /* processor time of the whole process */
 void os_sleep_us(int64_t us);
+/* What waits in a loop, for what comes soon, gives its processor time to the other half. */
+static inline void os_pause(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
 void os_random(void *p, size_t n);
 /* A version 4 UUID as 36 characters and a NUL. */
 void os_uuid(char ret[static 37]);

@@ -8,6 +8,7 @@
 enum {
     CUT_FROM = 48 << 10, /* bytes: a shard's table of this size has 255 others beside it */
     CHUNK = 8 << 20,
+    STEP = 2 << 20, /* what is fetched at once: a huge page */
     SPARE_CHUNKS = 4,
     LINE = 64,
 };
@@ -15,6 +16,7 @@ enum {
 struct chunk {
     char *start;
     size_t size, cut, live; /* bytes from the start on that were given out; of these, not released */
+    size_t ready;           /* bytes from the start on that were touched or fetched, in whole steps */
     bool used;              /* before it was cut this time: not zero any more */
 };
 
@@ -22,8 +24,11 @@ struct pages {
     pthread_mutex_t lock;
     struct chunk *chunks; /* the last is the one that is cut */
     size_t nchunks, cap;
-    char *spare[SPARE_CHUNKS]; /* all of CHUNK bytes */
+    char *spare[SPARE_CHUNKS]; /* all of CHUNK bytes, used before */
     size_t nspare;
+    char *next; /* of CHUNK bytes, for when there is no spare one; NULL: none yet */
+    size_t next_ready;
+    bool preparing;
 };
 
 struct pages *pages_new(void)
@@ -43,6 +48,8 @@ void pages_free(struct pages *p)
     }
     for (size_t i = 0; i < p->nspare; i++)
         os_pages_unmap(p->spare[i], CHUNK);
+    if (p->next)
+        os_pages_unmap(p->next, CHUNK);
     pthread_mutex_destroy(&p->lock);
     free(p->chunks);
     free(p);
@@ -70,8 +77,18 @@ static struct chunk *add_chunk(struct pages *p, size_t size)
     }
     struct chunk *c = &p->chunks[p->nchunks++];
     *c = (struct chunk){.size = MAX(size, (size_t)CHUNK)};
-    c->used = c->size == CHUNK && p->nspare > 0;
-    c->start = c->used ? p->spare[--p->nspare] : os_pages_map(c->size);
+    if (c->size > CHUNK) {
+        c->start = os_pages_map(c->size);
+    } else if (p->nspare > 0) {
+        c->start = p->spare[--p->nspare];
+        c->used = true;
+        c->ready = CHUNK;
+    } else {
+        c->start = p->next ? p->next : os_pages_map(CHUNK);
+        c->ready = p->next_ready;
+        p->next = NULL;
+        p->next_ready = 0;
+    }
     return c;
 }
 
@@ -88,6 +105,8 @@ void *pages_alloc(struct pages *p, size_t size)
     char *piece = c->start + c->cut;
     c->cut += whole;
     c->live += whole;
+    if (c->ready < c->cut)
+        c->ready = MIN(c->size, (c->cut + STEP - 1) / STEP * STEP);
     bool used = c->used;
     pthread_mutex_unlock(&p->lock);
     if (used)
@@ -111,5 +130,36 @@ void pages_release(struct pages *p, void *piece, size_t size)
     p->chunks[i].live -= whole;
     if (p->chunks[i].live == 0 && i + 1 < p->nchunks)
         drop_chunk(p, i);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* The next step that nothing has touched, which counts as ready from now on: whoever cuts from it before it is finds it
+ * as it is. NULL: there is enough. */
+static char *take_step(struct pages *p)
+{
+    struct chunk *c = p->nchunks ? &p->chunks[p->nchunks - 1] : NULL;
+    if (!c || c->ready - c->cut + p->nspare * CHUNK + p->next_ready >= CHUNK)
+        return NULL;
+    if (c->ready < c->size) {
+        c->ready += STEP;
+        return c->start + c->ready - STEP;
+    }
+    if (!p->next)
+        p->next = os_pages_map(CHUNK);
+    p->next_ready += STEP;
+    return p->next + p->next_ready - STEP;
+}
+
+void pages_prepare(struct pages *p)
+{
+    pthread_mutex_lock(&p->lock);
+    char *step = p->preparing ? NULL : take_step(p);
+    p->preparing |= step != NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (!step)
+        return;
+    os_pages_fetch(step, STEP);
+    pthread_mutex_lock(&p->lock);
+    p->preparing = false;
     pthread_mutex_unlock(&p->lock);
 }

@@ -8,7 +8,7 @@
  *
  * Pieces of a chunk are cut one behind the other; a chunk whose pieces are all released is cut anew, or goes back to
  * the kernel when there are some in reserve. New memory is dear: the kernel clears it, and its host may have to find it
- * first. That suits tables that are made and released at about the same times, seldom, as the shards of a table that
+ * first: pages_prepare does so ahead of time. That suits tables that are made and released at about the same times, seldom, as the shards of a table that
  * grows are. May be called from any thread.
  */
 #pragma once
@@ -21,3 +21,6 @@ struct pages *pages_new(void);
 void pages_free(struct pages *p);
 void *pages_alloc(struct pages *p, size_t size);
 void pages_release(struct pages *p, void *piece, size_t size); /* NULL is fine */
+/* For a thread that nobody waits for: fetch some of the memory that will be cut next, at most 2 MiB (which may take
+ * milliseconds). At once where 8 MiB are ready, where another thread is at it, or where nothing was cut yet. */
+void pages_prepare(struct pages *p);

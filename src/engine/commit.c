@@ -98,9 +98,7 @@ static uint64_t gather_outbox(struct engine *e, struct ledger *l)
         errors += counts.error;
         publisher_waits(e->publisher, i, payload->bytes);
         if (payload->count)
-            segment_lend(e->segment, SECTION_OUTBOX, sink->sink_name, 1, &payload->items[0]);
-        for (uint32_t k = 1; k < payload->count; k++)
-            segment_lend_more(e->segment, &payload->items[k]);
+            segment_lend(e->segment, SECTION_OUTBOX, sink->sink_name, 1, payload);
     }
     return errors;
 }

@@ -1,18 +1,20 @@
 #include "engine/graph.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "base/os.h"
+#include "engine/turns.h"
 #include "op/operators.h"
 
 /* Slots enough that the last of a round is short beside it: while one worker is at it, the others wait. Where batches
  * are made first and pushed then, all of them are held, so these are fewer. */
 enum { SLOTS_PER_WORKER = 16, HELD_PER_WORKER = 8, SHARD_TASKS = 16, FEW_ROWS = 128 };
-/* How often a worker looks whether it is its turn before it sleeps: some 50 us. A sleeper is woken no sooner than that
- * where the processor is a virtual one. */
+/* How often a worker looks whether the feed is free before it sleeps: some 50 us. */
 enum { LOOKS = 1200 };
+/* Batches that a worker has begun at once: while one has no turn yet, the next is decoded. */
+enum { HANDS = 2 };
 
 struct node {
     const struct plan_node *plan;
@@ -25,13 +27,20 @@ struct node {
     struct op_time time;          /* of this epoch: the least of the inputs' */
     uint32_t slowest;             /* the source by which it is that; UINT32_MAX: no source */
     struct step_counts *counts;   /* per worker */
-    struct turn *turns;           /* OP_EXCHANGE: per part */
+    struct turns *turns;          /* OP_EXCHANGE */
     bool again;                   /* OP_EXCHANGE: a slot's batch may come more than once */
 };
 
-/* Which slot may go through this part of an exchange now; those before it have. */
-struct [[gnu::aligned(64)]] turn {
-    atomic_uint slot;
+/* A slot's batches on their way, all by one worker. Those that have come to an exchange are held in the order in which
+ * they came, and go on from there one by one. */
+struct carry {
+    uint32_t worker, slot;
+    struct arena *arena;
+    struct held {
+        struct held *next;
+        struct node *node;
+        struct parked parked;
+    } *first, *last;
 };
 
 struct slot {
@@ -47,11 +56,10 @@ struct graph {
     uint32_t *sinks, nsinks;
     uint32_t nworkers, nslots, nheld;
     struct slot *slots;    /* nheld of them */
-    struct arena *working; /* per worker: of the source batch that it is at */
-    pthread_mutex_t feeding; /* whoever asks the round's feed */
-    pthread_mutex_t lock;    /* to wait for a turn */
-    pthread_cond_t turned;
-    atomic_uint waiting; /* workers that do */
+    struct arena *working;    /* per worker HANDS: of the source batches that it is at */
+    uint32_t hands;           /* of them, those that may be used */
+    struct turns *first_turns; /* of the exchange that is first on the way; NULL: there is none */
+    pthread_mutex_t feeding;  /* whoever asks the round's feed */
     struct arena epoch_arena;
     struct rejections *rejections; /* per worker */
     int64_t epoch, now_us;
@@ -150,12 +158,33 @@ static void make_turns(struct graph *g)
         struct node *n = &g->nodes[i];
         if (!n->op || n->op->ops->shape != OP_EXCHANGE)
             continue;
-        n->turns = mem_aligned(sizeof *n->turns, op_parts(g->nworkers) * sizeof *n->turns);
-        for (uint32_t part = 0; part < op_parts(g->nworkers); part++)
-            atomic_init(&n->turns[part].slot, 0);
+        n->turns = turns_new(op_parts(g->nworkers));
+        if (!g->first_turns)
+            g->first_turns = n->turns;
         for (uint32_t from = 0; from < i; from++)
             n->again |= has_two_ways(g, from, i, ways);
     }
+}
+
+/* When a worker begins a batch before it finishes another, what lies before the exchanges has the later one first. Does
+ * each step that keeps rows, which it takes in the order of reading, have all of them from one side? */
+static bool keeps_order_ahead(const struct graph *g)
+{
+    AUTO(arena) a = {0};
+    bool *before = arena_zarray(&a, g->nnodes + 1, sizeof *before);
+    bool *behind = arena_zarray(&a, g->nnodes + 1, sizeof *behind);
+    bool keeps = g->nworkers > 1;
+    for (uint32_t i = 0; i < g->nnodes; i++) {
+        const struct node *n = &g->nodes[i];
+        bool keep = n->op && n->op->ops->shape == OP_KEEP;
+        before[i] |= n->plan->kind == NODE_SCAN;
+        keeps &= !keep || !before[i] || !behind[i];
+        for (uint32_t k = 0; !keep && k < n->nconsumers; k++) {
+            before[n->consumers[k].node] |= before[i] && !n->turns;
+            behind[n->consumers[k].node] |= behind[i] || (before[i] && n->turns);
+        }
+    }
+    return keeps;
 }
 
 enum status graph_new(const struct graph_config *config, struct graph **ret, struct error *err)
@@ -166,10 +195,8 @@ enum status graph_new(const struct graph_config *config, struct graph **ret, str
     g->nslots = g->nworkers == 1 ? 1 : g->nworkers * SLOTS_PER_WORKER;
     g->nheld = g->nworkers == 1 ? 1 : g->nworkers * HELD_PER_WORKER;
     g->slots = mem_zalloc(g->nheld * sizeof *g->slots);
-    g->working = mem_zalloc(g->nworkers * sizeof *g->working);
+    g->working = mem_zalloc((size_t)g->nworkers * HANDS * sizeof *g->working);
     pthread_mutex_init(&g->feeding, NULL);
-    pthread_mutex_init(&g->lock, NULL);
-    pthread_cond_init(&g->turned, NULL);
     g->rejections = mem_zalloc(g->nworkers * sizeof *g->rejections);
     g->nnodes = config->plan->nnodes;
     g->nodes = arena_zarray(&g->arena, g->nnodes, sizeof *g->nodes);
@@ -186,6 +213,7 @@ enum status graph_new(const struct graph_config *config, struct graph **ret, str
     }
     link_nodes(g);
     make_turns(g);
+    g->hands = keeps_order_ahead(g) ? HANDS : 1;
     *ret = g;
     return OK;
 }
@@ -198,16 +226,14 @@ void graph_free(struct graph *g)
         operator_free(g->nodes[i].op);
         scan_free(g->nodes[i].scan);
         collect_free(g->nodes[i].collect);
-        free(g->nodes[i].turns);
+        turns_free(g->nodes[i].turns);
     }
     for (uint32_t i = 0; i < g->nheld; i++)
         arena_release(&g->slots[i].arena);
-    for (uint32_t w = 0; w < g->nworkers; w++) {
+    for (uint32_t w = 0; w < g->nworkers; w++)
         rejections_release(&g->rejections[w]);
-        arena_release(&g->working[w]);
-    }
-    pthread_cond_destroy(&g->turned);
-    pthread_mutex_destroy(&g->lock);
+    for (uint32_t i = 0; i < g->nworkers * HANDS; i++)
+        arena_release(&g->working[i]);
     pthread_mutex_destroy(&g->feeding);
     free(g->working);
     free(g->slots);
@@ -246,105 +272,91 @@ static struct op_context context(struct graph *g, struct node *n, uint32_t worke
     return c;
 }
 
-static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uint32_t slot, struct arena *a,
-                    struct batch *b);
+static void deliver(struct graph *g, const struct edge *to, struct carry *c, struct batch *b);
 
-static void deliver_on(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a,
-                       struct batch *b)
+static void deliver_on(struct graph *g, struct node *n, struct carry *c, struct batch *b)
 {
     for (uint32_t i = 0; b && i < n->nconsumers; i++)
-        deliver(g, &n->consumers[i], worker, slot, a, b);
+        deliver(g, &n->consumers[i], c, b);
 }
 
 /* ---- exchanges: where batches go one behind the other ---- */
 
-static void look_again(void)
+/* One of a slot's batches goes through the exchange at which it is. */
+static void pass_exchange(struct graph *g, struct carry *c, const struct held *h)
 {
-#ifdef __x86_64__
-    __builtin_ia32_pause();
-#endif
-}
-
-static void await_turn(struct graph *g, const struct turn *turn, uint32_t slot)
-{
-    for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load_explicit(&turn->slot, memory_order_acquire) == slot)
-            return;
-        look_again();
-    }
-    pthread_mutex_lock(&g->lock);
-    g->waiting++;
-    while (turn->slot != slot)
-        pthread_cond_wait(&g->turned, &g->lock);
-    g->waiting--;
-    pthread_mutex_unlock(&g->lock);
-}
-
-/* Who begins to wait after this store sees it; who began before is seen here. */
-static void pass_turn(struct graph *g, struct turn *turn, uint32_t slot)
-{
-    turn->slot = slot + 1;
-    if (g->waiting == 0)
-        return;
-    pthread_mutex_lock(&g->lock);
-    pthread_cond_broadcast(&g->turned);
-    pthread_mutex_unlock(&g->lock);
-}
-
-/* Slots are begun in their order, and each waits only for those before it. */
-static void exchange(struct graph *g, struct node *n, uint32_t worker, uint32_t slot, struct arena *a,
-                     struct parked *mine)
-{
-    struct op_context c = context(g, n, worker, NULL); /* resolve allocates nothing */
+    struct node *n = h->node;
+    struct op_context x = context(g, n, c->worker, c->arena);
+    struct parked mine = h->parked;
+    x.arena = NULL; /* resolve allocates nothing */
     for (uint32_t part = 0; part < op_parts(g->nworkers); part++) {
-        await_turn(g, &n->turns[part], slot);
-        n->op->ops->resolve(n->op, &c, part, mine);
+        turns_await(n->turns, part, c->slot);
+        n->op->ops->resolve(n->op, &x, part, &mine);
         if (!n->again)
-            pass_turn(g, &n->turns[part], slot);
+            turns_pass(n->turns, part, c->slot);
     }
     struct batch *out = NULL;
-    c.arena = a;
-    n->op->ops->finish(n->op, &c, mine, &out);
-    deliver_on(g, n, worker, slot, a, out);
+    x.arena = c->arena;
+    n->op->ops->finish(n->op, &x, &mine, &out);
+    deliver_on(g, n, c, out);
 }
 
-/* A slot that will not come to an exchange any more lets the next one go there. */
-static void leave_exchanges(struct graph *g, uint32_t slot)
+static void hold(struct carry *c, struct node *n, struct parked parked)
 {
-    for (uint32_t i = 0; i < g->nnodes; i++)
-        for (uint32_t part = 0; g->nodes[i].turns && part < op_parts(g->nworkers); part++) {
-            struct turn *turn = &g->nodes[i].turns[part];
-            if (turn->slot > slot)
-                continue;
-            await_turn(g, turn, slot);
-            pass_turn(g, turn, slot);
-        }
+    struct held *h = arena_alloc(c->arena, sizeof *h);
+    *h = (struct held){NULL, n, parked};
+    *(c->last ? &c->last->next : &c->first) = h;
+    c->last = h;
 }
 
-static void deliver(struct graph *g, const struct edge *to, uint32_t worker, uint32_t slot, struct arena *a,
-                    struct batch *b)
+/* May the slot go on without waiting? */
+static bool may_go_on(const struct graph *g, const struct carry *c)
+{
+    const struct turns *next = c->first ? c->first->node->turns : g->first_turns;
+    return !next || turns_has_come(next, 0, c->slot);
+}
+
+/* What is held goes on, through one exchange after the other. Where the slot has nothing the next one may go. */
+static void carry_on(struct graph *g, struct carry *c)
+{
+    for (; c->first; c->first = c->first->next)
+        pass_exchange(g, c, c->first);
+    c->last = NULL;
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        if (g->nodes[i].turns)
+            turns_pass_rest(g->nodes[i].turns, c->slot);
+}
+
+static void deliver(struct graph *g, const struct edge *to, struct carry *c, struct batch *b)
 {
     struct node *n = &g->nodes[to->node];
-    struct op_context c = context(g, n, worker, a);
-    c.port = to->port;
+    struct op_context x = context(g, n, c->worker, c->arena);
+    x.port = to->port;
     if (g->recalling && n->op && n->op->ops->shape != OP_ROWS)
         return; /* what is recalled is in its state already */
     if (n->collect) {
-        collect_push(n->collect, &c, slot, b);
+        collect_push(n->collect, &x, c->slot, b);
     } else if (n->plan->kind == NODE_RESULT) {
         if (g->result)
             g->result(g->result_arg, to->node, b);
     } else if (!n->op) {
-        deliver_on(g, n, worker, slot, a, b);
+        deliver_on(g, n, c, b);
     } else {
         struct batch *out = NULL;
         void *prepared = NULL;
-        n->op->ops->push(n->op, &c, b, &out, &prepared);
+        n->op->ops->push(n->op, &x, b, &out, &prepared);
         if (n->op->ops->shape == OP_EXCHANGE)
-            exchange(g, n, worker, slot, a, &(struct parked){out, prepared});
+            hold(c, n, (struct parked){out, prepared});
         else
-            deliver_on(g, n, worker, slot, a, out);
+            deliver_on(g, n, c, out);
     }
+}
+
+/* All the way. */
+static void deliver_all(struct graph *g, struct node *n, struct carry *c, struct batch *b)
+{
+    deliver_on(g, n, c, b);
+    carry_on(g, c);
 }
 
 /* ---- an epoch ---- */
@@ -399,27 +411,42 @@ static struct node *scan_node(const struct graph *g, uint32_t table)
     return NULL;
 }
 
-static int64_t scan_batch(struct graph *g, uint32_t worker, uint32_t slot, const struct source_batch *in)
+/* A source batch that a worker has begun. */
+struct hand {
+    struct source_batch in;
+    struct carry carry;
+    int64_t max_event;
+    bool through; /* and to be handed back */
+};
+
+/* As far as an exchange. */
+static void begin_batch(struct graph *g, struct hand *h)
 {
-    struct arena *a = &g->working[worker];
-    struct node *n = scan_node(g, in->origin.source);
-    struct op_context c = context(g, n, worker, a);
+    struct node *n = scan_node(g, h->in.origin.source);
+    struct op_context c = context(g, n, h->carry.worker, h->carry.arena);
     struct scan_result result;
     struct batch *out;
-    scan_push(n->scan, &c, in, &out, &result);
+    scan_push(n->scan, &c, &h->in, &out, &result);
     if (os_planted_bug("rows_lost_in_round") && out)
         out->live--;
-    deliver_on(g, n, worker, slot, a, out);
-    leave_exchanges(g, slot);
-    arena_reset(a);
-    return result.max_event;
+    h->max_event = result.max_event;
+    deliver_on(g, n, &h->carry, out);
+    heap_tend();
+}
+
+static void finish_batch(struct graph *g, struct hand *h)
+{
+    carry_on(g, &h->carry);
+    arena_reset(h->carry.arena);
+    h->through = true;
+    heap_tend();
 }
 
 static void end_round(struct graph *g)
 {
     for (uint32_t i = 0; i < g->nnodes; i++)
-        for (uint32_t part = 0; g->nodes[i].turns && part < op_parts(g->nworkers); part++)
-            g->nodes[i].turns[part].slot = 0;
+        if (g->nodes[i].turns)
+            turns_begin(g->nodes[i].turns);
     for (uint32_t i = 0; i < g->nsinks; i++)
         collect_round(g->nodes[g->sinks[i]].collect);
     for (uint32_t s = 0; s < g->nheld; s++)
@@ -451,9 +478,35 @@ static void lock_feed(struct graph *g)
     for (int i = 0; i < LOOKS; i++) {
         if (pthread_mutex_trylock(&g->feeding) == 0)
             return;
-        look_again();
+        os_pause();
     }
     pthread_mutex_lock(&g->feeding);
+}
+
+/* What the worker is through with goes back, and the next comes, if there is one. */
+static bool next_batch(struct round *r, struct hand hands[HANDS], struct hand *next)
+{
+    struct graph *g = r->g;
+    lock_feed(g);
+    for (unsigned i = 0; i < HANDS; i++) {
+        if (hands[i].through)
+            r->feed->done(r->feed->arg, &hands[i].in, hands[i].max_event);
+        hands[i].through = false;
+    }
+    bool taken = take_batch(r, &next->in);
+    uint32_t slot = r->taken - 1;
+    pthread_mutex_unlock(&g->feeding);
+    if (taken)
+        next->carry.slot = slot;
+    return taken;
+}
+
+/* As long as it has no batch nobody waits for a worker. */
+static void prepare_exchanges(struct graph *g)
+{
+    for (uint32_t i = 0; i < g->nnodes; i++)
+        if (g->nodes[i].turns && g->nodes[i].op->ops->prepare)
+            g->nodes[i].op->ops->prepare(g->nodes[i].op);
 }
 
 static void work_task(void *arg, uint32_t worker, uint32_t task)
@@ -461,17 +514,26 @@ static void work_task(void *arg, uint32_t worker, uint32_t task)
     (void)task;
     struct round *r = arg;
     struct graph *g = r->g;
-    struct source_batch in;
-    lock_feed(g);
-    while (take_batch(r, &in)) {
-        uint32_t slot = r->taken - 1;
-        pthread_mutex_unlock(&g->feeding);
-        int64_t max_event = scan_batch(g, worker, slot, &in);
-        heap_tend();
-        lock_feed(g);
-        r->feed->done(r->feed->arg, &in, max_event);
+    struct hand hands[HANDS] = {0};
+    for (unsigned i = 0; i < HANDS; i++)
+        hands[i].carry = (struct carry){.worker = worker, .arena = &g->working[worker * HANDS + i]};
+    uint32_t first = 0, begun = 0;
+    if (g->nworkers > 1)
+        prepare_exchanges(g);
+    for (;;) {
+        struct hand *oldest = &hands[first], *next = &hands[(first + begun) % HANDS];
+        bool more = begun == 0 || (begun < g->hands && !may_go_on(g, &oldest->carry));
+        if (more && next_batch(r, hands, next)) {
+            begin_batch(g, next);
+            begun++;
+        } else if (begun > 0) {
+            finish_batch(g, oldest);
+            first = (first + 1) % HANDS;
+            begun--;
+        } else {
+            return;
+        }
     }
-    pthread_mutex_unlock(&g->feeding);
 }
 
 uint32_t graph_round(struct graph *g, const struct graph_feed *feed)
@@ -533,8 +595,7 @@ static void emit_task(void *arg, uint32_t worker, uint32_t slot)
         struct op_context c = context(x->g, x->n, worker, a);
         x->n->op->ops->finish(x->n->op, &c, &mine, &out);
     }
-    deliver_on(x->g, x->n, worker, slot, a, out);
-    leave_exchanges(x->g, slot);
+    deliver_all(x->g, x->n, &(struct carry){worker, slot, a}, out);
 }
 
 /* Answers whether there may be more. */
@@ -567,29 +628,6 @@ static void end_step(struct graph *g, struct node *n)
         n->op->ops->emitted(n->op);
 }
 
-static struct batch *values_batch(struct graph *g, const struct plan_node *p)
-{
-    struct batch *b = batch_make(&g->epoch_arena, p->schema.types, p->schema.ncols, p->nrows);
-    b->rows = b->live = p->nrows;
-    struct batch one = {.rows = 1, .live = 1};
-    for (uint32_t r = 0; r < p->nrows; r++) {
-        const struct program *program = program_compile(&g->epoch_arena, p->rows[r], p->schema.ncols);
-        struct program_state *state = program_state_new(program);
-        struct column *cols = arena_array(&g->epoch_arena, p->schema.ncols, sizeof *cols);
-        struct row_errors errors;
-        program_run(program, state, &one, g->now_us, &g->epoch_arena, cols, &errors);
-        for (uint32_t c = 0; c < p->schema.ncols; c++) {
-            size_t width = type_width(p->schema.types[c]);
-            if (column_is_null(&cols[c], 0))
-                column_set_null(&b->cols[c], &g->epoch_arena, p->nrows, r);
-            else
-                memcpy((char *)b->cols[c].data + width * r, cols[c].data, width);
-        }
-        program_state_free(state);
-    }
-    return b;
-}
-
 /* What was refused, on its way to a node of bourn.rejected. */
 struct refused {
     struct graph *g;
@@ -618,8 +656,8 @@ static void make_refused_task(void *arg, uint32_t worker, uint32_t slot)
 static void refused_task(void *arg, uint32_t worker, uint32_t slot)
 {
     struct refused *r = arg;
-    deliver_on(r->g, r->n, worker, slot, &r->g->slots[slot].arena, r->g->slots[slot].made);
-    leave_exchanges(r->g, slot);
+    struct slot *s = &r->g->slots[slot];
+    deliver_all(r->g, r->n, &(struct carry){worker, slot, &s->arena}, s->made);
 }
 
 static void deliver_refused(struct graph *g, struct node *n, const struct rejected_place *places, uint32_t count)
@@ -723,7 +761,7 @@ void graph_end_epoch(struct graph *g)
     for (uint32_t i = 0; i < g->nnodes; i++) {
         struct node *n = &g->nodes[i];
         if (n->plan->kind == NODE_VALUES && g->epoch == 1) {
-            deliver_on(g, n, 0, 0, &g->slots[0].arena, values_batch(g, n->plan));
+            deliver_all(g, n, &(struct carry){.arena = &g->slots[0].arena}, values_batch(n->plan, g->now_us, &g->epoch_arena));
             end_round(g);
         }
         if (n->plan->kind != NODE_RELATION)

@@ -39,23 +39,16 @@ static void take_tasks(struct pool *p, uint32_t worker)
     }
 }
 
-static void look_again(void)
-{
-#ifdef __x86_64__
-    __builtin_ia32_pause();
-#endif
-}
-
 static void look_for_work(struct pool *p, uint64_t seen)
 {
     for (int i = 0; i < LOOKS && p->generation == seen && !p->stop; i++)
-        look_again();
+        os_pause();
 }
 
 static void look_whether_done(struct pool *p)
 {
     for (int i = 0; i < LOOKS && p->busy > 0; i++)
-        look_again();
+        os_pause();
 }
 
 static void *thread_main(void *arg)

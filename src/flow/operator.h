@@ -77,6 +77,9 @@ struct operator_ops {
     void (*push)(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **ret_prepared);
     /* EXCHANGE: look at the batch's rows of this part of the shards; those of batches before it have been. */
     void (*resolve)(struct operator *op, struct op_context *c, uint32_t part, const struct parked *p);
+    /* EXCHANGE: on any worker that holds no batch, so that no other waits for it: get ready what `resolve` would else
+     * be held up by, such as memory. NULL: there is nothing of the kind. */
+    void (*prepare)(struct operator *op);
     /* EXCHANGE: the batch, with what was resolved. KEEP, where given: what emit handed out is made into what is pushed
      * on, by any worker, while others do the same; NULL: no row is left. */
     void (*finish)(struct operator *op, struct op_context *c, struct parked *p, struct batch **ret);

@@ -100,15 +100,18 @@ static void dedup_resolve(struct operator *op, struct op_context *c, uint32_t pa
     struct dedup *d = (struct dedup *)op;
     const struct prepared *p = parked->prepared;
     uint32_t begin = part ? p->ends[part - 1] : 0;
-    expiring_insert_rows(d->seen, c->worker, p->ids, parked->batch->cols[d->time_column].data, p->rows + begin,
+    expiring_insert_rows(d->seen, p->ids, parked->batch->cols[d->time_column].data, p->rows + begin,
                          p->ends[part] - begin, c->time.evict_us, p->first);
 }
 
+static void dedup_prepare(struct operator *op) { expiring_prepare(((struct dedup *)op)->seen); }
+
 static void dedup_finish(struct operator *op, struct op_context *c, struct parked *parked, struct batch **ret)
 {
-    (void)op;
+    struct dedup *d = (struct dedup *)op;
     struct batch *b = parked->batch;
     const struct prepared *p = parked->prepared;
+    expiring_note_rows(d->seen, c->worker, p->ids, b->cols[d->time_column].data, p->rows, batch_live(b), p->first);
     uint32_t *sel = arena_array(c->arena, batch_live(b), sizeof *sel);
     uint32_t live = 0;
     for (uint32_t i = 0; i < batch_live(b); i++) {
@@ -127,7 +130,7 @@ static void dedup_save(struct operator *op, struct segment_writer *w)
 {
     struct dedup *d = (struct dedup *)op;
     for (uint32_t log = 0; log < d->nworkers; log++) {
-        const struct buf *payload;
+        const struct bufs *payload;
         int64_t end_us = expiring_save(d->seen, log, &payload);
         if (end_us == INT64_MIN)
             continue;
@@ -167,6 +170,7 @@ static const struct operator_ops dedup_ops = {
     .shape = OP_EXCHANGE,
     .push = dedup_push,
     .resolve = dedup_resolve,
+    .prepare = dedup_prepare,
     .finish = dedup_finish,
     .merge = dedup_merge,
     .save = dedup_save,

@@ -28,6 +28,9 @@ struct operator *over_new(const struct plan_node *node, const struct plan_node *
 struct operator *unique_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
 struct operator *join_new(const struct plan_node *node, const struct plan_node *const inputs[2], uint32_t nworkers);
 
+/* What comes out of a VALUES, which is no operator: nothing goes in. */
+struct batch *values_batch(const struct plan_node *node, int64_t now_us, struct arena *a);
+
 static inline void operator_free(struct operator *op)
 {
     if (op)

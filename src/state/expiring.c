@@ -27,12 +27,14 @@
 
 #include <stdlib.h>
 
+#include "base/bufs.h"
 #include "base/heap.h"
 #include "base/os.h"
 #include "base/pages.h"
 
 enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, GENERATIONS = 32 };
-enum { LOG_KEEP = 64 << 10 }; /* bytes of a log that are never given back */
+/* Bytes of a log that lie together: grown as a whole it would be copied again and again, into new memory. */
+enum { PIECE = 1 << 20, PIECE_MAX = 8 << 20 };
 enum { AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
 enum { TEND_EVERY = 2048 }; /* ids that are loaded: what is too much leaves memory */
 
@@ -43,7 +45,6 @@ enum { FULL = 80, SPARSE = 45, ROOMY = 64 };
 static const uint64_t code_mask = (UINT64_C(1) << 47) - 1;
 static const uint64_t time_span = (UINT64_C(1) << 47) - 1; /* times from base to below base + this have a code */
 static const uint64_t passed_bit = 1;
-static const size_t log_max = GIB(8);
 static const uint64_t record_span = UINT64_C(1) << 40;
 
 struct entry {
@@ -79,14 +80,13 @@ struct history {
     struct generation generations[GENERATIONS]; /* closed, in the order of insertion */
 };
 
-/* What was inserted since the last save, as it is saved. Two buffers take turns: what was handed out is still being
- * written while the next records come. */
+/* What was inserted since the last save, as it is saved. */
 struct [[gnu::aligned(LINE)]] log {
-    struct buf out;
-    size_t head; /* where the open block begins in `out` */
+    struct buf open; /* the piece that is written; the open block is its last */
+    size_t head;     /* where that begins */
     struct expiring_block block;
     int64_t newest_us;
-    struct buf saved;
+    struct bufs full, saved; /* the pieces before it; those that were handed out, and are written while others come */
 };
 
 struct expiring {
@@ -115,7 +115,7 @@ static struct line no_line;
 
 static void log_init(struct log *l, int64_t horizon_us)
 {
-    *l = (struct log){.out = BUF(log_max), .saved = BUF(log_max), .newest_us = INT64_MIN};
+    *l = (struct log){.open = BUF(PIECE_MAX), .newest_us = INT64_MIN};
     l->block.horizon_us = horizon_us;
 }
 
@@ -150,8 +150,9 @@ void expiring_free(struct expiring *s)
             pages_release(s->pages, s->shards[i].lines, memory_size(s->shards[i].nlines));
     }
     for (uint32_t i = 0; i < s->nlogs; i++) {
-        buf_release(&s->logs[i].out);
-        buf_release(&s->logs[i].saved);
+        buf_release(&s->logs[i].open);
+        bufs_release(&s->logs[i].full);
+        bufs_release(&s->logs[i].saved);
     }
     free(s->logs);
     pages_free(s->pages);
@@ -177,7 +178,7 @@ uint64_t expiring_bytes(const struct expiring *s)
     for (unsigned i = 0; i < SHARDS; i++)
         n += memory_size(s->shards[i].nlines);
     for (uint32_t i = 0; i < s->nlogs; i++)
-        n += sizeof s->logs[i] + s->logs[i].out.cap + s->logs[i].saved.cap;
+        n += sizeof s->logs[i] + s->logs[i].open.cap + s->logs[i].full.bytes + s->logs[i].saved.bytes;
     return n;
 }
 
@@ -448,6 +449,8 @@ void expiring_sweep(struct expiring *s, int64_t evict_us)
     }
 }
 
+void expiring_prepare(struct expiring *s) { pages_prepare(s->pages); }
+
 /* ---- looking up ---- */
 
 /* Inlined by force: gcc 12 takes a function that only prefetches for one without effect, and drops the call. */
@@ -557,30 +560,34 @@ bool expiring_read_block(const void *head, struct expiring_block *ret)
 
 static void finish_block(struct log *l)
 {
-    if (l->block.count && !l->out.overflow)
-        store_u32(l->out.data + l->head + 4, l->block.count);
+    if (l->block.count)
+        store_u32(l->open.data + l->head + 4, l->block.count);
 }
 
 static void begin_block(struct log *l, int64_t base_us)
 {
     finish_block(l);
-    l->head = l->out.len;
+    if (l->open.len + EXPIRING_BLOCK_HEAD + EXPIRING_RECORD > PIECE)
+        bufs_put(&l->full, &l->open);
+    if (!l->open.data)
+        l->open = buf_spare(PIECE_MAX);
+    (void)buf_reserve(&l->open, PIECE - l->open.len);
+    l->head = l->open.len;
     l->block.count = 0;
     l->block.base_us = base_us;
-    expiring_put_block(&l->out, &l->block);
+    expiring_put_block(&l->open, &l->block);
 }
 
-/* As many blocks as the times need; log_max is far from where a block's number of records ends. */
+/* As many blocks as the times and the pieces need. */
 static inline void note(struct log *l, struct hash128 id, int64_t time_us)
 {
-    if (unlikely(l->block.count == 0 || (uint64_t)time_us - (uint64_t)l->block.base_us >= record_span))
+    if (unlikely(l->block.count == 0 || (uint64_t)time_us - (uint64_t)l->block.base_us >= record_span ||
+                 l->open.len + EXPIRING_RECORD > PIECE))
         begin_block(l, saturating_sub(time_us, (int64_t)(record_span / 2)));
-    char *to = buf_reserve(&l->out, EXPIRING_RECORD);
-    if (unlikely(!to))
-        return;
+    char *to = l->open.data + l->open.len;
     store_u64(to, id.lo);
     store_u64(to + 8, id.hi >> 40 << 40 | ((uint64_t)time_us - (uint64_t)l->block.base_us));
-    l->out.len += EXPIRING_RECORD;
+    l->open.len += EXPIRING_RECORD;
     l->block.count++;
     l->newest_us = MAX(l->newest_us, time_us);
 }
@@ -593,11 +600,10 @@ bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int
     return true;
 }
 
-void expiring_insert_rows(struct expiring *s, uint32_t log, const struct hash128 *ids, const int64_t *times_us,
-                          const uint32_t *rows, uint32_t n, int64_t evict_us, uint8_t *ret_fresh)
+void expiring_insert_rows(struct expiring *s, const struct hash128 *ids, const int64_t *times_us, const uint32_t *rows,
+                          uint32_t n, int64_t evict_us, uint8_t *ret_fresh)
 {
     int64_t expired_us = expired_time(s, evict_us);
-    assert(log < s->nlogs);
     for (uint32_t i = 0; heap_spills && i < n; i++)
         want(s, ids[rows[i]]);
     for (uint32_t i = 0; i < MIN(n, (uint32_t)AHEAD); i++)
@@ -607,25 +613,31 @@ void expiring_insert_rows(struct expiring *s, uint32_t log, const struct hash128
         if (i + AHEAD < n)
             prefetch(s, ids[rows[i + AHEAD]]);
         ret_fresh[row] = insert(s, ids[row], times_us[row], expired_us);
-        if (ret_fresh[row])
-            note(&s->logs[log], ids[row], times_us[row]);
     }
 }
 
-int64_t expiring_save(struct expiring *s, uint32_t log, const struct buf **ret)
+void expiring_note_rows(struct expiring *s, uint32_t log, const struct hash128 *ids, const int64_t *times_us,
+                        const uint32_t *rows, uint32_t n, const uint8_t *fresh)
+{
+    assert(log < s->nlogs);
+    for (uint32_t i = 0; i < n; i++)
+        if (fresh[rows[i]])
+            note(&s->logs[log], ids[rows[i]], times_us[rows[i]]);
+}
+
+int64_t expiring_save(struct expiring *s, uint32_t log, const struct bufs **ret)
 {
     assert(log < s->nlogs);
     struct log *l = &s->logs[log];
     finish_block(l);
-    struct buf out = l->out;
+    bufs_put(&l->full, &l->open);
+    bufs_clear(&l->saved);
+    struct bufs handed_on = l->full;
+    l->full = l->saved; /* which is empty, and keeps its list */
+    l->saved = handed_on;
     int64_t newest_us = l->newest_us;
-    l->out = l->saved;
-    l->saved = out;
-    if (l->out.cap > LOG_KEEP && l->out.cap / 4 > out.len) /* what one large epoch needed is not kept for ever */
-        buf_release(&l->out);
-    buf_clear(&l->out);
     if (os_planted_bug("expiring-not-saved"))
-        buf_clear(&l->saved);
+        bufs_clear(&l->saved);
     l->block.count = 0;
     l->newest_us = INT64_MIN;
     *ret = &l->saved;

@@ -12,13 +12,13 @@
  */
 #pragma once
 
-#include "base/arena.h"
+#include "base/bufs.h"
 #include "base/hash.h"
 #include "state/segment.h"
 
 struct expiring;
-/* name: stable identity in segments; horizon in microseconds, > 0. What is inserted goes into one of `nlogs` logs,
- * which saves hand out: threads that insert at once have a log each. */
+/* name: stable identity in segments; horizon in microseconds, > 0. What is inserted is noted in one of `nlogs`
+ * logs, which saves hand out: threads that note at once have a log each. */
 struct expiring *expiring_new(const char *name, int64_t horizon_us, uint32_t nlogs);
 void expiring_free(struct expiring *s);
 
@@ -29,19 +29,25 @@ static inline unsigned expiring_shard(struct hash128 id) { return (unsigned)(id.
  * never goes back. ids are hashes: all their bits are taken to be random. */
 bool expiring_insert(struct expiring *s, struct hash128 id, int64_t time_us, int64_t evict_us);
 /* The same for rows[0..n) of columns of ids and times, in this order, with the memory of later rows on its way while
- * one is decided; ret_fresh is by row, too. */
-void expiring_insert_rows(struct expiring *s, uint32_t log, const struct hash128 *ids, const int64_t *times_us,
-                          const uint32_t *rows, uint32_t n, int64_t evict_us, uint8_t *ret_fresh);
+ * one is decided; ret_fresh is by row, too. What is new is part of a save only once it was noted. */
+void expiring_insert_rows(struct expiring *s, const struct hash128 *ids, const int64_t *times_us, const uint32_t *rows,
+                          uint32_t n, int64_t evict_us, uint8_t *ret_fresh);
+/* What was new of these rows goes into this log. In any order, also while others insert: what must wait its turn to be
+ * inserted need not wait to be noted. */
+void expiring_note_rows(struct expiring *s, uint32_t log, const struct hash128 *ids, const int64_t *times_us,
+                        const uint32_t *rows, uint32_t n, const uint8_t *fresh);
 /* Give memory back that what is unexpired does not need any more: called once an epoch; without something to give back
  * it costs some microseconds. Touches every shard: no other thread may use the set meanwhile. */
 void expiring_sweep(struct expiring *s, int64_t evict_us);
+/* Get ready what inserting will need soon, for a few milliseconds at most, while nobody waits. From any thread. */
+void expiring_prepare(struct expiring *s);
 /* What is unexpired, and at most so many more as come in a twentieth of a horizon. */
 uint64_t expiring_count(const struct expiring *s);
 uint64_t expiring_bytes(const struct expiring *s);
 
 /* What was inserted under this log since its last save, 16 bytes each: *ret stays the set's, and is good until the log
  * is saved again. Returns the evict time at which all of it is forgotten; INT64_MIN: there is nothing. */
-int64_t expiring_save(struct expiring *s, uint32_t log, const struct buf **ret);
+int64_t expiring_save(struct expiring *s, uint32_t log, const struct bufs **ret);
 /* As keyed_load. A load may come in several sections; a saved horizon that is not the set's is ERR_STATE. */
 enum status expiring_load(struct expiring *s, uint32_t version, struct slice payload, int64_t evict_us,
                           struct error *err);

@@ -44,7 +44,7 @@ struct part {
     struct section section;
     struct buf payload;
     struct bufs made; /* follows the payload */
-    bool lent;      /* the payload is somebody else's */
+    bool lent;      /* what follows the payload is somebody else's */
     bool more;      /* of the section of the part before it; section is not set */
     int64_t end_us; /* of a set */
 };
@@ -117,17 +117,11 @@ void segment_add(struct segment_writer *w, enum section_kind kind, const char *n
 }
 
 void segment_lend(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version,
-                  const struct buf *b)
+                  const struct bufs *all)
 {
-    *segment_section(w, kind, name, version) = *b;
-    w->parts[w->count - 1]->lent = true;
-}
-
-void segment_lend_more(struct segment_writer *w, const struct buf *b)
-{
-    assert(w->count > 0 && w->parts[w->count - 1]->lent);
-    struct part *p = add_more(w);
-    p->payload = *b;
+    (void)segment_section(w, kind, name, version);
+    struct part *p = w->parts[w->count - 1];
+    p->made = *all;
     p->lent = true;
 }
 
@@ -160,11 +154,13 @@ void segment_sets_end(struct segment_writer *w, int64_t end_us)
     w->parts[w->count - 1]->end_us = end_us;
 }
 
+static uint64_t part_bytes(const struct part *p) { return p->payload.len + p->made.bytes; }
+
 void segment_take_sets(struct segment_writer *w, uint64_t least, struct segment_writer *ret)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < w->count; i++)
-        bytes += w->parts[i]->section.kind == SECTION_SET ? w->parts[i]->payload.len : 0;
+        bytes += w->parts[i]->section.kind == SECTION_SET ? part_bytes(w->parts[i]) : 0;
     if (bytes < least)
         return;
     uint32_t kept = 0;
@@ -189,16 +185,16 @@ uint64_t segment_writer_bytes(const struct segment_writer *w)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < w->count; i++)
-        bytes += w->parts[i]->payload.len + w->parts[i]->made.bytes;
+        bytes += part_bytes(w->parts[i]);
     return bytes;
 }
 
 void segment_writer_reset(struct segment_writer *w)
 {
     for (uint32_t i = 0; i < w->count; i++) {
+        buf_release(&w->parts[i]->payload);
         if (!w->parts[i]->lent)
-            buf_release(&w->parts[i]->payload);
-        bufs_release(&w->parts[i]->made);
+            bufs_release(&w->parts[i]->made);
         free(w->parts[i]);
     }
     w->count = w->nunmade = 0;

@@ -48,9 +48,7 @@ void segment_make(struct segment_writer *w, uint32_t number);
 void segment_made(struct segment_writer *w);
 /* A section whose payload stays the caller's, unchanged until the writer is reset. */
 void segment_lend(struct segment_writer *w, enum section_kind kind, const char *name, uint32_t version,
-                  const struct buf *b);
-/* More of the section that was lent last. */
-void segment_lend_more(struct segment_writer *w, const struct buf *b);
+                  const struct bufs *all);
 /* Of the set section added last: when all its entries have expired. A set without one is taken to stay for ever. */
 void segment_sets_end(struct segment_writer *w, int64_t end_us);
 /* Move the sections of sets to another writer if they come to `least` bytes: a file that holds nothing else can go

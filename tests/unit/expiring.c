@@ -32,11 +32,10 @@ static int64_t save_all(struct expiring *s, struct buf *out)
 {
     int64_t end = INT64_MIN;
     for (uint32_t log = 0; log < LOGS; log++) {
-        const struct buf *saved;
+        const struct bufs *saved;
         int64_t end_of_log = expiring_save(s, log, &saved);
         end = MAX(end, end_of_log);
-        assert_false(saved->overflow);
-        buf_put_slice(out, buf_slice(saved));
+        bufs_join(saved, out);
     }
     return end;
 }
@@ -98,7 +97,8 @@ static bool insert_into(uint32_t log, struct expiring *s, struct hash128 id, int
 {
     uint32_t row = 0;
     uint8_t fresh;
-    expiring_insert_rows(s, log, &id, &time, &row, 1, evict, &fresh);
+    expiring_insert_rows(s, &id, &time, &row, 1, evict, &fresh);
+    expiring_note_rows(s, log, &id, &time, &row, 1, &fresh);
     return fresh;
 }
 
@@ -237,7 +237,8 @@ static void test_rows(void **state)
             if (random_u64() % 4)
                 rows[n++] = i;
         }
-        expiring_insert_rows(all, 1, ids, times, rows, n, round * 900, fresh);
+        expiring_insert_rows(all, ids, times, rows, n, round * 900, fresh);
+        expiring_note_rows(all, 1, ids, times, rows, n, fresh);
         for (uint32_t i = 0, k = 0; i < N; i++) {
             bool wanted = k < n && rows[k] == i;
             assert_int_equal(fresh[i], wanted ? expiring_insert(single, ids[i], times[i], round * 900) : 7);

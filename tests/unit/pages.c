@@ -63,8 +63,32 @@ static void test_larger_than_a_chunk(void **state)
     pages_free(pages);
 }
 
+/* What was fetched ahead is zeroed as the rest is, in a new chunk and in one that is cut anew, and costs nothing more. */
+static void test_fetched_ahead(void **state)
+{
+    (void)state;
+    struct pages *pages = pages_new();
+    unsigned char *pieces[64];
+    pages_prepare(pages); /* nothing is cut yet */
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < ARRAY_LEN(pieces); i++) {
+            pieces[i] = pages_alloc(pages, 500000);
+            for (unsigned k = 0; k < i % 7; k++)
+                pages_prepare(pages);
+            assert_all(pieces[i], 500000, 0);
+            memset(pieces[i], (int)i + 1, 500000);
+        }
+        for (unsigned i = 0; i < ARRAY_LEN(pieces); i++) {
+            assert_all(pieces[i], 500000, (unsigned char)(i + 1));
+            pages_release(pages, pieces[i], 500000);
+        }
+    }
+    pages_free(pages);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_turnover), cmocka_unit_test(test_larger_than_a_chunk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_turnover), cmocka_unit_test(test_larger_than_a_chunk),
+                                       cmocka_unit_test(test_fetched_ahead)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,25 +336,24 @@ static void test_pieces(void **state)
     struct store *store = memory_store_new();
     for (size_t first = 1; first < sizeof text - 2; first++) {
         struct segment_writer *w = segment_writer_new(), *sets = segment_writer_new();
-        struct buf parts[3] = {BUF(MIB(1)), BUF(MIB(1)), BUF(MIB(1))};
+        struct buf items[3] = {BUF(MIB(1)), BUF(MIB(1)), BUF(MIB(1))};
+        struct bufs parts = {.items = items, .count = ARRAY_LEN(items), .bytes = strlen(text)};
         AUTO(buf) got = BUF(MIB(1));
         struct segment_ref ref;
         struct error err;
-        buf_put(&parts[0], text, first);
-        buf_put(&parts[1], text + first, 1);
-        buf_puts(&parts[2], text + first + 1);
+        buf_put(&items[0], text, first);
+        buf_put(&items[1], text + first, 1);
+        buf_puts(&items[2], text + first + 1);
         buf_puts(segment_section(w, SECTION_SET, "set", 1), "taken");
-        segment_lend(w, SECTION_OUTBOX, "a", 1, &parts[0]);
-        segment_lend_more(w, &parts[1]);
-        segment_lend_more(w, &parts[2]);
+        segment_lend(w, SECTION_OUTBOX, "a", 1, &parts);
         buf_puts(segment_section(w, SECTION_OUTBOX, "b", 1), "more");
         segment_take_sets(w, 1, sets);
         assert_int_equal(segment_writer_bytes(w), strlen(text) + 4);
         assert_int_equal(segment_put(w, store, 1, 1, 1, 0, &ref, &err), OK);
         segment_writer_free(w);
         segment_writer_free(sets);
-        for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-            buf_release(&parts[i]);
+        for (size_t i = 0; i < ARRAY_LEN(items); i++)
+            buf_release(&items[i]);
         assert_int_equal(read_all(store, &ref, &got, &err), OK);
         assert_string_equal(buf_cstr(&got), "3 a v1: lent in pieces;3 b v1: more;");
     }
