@@ -75,7 +75,7 @@ struct reader {
 static inline struct reader reader_of(struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.data;
-    return (struct reader){p, p + s.len};
+    return (struct reader){p, s.len ? p + s.len : p}; /* of nothing, p may be NULL */
 }
 static inline size_t reader_left(const struct reader *r) { return (size_t)(r->end - r->p); }
 bool reader_u8(struct reader *r, uint8_t *ret);

@@ -761,7 +761,8 @@ void graph_end_epoch(struct graph *g)
     for (uint32_t i = 0; i < g->nnodes; i++) {
         struct node *n = &g->nodes[i];
         if (n->plan->kind == NODE_VALUES && g->epoch == 1) {
-            deliver_all(g, n, &(struct carry){.arena = &g->slots[0].arena}, values_batch(n->plan, g->now_us, &g->epoch_arena));
+            struct batch *rows = values_batch(n->plan, g->now_us, &g->epoch_arena);
+            deliver_all(g, n, &(struct carry){.arena = &g->slots[0].arena}, rows);
             end_round(g);
         }
         if (n->plan->kind != NODE_RELATION)
