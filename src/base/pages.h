@@ -9,7 +9,7 @@
  * Pieces of a chunk are cut one behind the other; a chunk whose pieces are all released is cut anew, or goes back to
  * the kernel when there are some in reserve. That suits tables that are made and released at about the same times,
  * seldom, as the shards of a table that grows are. New memory is dear: the kernel clears it, and its host may have to
- * find it first, milliseconds for a huge page; pages_prepare has that done ahead of time. May be called from any thread.
+ * find it first, milliseconds for a huge page; pages_prepare has that done ahead. May be called from any thread.
  */
 #pragma once
 

@@ -63,7 +63,7 @@ static void test_larger_than_a_chunk(void **state)
     pages_free(pages);
 }
 
-/* What was fetched ahead is zeroed as the rest is, in a new chunk and in one that is cut anew, and costs nothing more. */
+/* What was fetched ahead is zeroed as the rest is, in a new chunk and in one that is cut anew. */
 static void test_fetched_ahead(void **state)
 {
     (void)state;
