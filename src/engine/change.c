@@ -207,6 +207,8 @@ static enum sink_fate fate_of_sink(struct change *c, struct change_step *s, bool
         return SINK_FILLED;
     if (upserted)
         return SINK_REPLACED;
+    if (c->manifest && c->manifest->epoch == 0) /* a run that came to nothing: there are no rows to contradict */
+        return SINK_FILLED;
     if (!adopt)
         refuse(c,
                "send the changed rows to a new table, which gets all of them; or --adopt: the rows that are there "

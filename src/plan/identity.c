@@ -248,10 +248,10 @@ static void put_fallible(struct binder *b, struct buf *out, const struct plan_no
 static void put_parameters(struct binder *b, struct buf *out, const struct plan_node *n, const char *const *in,
                            uint32_t ncols)
 {
-    const struct plan_table *t = &b->plan->tables[n->table];
+    const struct plan_table *tables = b->plan->tables; /* NULL: there are none */
     switch (n->kind) {
     case NODE_SCAN:
-        put_scan(out, t, in);
+        put_scan(out, &tables[n->table], in);
         break;
     case NODE_RELATION:
         buf_printf(out, " %s", b->world->relations[n->relation].name);
@@ -303,7 +303,7 @@ static void put_parameters(struct binder *b, struct buf *out, const struct plan_
         buf_printf(out, " limit %" PRId64 " offset %" PRId64, n->limit, n->offset);
         break;
     case NODE_SINK:
-        put_sink(out, t, n, in);
+        put_sink(out, &tables[n->table], n, in);
         break;
     case NODE_RESULT: /* its names are what it is asked for */
         for (uint32_t i = 0; i < n->schema.ncols; i++)
