@@ -78,8 +78,7 @@ def figures(folder: Path, results: Results) -> None:
         ways |= {"simdjson alone, a document a line": lambda: run([reader, "lines", plain], folder, "0"),
                  "simdjson alone, iterate_many (well-formed lines)":
                      lambda: run([reader, "many", well_formed], folder, "0")}
-    for path in (plain, rewritten, well_formed):
-        subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)  # into the page cache
+    inputs.into_memory(plain, rewritten, well_formed)
     took: dict[str, list[Took]] = {name: [] for name in ways}
     right = {}
     for number in range(ROUNDS + 1):
