@@ -10,7 +10,7 @@
 
 /* Slots enough that the last of a round is short beside it: while one worker is at it, the others wait. Where batches
  * are made first and pushed then, all of them are held, so these are fewer. */
-enum { SLOTS_PER_WORKER = 16, HELD_PER_WORKER = 8, SHARD_TASKS = 16, FEW_ROWS = 128 };
+enum { SLOTS_PER_WORKER = 64, HELD_PER_WORKER = 8, SHARD_TASKS = 16, FEW_ROWS = 128 };
 /* How often a worker looks whether the feed is free before it sleeps: some 50 us. */
 enum { LOOKS = 1200 };
 /* Batches that a worker has begun at once: while one has no turn yet, the next is decoded. */

@@ -148,9 +148,7 @@ static enum status dedup_load(struct operator *op, uint32_t version, struct slic
 /* KEEP-like end of an epoch: nothing comes out, expired ids are swept. */
 static void dedup_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
-    (void)to;
-    if (from == 0)
-        expiring_sweep(((struct dedup *)op)->seen, c->time.evict_us);
+    expiring_sweep(((struct dedup *)op)->seen, c->time.evict_us, from, to);
 }
 
 static uint64_t dedup_keys(const struct operator *op) { return expiring_count(((const struct dedup *)op)->seen); }

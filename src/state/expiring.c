@@ -314,6 +314,7 @@ static void take_census(struct shard *h, const struct census *c)
 static void rebuild(struct shard *h, uint32_t nlines, int64_t base_us, int64_t expired_us)
 {
     struct shard old = *h;
+    uint32_t nfilled = count_of(h) ? h->nlines : 0;
     uint64_t free_up_to = free_code(&old, expired_us);
     h->history->latest_us = MAX(h->history->latest_us, h->newest_us);
     h->lines = pages_alloc(h->history->pages, memory_size(nlines));
@@ -321,7 +322,7 @@ static void rebuild(struct shard *h, uint32_t nlines, int64_t base_us, int64_t e
     h->base_us = MAX(base_us, INT64_MIN + 1); /* INT64_MIN stands for "none has expired" */
     bool moved = h->base_us != old.base_us;
     struct census census = census_of(h, free_code(h, expired_us), h->history->latest_us);
-    for (uint32_t i = 0; i < old.nlines; i++)
+    for (uint32_t i = 0; i < nfilled; i++)
         for (unsigned k = 0; k < SLOTS; k++) {
             const struct entry *e = &old.lines[i].entries[k];
             uint64_t code = entry_code(e);
@@ -433,12 +434,12 @@ static void settle(struct expiring *s, struct shard *h, int64_t time_us, int64_t
     }
 }
 
-void expiring_sweep(struct expiring *s, int64_t evict_us)
+void expiring_sweep(struct expiring *s, int64_t evict_us, unsigned from, unsigned to)
 {
     int64_t expired_us = expired_time(s, evict_us);
     if (expired_us == INT64_MIN)
         return;
-    for (unsigned i = 0; i < SHARDS; i++) {
+    for (unsigned i = from; i < to; i++) {
         struct shard *h = &s->shards[i];
         if (h->inserted && h->newest_us <= expired_us)
             close_generation(h);

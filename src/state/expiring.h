@@ -36,9 +36,9 @@ void expiring_insert_rows(struct expiring *s, const struct hash128 *ids, const i
  * inserted need not wait to be noted. */
 void expiring_note_rows(struct expiring *s, uint32_t log, const struct hash128 *ids, const int64_t *times_us,
                         const uint32_t *rows, uint32_t n, const uint8_t *fresh);
-/* Give memory back that what is unexpired does not need any more: called once an epoch; without something to give back
- * it costs some microseconds. Touches every shard: no other thread may use the set meanwhile. */
-void expiring_sweep(struct expiring *s, int64_t evict_us);
+/* Give memory back that what is unexpired in shards [from, to) does not need any more: called once an epoch; without
+ * something to give back it costs some microseconds. No other thread may use these shards meanwhile. */
+void expiring_sweep(struct expiring *s, int64_t evict_us, unsigned from, unsigned to);
 /* Get ready what inserting will need soon, for a few milliseconds at most, while nobody waits. From any thread. */
 void expiring_prepare(struct expiring *s);
 /* What is unexpired, and at most so many more as come in a twentieth of a horizon. */

@@ -139,7 +139,7 @@ static void run_model(int64_t horizon, int64_t pace, bool sweep, unsigned shards
         if (step % 1000 == 0) { /* an epoch ends */
             evict = MAX(evict, clock - 50 * pace);
             if (sweep)
-                expiring_sweep(s, evict);
+                expiring_sweep(s, evict, 0, SHARDS);
             if (step % 4000 == 0) {
                 sections[nsections] = (struct buf)BUF(MIB(100));
                 save_all(s, &sections[nsections++]);
@@ -184,7 +184,7 @@ static void test_turnover(void **state)
         if (n > 5100 && (n - 90) / 5000 == n / 5000 && (n - 90) % 5000 > 100)
             assert_false(expiring_insert(s, old, time, evict));
         if (n % 1000 == 0) {
-            expiring_sweep(s, evict);
+            expiring_sweep(s, evict, 0, SHARDS);
             buf_clear(&out);
             (void)save_all(s, &out);
             assert_true(n < LIVE || expiring_bytes(s) < 40 * LIVE * 2 + 300000);
@@ -356,7 +356,7 @@ static void test_sweep_bounds_memory(void **state)
         int64_t evict = (epoch - 2) * second;
         for (uint64_t i = 0; i < rate; i++)
             assert_true(expiring_insert(s, id_of(n++), epoch * second, evict));
-        expiring_sweep(s, evict);
+        expiring_sweep(s, evict, 0, SHARDS);
         buf_clear(&out);
         save_all(s, &out);
         if (epoch > 130 && epoch < 250)
@@ -578,7 +578,7 @@ static void test_merge_for_ever(void **state)
     for (int64_t e = 1; e <= EPOCHS; e++) {
         uint32_t chosen[MERGE_MAX], count;
         assert_true(expiring_insert(s, id_of((uint64_t)e), e, e - 1));
-        expiring_sweep(s, e - 1);
+        expiring_sweep(s, e - 1, 0, SHARDS);
         refs[n++] = put_ids(store, s, e);
         if (!(count = merge_choose(refs, n, chosen)))
             continue;
