@@ -518,9 +518,9 @@ static void work_task(void *arg, uint32_t worker, uint32_t task)
     for (unsigned i = 0; i < HANDS; i++)
         hands[i].carry = (struct carry){.worker = worker, .arena = &g->working[worker * HANDS + i]};
     uint32_t first = 0, begun = 0;
-    if (g->nworkers > 1)
-        prepare_exchanges(g);
     for (;;) {
+        if (begun == 0 && g->nworkers > 1)
+            prepare_exchanges(g);
         struct hand *oldest = &hands[first], *next = &hands[(first + begun) % HANDS];
         bool more = begun == 0 || (begun < g->hands && !may_go_on(g, &oldest->carry));
         if (more && next_batch(r, hands, next)) {

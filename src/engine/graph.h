@@ -91,7 +91,7 @@ uint64_t graph_state_bytes(const struct graph *g);
 /* Bytes that the running epoch holds, and will when it ends, state aside: rows for the sinks, refused rows, changed
  * groups. */
 uint64_t graph_in_flight(const struct graph *g);
-/* Of it, rows for sinks that append. */
+/* Rows for sinks that append; while a round is under way, from any worker, about so many bytes of them. */
 uint64_t graph_appended(const struct graph *g);
 
 /* Are the rows of the i-th sink in the state? NULL: they are; else the step that does not hold them. */

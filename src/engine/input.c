@@ -9,7 +9,8 @@
 enum { MAX_SPLITS = 4096, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000,
        WELL_AGAIN = 30 * 1000 * 1000 /* less between two failures, without a row, is no recovery */ };
 /* The longest rounds, and short ones. At the end of one all wait for whoever is last, and the limits are looked at. */
-enum { ROUND_BYTES = 128 << 20, ROUND_US = 200 * 1000, SHORT_ROUND = 16 /* batches */ };
+enum { ROUND_BYTES = 128 << 20, ROUND_US = 200 * 1000, SHORT_ROUND = 16 /* batches */,
+       APPENDED_PART = 4 /* of rows that are appended, and enough for an epoch */ };
 
 /* ---- opening ---- */
 
@@ -417,19 +418,26 @@ struct round {
     struct input *in;
     const struct split_limits *limits;
     uint32_t split, batches, most;
-    uint64_t bytes, most_bytes;
+    uint64_t bytes, most_bytes, most_appended;
     int64_t until_us, next_position;
     enum status status;
     struct error *err;
 };
+
+static bool is_long_enough(const struct round *x)
+{
+    const struct reading *r = x->r;
+    return x->batches == x->most || r->rows >= x->limits->rows || r->bytes >= x->limits->bytes ||
+           x->bytes >= x->most_bytes || graph_appended(r->g) >= x->most_appended || os_mono_us() >= x->until_us ||
+           (r->limits->is_wanted && r->limits->is_wanted(r->limits->arg));
+}
 
 static bool next_batch(void *arg, struct source_batch *ret)
 {
     struct round *x = arg;
     struct reading *r = x->r;
     struct input_split *split = &x->in->splits[x->split];
-    bool enough = r->rows >= x->limits->rows || r->bytes >= x->limits->bytes || x->bytes >= x->most_bytes;
-    if (x->batches == x->most || (x->batches > 0 && (enough || os_mono_us() >= x->until_us)))
+    if (x->batches > 0 && is_long_enough(x))
         return false;
     uint64_t rows = x->limits->rows - MIN(r->rows, x->limits->rows);
     x->status = poll_split(x->in, x->split, rows, ret, x->err);
@@ -465,6 +473,7 @@ static enum status read_rounds(struct reading *r, struct input *in, uint32_t ind
         struct round x = {.r = r, .in = in, .limits = limits, .split = index, .err = err};
         x.most = in->drift_limit == INT64_MAX ? UINT32_MAX : SHORT_ROUND;
         x.most_bytes = MIN((uint64_t)ROUND_BYTES, r->limits->memory / 2);
+        x.most_appended = graph_appended(r->g) + (uint64_t)r->limits->appended / APPENDED_PART;
         x.until_us = MIN(limits->until_us, os_mono_us() + ROUND_US);
         uint32_t n = graph_round(r->g, &(struct graph_feed){next_batch, done_batch, &x});
         if (x.status == FAILED) /* what came before it is in no epoch */

@@ -104,6 +104,7 @@ struct input_limits {
     void *arg;
     int64_t appended;         /* of graph_appended: no more than about this... */
     bool (*is_free)(void *arg); /* ...once this is true; NULL: never */
+    bool (*is_wanted)(void *arg); /* by any worker: has the engine's thread something to do? A round ends; NULL: no */
 };
 /* One pass over all splits into the graph. *ret_rows, *ret_bytes: what was read. FAILED: a source cannot go on. */
 enum status inputs_read(struct inputs *in, struct graph *g, const struct input_limits *limits, uint64_t *ret_rows,

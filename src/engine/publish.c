@@ -11,7 +11,7 @@
 
 /* Parts of the memory for what is in flight: what is remembered of the outbox, and what of one sink's rows waits until
  * its interval is over, where that gains nothing. */
-enum { REMEMBERED_PART = 4, WAITING_PART = 16 };
+enum { REMEMBERED_PART = 2, WAITING_PART = 16 };
 /* Bytes from which on it pays to stage them ahead of the interval's end, by key so many times as much, because what is
  * not staged yet is netted once more. The test build's epochs are small. */
 #ifdef BOURN_FAULTS
@@ -530,10 +530,15 @@ static void start_ahead(struct publishing *s, const struct manifest *m, int64_t 
 
 /* What is decided and logged. A later decision, which is not logged yet, is waited for where the ledger as of the one
  * that is was that of a process before us. */
+static bool may_start_job(const struct publishing *s)
+{
+    return !s->job && !s->applying && !s->failed && s->logged.target > s->now.confirmed &&
+           (s->logged.target == s->now.target || s->info);
+}
+
 static bool start_job(struct publishing *s, const struct manifest *m, int64_t now_us)
 {
-    if (s->job || s->applying || s->failed || s->logged.target <= s->now.confirmed ||
-        (s->logged.target < s->now.target && !s->info))
+    if (!may_start_job(s))
         return false;
     if (s->logged.target == m->epoch)
         keep_ledger(s, m);
@@ -566,6 +571,16 @@ void publisher_go_on(struct publisher *p, const struct manifest *m)
     if (some)
         pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
+}
+
+bool publisher_may_go_on(struct publisher *p)
+{
+    bool may = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++)
+        may |= may_start_job(&p->sinks[i]);
+    pthread_mutex_unlock(&p->lock);
+    return may;
 }
 
 static bool differs(const struct publishing *s)

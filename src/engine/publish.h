@@ -56,6 +56,8 @@ uint64_t publisher_remembered(struct publisher *p);
 void publisher_start(struct publisher *p, const struct manifest *m, int64_t now_us);
 /* The same between two records: a sink that is done need not wait for the next one if the log has more for it. */
 void publisher_go_on(struct publisher *p, const struct manifest *m);
+/* Would it? From any thread. */
+bool publisher_may_go_on(struct publisher *p);
 /* Sink states that differ from the log, for a record; they live in the arena. */
 void publisher_record(struct publisher *p, struct arena *a, struct journal_record *record);
 /* That record is logged, and the manifest is what it made of it. */

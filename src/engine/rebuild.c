@@ -285,7 +285,8 @@ static enum status pass(struct rebuild *r, bool final, uint64_t *ret_rows, struc
     struct input_limits limits = {.rows = s->epoch_rows,
                                   .bytes = s->epoch_bytes,
                                   .until_us = os_mono_us() + MAX(s->epoch_interval_us, (int64_t)EPOCH_LENGTH),
-                                  .memory = (uint64_t)s->memory_in_flight};
+                                  .memory = (uint64_t)s->memory_in_flight,
+                                  .appended = INT64_MAX};
     uint64_t bytes;
     *ret_rows = 0;
     inputs_times(&r->inputs, r->now_us, r->times);

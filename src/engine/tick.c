@@ -128,6 +128,12 @@ static bool close_last(void *arg)
  * one, which is written while reading goes on, and the sinks have work meanwhile, not in the end. */
 static bool nobody_writes(void *arg) { return !((struct closing *)arg)->engine->commit.open; }
 
+static bool is_wanted(void *arg)
+{
+    struct engine *e = ((struct closing *)arg)->engine;
+    return engine_commit_is_written(e) || publisher_may_go_on(e->publisher);
+}
+
 static enum status read_epoch(struct engine *e, int64_t until_us, struct pass *pass, uint64_t *ret_bytes,
                               struct error *err)
 {
@@ -141,7 +147,8 @@ static enum status read_epoch(struct engine *e, int64_t until_us, struct pass *p
                                   .go_on = close_last,
                                   .arg = &closing,
                                   .appended = e->settings.memory_in_flight / APPENDED_PART,
-                                  .is_free = nobody_writes};
+                                  .is_free = nobody_writes,
+                                  .is_wanted = is_wanted};
     TRY(inputs_read(&e->inputs, e->graph, &limits, &pass->rows, ret_bytes, err));
     if (closing.status != OK) {
         *err = closing.error;
@@ -353,7 +360,8 @@ enum status engine_run(struct engine *e, struct error *err)
 
 static enum status step(struct engine *e, struct error *err)
 {
-    static const struct input_limits none = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX, NULL, NULL, 0, NULL};
+    static const struct input_limits none = {
+        .rows = INT64_MAX, .bytes = INT64_MAX, .until_us = INT64_MAX, .memory = UINT64_MAX, .appended = INT64_MAX};
     struct pass pass = begin(e, false);
     uint64_t bytes;
     TRY(inputs_read(&e->inputs, e->graph, &none, &pass.rows, &bytes, err));

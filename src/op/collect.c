@@ -1,5 +1,6 @@
 #include "op/collect.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "column/rowcodec.h"
@@ -25,6 +26,7 @@ struct collect {
     bool checked; /* has an output contract that applies */
     uint32_t nworkers, nslots;
     struct buf *slots; /* of the running round */
+    atomic_uint_least64_t round_bytes; /* in them */
     struct bufs epoch; /* of the rounds before it */
     struct { uint64_t rejected, error, rows; } *counts; /* per worker */
     uint32_t *compared; /* columns that decide whether a row changed */
@@ -208,21 +210,25 @@ void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct
         hold_to_contract(k, c, b);
     if (batch_live(b) == 0)
         return;
+    struct buf *out = &k->slots[slot];
+    size_t before = out->len;
     if (b->weight && k->table->nkey == 0) {
-        k->counts[c->worker].rows += append_copies(&k->slots[slot], b, c->arena);
-        return;
+        k->counts[c->worker].rows += append_copies(out, b, c->arena);
+    } else {
+        k->counts[c->worker].rows += batch_live(b);
+        collect_put(out, b);
     }
-    k->counts[c->worker].rows += batch_live(b);
-    collect_put(&k->slots[slot], b);
+    atomic_fetch_add_explicit(&k->round_bytes, out->len - before, memory_order_relaxed);
 }
 
 void collect_round(struct collect *k)
 {
     for (uint32_t i = 0; i < k->nslots; i++)
         bufs_put(&k->epoch, &k->slots[i]);
+    k->round_bytes = 0;
 }
 
-uint64_t collect_appended(const struct collect *k) { return k->table->nkey ? 0 : k->epoch.bytes; }
+uint64_t collect_appended(const struct collect *k) { return k->table->nkey ? 0 : k->epoch.bytes + k->round_bytes; }
 
 uint64_t collect_bytes(const struct collect *k)
 {

@@ -23,7 +23,8 @@ void collect_free(struct collect *k);
 void collect_push(struct collect *k, struct op_context *c, uint32_t slot, struct batch *in);
 /* The round is over: what its slots gathered follows what came before. */
 void collect_round(struct collect *k);
-/* Bytes of the running epoch's rows for a sink that appends; 0 for another one: its rows are netted in the end. */
+/* Bytes of the running epoch's rows for a sink that appends; 0 for another one: its rows are netted in the end. While
+ * a round is under way, from any worker, about so many. */
 uint64_t collect_appended(const struct collect *k);
 /* Bytes that the running epoch's rows take, and will take when they are netted, about. */
 uint64_t collect_bytes(const struct collect *k);
