@@ -3,7 +3,8 @@
 The same events for all. Flink and Spark run every query twice in one JVM; counted is the second job alone, without the
 start of anything, with its result thrown away. Flink keeps its state on the heap and makes no checkpoints; Spark takes
 all events in one batch. bourn is counted whole: process start, durable epochs, results written; and once more with its
-result thrown away, as theirs is; each the median of some runs behind one that is not counted, as theirs is not.
+result thrown away, as theirs is; each the median of some runs behind one that is not counted, as theirs is not. And
+as a whole by one worker on one core, its state and results in memory: what a core can do where no disk limits it.
 Q=5 or Q="5 7" limits it to some queries. NEXMARK_KAFKA=1: bourn and Flink read the events from a Kafka on the same
 cores as well. What bourn's steps hold is asked of a run that is not timed.
 """
@@ -28,6 +29,7 @@ from servers.kafka import Kafka  # noqa: E402
 
 EXAMPLE, FLINK = TOP / "examples/nexmark", TOP / "bench/flink"
 WORKERS, WARM = 2, 100_000
+MEMORY = Path("/dev/shm")
 
 
 def rows() -> int:
@@ -116,11 +118,21 @@ def bourn(folder: Path, query: str) -> dict:
     inputs.into_memory(events(rows()))
     took, thrown = median_run(folder, files, env), median_run(folder, [into_blackhole(folder), files[1]], env)
     return {"bourn_per_core": per_core(took.seconds), "bourn_us_per_event": took.processor / rows() * 1e6,
-            "thrown_per_core": per_core(thrown.seconds), "memory_mb": took.memory / 1e6,
+            "thrown_per_core": per_core(thrown.seconds), **one_core(files), "memory_mb": took.memory / 1e6,
             "others": max(took.others, thrown.others), **state(folder, files)}
 
 
-def median_run(folder: Path, files: list, env: dict) -> Took:
+def one_core(files: list) -> dict:
+    """Where there is a file system in memory."""
+    if not MEMORY.is_dir():
+        return {}
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bourn-bench-") as name:
+        folder = Path(name)
+        env = {"EVENTS": str(events(rows())), "OUT": str(folder / "rows.ndjson")}
+        return {"one_core_per_s": rows() / median_run(folder, files, env, workers=1, cores="0").seconds}
+
+
+def median_run(folder: Path, files: list, env: dict, workers: int = WORKERS, cores: str | None = None) -> Took:
     """Of some rounds, behind one that is not measured, as that of Flink and Spark which warms the JVM is not."""
     took = []
     out = Path(env["OUT"])
@@ -128,7 +140,8 @@ def median_run(folder: Path, files: list, env: dict) -> Took:
         fresh(folder)
         for left in (out, out.with_name(f".{out.name}.bourn")):  # the sink's mark beside it
             left.unlink(missing_ok=True)
-        took.append(run([BOURN, "run", "--quiet", "--until-caught-up", "--workers", WORKERS, *files], folder, **env))
+        words = [BOURN, "run", "--quiet", "--until-caught-up", "--workers", workers, *files]
+        took.append(run(words, folder, cores, **env))
     return sorted(took[1:], key=lambda each: each.seconds)[ROUNDS // 2]
 
 
