@@ -85,10 +85,11 @@ static int take_environment(const char *verb, const struct cmd_flag *flags, size
 
 static int say_unknown_flag(const char *verb, const char *flag, const struct cmd_flag *flags, size_t nflags)
 {
-    const char *names[32];
-    for (size_t i = 0; i < nflags && i < ARRAY_LEN(names); i++)
-        names[i] = flags[i].name;
-    const char *near = nearest_name(flag + 2, names, MIN(nflags, ARRAY_LEN(names)));
+    const char *names[32] = {"help"};
+    size_t n = 1;
+    for (size_t i = 0; i < nflags && n < ARRAY_LEN(names); i++)
+        names[n++] = flags[i].name;
+    const char *near = nearest_name(flag + 2, names, n);
     cmd_usage(verb, near ? "there is no flag %s; did you mean --%s?" : "there is no flag %s", flag, near);
     return -1;
 }

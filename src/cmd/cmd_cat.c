@@ -80,9 +80,10 @@ static enum status printer_begin(struct printer *p, const struct schema *schema,
 static enum status printer_end(struct printer *p, bool more, struct error *err)
 {
     if (p->table) {
-        table_writer_flush(p->table, &p->out);
-        buf_printf(&p->out, more ? "(first %llu row%s)\n" : "(%llu row%s)\n", (unsigned long long)p->rows,
-                   p->rows == 1 ? "" : "s");
+        char rows[40];
+        snprintf(rows, sizeof rows, "%s%llu row%s", more ? "first " : "", (unsigned long long)p->rows,
+                 p->rows == 1 ? "" : "s");
+        table_writer_end(p->table, rows, &p->out);
     }
     return printer_write(p, err);
 }

@@ -59,7 +59,7 @@ static void put_rules(struct buf *out, const struct ledger *total)
 static void put_line(struct status_line *s, const struct engine_progress *p, struct buf *out)
 {
     char a[16], b[16], c[16], time[40];
-    buf_printf(out, "%s events/s, %s in, epoch %lld, ", cmd_count((uint64_t)s->rate, a), cmd_count(p->rows, b),
+    buf_printf(out, "%s events/s, %s in, epoch %lld, ", cmd_count((uint64_t)s->rate, a), cmd_count(p->in, b),
                (long long)p->epoch);
     if (p->manifest->ended)
         buf_puts(out, "the input has ended, ");

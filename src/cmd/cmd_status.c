@@ -85,14 +85,15 @@ static void print_sources(const json_t *sources)
     size_t i, k;
     json_t *source, *split;
     json_array_foreach(sources, i, source) {
-        printf("source %s: watermark %s\n", text_of(source, "name", "?"), text_of(source, "watermark", "none yet"));
+        char time[40];
+        printf("source %s: watermark %s\n", text_of(source, "name", "?"), when(source, "watermark", "none yet", time));
         if (text_of(source, "trouble", NULL))
             printf("  trying again: %s\n", text_of(source, "trouble", ""));
         json_array_foreach(json_object_get(source, "splits"), k, split) {
             printf("  %-32s position %lld", text_of(split, "name", "?"), number_of(split, "position"));
             if (json_object_get(split, "lag"))
                 printf(", lag %lld", number_of(split, "lag"));
-            printf(", newest event %s%s%s%s\n", text_of(split, "max_event", "none yet"),
+            printf(", newest event %s%s%s%s\n", when(split, "max_event", "none yet", time),
                    json_is_true(json_object_get(split, "idle")) ? ", idle" : "",
                    json_is_true(json_object_get(split, "finished")) ? ", finished" : "",
                    json_is_true(json_object_get(split, "paused")) ? ", paused" : "");
@@ -131,26 +132,41 @@ static void print_queries(const json_t *queries)
     }
 }
 
-static void print_ledger(const json_t *ledger)
+/* Rules of one name are told apart by their sources, where there are several. */
+static void print_rules(const json_t *rules, bool several)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(json_object_get(ledger, "rules"), i, item)
-        printf("  rejected by %-20s %lld\n", text_of(item, "rule", "?"), number_of(item, "count"));
+    json_array_foreach(rules, i, item) {
+        char text[160];
+        snprintf(text, sizeof text, "%s%s%s", several ? text_of(item, "source", "?") : "", several ? " " : "",
+                 text_of(item, "rule", "?"));
+        printf("  rejected by %-20s %9lld\n", text, number_of(item, "count"));
+    }
+}
+
+static void print_ledger(const json_t *ledger)
+{
+    size_t i, sources = 0;
+    json_t *item;
+    json_array_foreach(json_object_get(ledger, "lines"), i, item)
+        sources += !strcmp(text_of(item, "kind", ""), "source");
+    print_rules(json_object_get(ledger, "rules"), sources > 1);
     json_array_foreach(json_object_get(ledger, "lines"), i, item) {
         static const char *const fates[] = {"late", "duplicate", "error"};
         for (size_t k = 0; k < ARRAY_LEN(fates); k++)
             if (number_of(item, fates[k]) > 0)
-                printf("  %-9s at %-19s %lld\n", fates[k], text_of(item, "name", "?"), number_of(item, fates[k]));
+                printf("  %-9s at %-19s %9lld\n", fates[k], text_of(item, "name", "?"), number_of(item, fates[k]));
     }
 }
 
 static void print_step(const json_t *step)
 {
-    char time[40];
+    char time[40], bytes[16];
+    long long keys = number_of(step, "keys");
     printf("step %s (%s)", text_of(step, "name", "?"), text_of(step, "id", "?"));
     if (json_object_get(step, "keys"))
-        printf(": %lld keys, %lld bytes", number_of(step, "keys"), number_of(step, "bytes"));
+        printf(": %lld key%s, %s", keys, keys == 1 ? "" : "s", cmd_bytes((uint64_t)number_of(step, "bytes"), bytes));
     if (json_object_get(step, "evict"))
         printf("; watermark %s", when(step, "evict", "none yet", time));
     if (text_of(step, "closes_next", NULL))
@@ -162,20 +178,25 @@ static void print_status(const json_t *root)
 {
     size_t i;
     json_t *item;
+    char time[40], disk[16], memory[16], limit[16];
     if (json_is_true(json_object_get(root, "running")))
         printf("running, pid %lld\n", number_of(root, "pid"));
     else
         printf("not running%s\n", json_is_true(json_object_get(root, "ended")) ? "; its input has ended" : "");
-    printf("state %s, epoch %lld at %s\n", text_of(root, "uuid", "?"), number_of(root, "epoch"),
-           text_of(root, "now", "-"));
+    if (number_of(root, "epoch") == 0)
+        printf("state %s, no epoch yet\n", text_of(root, "uuid", "?"));
+    else
+        printf("state %s, epoch %lld at %s\n", text_of(root, "uuid", "?"), number_of(root, "epoch"),
+               when(root, "now", "?", time));
     print_queries(json_object_get(root, "queries"));
     print_sources(json_object_get(root, "sources"));
     json_array_foreach(json_object_get(root, "steps"), i, item)
         print_step(item);
     if ((item = json_object_get(root, "spill")))
-        printf("state takes %lld bytes of disk in %s; of these, %lld are in memory, of %lld allowed\n",
-               number_of(item, "disk"), text_of(item, "folder", "?"), number_of(item, "memory"),
-               number_of(item, "limit"));
+        printf("state takes %s of disk in %s; %s of it are in memory, of %s allowed\n",
+               cmd_bytes((uint64_t)number_of(item, "disk"), disk), text_of(item, "folder", "?"),
+               cmd_bytes((uint64_t)number_of(item, "memory"), memory),
+               cmd_bytes((uint64_t)number_of(item, "limit"), limit));
     json_array_foreach(json_object_get(root, "sinks"), i, item) {
         printf("sink %s: published up to epoch %lld of %lld%s\n", text_of(item, "name", "?"),
                number_of(item, "confirmed"), number_of(root, "epoch"),
@@ -192,6 +213,7 @@ static int explain_sources(const json_t *root)
 {
     size_t i, k;
     int reasons = 0;
+    char time[40];
     json_t *source, *split;
     json_array_foreach(json_object_get(root, "sources"), i, source) {
         const char *name = text_of(source, "name", "?");
@@ -204,7 +226,7 @@ static int explain_sources(const json_t *root)
             if (json_is_true(json_object_get(split, "paused"))) {
                 printf("source %s: %s is paused: its newest event, %s, is more than max_drift ahead of another split "
                        "that has rows to read. It goes on when that one has come closer.\n",
-                       name, text_of(split, "name", "?"), text_of(split, "max_event", "?"));
+                       name, text_of(split, "name", "?"), when(split, "max_event", "?", time));
                 reasons++;
             }
             bool idle = json_is_true(json_object_get(split, "idle"));
@@ -392,14 +414,14 @@ static void print_why(const json_t *root)
 
 static int show(int argc, char **argv, void (*print)(const json_t *root))
 {
-    const char *state = "./state";
+    const char *verb = argv[0], *state = "./state";
     bool json = false;
     const struct cmd_flag flags[] = {{"state", &state, NULL}, {"json", NULL, &json}};
     int n = cmd_flags(argc, argv, flags, ARRAY_LEN(flags));
     if (n < 0)
         return 2;
     if (n > 0)
-        return cmd_usage("status", "unexpected argument \"%s\"", argv[0]);
+        return cmd_usage(verb, "unexpected argument \"%s\"", argv[0]);
     AUTO(buf) text = BUF(MIB(64));
     struct error err;
     if (ask(state, &text, &err) != OK)

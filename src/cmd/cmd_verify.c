@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/os.h"
+#include "cmd/account.h"
 #include "cmd/cmd.h"
 #include "engine/builtin.h"
 #include "engine/published.h"
@@ -260,34 +261,13 @@ static void verify_evidence(struct verification *v, const struct plan_text *text
 
 /* ---- the report ---- */
 
-static void print_range(const struct ledger *l)
-{
-    for (uint32_t i = 0; i < l->nlines; i++) {
-        const struct ledger_line *s = &l->lines[i];
-        if (s->kind != LEDGER_SOURCE)
-            continue;
-        uint64_t late = 0, duplicate = 0;
-        for (uint32_t k = 0; k < l->nlines; k++) {
-            late += l->lines[k].counts.late;
-            duplicate += l->lines[k].counts.duplicate;
-        }
-        printf("  epochs %lld-%lld, %s: in %llu = accepted %llu + rejected %llu; of the accepted, late %llu, duplicate "
-               "%llu\n", (long long)l->from, (long long)l->to, s->name, (unsigned long long)s->counts.in,
-               (unsigned long long)s->counts.out, (unsigned long long)s->counts.rejected, (unsigned long long)late,
-               (unsigned long long)duplicate);
-    }
-}
-
 static void print_report(const struct verification *v)
 {
     printf("state %s, %lld epochs\n\nthe account\n", v->manifest.uuid, (long long)v->manifest.epoch);
-    for (uint32_t i = 0; i < v->manifest.nhistory; i++)
-        print_range(&v->manifest.history[i]);
+    account_print(v->manifest.history, v->manifest.nhistory, true);
     printf("  in all:\n");
-    print_range(&v->manifest.total);
-    for (uint32_t i = 0; i < v->manifest.total.nrules; i++)
-        printf("    rejected by %-24s %llu\n", v->manifest.total.rules[i].rule,
-               (unsigned long long)v->manifest.total.rules[i].count);
+    account_print(&v->manifest.total, 1, true);
+    account_print_rules(&v->manifest.total, "rejected by ");
     printf("\nthe proofs, as of epoch %lld\n", (long long)v->published.epoch);
     for (uint32_t i = 0; i < v->nfindings; i++) {
         const struct finding *f = &v->findings[i];

@@ -33,7 +33,11 @@ static const struct verb {
      "  --quiet              no status line\n", true},
     {"check", cmd_check, "check a pipeline without running it",
      "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n", true},
-    {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n", true},
+    {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"
+     "\n"
+     "Each sink with the steps below it, down to the sources: what a step computes, its rules, whether its rows are\n"
+     "only added or change later, and the id by which its state is known. Nothing is opened, and no secret is shown.\n",
+     true},
     {"plan", cmd_plan, "what a changed pipeline does to its state",
      "bourn plan [--json] [--adopt] [--state FOLDER] [OLD] NEW\n"
      "\n"
@@ -75,9 +79,18 @@ static const struct verb {
      "\n"
      "All tables as of one epoch. The SELECT may call the pipeline's functions.\n", true},
     {"status", cmd_status, "what a state has done, or a running process is doing",
-     "bourn status [--json] [--state FOLDER]\n"},
-    {"why", cmd_why, "why is nothing coming out?", "bourn why [--json] [--state FOLDER]\n"},
-    {"connectors", cmd_connectors, "what bourn can read and write, with every option", "bourn connectors [NAME]\n"},
+     "bourn status [--json] [--state FOLDER]\n"
+     "\n"
+     "Its queries, sources with watermarks and lag, steps with their state, sinks with what they have published, and\n"
+     "the ledger. A running process answers itself; without one, the log does.\n"},
+    {"why", cmd_why, "why is nothing coming out?", 
+     "bourn why [--json] [--state FOLDER]\n"
+     "\n"
+     "What holds results back: a partition without events, an open window, a commit interval, a sink that fails.\n"},
+    {"connectors", cmd_connectors, "what bourn can read and write, with every option", 
+     "bourn connectors [NAME]\n"
+     "\n"
+     "Without a name all of them, and the formats.\n"},
 };
 
 const char *cmd_help_at(size_t i) { return i < ARRAY_LEN(verbs) ? verbs[i].help : NULL; }
@@ -114,7 +127,7 @@ static int unknown_verb(const char *name)
 
 static int help(const char *verb)
 {
-    if (!verb) {
+    if (!verb || !strcmp(verb, "help") || !strcmp(verb, "version")) {
         print_overview(stdout);
         return 0;
     }
@@ -123,6 +136,15 @@ static int help(const char *verb)
         return unknown_verb(verb);
     printf("%s", text);
     return 0;
+}
+
+/* Behind a verb, wherever it stands: who asks wants nothing to happen. */
+static bool asks_for_help(int n, char **words)
+{
+    for (int i = 0; i < n && strcmp(words[i], "--"); i++)
+        if (!strcmp(words[i], "--help") || !strcmp(words[i], "-h"))
+            return true;
+    return false;
 }
 
 static bool ends_in_sql(const char *name)
@@ -164,7 +186,7 @@ static int run_verb(int argc, char **argv)
         return cmd_fail(&err);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (!strcmp(verbs[i].name, verb)) {
-            if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
+            if (asks_for_help(argc - 2, argv + 2))
                 return help(verb);
             if (!verbs[i].reads_texts)
                 cmd_check_environment(NULL, 0);

@@ -47,9 +47,10 @@ static void end_statement(struct printing *p)
     buf_put_slice(&p->out, buf_slice(&r->head));
     buf_clear(&r->head);
     if (r->table) {
-        table_writer_flush(r->table, &p->out);
-        buf_printf(&p->out, "(%s%llu row%s)\n", r->more ? "first " : "", (unsigned long long)r->rows,
-                   r->rows == 1 ? "" : "s");
+        char rows[40];
+        snprintf(rows, sizeof rows, "%s%llu row%s", r->more ? "first " : "", (unsigned long long)r->rows,
+                 r->rows == 1 ? "" : "s");
+        table_writer_end(r->table, rows, &p->out);
     }
     flush(p);
 }

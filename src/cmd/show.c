@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/os.h"
+#include "cmd/account.h"
 #include "cmd/cmd.h"
 #include "cmd/result_print.h"
 #include "engine/published.h"
@@ -62,21 +63,9 @@ static enum status show_table(struct published *p, const struct published_table 
 
 static void show_ledger(const struct manifest *m)
 {
-    printf("\nthe ledger, %lld epochs\n", (long long)m->epoch);
-    uint64_t late = 0, duplicate = 0;
-    for (uint32_t i = 0; i < m->total.nlines; i++) {
-        late += m->total.lines[i].counts.late;
-        duplicate += m->total.lines[i].counts.duplicate;
-    }
-    for (uint32_t i = 0; i < m->total.nlines; i++) {
-        const struct ledger_line *l = &m->total.lines[i];
-        if (l->kind == LEDGER_SOURCE)
-            printf("  %s: in %llu = accepted %llu + rejected %llu; of the accepted, duplicate %llu, late %llu\n",
-                   l->name, (unsigned long long)l->counts.in, (unsigned long long)l->counts.out,
-                   (unsigned long long)l->counts.rejected, (unsigned long long)duplicate, (unsigned long long)late);
-    }
-    for (uint32_t i = 0; i < m->total.nrules; i++)
-        printf("    %-20s %llu\n", m->total.rules[i].rule, (unsigned long long)m->total.rules[i].count);
+    printf("\nthe ledger, %lld epoch%s\n", (long long)m->epoch, m->epoch == 1 ? "" : "s");
+    account_print(&m->total, 1, false);
+    account_print_rules(&m->total, "");
 }
 
 static void show_how_to_read(const struct published_table *t)

@@ -54,7 +54,7 @@ struct engine_config {
 struct engine_progress {
     int64_t epoch, now_us, mono_us, started_us; /* started_us: monotonic */
     uint64_t rows, bytes;        /* read in this run */
-    uint64_t accepted, rejected; /* since the state began, finished epochs only */
+    uint64_t in, accepted, rejected; /* since the state began, finished epochs only */
     uint64_t late, duplicate, failed; /* failed: their expressions did, past the contract, or a sink's contract */
     int64_t watermark;           /* least of all sources; INT64_MIN: none yet */
     uint64_t state_keys, state_bytes;

@@ -64,6 +64,7 @@ static void report(struct engine *e, bool last)
     for (uint32_t i = 0; i < m->total.nlines; i++) {
         const struct ledger_line *l = &m->total.lines[i];
         if (l->kind == LEDGER_SOURCE) {
+            p.in += l->counts.in;
             p.accepted += l->counts.out;
             p.rejected += l->counts.rejected;
         }

@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "format/formats.h"
 
-enum { HELD_ROWS = 1000, LEAST_WIDTH = 8 };
+enum { HELD_ROWS = 1000, LEAST_WIDTH = 20 /* of a text that is cut: a time to its second */ };
 static const size_t CELL_LIMIT = MIB(64);
 
 struct cell {
@@ -16,10 +16,11 @@ struct cell {
 
 struct table_writer {
     uint32_t ncols, terminal;
+    uint32_t shown; /* columns from the left; there is no room for the others */
     struct arena names_memory, memory; /* memory: of the rows held back */
     struct cell *names;
     bool *by_type, *right; /* right: numbers; by_type: it is known from the column's type */
-    uint32_t *widths;
+    uint32_t *widths, *natural; /* natural: what the column would take */
     struct cell *cells; /* nrows * ncols */
     uint32_t nrows;
     bool headed;
@@ -161,7 +162,7 @@ static uint32_t put_cut(struct buf *out, struct slice text, uint32_t width)
 static void put_cell(const struct table_writer *t, const struct cell *cell, uint32_t column, struct buf *out)
 {
     uint32_t width = t->widths[column], used = cell->width;
-    bool last = column + 1 == t->ncols, cut = t->terminal && used > width;
+    bool last = column + 1 == t->shown, cut = t->terminal && !t->right[column] && used > width;
     buf_puts(out, column ? " | " : " ");
     if (t->right[column] && used < width)
         put_spaces(out, width - used);
@@ -176,7 +177,7 @@ static void put_cell(const struct table_writer *t, const struct cell *cell, uint
 /* Names stand in the middle. */
 static void put_head(const struct table_writer *t, struct buf *out)
 {
-    for (uint32_t i = 0; i < t->ncols; i++) {
+    for (uint32_t i = 0; i < t->shown; i++) {
         struct cell name = t->names[i];
         uint32_t space = t->widths[i] > name.width ? t->widths[i] - name.width : 0;
         buf_puts(out, i ? " | " : " ");
@@ -185,11 +186,11 @@ static void put_head(const struct table_writer *t, struct buf *out)
             put_cut(out, name.text, t->widths[i]);
         else
             buf_put_slice(out, name.text);
-        if (i + 1 < t->ncols)
+        if (i + 1 < t->shown)
             put_spaces(out, space - space / 2);
     }
     buf_putc(out, '\n');
-    for (uint32_t i = 0; i < t->ncols; i++) {
+    for (uint32_t i = 0; i < t->shown; i++) {
         buf_puts(out, i ? "+-" : "-");
         for (uint32_t k = 0; k <= t->widths[i]; k++)
             buf_putc(out, '-');
@@ -197,37 +198,47 @@ static void put_head(const struct table_writer *t, struct buf *out)
     buf_putc(out, '\n');
 }
 
-/* Take from the widest columns until the row fits the terminal. */
-static void fit_widths(struct table_writer *t)
+/* Take from the widest texts until the shown columns fit the terminal; numbers stay whole, as half of one is another
+ * one. */
+static bool cut_texts(struct table_writer *t)
 {
-    uint64_t total = 3 * (uint64_t)t->ncols;
-    for (uint32_t i = 0; i < t->ncols; i++)
-        total += t->widths[i];
-    while (t->terminal && total > t->terminal) {
-        uint32_t widest = 0, second = 0;
-        for (uint32_t i = 1; i < t->ncols; i++)
-            if (t->widths[i] > t->widths[widest])
+    uint64_t total = 3 * (uint64_t)t->shown;
+    for (uint32_t i = 0; i < t->shown; i++)
+        total += t->widths[i] = t->natural[i];
+    while (total > t->terminal) {
+        uint32_t widest = t->shown, second = LEAST_WIDTH;
+        for (uint32_t i = 0; i < t->shown; i++)
+            if (!t->right[i] && (widest == t->shown || t->widths[i] > t->widths[widest]))
                 widest = i;
-        for (uint32_t i = 0; i < t->ncols; i++)
-            if (i != widest && t->widths[i] > second)
-                second = t->widths[i];
-        if (t->widths[widest] <= LEAST_WIDTH)
-            return;
-        uint64_t excess = total - t->terminal, down_to = MAX((uint64_t)second, LEAST_WIDTH);
-        uint64_t step = MIN(excess, (uint64_t)t->widths[widest] - MIN(down_to, (uint64_t)t->widths[widest] - 1));
+        if (widest == t->shown || t->widths[widest] <= LEAST_WIDTH)
+            return false;
+        for (uint32_t i = 0; i < t->shown; i++)
+            if (i != widest && !t->right[i] && t->widths[i] < t->widths[widest])
+                second = MAX(second, t->widths[i]);
+        uint64_t step = MIN(total - t->terminal, (uint64_t)t->widths[widest] - second);
         t->widths[widest] -= (uint32_t)step;
         total -= step;
     }
+    return true;
+}
+
+/* What still does not fit is left out, from the right. */
+static void fit_widths(struct table_writer *t)
+{
+    memcpy(t->widths, t->natural, t->ncols * sizeof *t->widths);
+    t->shown = t->ncols;
+    while (t->terminal && !cut_texts(t) && t->shown > 1)
+        t->shown--;
 }
 
 static void decide_widths(struct table_writer *t)
 {
     for (uint32_t i = 0; i < t->ncols; i++) {
         bool numbers = t->nrows > 0;
-        t->widths[i] = t->names[i].width;
+        t->natural[i] = t->names[i].width;
         for (uint32_t row = 0; row < t->nrows; row++) {
             const struct cell *cell = &t->cells[(size_t)row * t->ncols + i];
-            t->widths[i] = MAX(t->widths[i], cell->width);
+            t->natural[i] = MAX(t->natural[i], cell->width);
             numbers = numbers && cell->number;
         }
         t->right[i] = t->by_type[i] ? t->right[i] : numbers;
@@ -243,12 +254,23 @@ void table_writer_flush(struct table_writer *t, struct buf *out)
         t->headed = true;
     }
     for (uint32_t row = 0; row < t->nrows; row++) {
-        for (uint32_t i = 0; i < t->ncols; i++)
+        for (uint32_t i = 0; i < t->shown; i++)
             put_cell(t, &t->cells[(size_t)row * t->ncols + i], i, out);
         buf_putc(out, '\n');
     }
     t->nrows = 0;
     arena_reset(&t->memory);
+}
+
+void table_writer_end(struct table_writer *t, const char *rows, struct buf *out)
+{
+    table_writer_flush(t, out);
+    buf_printf(out, "(%s", rows);
+    for (uint32_t i = t->shown; i < t->ncols; i++) {
+        buf_puts(out, i == t->shown ? "; no room for " : ", ");
+        buf_put_slice(out, t->names[i].text);
+    }
+    buf_puts(out, ")\n");
 }
 
 /* The next row's cell of a column; data NULL: a NULL. */
@@ -304,6 +326,7 @@ struct table_writer *table_writer_new(const struct schema *schema, uint32_t widt
     t->by_type = arena_zarray(a, t->ncols, sizeof *t->by_type);
     t->right = arena_zarray(a, t->ncols, sizeof *t->right);
     t->widths = arena_zarray(a, t->ncols, sizeof *t->widths);
+    t->natural = arena_zarray(a, t->ncols, sizeof *t->natural);
     t->cells = mem_array((size_t)HELD_ROWS * MAX(t->ncols, 1), sizeof *t->cells);
     for (uint32_t i = 0; i < t->ncols; i++) {
         t->names[i] = make_cell(a, slice_of(schema->names[i]), &t->scratch);

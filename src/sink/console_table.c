@@ -1,5 +1,6 @@
 #include "sink/console_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -198,10 +199,11 @@ void console_table_print(const struct console_table *t, uint64_t most_rows, uint
     size_t shown = (size_t)MIN(t->rows.count, most_rows);
     for (size_t i = 0; i < shown; i++)
         table_writer_add_texts(writer, t->rows.items[i]->cells, out);
-    table_writer_flush(writer, out);
-    table_writer_free(writer);
+    char rows[60];
     if (shown < t->rows.count)
-        buf_printf(out, "(%zu of %zu rows)\n", shown, t->rows.count);
+        snprintf(rows, sizeof rows, "%zu of %zu rows", shown, t->rows.count);
     else
-        buf_printf(out, "(%zu row%s)\n", shown, shown == 1 ? "" : "s");
+        snprintf(rows, sizeof rows, "%zu row%s", shown, shown == 1 ? "" : "s");
+    table_writer_end(writer, rows, out);
+    table_writer_free(writer);
 }

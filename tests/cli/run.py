@@ -61,6 +61,8 @@ def help_and_version(folder: Path) -> None:
                  "connectors"):
         assert bourn(folder, "help", verb).stdout.startswith(f"bourn {verb}"), verb
         assert bourn(folder, verb, "--help").stdout.startswith(f"bourn {verb}"), verb
+        assert bourn(folder, verb, "x", "--help").stdout.startswith(f"bourn {verb}"), verb
+    assert "usage: bourn VERB" in bourn(folder, "help", "help").stdout
 
 
 def the_program_is_hardened(folder: Path) -> None:
@@ -77,7 +79,9 @@ def the_program_is_hardened(folder: Path) -> None:
 def mistyped_words(folder: Path) -> None:
     assert "did you mean `bourn check`" in bourn(folder, "chek", check=2).stderr
     assert "did you mean --state" in bourn(folder, "run", "--stat", "x", check=2).stderr
+    assert "did you mean --help" in bourn(folder, "run", "--hlep", check=2).stderr
     assert "needs a value" in bourn(folder, "run", "--state", check=2).stderr
+    assert 'bourn why: unexpected argument "x"' in bourn(folder, "why", "x", check=2).stderr
     assert "usage: bourn run" in bourn(folder, "run", check=2).stderr
     assert "wants seconds" in bourn(folder, "run", "--for", "soon", "x.sql", check=2).stderr
     assert "empty value" in bourn(folder, "run", "--state", "", "x.sql", check=2).stderr  # not a state in the folder /
@@ -337,9 +341,28 @@ def one_plain_line_a_second_without_a_terminal(folder: Path) -> None:
     assert 1 <= len(lines) <= took + 1 and "\r" not in said and "\033" not in said, said
 
 
+def several_sources_have_their_own_account(folder: Path) -> None:
+    """Rows are late and repeated in steps, which may read several sources: no source is told all of them."""
+    rows = {"a": [1, 1, -1], "b": [2] * 12 + [-2] * 11}
+    for name, numbers in rows.items():
+        lines = [f'{{"n":{n},"at":"2026-01-01T00:00:00Z"}}\n' for n in numbers]
+        (folder / f"{name}.ndjson").write_text("".join(lines))
+    (folder / "p.sql").write_text("CREATE SERVER files FOREIGN DATA WRAPPER file;" + "".join(
+        f"CREATE FOREIGN TABLE {name} (n int CONSTRAINT \"P\" CHECK (n > 0), at timestamptz OPTIONS (watermark '1 h'))"
+        f" SERVER files OPTIONS (path '{name}.ndjson');" for name in rows) +
+        "CREATE FOREIGN TABLE o (n int, at timestamptz) SERVER delta; INSERT INTO o"
+        " SELECT DISTINCT ON (n) n, at FROM (SELECT * FROM a UNION ALL SELECT * FROM b) AS u;")
+    account = ("a: in  3 = accepted  2 + rejected  1\n", "b: in 23 = accepted 12 + rejected 11\n",
+               "late 0, duplicate 12 in all steps\n")
+    for words in (["run", "--show", "p.sql"], ["verify", "p.sql"], ["status"]):
+        said = bourn(folder, *words).stdout
+        assert re.search(r"\ba P +1\n", said) and re.search(r"\bb P +11\n", said), said
+        assert words == ["status"] or all(line in said for line in account), said
+
+
 def the_last_line_is_of_the_whole_run(folder: Path) -> None:
     events(folder)
-    for read in ("5.0 K in", "0 in"):  # the second time there is nothing left to do, and it says so
+    for read in ("5.0 K in", "0 events/s, 5.0 K in"):  # the second time there is nothing left to do, and it says so
         said = bourn(folder, "run", *PIPELINE).stderr
         assert read in said and "the input has ended" in said.splitlines()[-1], said
     assert not bourn(folder, "run", "--quiet", *PIPELINE).stderr
@@ -735,7 +758,8 @@ for case in (help_and_version, the_program_is_hardened, mistyped_words, mistyped
              a_csv_that_is_read_as_json, results_without_rows_have_names, long_values_are_printed_whole,
              explain_keeps_secrets, a_run_and_its_repetition, system_relations, a_second_run_beside_a_live_one,
              interrupted_at_once, a_clean_stop_publishes, odd_environments,
-             one_plain_line_a_second_without_a_terminal, the_last_line_is_of_the_whole_run,
+             one_plain_line_a_second_without_a_terminal, several_sources_have_their_own_account,
+             the_last_line_is_of_the_whole_run,
              a_blackhole_counts_what_it_takes, a_tampered_table_fails, damaged_bytes_fail, a_tampered_log_fails,
              the_ledger_is_as_of_the_tables, a_tampered_ledger_fails, a_missing_slot_fails,
              a_lost_outbox_is_not_taken_for_an_empty_one, a_lake_without_its_state, a_state_without_its_lake,

@@ -101,11 +101,29 @@ static void controls_are_shown(void **state)
 static void cut_to_the_terminal(void **state)
 {
     (void)state;
-    const char *const rows[][COLUMNS] = {{"abcdefghijklmnopqrstuvwxyz", "1", "1", "日本語日本語日本語日本語"}};
-    must_print(46, rows, 1,
-               "    user_id    | n | amount |      doc\n"
-               "---------------+---+--------+----------------\n"
-               " abcdefghijkl… | 1 |   1.00 | 日本語日本語…\n");
+    const char *const rows[][COLUMNS] = {
+        {"abcdefghijklmnopqrstuvwxyz", "12345678901", "12345678901234.25", "日本語日本語日本語日本語"}};
+    must_print(83, rows, 1,
+               "       user_id        |      n      |      amount       |           doc\n"
+               "----------------------+-------------+-------------------+-------------------------\n"
+               " abcdefghijklmnopqrs… | 12345678901 | 12345678901234.25 | 日本語日本語日本語日本…\n");
+}
+
+/* Half a number is another number. */
+static void numbers_are_whole_or_left_out(void **state)
+{
+    (void)state;
+    AUTO(arena) a = {0};
+    AUTO(buf) out = BUF(MIB(1));
+    const char *const rows[][COLUMNS] = {{"abcdefghijklmnopqrstuvwxyz", "12345678901", "12345678901234.25", "[]"}};
+    struct table_writer *t = table_writer_new(&schema, 40);
+    table_writer_add(t, make(&a, rows, 1), &out);
+    table_writer_end(t, "1 row", &out);
+    table_writer_free(t);
+    assert_string_equal(buf_cstr(&out), "         user_id         |      n\n"
+                                        "-------------------------+-------------\n"
+                                        " abcdefghijklmnopqrstuv… | 12345678901\n"
+                                        "(1 row; no room for amount, doc)\n");
 }
 
 static void later_rows_keep_the_columns(void **state)
@@ -137,6 +155,7 @@ int main(void)
         cmocka_unit_test(no_rows),
         cmocka_unit_test(controls_are_shown),
         cmocka_unit_test(cut_to_the_terminal),
+        cmocka_unit_test(numbers_are_whole_or_left_out),
         cmocka_unit_test(later_rows_keep_the_columns),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
