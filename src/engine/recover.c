@@ -53,6 +53,26 @@ static enum status refuse_locked(struct engine *e, const char *path, struct erro
     return error_hint(err, "stop it first (kill %ld), or give this run a state of its own: BOURN_STATE=...", pid);
 }
 
+static enum status see_others(void *arg, const char *name, struct error *err)
+{
+    (void)err;
+    *(bool *)arg |= strcmp(name, "LOCK") != 0;
+    return OK;
+}
+
+/* A folder that had something in it before is not ours as a whole: whoever cleans up must not delete it. */
+static enum status mark_as_ours(const char *folder, struct error *err)
+{
+    AUTO(arena) a = {0};
+    bool others = false;
+    TRY(os_folder_list(folder, see_others, &others, err));
+    if (others)
+        return OK;
+    AUTO_FD mark = -1;
+    TRY(os_file_open(path_in(&a, folder, ".bourn"), OS_REPLACE, &mark, err));
+    return os_file_write(mark, "bourn state\n", 12, err);
+}
+
 enum status engine_lock(struct engine *e, struct error *err)
 {
     AUTO(arena) a = {0};
@@ -68,9 +88,7 @@ enum status engine_lock(struct engine *e, struct error *err)
     TRY(os_file_open(path, OS_REPLACE, &fd, err));
     const char *pid = arena_printf(&a, "%ld\n", (long)getpid());
     TRY(os_file_write(fd, pid, strlen(pid), err));
-    AUTO_FD mark = -1;
-    TRY(os_file_open(path_in(&a, e->config.state, ".bourn"), OS_REPLACE, &mark, err));
-    return os_file_write(mark, "bourn state\n", 12, err);
+    return mark_as_ours(e->config.state, err);
 }
 
 /* ---- the plan of this state ---- */

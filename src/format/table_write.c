@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "format/formats.h"
 
-enum { HELD_ROWS = 1000, LEAST_WIDTH = 20 /* of a text that is cut: a time to its second */ };
+enum { HELD_ROWS = 1000, LEAST_WIDTH = 11 /* of a text that is cut: the date of a time */ };
 static const size_t CELL_LIMIT = MIB(64);
 
 struct cell {

@@ -126,9 +126,15 @@ def clean_run_leaves_what_is_not_ours(folder: Path) -> None:
     foreign.mkdir(parents=True)
     (foreign / f"{0:020}.json").write_text('{"commitInfo":{"engineInfo":"Apache-Spark/4.0"}}\n')
     (folder / "other-state").mkdir()
+    (folder / "other-state/mine").touch()  # not ours, also when a state is in it
+    a_run(folder, BOURN_STATE=str(folder / "other-state"), LAKE=str(folder / "other-lake"))
     done = clean_run(folder, BOURN_STATE=str(folder / "other-state"))
-    assert done.returncode == 1
-    assert (folder / "other-state").is_dir() and (folder / "state/.bourn").exists()
+    assert done.returncode == 1 and "bourn did not make it" in done.stderr, done.stderr
+    assert (folder / "other-state/mine").exists() and (folder / "state/.bourn").exists()
+    (folder / "state/later").touch()
+    done = clean_run(folder)
+    assert done.returncode == 1 and "more in it than bourn's state" in done.stderr, done.stderr
+    assert [path.name for path in (folder / "state").iterdir()] == ["later"]
     assert (folder / "lake/notes.txt").exists() and foreign.is_dir()
     assert not (folder / "lake/metrics").exists()
 

@@ -169,7 +169,7 @@ def seen(text: bytes, rows: int, columns: int) -> tuple[list, list] | None:
 def on_a_terminal(folder: Path) -> None:
     """The tables stand on the screen once, with their last values, clipped to its height and width. What comes next
     comes when the tables of before have been drawn."""
-    for rows, columns, shown in ((24, 80, (5, 6)), (20, 30, (4, 4))):
+    for rows, columns, shown in ((24, 80, (5, 6)), (20, 33, (4, 4))):
         place = folder / f"{rows}"
         place.mkdir()
         totals, customers = prepare(place)
