@@ -90,7 +90,12 @@ static void print_sources(const json_t *sources)
         if (text_of(source, "trouble", NULL))
             printf("  trying again: %s\n", text_of(source, "trouble", ""));
         json_array_foreach(json_object_get(source, "splits"), k, split) {
-            printf("  %-32s position %lld", text_of(split, "name", "?"), number_of(split, "position"));
+            long long position = number_of(split, "position");
+            printf("  %-32s ", text_of(split, "name", "?"));
+            if (position < 0)
+                printf("nothing read");
+            else
+                printf("position %lld", position);
             if (json_object_get(split, "lag"))
                 printf(", lag %lld", number_of(split, "lag"));
             printf(", newest event %s%s%s%s\n", when(split, "max_event", "none yet", time),
@@ -352,11 +357,13 @@ static int explain_windows(const json_t *root)
     return reasons;
 }
 
-/* Steps that hold nothing back, but remember. */
+/* Steps that hold nothing back, but remember; when the input has ended there is nothing to remember it for. */
 static void explain_memory(const json_t *root)
 {
     size_t i;
     json_t *step;
+    if (json_is_true(json_object_get(root, "ended")))
+        return;
     json_array_foreach(json_object_get(root, "steps"), i, step) {
         char watermark[40], since[40];
         const char *id = text_of(step, "id", "?");
@@ -401,7 +408,8 @@ static void print_why(const json_t *root)
 {
     int reasons = 0;
     if (!json_is_true(json_object_get(root, "running"))) {
-        printf("No process is running on this state.\n");
+        printf("No process is running on this state%s.\n",
+               json_is_true(json_object_get(root, "ended")) ? ": its input has ended, and every window is closed" : "");
         reasons++;
     }
     reasons += explain_sources(root) + explain_windows(root) + explain_sinks(root);

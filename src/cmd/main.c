@@ -83,11 +83,11 @@ static const struct verb {
      "\n"
      "Its queries, sources with watermarks and lag, steps with their state, sinks with what they have published, and\n"
      "the ledger. A running process answers itself; without one, the log does.\n"},
-    {"why", cmd_why, "why is nothing coming out?", 
+    {"why", cmd_why, "why is nothing coming out?",
      "bourn why [--json] [--state FOLDER]\n"
      "\n"
      "What holds results back: a partition without events, an open window, a commit interval, a sink that fails.\n"},
-    {"connectors", cmd_connectors, "what bourn can read and write, with every option", 
+    {"connectors", cmd_connectors, "what bourn can read and write, with every option",
      "bourn connectors [NAME]\n"
      "\n"
      "Without a name all of them, and the formats.\n"},

@@ -226,13 +226,15 @@ static enum status rolled_back(const struct publishing *s, int64_t found, struct
                     "sink \"%s\": its target has epoch %lld, but %lld was confirmed: the target was rolled back or "
                     "made anew",
                     s->table->name, (long long)found, (long long)s->now.applied);
+    const struct publish_config *c = &s->owner->config; /* tables of one run may need the one and the other */
     if (can_resync(s))
-        return error_hint(err, "restore the target, or let --resync write it anew from the state");
+        return error_hint(err, "restore the target, or let --resync%s write it anew from the state",
+                          c->adopt ? ", beside --adopt," : "");
     return error_hint(err,
-                      "restore the target: its rows are not in the state%s%s%s. --adopt goes on without them; a new "
+                      "restore the target: its rows are not in the state%s%s%s. --adopt%s goes on without them; a new "
                       "state with a new target reads them again, as far as the source still has them",
                       s->forgets ? " (step \"" : "", s->forgets ? s->forgets->name : "",
-                      s->forgets ? "\" does not keep what it hands on)" : "");
+                      s->forgets ? "\" does not keep what it hands on)" : "", c->resync ? ", beside --resync," : "");
 }
 
 static enum status check_position(struct publishing *s, const struct sink_position *found, const struct manifest *m,

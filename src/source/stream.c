@@ -35,16 +35,33 @@ static enum compression compression_of(const unsigned char *head, size_t n)
     return COMPRESSION_NONE;
 }
 
+/* What is no text, and not unpacked here either: every line of it would be rejected. */
+static enum status refuse_others(const char *path, const unsigned char *head, size_t n, struct error *err)
+{
+    static const struct { const char *what, *bytes; size_t n, at; } others[] = {
+        {"xz", "\xfd" "7zXZ\0", 6, 0},    {"zip", "PK\3\4", 4, 0},
+        {"bzip2", "1AY&SY", 6, 4},         {"lz4", "\x04\x22\x4d\x18", 4, 0},
+        {"snappy", "\xff\6\0\0sNaPpY", 10, 0}, {"Parquet", "PAR1\x15", 5, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (n >= others[i].at + others[i].n && memcmp(head + others[i].at, others[i].bytes, others[i].n) == 0) {
+            (void)error_set(err, ERR_SOURCE, "file %s is %s, which is not read here", path, others[i].what);
+            return error_hint(err, "a file is lines of text, plain or packed with gzip or zstd; compression 'none' "
+                                   "reads it as it is");
+        }
+    return OK;
+}
+
 /* The first bytes of the file decide; a file of fewer bytes is not compressed. */
 static enum status detect(struct stream *s, struct error *err)
 {
     uint64_t size;
-    unsigned char head[4];
+    unsigned char head[16];
     TRY(os_file_size(s->fd, &size, err));
     size_t n = MIN(size, sizeof head);
     TRY(os_file_pread(s->fd, head, n, 0, err));
     s->compression = compression_of(head, n);
-    return OK;
+    return refuse_others(s->path, head, n, err);
 }
 
 static void decoder_begin(struct stream *s)

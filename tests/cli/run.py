@@ -519,6 +519,11 @@ def a_state_without_its_lake(folder: Path) -> None:
     said = bourn(folder, "run", "--quiet", *PIPELINE, check=6).stderr
     assert "rolled back or made anew" in said or "restore" in said, said
     assert bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=1).stdout.count("FAILED") >= 3
+    for one, other in (("--resync", "--adopt"), ("--adopt", "--resync")):  # the one is no advice to who gave it
+        assert f"{other}, beside {one}," in bourn(folder, "run", "--quiet", one, *PIPELINE, check=6).stderr
+    bourn(folder, "run", "--quiet", "--resync", "--adopt", *PIPELINE)
+    said = bourn(folder, "verify", *PIPELINE, check=1).stdout
+    assert [line for line in said.splitlines() if "FAILED" in line and "table rejected" not in line] == [], said
 
 
 def tables_written_anew(folder: Path) -> None:

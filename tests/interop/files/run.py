@@ -2,9 +2,11 @@
 """File sources and file sinks in whole pipelines: compressed, followed, many, killed on the way, and wrong."""
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -292,9 +294,13 @@ def wrong_inputs_say_what_is_wrong(folder: Path) -> None:
     (folder / "cut.gz").write_bytes(gzip.compress(text_of(0, 100).encode())[:-20])
     (folder / "empty-folder").mkdir()
     (folder / "other.csv").write_text("n,v,k\n")
+    for packed in (bz2.compress, lzma.compress):  # as text each of its lines would be rejected, and the run a success
+        (folder / packed.__module__).write_bytes(packed(text_of(0, 100).encode()))
     for source, options, words in ((folder / "missing", {}, "does not exist"),
                                    (folder / "empty-folder", {}, "there is no file"),
                                    (folder / "cut.gz", {}, "ends too early"),
+                                   (folder / "bz2", {}, "is bzip2, which is not read"),
+                                   (folder / "lzma", {}, "is xz, which is not read"),
                                    (folder / "other.csv", {"format": "csv", "header": "true"}, 'column "k"'),
                                    (Path("/dev/zero"), {}, "neither a file nor a folder")):
         below = folder / f"of-{source.name}"
