@@ -11,7 +11,8 @@ enum compression { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRES
 
 struct stream;
 
-/* AUTO: by the first bytes of the file; what begins as other formats do (xz, zip, Parquet ...) is ERR_SOURCE. *err names the path in every error of this interface. */
+/* AUTO: by the first bytes of the file; one that begins as other formats do (xz, zip, Parquet ...) is ERR_SOURCE. *err
+ * names the path in every error of this interface. */
 enum status stream_open(const char *path, enum compression compression, struct stream **ret, struct error *err);
 /* A named pipe, or "-": standard input. Positions go on from `start`, for there is no way back to any: it is read once.
  * Reading never waits; what is there now is handed out. Compressed bytes are an error that says so. */
