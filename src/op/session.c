@@ -100,6 +100,7 @@ static void session_push(struct operator *op, struct op_context *c, struct batch
     struct batch b = *in;
     c->counts->in += batch_live(&b);
     refuse_null(c, op, o->input_names, &b, o->node->window.column, o->null_rule);
+    refuse_outside(c, op, o->input_names, &b, &o->node->window);
     refuse_ended(c, o, &b);
     *ret = NULL;
     if (batch_live(&b) == 0)

@@ -111,6 +111,7 @@ static void window_push(struct operator *op, struct op_context *c, struct batch 
     uint64_t left_out = c->counts->error + c->counts->filtered;
     struct batch timed = *in;
     refuse_null(c, op, w->names, &timed, w->window.column, w->null_rule);
+    refuse_outside(c, op, w->names, &timed, &w->window);
     bool one = w->window.kind == WINDOW_TUMBLE || w->window.pane;
     struct batch *out = one ? tumble(w, c, &timed) : expand(w, c, &timed);
     c->counts->out += batch_live(out);

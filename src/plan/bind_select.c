@@ -220,6 +220,38 @@ static enum status group_syntax(struct binder *b, const struct selecting *s, con
     return OK;
 }
 
+static bool stands_twice(const struct relation *r, uint32_t column)
+{
+    for (uint32_t i = 0; i < column; i++)
+        if (r->cols[i].expr && expr_equal(r->cols[i].expr, r->cols[column].expr))
+            return true;
+    return false;
+}
+
+/* In some rows of grouping sets a column is NULL and others, that are the same below or are computed from it, are not:
+ * so each is a column of its own, where a view's would be what it is made of. */
+static enum status columns_apart(struct binder *b, struct relation *r, int32_t location)
+{
+    bool apart = true;
+    struct expr **exprs = arena_array(b->arena, r->ncols, sizeof *exprs);
+    const char **names = arena_array(b->arena, r->ncols, sizeof *names);
+    struct relation_column *cols = arena_dup(b->arena, r->cols, r->ncols * sizeof *cols);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->ncols; i++) {
+        if (!cols[i].expr)
+            continue;
+        apart &= cols[i].expr->kind == EXPR_COLUMN && !stands_twice(r, i);
+        TRY(bind_settle(b, &cols[i].expr));
+        exprs[n] = cols[i].expr;
+        names[n] = cols[i].name;
+        cols[i].expr = expr_column(b->arena, n++, cols[i].expr->type, -1);
+    }
+    if (apart)
+        return OK;
+    r->cols = cols;
+    return node_project(b, r->node, exprs, names, n, location, &r->node);
+}
+
 static enum status bind_groups(struct binder *b, struct selecting *s)
 {
     struct grouping *g = &s->grouping;
@@ -328,6 +360,13 @@ static struct expr ***all_exprs(struct binder *b, struct selecting *s, uint32_t 
     return all;
 }
 
+static enum status settle_targets(struct binder *b, struct selecting *s)
+{
+    for (uint32_t i = 0; i < s->ncols; i++)
+        TRY(bind_settle(b, &s->cols[i].expr));
+    return OK;
+}
+
 static enum status finish_groups(struct binder *b, struct selecting *s)
 {
     uint32_t n;
@@ -335,6 +374,8 @@ static enum status finish_groups(struct binder *b, struct selecting *s)
     for (uint32_t i = 0; i < s->values.count; i++)
         for (uint32_t c = 0; c < s->values.items[i].nconditions; c++)
             all[n++] = &s->values.items[i].conditions[c];
+    if (s->grouping.nsets) /* 'a word' may be a group */
+        TRY(settle_targets(b, s));
     return grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location);
 }
 
@@ -383,13 +424,6 @@ static uint32_t column_add(struct columns *c, struct expr *e, const char *name)
     c->exprs[c->count] = e;
     c->names[c->count] = name;
     return c->count++;
-}
-
-static enum status settle_targets(struct binder *b, struct selecting *s)
-{
-    for (uint32_t i = 0; i < s->ncols; i++)
-        TRY(bind_settle(b, &s->cols[i].expr));
-    return OK;
 }
 
 /* The SELECT list is columns of `node` now. */
@@ -530,6 +564,8 @@ static enum status bind_plain(struct binder *b, struct cte *ctes, const struct a
         TRY(bind_from(b, ctes, ast, &s.input));
     else
         TRY(relation_nothing(b, ast->location, &s.input));
+    if (ast->nsets)
+        TRY(columns_apart(b, &s.input, ast->location));
     struct relation visible = s.input;
     s.scope = (struct scope){.input = ast->from ? &visible : NULL, .clause = "WHERE"};
     if (ast->from && ast->from->kind != AST_FROM_JOIN)

@@ -1,9 +1,11 @@
 /* Windows in FROM: their arguments, and the rows with their windows. */
-#include <inttypes.h>
-
+#include "column/civil.h"
 #include "plan/bind.h"
 
-enum { MAX_OVERLAP = 100000 }; /* windows that one row may be in */
+enum {
+    MAX_OVERLAP = 100000, /* windows that one row may be in */
+    MAX_DAYS = 3652059,   /* from the year 1 to the end of 9999: no window is longer */
+};
 
 /* ---- arguments ---- */
 
@@ -25,11 +27,10 @@ static enum status constant_interval(struct binder *b, const struct ast_from *fr
                          from->name);
         return error_hint(b->err, "write it in days: interval '30 days'");
     }
-    int64_t days;
-    if (__builtin_mul_overflow((int64_t)i->days, INT64_C(86400000000), &days) ||
-        __builtin_add_overflow(days, i->micros, ret))
-        return bind_error(b, e->location, "the %s of %s() is out of range", what, from->name);
-    return OK;
+    if (interval_micros(*i, ret) && *ret >= -MAX_DAYS * MICROS_PER_DAY && *ret <= MAX_DAYS * MICROS_PER_DAY)
+        return OK;
+    return bind_error(b, e->location, "the %s of %s() is out of range: it is at most %d days", what, from->name,
+                      MAX_DAYS);
 }
 
 static enum status positive_interval(struct binder *b, const struct ast_from *from, uint32_t arg, const char *what,
@@ -107,6 +108,8 @@ static enum status session_arguments(struct binder *b, const struct scope *scope
     return OK;
 }
 
+static bool is_timed_scan(const struct plan_node *n) { return n->kind == NODE_SCAN && n->ntimes; }
+
 static enum status check_time(struct binder *b, const struct ast_from *from, uint32_t node, uint32_t column)
 {
     const struct plan_node *n = b->nodes[node];
@@ -115,11 +118,15 @@ static enum status check_time(struct binder *b, const struct ast_from *from, uin
         return OK;
     if (b->lookup && (type == TYPE_TIMESTAMPTZ || type == TYPE_TIMESTAMP)) /* a query has all its rows */
         return OK;
+    const char *hint = "mark the source's time column with OPTIONS (watermark '10 seconds')";
+    if (n->ntimes)
+        hint = arena_printf(b->arena, "\"%s\" does", n->schema.names[n->times[0].column]);
+    else if (node_found(b, node, is_timed_scan))
+        hint = "a step below lost it: GROUP BY the time or its window, join by time (AND b.ts BETWEEN a.ts AND a.ts + "
+               "interval '1 hour'), PARTITION BY window_end";
     (void)bind_error(b, from->args[1]->location, "%s() needs event time, and \"%s\" carries none here", from->name,
                      n->schema.names[column]);
-    return error_hint(b->err, n->ntimes ? "\"%s\" does"
-                                        : "mark the source's time column with OPTIONS (watermark '10 seconds')",
-                      n->ntimes ? n->schema.names[n->times[0].column] : "");
+    return error_hint(b->err, "%s", hint);
 }
 
 /* ---- the relation ---- */

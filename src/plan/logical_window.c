@@ -52,8 +52,7 @@ enum status node_session(struct binder *b, uint32_t input, const struct plan_win
                          struct plan_aggregate *aggregates, uint32_t naggregates, const char **names,
                          int32_t location, uint32_t *ret)
 {
-    if (b->nodes[input]->mode == MODE_UPDATING)
-        return bind_refuse(b, location, "session windows over rows that change");
+    TRY(node_close(b, input, location, &input)); /* sessions are of rows that stay: windows, when they have closed */
     struct plan_node *n = node_new(b, NODE_SESSION, &input, 1, location);
     const struct plan_node *below = b->nodes[input];
     uint32_t nkey = window->nkey;

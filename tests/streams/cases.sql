@@ -98,6 +98,9 @@ SELECT x.window_start, x.k, x.n, y.n FROM (SELECT k, window_start, window_end, c
 -- case grouping sets: k int, j int, n bigint, s numeric(20,2), g int
 SELECT k, j, count(*), sum(n), grouping(k, j) FROM a GROUP BY GROUPING SETS ((k, j), (k), ());
 
+-- case grouping sets over names of a view: k int, l int, m int, w text, five int, n bigint, g int
+SELECT k, l, m + 1, w, 5, count(*), grouping(k, l, m, w) FROM (SELECT k, k AS l, k - 1 AS m, 5 AS f, 'x' AS w FROM a) AS q GROUP BY GROUPING SETS ((k, f), (l, w), (m, 4), ());
+
 -- case rollup: k int, j int, n bigint
 SELECT k, j, count(*) FROM a GROUP BY ROLLUP (k, j);
 
@@ -126,6 +129,9 @@ SELECT k, window_start, window_end, count(*), sum(n) FILTER (WHERE j > 0), arg_m
 
 -- case session over a view: x int, ws timestamptz, we timestamptz, n bigint
 WITH late AS (SELECT id, coalesce(k, 0) % 3 AS x, ts FROM a WHERE v IS NOT NULL) SELECT x, window_start, window_end, count(*) FROM session(late, ts, interval '2 s', x) GROUP BY x, window_start, window_end;
+
+-- case session over windows: k int, ws timestamptz, we timestamptz, n bigint, rows numeric(20,0), last timestamptz
+WITH x AS (SELECT k, window_end AS at, count(*) AS n FROM tumble(a, ts, interval '1 s') GROUP BY k, window_end) SELECT k, window_start, window_end, count(*), sum(n), max(at) FROM session(x, at, interval '3 s', k) GROUP BY k, window_start, window_end;
 
 -- case window over sessions: ws timestamptz, we timestamptz, n bigint, rows numeric(20,0), longest bigint
 WITH x AS (SELECT k, window_start AS first, window_end AS last, count(*) AS n FROM session(a, ts, interval '4 s', k) GROUP BY k, window_start, window_end) SELECT window_start, window_end, count(*), sum(n), max(n) FROM tumble(x, last, interval '20 s') GROUP BY window_start, window_end;

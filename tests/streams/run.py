@@ -301,6 +301,31 @@ def refused_as_often_as_it_is_there(folder: Path) -> None:
     assert json.loads(said) == {"rows_in": 6, "rows_out": 3, "rejected": 3}, said
 
 
+# ---- a window that would begin before the year 1, or end after 9999, has no bounds to be written ----
+
+def windows_lie_in_the_years_1_to_9999(folder: Path) -> None:
+    times = ["0001-01-01T00:00:03Z", "0001-01-01T00:01:00Z", "9999-12-31T23:59:58Z", "9999-12-31T23:58:00Z"]
+    (folder / "a.ndjson").write_text("".join(f'{{"id":{i},"ts":"{ts}"}}\n' for i, ts in enumerate(times)))
+    (folder / "b.ndjson").write_text("")
+    windows = {"tumble": "tumble(a, ts, interval '10 s', interval '5 s')", "session": "session(a, ts, interval '2 s')",
+               "hop": "hop(a, ts, interval '5 s', interval '10 s')",
+               "cumulate": "cumulate(a, ts, interval '5 s', interval '10 s', interval '4 s')"}
+    declared = tables(folder, "id int, ts timestamptz{}").replace("2 s", "1000000 days")
+    sql = "SET bourn.max_ahead = '4000000 days';\n" + declared
+    for name, window in windows.items():
+        sql += result_of(f"SELECT window_start, window_end, min(id) FROM {window} GROUP BY window_start, window_end",
+                         "first text, last text, id int", folder / f"{name}.ndjson", name)
+    sql += result_of("SELECT rules, step FROM bourn.rejected", "rules text, step text", folder / "dead.ndjson", "dead")
+    (folder / "p.sql").write_text(sql)
+    suite.command([BOURN, "run", "--quiet", folder / "p.sql"], cwd=folder,
+                  env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+    found = {name: {line["id"] for line in map(json.loads, (folder / f"{name}.ndjson").read_text().splitlines())}
+             for name in windows}
+    assert found == {"tumble": {1, 3}, "session": {0, 1, 3}, "hop": {1, 3}, "cumulate": {1, 3}}, found
+    dead = Counter(line["rules"] for line in map(json.loads, (folder / "dead.ndjson").read_text().splitlines()))
+    assert dead == {"error:22008": 7}, dead
+
+
 # ---- of a row that becomes many, none, or fails, the ledger has all ----
 
 def rows_of_functions_are_in_the_ledger(folder: Path) -> None:
@@ -615,6 +640,7 @@ def main() -> None:
     alone.run(suite)
     suite.run(refused_as_often_as_it_is_there)
     suite.run(groups_look_like_their_first_row)
+    suite.run(windows_lie_in_the_years_1_to_9999)
     suite.run(rows_of_functions_are_in_the_ledger)
     suite.run(a_row_becomes_a_million_at_most)
     wanted = [case for case in cases() if suite.wants(case[0])]

@@ -314,7 +314,8 @@ CREATE VIEW placed (who, place) AS SELECT user_id, CASE WHEN channel = 'web' THE
 INSERT INTO totals SELECT place, 1, count(*), NULL FROM placed GROUP BY who;
 INSERT INTO totals SELECT who, 1, count(*), NULL FROM placed GROUP BY place;
 INSERT INTO totals SELECT upper(place), 1, count(*), NULL FROM placed GROUP BY who;
--- case: session() is read by GROUP BY, and by a WHERE between
+-- case: session() is read by GROUP BY, and by a WHERE between; it reads rows that come once
+CREATE VIEW ranked AS SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY event_time) AS n FROM payments;
 INSERT INTO log SELECT user_id, 1, window_end FROM session(payments, event_time, interval '1 minute', user_id);
 INSERT INTO log SELECT DISTINCT user_id, 1, window_end FROM session(payments, event_time, interval '1 minute', user_id);
 INSERT INTO log SELECT s.user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id) s
@@ -325,11 +326,13 @@ INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, even
     WHERE EXISTS (SELECT 1 FROM untimed u WHERE u.id = s.user_id) GROUP BY user_id, window_start, window_end;
 INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id)
     WHERE window_end > event_time + interval '1 hour' GROUP BY user_id, window_start, window_end;
+INSERT INTO log SELECT user_id, count(*), window_end FROM session(ranked, event_time, interval '1 minute', user_id) GROUP BY user_id, window_start, window_end;
 -- case: windows as other systems write them; arguments that are none
 INSERT INTO log SELECT channel, count(*), window_end FROM TUMBLE(TABLE payments, DESCRIPTOR(event_time), '5 minutes') GROUP BY channel, window_end;
 INSERT INTO log SELECT channel, count(*), NULL FROM payments GROUP BY channel, window(event_time, '5 minutes');
 INSERT INTO log SELECT channel, count(*), window_end FROM tumble(payments, event_time, 5) GROUP BY channel, window_end;
 INSERT INTO log SELECT channel, count(*), window_end FROM hop(payments, event_time, interval '1 us', interval '1 day') GROUP BY channel, window_end;
+INSERT INTO log SELECT channel, count(*), window_end FROM tumble(payments, event_time, interval '4000000 days') GROUP BY channel, window_end;
 INSERT INTO log SELECT channel, count(*), window_end FROM session(payments, event_time, interval '5 minutes') GROUP BY channel, window_end;
 -- case: rows that may always change, into a table without a key: what would close them
 INSERT INTO log SELECT p.event_id, u.v, NULL FROM payments p LEFT JOIN untimed u ON u.id = p.user_id;
