@@ -1,5 +1,6 @@
-/* Rows that have no time, those whose windows have none, and late rows: those whose time the watermark has passed. Late ones are refused as rule
- * `late`, with the watermark they missed, and counted; never dropped in silence (semantics 8). */
+/* Rows that have no time, those whose windows have none, and late rows: those whose time the watermark has passed. Late
+ * ones are refused as rule `late`, with the watermark they missed, and counted; never dropped in silence (semantics
+ * 8). */
 #pragma once
 
 #include "flow/operator.h"
