@@ -39,6 +39,13 @@ static int words_compare(const uint64_t *x, const uint64_t *y, unsigned n)
     return 0;
 }
 
+static bool words_are_zero(const uint64_t *x, unsigned n)
+{
+    while (n && !x[n - 1])
+        n--;
+    return n == 0;
+}
+
 static void words_add(uint64_t *x, const uint64_t *y, unsigned n)
 {
     unsigned carry = 0;
@@ -108,6 +115,15 @@ static void words_scale(uint64_t *x, unsigned n, unsigned digits, void (*apply)(
     }
 }
 
+/* x / 2, rounded half up. */
+static void words_halve(uint64_t *x, unsigned n)
+{
+    unsigned odd = x[0] & 1;
+    words_shift(x, n, -1);
+    for (unsigned i = 0; odd && i < n; i++)
+        odd = __builtin_add_overflow(x[i], (uint64_t)odd, &x[i]);
+}
+
 /* A whole number of n words, and how far the fraction in the two words below it is: rounded half away from zero. What
  * is short of a half by less than can be computed is one. */
 static bool words_round(const uint64_t *x, unsigned n, uint128 fraction, bool negative, int128 *ret)
@@ -123,6 +139,28 @@ static bool words_round(const uint64_t *x, unsigned n, uint128 fraction, bool ne
         return false;
     *ret = negative ? -(int128)size : (int128)size;
     return true;
+}
+
+/* The root of a quarter of it, rounded: the root is cut off, and halved. */
+static bool words_root(const uint64_t square[WORDS], int128 *ret)
+{
+    uint64_t root[WORDS] = {0}, rest[WORDS] = {0};
+    int n = WORDS;
+    while (n > 0 && !square[n - 1])
+        n--;
+    for (int i = n * WORD_BITS - 2; i >= 0; i -= 2) { /* two digits of the square give one of the root */
+        words_shift(rest, WORDS, 2);
+        rest[0] |= square[i / WORD_BITS] >> i % WORD_BITS & 3;
+        words_shift(root, WORDS, 2);
+        root[0] |= 1;
+        bool fits = words_compare(rest, root, WORDS) >= 0;
+        if (fits)
+            words_subtract(rest, root, WORDS);
+        words_shift(root, WORDS, -1);
+        root[0] = (root[0] & ~UINT64_C(1)) | fits;
+    }
+    words_halve(root, WORDS);
+    return words_round(root, WORDS, 0, false, ret);
 }
 
 /* ---- reals ---- */
@@ -175,11 +213,7 @@ static struct real real_shift(struct real x, int by)
     return x;
 }
 
-static bool real_is_zero(const struct real *x)
-{
-    static const struct real zero;
-    return memcmp(x, &zero, sizeof zero) == 0;
-}
+static bool real_is_zero(const struct real *x) { return words_are_zero(x->w, WORDS); }
 
 static bool real_round(struct signed_real x, unsigned scale, int128 *ret)
 {
@@ -285,23 +319,11 @@ static struct signed_real ln_of(int128 x, unsigned sx)
 
 bool decimal_sqrt(int128 x, unsigned sx, unsigned scale, int128 *ret)
 {
-    enum { BITS = 384 };
-    uint64_t square[WORDS] = {(uint64_t)x, (uint64_t)((uint128)x >> WORD_BITS)}, root[WORDS] = {0}, rest[WORDS] = {0};
+    uint64_t square[WORDS] = {(uint64_t)x, (uint64_t)((uint128)x >> WORD_BITS)};
     assert(x >= 0 && scale >= sx);
     words_scale(square, WORDS, 2 * scale - sx, words_multiply);
-    for (int i = BITS - 2; i >= 0; i -= 2) { /* two digits of the square give one of the root */
-        words_shift(rest, WORDS, 2);
-        rest[0] |= square[i / WORD_BITS] >> i % WORD_BITS & 3;
-        words_shift(root, WORDS, 2);
-        root[0] |= 1;
-        bool fits = words_compare(rest, root, WORDS) >= 0;
-        if (fits)
-            words_subtract(rest, root, WORDS);
-        words_shift(root, WORDS, -1);
-        root[0] = (root[0] & ~UINT64_C(1)) | fits;
-    }
-    bool up = words_compare(rest, root, WORDS) > 0;
-    return words_round(root, WORDS, up ? (uint128)1 << 127 : 0, false, ret);
+    words_shift(square, WORDS, 2);
+    return words_root(square, ret);
 }
 
 bool decimal_ln(int128 x, unsigned sx, unsigned scale, int128 *ret) { return real_round(ln_of(x, sx), scale, ret); }
@@ -363,4 +385,142 @@ bool decimal_power(int128 x, unsigned sx, int128 y, unsigned sy, unsigned scale,
     if (low[WORDS] || low[WORDS + 1])
         l.size.w[POINT] = EXPONENT_MOST;
     return exp_round(l, scale, ret);
+}
+
+/* ---- how far values are from their mean ---- */
+
+/* The last word is a sign's, as in two's complement. */
+static void words_count(uint64_t *x, unsigned n, uint64_t *size, int64_t weight, bool negative)
+{
+    uint64_t times = weight < 0 ? 0 - (uint64_t)weight : (uint64_t)weight;
+    if (times != 1)
+        words_multiply(size, n, times);
+    (negative != (weight < 0) ? words_subtract : words_add)(x, size, n);
+}
+
+void decimal_moments_add(struct decimal_moments *m, int128 v, int64_t weight)
+{
+    uint128 size = magnitude(v), low = (uint128)(uint64_t)size * (uint64_t)size;
+    uint64_t high = (uint64_t)(size >> WORD_BITS);
+    uint64_t value[ARRAY_LEN(m->sum)] = {(uint64_t)size, high};
+    uint64_t square[ARRAY_LEN(m->squares)] = {(uint64_t)low, (uint64_t)(low >> WORD_BITS)};
+    if (high) {
+        uint128 middle = (uint128)(uint64_t)size * high, top = (uint128)high * high; /* both below 2^127 */
+        uint64_t twice[] = {0, (uint64_t)(middle << 1), (uint64_t)(middle >> 63), 0, 0};
+        uint64_t upper[] = {0, 0, (uint64_t)top, (uint64_t)(top >> WORD_BITS), 0};
+        words_add(square, twice, ARRAY_LEN(square));
+        words_add(square, upper, ARRAY_LEN(square));
+    }
+    words_count(m->sum, ARRAY_LEN(m->sum), value, weight, v < 0);
+    words_count(m->squares, ARRAY_LEN(m->squares), square, weight, false);
+    m->n += weight;
+}
+
+void decimal_moments_merge(struct decimal_moments *into, const struct decimal_moments *from)
+{
+    words_add(into->sum, from->sum, ARRAY_LEN(into->sum));
+    words_add(into->squares, from->squares, ARRAY_LEN(into->squares));
+    into->n += from->n;
+}
+
+enum { SPREAD_WORDS = 8, BASE = 10000, BASE_PLACES = 4, DIGITS_THAT_COUNT = 16 /* at least */ };
+
+struct spread {
+    uint64_t above[SPREAD_WORDS]; /* n * sum(x * x) - sum(x)^2, which is not negative */
+    uint64_t by[2];               /* to be divided by n and n, or n and n - 1 */
+    unsigned scale;               /* of what is above */
+};
+
+static struct spread spread_of(const struct decimal_moments *m, unsigned scale, bool sample)
+{
+    enum { SUM = ARRAY_LEN(m->sum) };
+    uint64_t n = (uint64_t)m->n, sum[SUM], size[SUM] = {0};
+    struct spread s = {.by = {n, sample ? n - 1 : n}, .scale = 2 * scale};
+    memcpy(s.above, m->squares, sizeof m->squares);
+    words_multiply(s.above, SPREAD_WORDS, n);
+    memcpy(sum, m->sum, sizeof sum);
+    words_count(size, SUM, sum, 1, sum[SUM - 1] >> (WORD_BITS - 1));
+    for (unsigned i = 0; i < SUM; i++) {
+        uint64_t part[SPREAD_WORDS] = {0};
+        memcpy(part + i, size, sizeof size);
+        words_multiply(part, SPREAD_WORDS, size[i]);
+        words_subtract(s.above, part, SPREAD_WORDS);
+    }
+    if (s.above[SPREAD_WORDS - 1]) /* sums that no values have */
+        memset(s.above, 0, sizeof s.above);
+    return s;
+}
+
+/* The first digit of x / 10^scale to the base 10000, and its place: that of the ones is 0. */
+static int first_digit(const uint64_t x[SPREAD_WORDS], unsigned scale, uint64_t *ret)
+{
+    unsigned n = SPREAD_WORDS, up = (0 - scale) % BASE_PLACES;
+    int place = -(int)((scale + up) / BASE_PLACES);
+    uint64_t rest[SPREAD_WORDS];
+    memcpy(rest, x, sizeof rest);
+    words_scale(rest, n, up, words_multiply);
+    for (;; place++) {
+        while (n > 1 && !rest[n - 1])
+            n--;
+        if (n == 1 && rest[0] < BASE)
+            break;
+        words_divide(rest, n, BASE);
+    }
+    *ret = rest[0];
+    return place;
+}
+
+/* Digits after the point that PostgreSQL gives the quotient: as many as are divided, and so that 16 count. */
+static unsigned spread_places(const struct spread *s)
+{
+    uint128 by = (uint128)s->by[0] * s->by[1];
+    uint64_t below[SPREAD_WORDS] = {(uint64_t)by, (uint64_t)(by >> WORD_BITS)}, digit, digit_below;
+    int place = first_digit(s->above, s->scale, &digit) - first_digit(below, 0, &digit_below);
+    place -= digit <= digit_below;
+    return (unsigned)MAX(DIGITS_THAT_COUNT - place * BASE_PLACES, (int)s->scale);
+}
+
+/* So many times the quotient with so many digits after the point, the rest cut off. */
+static void spread_divide(const struct spread *s, unsigned times, unsigned places, uint64_t ret[SPREAD_WORDS])
+{
+    memcpy(ret, s->above, sizeof s->above);
+    words_multiply(ret, SPREAD_WORDS, times);
+    if (places > s->scale)
+        words_scale(ret, SPREAD_WORDS, places - s->scale, words_multiply);
+    words_divide(ret, SPREAD_WORDS, s->by[0]);
+    words_divide(ret, SPREAD_WORDS, s->by[1]);
+    if (places < s->scale)
+        words_scale(ret, SPREAD_WORDS, s->scale - places, words_divide);
+}
+
+bool decimal_variance(const struct decimal_moments *m, unsigned scale, bool sample, unsigned to, int128 *ret)
+{
+    struct spread s = spread_of(m, scale, sample);
+    unsigned places = MIN(spread_places(&s), to);
+    uint64_t v[SPREAD_WORDS];
+    int128 z;
+    spread_divide(&s, 2, places, v);
+    words_halve(v, SPREAD_WORDS);
+    return words_round(v, SPREAD_WORDS, 0, false, &z) && decimal_rescale(z, places, to, ret);
+}
+
+bool decimal_deviation(const struct decimal_moments *m, unsigned scale, bool sample, unsigned to, int128 *ret)
+{
+    struct spread s = spread_of(m, scale, sample);
+    unsigned places = spread_places(&s), root_places = MIN(places, to);
+    uint64_t v[SPREAD_WORDS];
+    int128 z;
+    if (places <= 2 * to) {
+        spread_divide(&s, 2, places, v);
+        words_halve(v, SPREAD_WORDS);
+        words_shift(v, SPREAD_WORDS, 2);
+    } else { /* how PostgreSQL rounds the variance is not seen in a root with less than half of its digits */
+        places = 2 * to;
+        spread_divide(&s, 4, places, v);
+    }
+    if (!words_are_zero(v + WORDS, SPREAD_WORDS - WORDS))
+        return false;
+    words_scale(v, SPREAD_WORDS, 2 * root_places - places, words_multiply);
+    return words_are_zero(v + WORDS, SPREAD_WORDS - WORDS) && words_root(v, &z) &&
+           decimal_rescale(z, root_places, to, ret);
 }

@@ -9,6 +9,7 @@
 static const struct aggregate *const tables[] = {
     aggregates_sum,    aggregates_distinct, aggregates_float,  aggregates_pair,   aggregates_extreme,
     aggregates_values, aggregates_packed,   aggregates_sketch, aggregates_within, aggregates_bits,
+    aggregates_spread,
 };
 
 const struct aggregate *aggregate_at(size_t i)

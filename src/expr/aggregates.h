@@ -6,7 +6,7 @@
 
 extern const struct aggregate aggregates_sum[], aggregates_distinct[], aggregates_float[], aggregates_pair[],
     aggregates_extreme[], aggregates_values[], aggregates_packed[], aggregates_sketch[], aggregates_within[],
-    aggregates_bits[];
+    aggregates_bits[], aggregates_spread[];
 
 /* What is the same for all rows of a call WITHIN GROUP, as a constant: the last of the values that are packed. */
 enum status within_constant(struct arena *a, const struct aggregate_call *call, struct expr **ret, struct error *err);

@@ -476,7 +476,8 @@ static bool same(const char *name, const char *got, const char *want)
     if (!x || !y || x - got != y - want || strncmp(got, want, (size_t)(x - got)) != 0)
         return false;
     static const char *const quotients[] = {"/", "sqrt", "exp", "ln", "log", "log10", "power", "pow", "^"};
-    bool quotient = strncmp(name, "agg avg", 7) == 0;
+    bool quotient = strncmp(name, "agg avg", 7) == 0 || strncmp(name, "agg var", 7) == 0 ||
+                    strncmp(name, "agg stddev", 10) == 0;
     for (size_t i = 0; i < ARRAY_LEN(quotients); i++)
         quotient |= strcmp(name, quotients[i]) == 0;
     if (strncmp(got, "numeric[]:", 10) == 0)

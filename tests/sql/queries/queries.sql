@@ -338,3 +338,7 @@ SELECT o.k, count(*), max(s.c) FROM t o, LATERAL (SELECT count(*) AS c FROM t i 
 SELECT o.n, s.c FROM t o, LATERAL (SELECT count(*) AS c FROM t) AS s
 SELECT o.n, s.c FROM t o LEFT JOIN LATERAL (SELECT (SELECT max(j.n) FROM t j WHERE j.k = i.k) AS c FROM t i WHERE i.n = o.n) AS s ON true
 SELECT round(sqrt(m + 4), 6), round(ln(m + 4), 6), round(power(1.05, n), 8), round(exp(m / 100), 6), round(log(2, n + 1), 6), round(m ^ 2, 4) FROM t
+-- how far integers and numerics are spread
+SELECT k, stddev(n), variance(m), stddev_pop(m), var_pop(n), var_samp(DISTINCT n), stddev_samp(m * 1000) FROM t GROUP BY k
+SELECT n, round(stddev(m) OVER (ORDER BY n, f ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), 15) AS s, round(var_pop(n) OVER (ORDER BY n, f ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), 14) AS v FROM t
+SELECT round(var_pop(c), 14), round(stddev_pop(c), 14), variance(s) FROM (SELECT count(*) AS c, sum(m) AS s FROM t GROUP BY n) AS g
