@@ -1,6 +1,6 @@
-/* Roots, logarithms, powers and spreads of decimals: `x` at scale `sx` and so on, the result with `scale` digits after the
- * point, rounded half away from zero. They are computed with 320 bits behind the point, at least 50 more than any
- * result has; the root is exact. Pure, as decimal.h. false: the result has more than 38 digits. */
+/* Roots, logarithms, powers and spreads of decimals: `x` at scale `sx` and so on, the result with `scale` digits after
+ * the point, rounded half away from zero. They are computed with 320 bits behind the point, at least 50 more than any
+ * result has; roots and spreads are exact. Pure, as decimal.h. false: the result has more than 38 digits. */
 #pragma once
 
 #include "column/type.h"

@@ -1,4 +1,4 @@
-/* Variance and standard deviation of integers and numerics: exact sums, and the number that PostgreSQL makes of them. */
+/* Variance and standard deviation of integers and numerics: exact sums, and the number PostgreSQL makes of them. */
 #include "column/decimal_math.h"
 #include "expr/aggregate_values.h"
 

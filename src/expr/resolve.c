@@ -238,6 +238,8 @@ static void hint_function(const char *name, uint32_t nargs, struct error *err)
     }
     if (is_unrepeatable(name))
         (void)error_hint(err, "a repeated epoch must give the same rows: use now(), or a key that the event carries");
+    else if (strcmp(name, "trim_scale") == 0)
+        (void)error_hint(err, "a numeric has the digits after the point that its type says: round(x, 2), or a cast");
     else if (known.len && is_operator(name) && nargs == 2)
         (void)error_hint(err, "cast one side, x::type, so that both are of types that go together");
     else if (known.len)

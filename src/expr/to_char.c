@@ -1,4 +1,6 @@
-/* to_char(timestamp, template): PostgreSQL's template patterns (its documentation, table 9.28), in English.
+/* to_char(timestamp, template), also of intervals: PostgreSQL's template patterns (its documentation, table 9.28), in
+ * English. Of an interval, names of months and days, eras and zones are refused, and so are weeks and days of ISO years
+ * and J, which PostgreSQL counts from a date that an interval does not have.
  *
  *   years      YYYY YYY YY Y Y,YYY IYYY IYY IY I CC      months  MM MONTH Month month MON Mon mon RM Q
  *   days       DD DDD D ID IDDD J DAY Day day DY Dy dy   weeks   WW W IW
@@ -50,6 +52,7 @@ struct moment {
     int32_t days;
     int64_t rest; /* microseconds of the day */
     bool zone;
+    const struct interval *span; /* it is this, and none of the above */
 };
 
 /* ---- templates ---- */
@@ -100,12 +103,21 @@ static const char *const month_names[] = {"January", "February", "March", "April
 static const char *const day_names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 static const char *const roman[] = {"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"};
 
+/* Of a span, months back from the end of the year are counted, too; none where it has neither years nor months. */
+static const char *roman_month(const struct moment *m)
+{
+    int month = m->span ? m->span->months % 12 : m->civil.month;
+    if (month)
+        return roman[month < 0 ? 12 + month : month - 1];
+    return roman[m->span->months < 0 ? 0 : 11];
+}
+
 static void put_name(struct buf *out, const struct moment *m, enum item item, enum spelling how, bool padded)
 {
     enum { LONGEST_NAME = 9, LONGEST_ROMAN = 4 };
     char start[4] = "";
     const char *month = month_names[m->civil.month - 1], *day = day_names[iso_weekday(m->days) - 1];
-    bool morning = m->civil.hour < 12;
+    bool morning = m->span ? m->span->micros / MICROS_PER_SECOND / 3600 % 24 < 12 : m->civil.hour < 12;
     switch (item) {
     case MONTH_NAME: put_word(out, month, how, padded ? LONGEST_NAME : 0); break;
     case DAY_NAME: put_word(out, day, how, padded ? LONGEST_NAME : 0); break;
@@ -114,7 +126,7 @@ static void put_name(struct buf *out, const struct moment *m, enum item item, en
         memcpy(start, item == MONTH_SHORT ? month : day, 3);
         put_word(out, start, how, 0);
         break;
-    case MONTH_ROMAN: put_word(out, roman[m->civil.month - 1], how, padded ? LONGEST_ROMAN : 0); break;
+    case MONTH_ROMAN: put_word(out, roman_month(m), how, padded ? LONGEST_ROMAN : 0); break;
     case HALF_DAY: put_word(out, morning ? "AM" : "PM", how, 0); break;
     case HALF_DAY_DOTS: put_word(out, morning ? "A.M." : "P.M.", how, 0); break;
     case ERA: put_word(out, "AD", how, 0); break;
@@ -130,12 +142,13 @@ static void put_name(struct buf *out, const struct moment *m, enum item item, en
 struct number {
     int64_t value;
     int width;
+    enum { PADDED, FIXED /* also by FM */, NOTHING } kind;
 };
 
-static struct number fraction(const struct moment *m, unsigned digits)
+static struct number fraction(int micros, unsigned digits)
 {
-    static const uint32_t units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
-    return (struct number){m->civil.micros / units[digits], (int)digits};
+    static const int units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    return (struct number){micros / units[digits], (int)digits, FIXED};
 }
 
 static struct number iso_year(const struct moment *m, int width)
@@ -153,10 +166,10 @@ static struct number time_number(const struct moment *m, enum item item)
     case HOUR12: return (struct number){m->civil.hour % 12 ? m->civil.hour % 12 : 12, 2};
     case MINUTE: return (struct number){m->civil.minute, 2};
     case SECOND: return (struct number){m->civil.second, 2};
-    case MILLISECOND: return fraction(m, 3);
-    case MICROSECOND: return fraction(m, 6);
+    case MILLISECOND: return fraction((int)m->civil.micros, 3);
+    case MICROSECOND: return fraction((int)m->civil.micros, 6);
     case SECONDS_OF_DAY: return (struct number){m->rest / MICROS_PER_SECOND, 0};
-    default: return fraction(m, item - FRACTION1 + 1);
+    default: return fraction((int)m->civil.micros, item - FRACTION1 + 1);
     }
 }
 
@@ -171,6 +184,7 @@ static struct number number_of(const struct moment *m, enum item item)
     int32_t year = m->civil.year;
     int64_t julian = 0;
     switch (item) {
+    case YEAR_COMMA:
     case YEAR4: return (struct number){year, 4};
     case YEAR3: return (struct number){year % 1000, 3};
     case YEAR2: return (struct number){year % 100, 2};
@@ -197,6 +211,67 @@ static struct number number_of(const struct moment *m, enum item item)
     }
 }
 
+/* Of spans: a sign has a place of its own. */
+static struct number signed_number(int64_t value, int width)
+{
+    return (struct number){value, width + (value < 0)};
+}
+
+static struct number number_of_time(int64_t micros, enum item item)
+{
+    int64_t seconds = micros / MICROS_PER_SECOND, hours = seconds / 3600;
+    int rest = (int)(micros % MICROS_PER_SECOND);
+    switch (item) {
+    case HOUR24: return signed_number(hours, 2);
+    case HOUR12: return (struct number){hours % 12 ? hours % 12 : 12, hours < 0 ? 3 : 2};
+    case MINUTE: return signed_number(seconds / 60 % 60, 2);
+    case SECOND: return signed_number(seconds % 60, 2);
+    case SECONDS_OF_DAY: return (struct number){seconds, 0};
+    case MILLISECOND: return fraction(rest, 3);
+    case MICROSECOND: return fraction(rest, 6);
+    default: return fraction(rest, item - FRACTION1 + 1);
+    }
+}
+
+static struct number number_of_span(const struct interval *span, enum item item)
+{
+    int32_t year = span->months / 12, month = span->months % 12;
+    int64_t days = (int64_t)span->months * 30 + span->days;
+    switch (item) {
+    case YEAR_COMMA:
+    case YEAR4: return signed_number(year, 4);
+    case YEAR3: return (struct number){year % 1000, year < 0 ? 4 : 3};
+    case YEAR2: return (struct number){year % 100, year < 0 ? 3 : 2};
+    case YEAR1: return (struct number){year % 10, 0};
+    case CENTURY: return signed_number(year / 100, 2);
+    case MONTH_NUMBER: return signed_number(month, 2);
+    case QUARTER: return (struct number){(month - 1) / 3 + 1, 0, month ? PADDED : NOTHING};
+    case DAY_OF_MONTH: return (struct number){span->days, 2};
+    case DAY_OF_YEAR: return (struct number){days, 3};
+    case WEEK_OF_YEAR: return (struct number){(days - 1) / 7 + 1, 2};
+    case WEEK_OF_MONTH: return (struct number){(span->days - 1) / 7 + 1, 0};
+    default: return number_of_time(span->micros, item);
+    }
+}
+
+static bool is_of_spans(enum item item)
+{
+    switch (item) {
+    case MONTH_NAME:
+    case MONTH_SHORT:
+    case DAY_NAME:
+    case DAY_SHORT:
+    case DAY_OF_WEEK:
+    case ISO_DAY_OF_WEEK:
+    case ISO_YEAR4 ... ISO_YEAR1:
+    case ISO_DAY_OF_YEAR:
+    case ISO_WEEK:
+    case JULIAN:
+    case ZONE ... ERA_DOTS: return false;
+    default: return true;
+    }
+}
+
 static const char *ordinal(const char *digits, size_t n, bool upper)
 {
     static const char *const endings[][2] = {{"th", "TH"}, {"st", "ST"}, {"nd", "ND"}, {"rd", "RD"}};
@@ -209,14 +284,15 @@ static const char *ordinal(const char *digits, size_t n, bool upper)
 static size_t put_number(struct buf *out, struct number v, bool comma, bool padded, const char *rest, size_t left)
 {
     size_t start = out->len;
-    if (comma)
+    if (v.kind != NOTHING && comma)
         buf_printf(out, "%d,%03d", (int)(v.value / 1000), (int)(v.value % 1000));
-    else
-        buf_printf(out, "%0*lld", padded ? v.width : 0, (long long)v.value);
+    else if (v.kind != NOTHING)
+        buf_printf(out, "%0*lld", padded || v.kind == FIXED ? v.width : 0, (long long)v.value);
     bool upper = spelled(rest, left, "TH", UPPER);
     if (!upper && !spelled(rest, left, "TH", LOWER))
         return 0;
-    buf_puts(out, ordinal(out->data + start, out->len - start, upper));
+    if (v.kind != NOTHING)
+        buf_puts(out, ordinal(out->data + start, out->len - start, upper));
     return 2;
 }
 
@@ -255,6 +331,8 @@ static size_t put_quoted(struct buf *out, struct slice template, size_t i)
     return i + 1;
 }
 
+enum { NO_SUCH_FIELD = -1 };
+
 /* Answers how long the text stays what it is: what its least steady item says. */
 static int64_t format(struct buf *out, const struct moment *m, struct slice template)
 {
@@ -269,11 +347,15 @@ static int64_t format(struct buf *out, const struct moment *m, struct slice temp
             enum item item = patterns[found].item;
             i += (padded ? 0 : 2) + strlen(patterns[found].name);
             steady = MIN(steady, steady_for(item));
+            if (m->span && !is_of_spans(item))
+                return NO_SUCH_FIELD;
+            if (m->span && item == MONTH_ROMAN && m->span->months == 0)
+                continue;
             if (is_named(item))
                 put_name(out, m, item, how, padded);
             else
-                i += put_number(out, number_of(m, item == YEAR_COMMA ? YEAR4 : item), item == YEAR_COMMA, padded,
-                                template.data + i, template.len - i);
+                i += put_number(out, m->span ? number_of_span(m->span, item) : number_of(m, item), item == YEAR_COMMA,
+                                padded, template.data + i, template.len - i);
         } else if (!padded)
             i += 2;
         else if (*at == '"')
@@ -315,6 +397,23 @@ static void kernel_to_char(struct call *c)
     }
 }
 
+static void kernel_to_char_interval(struct call *c)
+{
+    AUTO(buf) out = BUF(MIB(16));
+    CALL_ROWS(c, r) {
+        struct slice template = arg_text(c, 1, r);
+        struct interval span = ARG(c, 0, struct interval, r);
+        struct moment m = {.span = &span};
+        buf_clear(&out);
+        if (template.len == 0)
+            call_null(c, r);
+        else if (format(&out, &m, template) == NO_SUCH_FIELD)
+            call_fail(c, r, "22007", "invalid format specification for an interval value");
+        else
+            call_text(c, r, out.len ? out.data : "", out.len);
+    }
+}
+
 #define TO_CHAR(SOURCE)                                                                                                \
     {.name = "to_char", .result = TYPE_TEXT, .nargs = 2, .args = {SOURCE, TYPE_TEXT}, .kernel = kernel_to_char,        \
      .help = "by a template: 'YYYY-MM-DD HH24:MI:SS.US', 'FMMonth DDth', 'IYYY-IW'"}
@@ -322,5 +421,7 @@ static void kernel_to_char(struct call *c)
 const struct function fn_to_char[] = {
     TO_CHAR(TYPE_TIMESTAMP),
     TO_CHAR(TYPE_TIMESTAMPTZ),
+    {.name = "to_char", .result = TYPE_TEXT, .nargs = 2, .args = {TYPE_INTERVAL, TYPE_TEXT},
+     .kernel = kernel_to_char_interval, .help = "by a template: 'HH24:MI:SS', 'FMDD \"days\"'"},
     {0},
 };

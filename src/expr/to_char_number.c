@@ -14,6 +14,7 @@
 
 #include "column/decimal.h"
 #include "expr/function.h"
+#include "expr/utf8.h"
 
 enum item {
     DIGIT,
@@ -597,6 +598,164 @@ static void kernel_double(struct call *c)
     }
 }
 
+/* ---- reading ---- */
+
+/* A text is read along the template: each place for a digit takes one, or the point, where there is one, and what is
+ * neither digit nor sign is passed over by the patterns that would have written something else. */
+struct reading {
+    const struct format *f;
+    struct slice text;
+    size_t at;
+    char sign;                     /* 0: none yet */
+    char digits[MOST_ITEMS];
+    int whole, fraction;           /* how many */
+    bool point;
+};
+
+static char upcoming(const struct reading *g) { return g->at < g->text.len ? g->text.data[g->at] : 0; }
+
+static void pass_character(struct reading *g)
+{
+    const char *end = g->text.data + g->text.len;
+    g->at = (size_t)(utf8_next(g->text.data + g->at, end) - g->text.data);
+}
+
+static void pass_over(struct reading *g, int n)
+{
+    static const char data[] = "0123456789.,+-";
+    while (n-- > 0 && g->at < g->text.len && !strchr(data, g->text.data[g->at]))
+        pass_character(g);
+}
+
+static void take_sign_before(struct reading *g)
+{
+    char ch = upcoming(g);
+    if (ch != '-' && ch != '+' && !(ch == '<' && g->f->brackets))
+        return;
+    g->sign = ch == '+' ? '+' : '-';
+    g->at++;
+}
+
+/* S stands right behind the last digit; MI, PL and SG are met there where the text is shorter than the template. */
+static void take_sign_behind(struct reading *g, bool taken)
+{
+    const struct format *f = g->f;
+    char ch = upcoming(g), next = g->at + 1 < g->text.len ? g->text.data[g->at + 1] : 0;
+    if (f->sign && taken && (next == '-' || next == '+')) {
+        g->sign = next;
+        g->at++;
+    } else if (!f->sign && !taken && (f->plus || f->minus) && (ch == '-' || ch == '+'))
+        g->sign = ch;
+}
+
+/* Answers, as take_pattern does, whether the character that is next is done with. */
+static bool take_place(struct reading *g, enum item item)
+{
+    bool taken = false;
+    g->at += upcoming(g) == ' ';
+    if (!g->sign && item != POINT && g->whole + g->fraction == 0)
+        take_sign_before(g);
+    char ch = upcoming(g);
+    if (isdigit((unsigned char)ch)) {
+        if (g->point && g->fraction == g->f->after)
+            return true;
+        g->digits[g->whole + g->fraction] = ch;
+        ++*(g->point ? &g->fraction : &g->whole);
+        taken = true;
+    } else if (ch == '.' && g->f->point && !g->point)
+        g->point = taken = true;
+    if (!g->sign && g->whole + g->fraction > 0 && g->at < g->text.len)
+        take_sign_behind(g, taken);
+    return true;
+}
+
+/* Answers whether the character that is next is done with. */
+static bool take_pattern(struct reading *g, enum item item)
+{
+    char ch = upcoming(g);
+    switch (item) {
+    case DIGIT:
+    case ZERO:
+    case POINT: return take_place(g, item);
+    case COMMA: return ch == ',' && !g->f->fill;
+    case BLANK: pass_over(g, 1); return false;
+    case ORDINAL: pass_over(g, 2); return false;
+    case MINUS:
+    case PLUS:
+    case EITHER_SIGN:
+        if ((ch == '-' && item != PLUS) || (ch == '+' && item != MINUS)) {
+            g->sign = ch;
+            return true;
+        }
+        pass_over(g, 1);
+        return false;
+    default: return false;
+    }
+}
+
+static void read_number(struct reading *g)
+{
+    for (uint32_t i = 0; i < g->f->n && g->at < g->text.len; i++) {
+        enum item item = g->f->items[i].item;
+        if (item != LITERAL)
+            g->at += take_pattern(g, item);
+        else if (utf8_starts(g->f->items[i].ch))
+            pass_character(g);
+    }
+}
+
+static void kernel_to_number(struct call *c)
+{
+    const struct format *f = c->extra;
+    CALL_ROWS(c, r) {
+        struct reading g = {.f = f, .text = arg_text(c, 0, r)};
+        char text[MOST_ITEMS + 2];
+        int128 v = 0;
+        unsigned scale;
+        bool overflow;
+        if (!f->n) {
+            call_null(c, r);
+            continue;
+        }
+        read_number(&g);
+        int n = snprintf(text, sizeof text, "%c%.*s%s%.*s", g.sign ? g.sign : ' ', g.whole, g.digits,
+                         g.fraction ? "." : "", g.fraction, g.digits + g.whole);
+        bool number = decimal_parse((struct slice){text + !g.sign, (size_t)(n - !g.sign)}, &v, &scale, &overflow);
+        unsigned places = (unsigned)(f->before + f->times + g.fraction);
+        if (!number && !overflow)
+            call_fail(c, r, "22P02", "invalid input syntax for type numeric: \"%s\"", text);
+        else if (!number || !decimal_fits(v, MIN(places, (unsigned)NUMERIC_MAX_PRECISION)) ||
+                 !decimal_rescale(v, scale, (unsigned)f->after, &v))
+            call_fail(c, r, "22003", "numeric field overflow");
+        else
+            column_set_numeric(&c->out->col, r, v);
+    }
+}
+
+/* The template says how many digits there are. */
+static enum status bind_to_number(struct binding *b, struct error *err)
+{
+    const struct expr *template = b->args[1];
+    struct format *f = arena_zalloc(b->arena, sizeof *f);
+    if (!expr_is_const(template)) {
+        (void)error_set(err, ERR_UNSUPPORTED, "the template of to_number must be a constant");
+        return error_hint(err, "a CASE with a call for each template does the same");
+    }
+    if (!expr_is_null_const(template))
+        *f = read_template(view_slice(template->value.data));
+    if (f->problem)
+        return error_set(err, ERR_SQL, "%s", f->problem);
+    if (f->scientific || f->roman)
+        return error_set(err, ERR_UNSUPPORTED, "\"%s\" not supported for input", f->scientific ? "EEEE" : "RN");
+    int scale = f->after + f->times, precision = MAX(f->before + scale, 1);
+    if (scale > NUMERIC_MAX_PRECISION)
+        return error_set(err, ERR_UNSUPPORTED, "a template of to_number with more than %d digits after the point",
+                         NUMERIC_MAX_PRECISION);
+    b->result = type_numeric(MIN(precision, NUMERIC_MAX_PRECISION), (unsigned)scale);
+    b->extra = f;
+    return OK;
+}
+
 #define TO_CHAR(SOURCE, KERNEL)                                                                                        \
     {.name = "to_char", .result = TYPE_TEXT, .nargs = 2, .args = {SOURCE, TYPE_TEXT}, .kernel = KERNEL,                \
      .help = "by a template: 'FM999,990.00', 'S9.99EEEE', '0000MI', 'RN'"}
@@ -606,5 +765,8 @@ const struct function fn_to_char_number[] = {
     TO_CHAR(TYPE_INT8, kernel_integer),
     TO_CHAR(TYPE_NUMERIC, kernel_numeric),
     TO_CHAR(TYPE_FLOAT8, kernel_double),
+    {.name = "to_number", .result = TYPE_NUMERIC, .nargs = 2, .args = {TYPE_TEXT, TYPE_TEXT},
+     .kernel = kernel_to_number, .bind = bind_to_number,
+     .help = "by a template, a constant, whose digits are the result's: to_number('1,234.50-', '9,999.99S')"},
     {0},
 };

@@ -342,3 +342,4 @@ SELECT round(sqrt(m + 4), 6), round(ln(m + 4), 6), round(power(1.05, n), 8), rou
 SELECT k, stddev(n), variance(m), stddev_pop(m), var_pop(n), var_samp(DISTINCT n), stddev_samp(m * 1000) FROM t GROUP BY k
 SELECT n, round(stddev(m) OVER (ORDER BY n, f ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), 15) AS s, round(var_pop(n) OVER (ORDER BY n, f ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), 14) AS v FROM t
 SELECT round(var_pop(c), 14), round(stddev_pop(c), 14), variance(s) FROM (SELECT count(*) AS c, sum(m) AS s FROM t GROUP BY n) AS g
+SELECT n, to_char(n * interval '90 minutes 30 seconds', 'HH24:MI:SS'), to_number(m || '-', '99D99S') FROM t WHERE k IS NOT NULL
