@@ -142,6 +142,8 @@ INSERT INTO log SELECT event_id, 1, NULL FROM payment;
 INSERT INTO logs SELECT event_id, 1, NULL FROM payments;
 INSERT INTO log (idd) SELECT event_id FROM payments;
 INSERT INTO log SELECT nosuchfunction(event_id), 1, NULL FROM payments;
+INSERT INTO log SELECT trim_scale(amount)::text, to_number(event_id, user_id), NULL FROM payments;
+INSERT INTO log SELECT event_id, to_number(event_id, user_id), NULL FROM payments;
 INSERT INTO log SELECT event_id::txet, 1, NULL FROM payments;
 INSERT INTO dead SELECT source, rules, raw FROM bourn.rejectd;
 INSERT INTO out SELECT 1, 'a' FROM bourn.ledger;
