@@ -116,7 +116,8 @@ static void put_name(struct buf *out, const struct moment *m, enum item item, en
 {
     enum { LONGEST_NAME = 9, LONGEST_ROMAN = 4 };
     char start[4] = "";
-    const char *month = month_names[m->civil.month - 1], *day = day_names[iso_weekday(m->days) - 1];
+    const char *month = m->span ? NULL : month_names[m->civil.month - 1];
+    const char *day = m->span ? NULL : day_names[iso_weekday(m->days) - 1];
     bool morning = m->span ? m->span->micros / MICROS_PER_SECOND / 3600 % 24 < 12 : m->civil.hour < 12;
     switch (item) {
     case MONTH_NAME: put_word(out, month, how, padded ? LONGEST_NAME : 0); break;
