@@ -49,7 +49,7 @@ int cmd_usage(const char *verb, const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     const char *help = cmd_help(verb);
-    const char *end = help ? strchr(help, '\n') : NULL;
+    const char *end = help ? strstr(help, "\n\n") : NULL;
     fprintf(stderr, "\nusage: %.*s\nRun `bourn help %s` for more.\n", end ? (int)(end - help) : 0, help ? help : "",
             verb);
     return 2;

@@ -19,74 +19,102 @@ static const struct verb {
      "\n"
      "Several files are read as one: connections in one, the pipeline in another.\n"
      "\n"
-     "  --until-caught-up    stop when every source has reached the end it had at the start\n"
+     "  --until-caught-up    stop when every source has reached the end it had at the\n"
+     "                       start\n"
      "  --for SECONDS        stop after so long (`forever`: never)\n"
-     "  --give-up-after SECONDS  end with an error when a source or sink fails for so long (`forever`: never, the\n"
-     "                       default; with --until-caught-up it is 300)\n"
-     "  --state FOLDER       where the engine keeps its state (BOURN_STATE; default ./state)\n"
+     "  --give-up-after SECONDS\n"
+     "                       end with an error when a source or sink fails for so\n"
+     "                       long (`forever`: never, the default; with\n"
+     "                       --until-caught-up it is 300)\n"
+     "  --state FOLDER       where the engine keeps its state (BOURN_STATE; default\n"
+     "                       ./state)\n"
      "  --workers N          threads that decode and compute\n"
-     "  --spill FOLDER       state past bourn.state_memory lies on disk there (BOURN_SPILL; SET bourn.spill)\n"
-     "  --adopt              take over tables that another state wrote to, or that lost rows no state has\n"
-     "  --resync             write tables that were rolled back or lost anew from the state\n"
+     "  --spill FOLDER       state past bourn.state_memory lies on disk there\n"
+     "                       (BOURN_SPILL; SET bourn.spill)\n"
+     "  --adopt              take over tables that another state wrote to, or that\n"
+     "                       lost rows no state has\n"
+     "  --resync             write tables that were rolled back or lost anew from the\n"
+     "                       state\n"
      "  --allow-c-functions  load and run the functions in C that the pipeline calls\n"
-     "  --show               when done, print the tables, the ledger, and how to read them\n"
+     "  --show               when done, print the tables, the ledger, and how to read\n"
+     "                       them\n"
      "  --quiet              no status line\n", true},
     {"check", cmd_check, "check a pipeline without running it",
-     "bourn check FILE.sql...\n\nSays every error with its place, and of every stateful step what bounds it.\n", true},
-    {"explain", cmd_explain, "show what a pipeline will do", "bourn explain FILE.sql...\n"
+     "bourn check FILE.sql...\n"
      "\n"
-     "Each sink with the steps below it, down to the sources: what a step computes, its rules, whether its rows are\n"
-     "only added or change later, and the id by which its state is known. Nothing is opened, and no secret is shown.\n",
-     true},
+     "Says every error with its place, and of every stateful step what bounds it.\n", true},
+    {"explain", cmd_explain, "show what a pipeline will do",
+     "bourn explain FILE.sql...\n"
+     "\n"
+     "Each sink with the steps below it, down to the sources: what a step computes,\n"
+     "its rules, whether its rows are only added or change later, and the id by which\n"
+     "its state is known. Nothing is opened, and no secret is shown.\n", true},
     {"plan", cmd_plan, "what a changed pipeline does to its state",
      "bourn plan [--json] [--adopt] [--state FOLDER] [OLD] NEW\n"
      "\n"
-     "OLD and NEW are a file each, or several with commas between: plan file.sql,old.sql file.sql,new.sql\n"
-     "Without OLD, the pipeline that the state runs. Says of every step whether it is kept, added, rebuilt or\n"
-     "dropped, with bytes of state and what is read again where a state is at hand; `run` does just that.\n"
-     "Exit 0: no state is lost; 1: steps with state are rebuilt or dropped; 6: run would refuse, and why.\n", true},
+     "OLD and NEW are a file each, or several with commas between:\n"
+     "plan file.sql,old.sql file.sql,new.sql. Without OLD, the pipeline that the state\n"
+     "runs. Says of every step whether it is kept, added, rebuilt or dropped, with\n"
+     "bytes of state and what is read again where a state is at hand; `run` does just\n"
+     "that. Exit 0: no state is lost; 1: steps with state are rebuilt or dropped;\n"
+     "6: run would refuse, and why.\n", true},
     {"test", cmd_test, "run the tests beside a pipeline (*.test.sql)",
      "bourn test [--json] [--allow-c-functions] [FILE.test.sql | FOLDER]...\n"
      "\n"
-     "Gives a pipeline rows and compares what it writes with what is expected; no source, sink or server is needed.\n"
-     "Each test is run as it is written, killed in every epoch, on several workers, and cut into other epochs.\n"
-     "Without a name: every *.test.sql below this folder. Exit 1 if a test fails. docs/testing.md is the language.\n"},
+     "Gives a pipeline rows and compares what it writes with what is expected; no\n"
+     "source, sink or server is needed. Each test is run as it is written, killed in\n"
+     "every epoch, on several workers, and cut into other epochs. Without a name:\n"
+     "every *.test.sql below this folder. Exit 1 if a test fails. docs/testing.md is\n"
+     "the language.\n"},
     {"generate", cmd_generate, "make events: payments, transactions, Nexmark",
      "bourn generate [flags]\n"
      "\n"
-     "  --to WHERE           file path, - (stdout, the default), kafka:BROKERS/TOPIC, or eventhubs\n"
+     "  --to WHERE           file path, - (stdout, the default), kafka:BROKERS/TOPIC,\n"
+     "                       or eventhubs\n"
      "  --generator NAME     payments (the default), transactions or nexmark\n"
      "  --rate N             events a second (default 100; 0: as fast as possible)\n"
      "  --rows N             stop after so many (default: never)\n"
      "  --seed N             another seed, other events\n"
      "  --from N             begin with event N: to go on where an earlier run stopped\n"
-     "  --base TIME          event time of event 0 (default 2020-01-01T00:00:00Z; `now`: the clock)\n"
-     "  --nominal-rate N     events a second of event time (default 100; of nexmark 10000)\n"
-     "  --bad F  --duplicates F  --late F    shares, 0..0.5 (default 0.03, 0.03, 0.001; of nexmark none)\n"},
+     "  --base TIME          event time of event 0 (default 2020-01-01T00:00:00Z;\n"
+     "                       `now`: the clock)\n"
+     "  --nominal-rate N     events a second of event time (default 100; of nexmark\n"
+     "                       10000)\n"
+     "  --bad F              share of events that break the contract, 0 to 0.5\n"
+     "                       (default 0.03; of nexmark none, as the next two)\n"
+     "  --duplicates F       share of events that repeat an earlier one (0.03)\n"
+     "  --late F             share of events older than their neighbours (0.001)\n"},
     {"verify", cmd_verify, "prove that published tables are what came in",
-     "bourn verify [--json] [--state FOLDER] FILE.sql... [--evidence FILE.sql [--allow-c-functions]]\n"
+     "bourn verify [--json] [--state FOLDER] FILE.sql...\n"
+     "             [--evidence FILE.sql [--allow-c-functions]]\n"
      "\n"
-     "Checks the log's chain and progression, every ledger, the bytes of the state, and the tables against the log;\n"
-     "reads every row of the tables as of the newest epoch that all of them have, runs the SELECTs of the evidence\n"
-     "over these (each must give no row), and prints the account: in, accepted, rejected per rule, late, duplicate.\n"
-     "Exit 1 if anything fails.\n", true},
+     "Checks the log's chain and progression, every ledger, the bytes of the state,\n"
+     "and the tables against the log; reads every row of the tables as of the newest\n"
+     "epoch that all of them have, runs the SELECTs of the evidence over these (each\n"
+     "must give no row), and prints the account: in, accepted, rejected per rule,\n"
+     "late, duplicate. Exit 1 if anything fails.\n", true},
     {"cat", cmd_cat, "print a Delta table, a Parquet file or NDJSON",
-     "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b] [--order-by 'a desc'] [--version N | --timestamp T]\n"
+     "bourn cat PATH [--csv | --json] [--limit N] [--columns a,b]\n"
+     "          [--order-by 'a desc'] [--version N | --timestamp T]\n"
      "\n"
-     "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or not; - is NDJSON from stdin.\n"},
+     "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or\n"
+     "not; - is NDJSON from stdin.\n"},
     {"query", cmd_query, "SELECT over published tables",
-     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json] [--allow-c-functions]\n"
+     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"
+     "            [--allow-c-functions]\n"
      "\n"
      "All tables as of one epoch. The SELECT may call the pipeline's functions.\n", true},
     {"status", cmd_status, "what a state has done, or a running process is doing",
      "bourn status [--json] [--state FOLDER]\n"
      "\n"
-     "Its queries, sources with watermarks and lag, steps with their state, sinks with what they have published, and\n"
-     "the ledger. A running process answers itself; without one, the log does.\n"},
+     "Its queries, sources with watermarks and lag, steps with their state, sinks with\n"
+     "what they have published, and the ledger. A running process answers itself;\n"
+     "without one, the log does.\n"},
     {"why", cmd_why, "why is nothing coming out?",
      "bourn why [--json] [--state FOLDER]\n"
      "\n"
-     "What holds results back: a partition without events, an open window, a commit interval, a sink that fails.\n"},
+     "What holds results back: a partition without events, an open window, a commit\n"
+     "interval, a sink that fails.\n"},
     {"connectors", cmd_connectors, "what bourn can read and write, with every option",
      "bourn connectors [NAME]\n"
      "\n"

@@ -233,8 +233,9 @@ def install(folder: Path) -> None:
     page = (root / "usr/share/man/man1/bourn.1").read_text()
     verbs = suite.command([program(), "help", "run"]).stdout.splitlines()[0]
     assert ".SS run" in page and ".SS verify" in page and verbs.replace("-", "\\-") in page
-    for path in ("bash-completion/completions/bourn", "zsh/site-functions/_bourn",
-                 "fish/vendor_completions.d/bourn.fish", "doc/bourn/LICENSE"):
+    assert ".TP\n7\none of bourn's limits" in page, "exit codes"
+    for path in ("bash-completion/completions/bourn", "zsh/site-functions/_bourn", "doc/bourn/LICENSE",
+                 "fish/vendor_completions.d/bourn.fish", "doc/bourn/docs/operations.md"):
         assert (root / "usr/share" / path).is_file(), path
     suite.command(["cc", "-shared", "-fPIC", f"-I{root / 'usr/include'}", "-o", folder / "libiban.so",
                    TOP / "examples/functions/iban.c"])
