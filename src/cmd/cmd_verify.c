@@ -80,6 +80,23 @@ static void verify_log(struct verification *v)
     }
 }
 
+/* The pipeline's text is named by its hash. */
+static void verify_plan(struct verification *v)
+{
+    AUTO(buf) text = BUF(MIB(64));
+    struct error err;
+    char sha[65];
+    if (!v->manifest.plan[0])
+        return;
+    enum status s = store_get(v->store, arena_printf(&v->arena, "plan/%s", v->manifest.plan), &text, &err);
+    if (s == OK) {
+        sha256_hex(text.data, text.len, sha);
+        if (strcmp(sha, v->manifest.plan))
+            s = error_set(&err, ERR_CORRUPT, "plan/%s is not what was written there", v->manifest.plan);
+    }
+    note(v, s == OK, "the pipeline's text in the state", s == OK ? "as it was written" : error_text(v, &err));
+}
+
 /* ---- what the state holds ---- */
 
 static enum status check_section(struct segment *s, const struct section *section, struct error *err)
@@ -151,10 +168,30 @@ static const struct sink_state *sink_state(const struct manifest *m, const char 
     return NULL;
 }
 
-static void verify_table(struct verification *v, const struct published_table *t, int64_t newest)
+/* Every commit tells the ledger as it was: the log's, or the beginning of that. */
+static void verify_its_ledger(struct verification *v, const struct published_table *t, const char *what)
+{
+    struct ledger ledger = {0};
+    struct error err;
+    bool known = false;
+    const struct ledger *total = &v->manifest.total;
+    enum status s = t->delta ? published_ledger(t, v->manifest.uuid, &ledger, &known, &err) : OK;
+    if (s == OK && known)
+        s = ledger_balance(&ledger, &err) == OK ? ledger_within(&ledger, total, &err) : FAILED;
+    if (s == OK && known && ledger.to == total->to)
+        s = ledger_within(total, &ledger, &err);
+    ledger_release(&ledger);
+    note(v, s == OK, what,
+         s == OK ? arena_printf(&v->arena, "published up to epoch %lld%s", (long long)t->epoch,
+                                known ? ", with the ledger of the log" : "")
+                 : arena_printf(&v->arena, "its newest commit does not tell the ledger of the log: %s",
+                                error_text(v, &err)));
+}
+
+static void verify_table(struct verification *v, const struct published_table *t)
 {
     const struct sink_state *s = sink_state(&v->before, t->table->name);
-    int64_t applied = s ? s->applied : 0;
+    int64_t applied = s ? s->applied : 0, newest = t->epoch;
     const char *what = arena_printf(&v->arena, "table %s (%s)", t->table->name, t->location);
     if (newest > v->manifest.epoch)
         note(v, false, what, arena_printf(&v->arena, "has epoch %lld, the log ends at %lld: the state was rolled back",
@@ -164,7 +201,7 @@ static void verify_table(struct verification *v, const struct published_table *t
              arena_printf(&v->arena, "has epoch %lld, but %lld was confirmed: rows were lost from the table",
                           (long long)newest, (long long)applied));
     else
-        note(v, true, what, arena_printf(&v->arena, "published up to epoch %lld", (long long)newest));
+        verify_its_ledger(v, t, what);
 }
 
 static enum status count_rows(void *arg, struct batch *b)
@@ -333,10 +370,12 @@ static enum status verify(struct verification *v, const struct plan_text *texts,
         s = journal_read(v->store, &v->manifest, err);
     if (s == OK)
         verify_log(v);
-    if (s == OK)
+    if (s == OK) {
+        verify_plan(v);
         verify_segments(v);
+    }
     for (uint32_t i = 0; s == OK && i < newest.ntables; i++)
-        verify_table(v, &newest.tables[i], newest.tables[i].epoch);
+        verify_table(v, &newest.tables[i]);
     published_release(&newest);
     if (s == OK) {
         verify_ledger(v);

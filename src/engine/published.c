@@ -75,10 +75,10 @@ static int64_t has_epoch(const struct published_table *t, const struct manifest 
     return s && t->epoch >= s->applied ? MAX(t->epoch, s->confirmed) : t->epoch;
 }
 
-/* What the commit that brought the table to its epoch says the ledger was. */
-static enum status read_ledger(const struct published_table *t, const char *uuid, struct published *p,
-                               struct error *err)
+enum status published_ledger(const struct published_table *t, const char *uuid, struct ledger *ret, bool *ret_known,
+                             struct error *err)
 {
+    *ret_known = false;
     AUTO(arena) a = {0};
     const char *identity = arena_printf(&a, "%s/%s", uuid, t->table->name);
     for (int64_t v = t->delta->version; v >= 0; v--) {
@@ -90,8 +90,8 @@ static enum status read_ledger(const struct published_table *t, const char *uuid
             continue;
         if (!c.ledger)
             return OK;
-        TRY(ledger_parse(slice_of(c.ledger), &p->ledger, err));
-        p->has_ledger = p->ledger.to == t->epoch;
+        TRY(ledger_parse(slice_of(c.ledger), ret, err));
+        *ret_known = ret->to == t->epoch;
         return OK;
     }
     return OK;
@@ -114,7 +114,7 @@ static enum status find_ledger(struct published *p, struct error *err)
             newest = &p->tables[i];
     p->epoch = newest ? newest->epoch : 0;
     if (newest)
-        TRY(read_ledger(newest, m->uuid, p, err));
+        TRY(published_ledger(newest, m->uuid, &p->ledger, &p->has_ledger, err));
     p->as_of.total = p->has_ledger ? p->ledger : (struct ledger){0};
     while (p->as_of.nhistory && p->as_of.history[p->as_of.nhistory - 1].to > p->epoch)
         p->as_of.nhistory--;

@@ -34,5 +34,9 @@ struct published {
 enum status published_open(const struct plan *plan, const struct manifest *m, bool pinned, struct published *ret,
                            struct error *err);
 void published_release(struct published *p);
+/* What the commit that brought the table to its epoch says the ledger was; not known: no commit of the state with this
+ * uuid tells it. The table has been published. */
+enum status published_ledger(const struct published_table *t, const char *uuid, struct ledger *ret, bool *ret_known,
+                             struct error *err);
 /* As relations for query_run: tables by their name, and the system relations of engine/relations.h. */
 struct query_relations published_relations(struct published *p);

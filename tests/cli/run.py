@@ -410,14 +410,15 @@ def damaged_bytes_fail(folder: Path) -> None:
     """One of the state, one of a table; no evidence is needed to see it."""
     finished_run(folder)
     assert "0 failed" in bourn(folder, "verify", *PIPELINE).stdout
-    for where, what in (("state/seg", "what the state holds"),
-                        ("lake/metrics/user_metrics", "the rows of user_metrics")):
+    for where, what, why in (("state/seg", "what the state holds", "checksum"),
+                             ("state/plan", "the pipeline's text in the state", "is not what was written"),
+                             ("lake/metrics/user_metrics", "the rows of user_metrics", "checksum")):
         path = max((p for p in (folder / where).iterdir() if p.is_file()), key=lambda p: p.stat().st_size)
         whole = path.read_bytes()
         at = len(whole) // 3
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
         said = bourn(folder, "verify", *PIPELINE, check=1).stdout
-        assert re.search(f"FAILED +{what}: .*checksum", said) and "1 failed" in said, said
+        assert re.search(f"FAILED +{what}: .*{why}", said) and "1 failed" in said, said
         path.write_bytes(whole)
     assert "0 failed" in bourn(folder, "verify", *PIPELINE).stdout
 
@@ -462,6 +463,12 @@ def a_tampered_ledger_fails(folder: Path) -> None:
         shutil.rmtree(folder / "state/log")
         shutil.copytree(folder / "log", folder / "state/log")
     assert "0 failed" in bourn(folder, "verify", *PIPELINE, *EVIDENCE).stdout
+    commit = max((folder / "lake/metrics/user_metrics/_delta_log").glob("*.json"))  # each tells the ledger, too
+    text = commit.read_text()
+    commit.write_text(re.sub(r'(\\"count\\":)(\d+)', lambda found: f"{found[1]}{int(found[2]) - 1}", text, count=1))
+    assert commit.read_text() != text
+    said = bourn(folder, "verify", *PIPELINE, check=1).stdout
+    assert re.search("FAILED +table user_metrics .*does not tell the ledger of the log", said), said
 
 
 def a_tampered_log_fails(folder: Path) -> None:
