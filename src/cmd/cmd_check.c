@@ -79,10 +79,12 @@ static bool lists(struct listing *l, const char *name)
     return wanted;
 }
 
+static const char settings_name[] = "settings";
+
 static int no_connector(const char *name)
 {
-    const char *names[64];
-    size_t n = 0;
+    const char *names[64] = {settings_name};
+    size_t n = 1;
     for (size_t i = 0; builtin_source_at(i) && n < ARRAY_LEN(names); i++)
         names[n++] = builtin_source_at(i)->name;
     for (size_t i = 0; builtin_sink_at(i) && n < ARRAY_LEN(names); i++)
@@ -100,9 +102,11 @@ int cmd_connectors(int argc, char **argv)
     if (n < 0)
         return 2;
     for (int i = 0; i < n; i++)
-        if (!builtin_source(argv[i]) && !builtin_sink(argv[i]) && !builtin_format(argv[i]))
+        if (!builtin_source(argv[i]) && !builtin_sink(argv[i]) && !builtin_format(argv[i]) &&
+            strcmp(argv[i], settings_name))
             return no_connector(argv[i]);
-    struct listing sources = {argv, n, "read from"}, sinks = {argv, n, "write to"}, formats = {argv, n, "formats"};
+    struct listing sources = {argv, n, "read from"}, sinks = {argv, n, "write to"}, formats = {argv, n, "formats"},
+                   settings = {argv, n, settings_name};
     for (size_t i = 0; builtin_source_at(i); i++) {
         const struct source_connector *c = builtin_source_at(i);
         if (!lists(&sources, c->name))
@@ -123,5 +127,9 @@ int cmd_connectors(int argc, char **argv)
             printf("  %-12s %s\n", builtin_format_at(i)->name, builtin_format_at(i)->help);
             print_options(builtin_format_at(i)->options);
         }
+    if (lists(&settings, settings_name)) {
+        printf("  of a pipeline: SET bourn.NAME = '...'\n");
+        print_options(builtin_settings);
+    }
     return 0;
 }

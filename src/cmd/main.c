@@ -116,9 +116,9 @@ static const struct verb {
      "What holds results back: a partition without events, an open window, a commit\n"
      "interval, a sink that fails.\n"},
     {"connectors", cmd_connectors, "what bourn can read and write, with every option",
-     "bourn connectors [NAME]\n"
+     "bourn connectors [NAME | settings]\n"
      "\n"
-     "Without a name all of them, and the formats.\n"},
+     "Without a name all of them, the formats, and what SET bourn.NAME can say.\n"},
 };
 
 const char *cmd_help_at(size_t i) { return i < ARRAY_LEN(verbs) ? verbs[i].help : NULL; }

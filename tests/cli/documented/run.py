@@ -433,6 +433,10 @@ def connectors_by_name(folder: Path) -> None:
     both = bourn(folder, "connectors", "kafka", "console").stdout
     assert "\n  kafka " in both and "\n  console " in both and "\n  delta " not in both
     assert "nosuch" in bourn(folder, "connectors", "nosuch", check=2).stderr
+    settings = re.findall(r"^      (\w+) ", bourn(folder, "connectors", "settings").stdout, re.M)
+    table = (TOP / "docs/operations.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    documented = [name for row in re.findall(r"^\| ([a-z_, ]+) \|", table, re.M) for name in row.split(", ")]
+    assert sorted(settings) == sorted(name for name in documented if name != "name"), "each setting is in the table"
 
 
 def made_up_events_are_as_asked(folder: Path) -> None:
