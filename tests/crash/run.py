@@ -420,40 +420,30 @@ def main() -> None:
     suite = Suite("crash")
     bourn = program("faults")
     chance = random.Random(suite.seed)
-    # Kills do not need a real disk; memory makes an fsync free.
-    shm = Path("/dev/shm")
-    base = suite.folder
-    if shm.is_dir() and shutil.disk_usage(shm).free > 2 << 30:
-        base = shm / f"bourn-crash-{os.getpid()}"
-        base.mkdir()
-    try:
-        small = World(make(base / "small"), bourn, SMALL, suite.seed % 1000)
-        large = World(make(base / "large"), bourn, LARGE, suite.seed % 1000)
-        limit = 36_000 if LONG else 900
-        suite.run(killed_at_every_boundary, small, limit=limit)
-        # Of the 20,000 ids, an event a second, at most 2,400 and those of an epoch or two are remembered at once.
-        brief = World(make(base / "brief"), bourn, LARGE, suite.seed % 1000, watermark="20 minutes")
-        suite.run(killed_while_ids_expire, brief, chance, limit=limit)
-        held = World(make(base / "held"), bourn, LARGE, suite.seed % 1000, interval="1 hour")
-        suite.run(killed_while_rows_are_staged, held, chance, limit=limit)
-        suite.run(killed_again_during_recovery, small, chance, limit=limit)
-        suite.run(every_call_failed_once, small, chance, limit=limit)
-        suite.run(every_call_failed_for_ever, small, chance, limit=limit)
-        suite.run(short_writes, small, chance, limit=limit)
-        suite.run(power_lost_at_any_moment, small, chance, limit=limit)
-        suite.run(verified_after_power_loss, small, chance, limit=limit)
-        suite.run(a_frozen_process_and_its_successor, small, limit=limit)
-        suite.run(the_clock_set_back, large, limit=limit)
-        suite.run(tables_rolled_back_and_written_anew, small, chance, limit=limit)
-        for bug, _, first in planted_bugs():
-            name = f"planted bug {bug} is caught"
-            if suite.wants(name):
-                with suite.case(name, limit) as folder:
-                    world = large if bug.startswith("merge") else held if bug.startswith("staged") else small
-                    planted_bug_is_caught(folder, world, bug, first, chance)
-    finally:
-        if base != suite.folder:
-            shutil.rmtree(base, ignore_errors=True)
+    small = World(make(suite.folder / "small"), bourn, SMALL, suite.seed % 1000)
+    large = World(make(suite.folder / "large"), bourn, LARGE, suite.seed % 1000)
+    limit = 36_000 if LONG else 900
+    suite.run(killed_at_every_boundary, small, limit=limit)
+    # Of the 20,000 ids, an event a second, at most 2,400 and those of an epoch or two are remembered at once.
+    brief = World(make(suite.folder / "brief"), bourn, LARGE, suite.seed % 1000, watermark="20 minutes")
+    suite.run(killed_while_ids_expire, brief, chance, limit=limit)
+    held = World(make(suite.folder / "held"), bourn, LARGE, suite.seed % 1000, interval="1 hour")
+    suite.run(killed_while_rows_are_staged, held, chance, limit=limit)
+    suite.run(killed_again_during_recovery, small, chance, limit=limit)
+    suite.run(every_call_failed_once, small, chance, limit=limit)
+    suite.run(every_call_failed_for_ever, small, chance, limit=limit)
+    suite.run(short_writes, small, chance, limit=limit)
+    suite.run(power_lost_at_any_moment, small, chance, limit=limit)
+    suite.run(verified_after_power_loss, small, chance, limit=limit)
+    suite.run(a_frozen_process_and_its_successor, small, limit=limit)
+    suite.run(the_clock_set_back, large, limit=limit)
+    suite.run(tables_rolled_back_and_written_anew, small, chance, limit=limit)
+    for bug, _, first in planted_bugs():
+        name = f"planted bug {bug} is caught"
+        if suite.wants(name):
+            with suite.case(name, limit) as folder:
+                world = large if bug.startswith("merge") else held if bug.startswith("staged") else small
+                planted_bug_is_caught(folder, world, bug, first, chance)
     suite.end()
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.children import Server, free_port, give_to_unprivileged, mortal, unprivileged
 
 NULL = "\x01null\x01"  # told apart from an empty string and from the word
+csv.field_size_limit(1 << 30)  # as much as PostgreSQL has in one
 
 
 def programs() -> Path:

@@ -18,14 +18,14 @@ ROWS = 600
 KEYS = 25
 
 
-def pipeline(folder: Path, cut: int, spill: bool) -> None:
+def pipeline(folder: Path, cut: int, pages: Path | None) -> None:
     """How many rows each k has, keyed by that count; the epochs; the errors; how old a row is, to have now() in it."""
     def file(name: str, columns: str, query: str) -> str:
         return (f"CREATE SERVER {name} FOREIGN DATA WRAPPER file OPTIONS (path '{folder / name}.ndjson');\n"
                 f"CREATE FOREIGN TABLE {name} ({columns}) SERVER {name};\nINSERT INTO {name} {query};\n")
     (folder / "p.sql").write_text(
         f"SET bourn.epoch_rows = {cut};\n"
-        + (f"SET bourn.spill = '{folder / 'pages'}';\nSET bourn.state_memory = '1 MiB';\n" if spill else "")
+        + (f"SET bourn.spill = '{pages}';\nSET bourn.state_memory = '1 MiB';\n" if pages else "")
         + f"CREATE SERVER events FOREIGN DATA WRAPPER file OPTIONS (path '{folder}/events.ndjson');\n"
         "CREATE FOREIGN TABLE events (id int, k int, came timestamptz OPTIONS (metadata 'ingestion_time')) "
         "SERVER events;\n"
@@ -85,7 +85,7 @@ def expected(epochs: list[dict]) -> tuple[dict, Counter, dict]:
 def check(suite: Suite, folder: Path, cut: int, workers: int, kills: list[int], spill: bool) -> None:
     rows = [suite.random.randrange(KEYS) for _ in range(ROWS)] + [KEYS] * ROWS  # one is alone with its count at the end
     (folder / "events.ndjson").write_text("".join(json.dumps({"id": i, "k": k}) + "\n" for i, k in enumerate(rows)))
-    pipeline(folder, cut, spill)
+    pipeline(folder, cut, suite.disk / "pages" if spill else None)
     run_to_the_end(folder, workers, kills)
     epochs = lines(folder / "epochs.ndjson")
     assert [row["k"] for row in epochs] == rows, "the epochs do not have each row once"
@@ -102,7 +102,7 @@ def check(suite: Suite, folder: Path, cut: int, workers: int, kills: list[int], 
 
 def stopped_where_postgresql_stops(folder: Path) -> None:
     (folder / "events.ndjson").write_text('{"id":1,"k":1}\n{"id":2,"k":2}\n')
-    pipeline(folder, 100, False)
+    pipeline(folder, 100, None)
     (folder / "p.sql").write_text("SET bourn.on_error = 'stop';\n" + (folder / "p.sql").read_text())
     process = start(folder, 1)
     said = process.communicate(timeout=100)[1]

@@ -8,7 +8,7 @@ answer.
 
 cases.sql has a block per case: `-- case NAME: columns of the result[, PRIMARY KEY (...)]`, then the query; of rows with
 one key only those are wanted that are alone with it. Windows in FROM are given to PostgreSQL as what they mean. After
-them come queries that random_queries.py makes, for a minute (BOURN_LONG=1: an hour).
+them come 400 queries that random_queries.py makes (BOURN_LONG=1: 40,000).
 """
 from __future__ import annotations
 
@@ -450,7 +450,7 @@ def wrong(folder: Path, queries: list[Asked], cut: tuple, workers: tuple = (), s
         results = [place / f"r{i}.ndjson" for i in range(len(queries))]
         sql = f"SET bourn.epoch_rows = {rows};\n" + ("SET bourn.epoch_interval = '1 h';\n" if workers else "")
         if spill:
-            sql += f"SET bourn.spill = '{folder / f'pages-{many}'}';\nSET bourn.state_memory = '1 MiB';\n"
+            sql += f"SET bourn.spill = '{suite.disk / folder.name}-{many}';\nSET bourn.state_memory = '1 MiB';\n"
         sql += tables(folder.parent, random_queries.DECLARED) + "".join(
             result_of(made.shown(), made.columns(), path, path.stem) for (made, _), path in zip(queries, results))
         try:
@@ -486,7 +486,7 @@ def random_batch(postgres: Postgres, folder: Path) -> tuple[int, int]:
     queries = [one for one in made if one]
     cut = rnd.choice(RANDOM_CUTS)
     workers = tuple({1, 2, 8} - {cut[1]}) if rnd.random() < 0.3 else ()
-    spill = rnd.random() < 0.2 and suite.command(["stat", "-fc", "%T", folder]).stdout.strip() != "tmpfs"
+    spill = rnd.random() < 0.2
     for (one, _), said in zip(queries, wrong(folder, queries, cut, workers, spill) if queries else []):
         if said:
             small = smallest(postgres, folder, one, cut)
@@ -494,11 +494,10 @@ def random_batch(postgres: Postgres, folder: Path) -> tuple[int, int]:
     return len(queries), len(made) - len(queries)
 
 
-def check_random(postgres: Postgres, folder: Path, seconds: float) -> None:
-    end = time.monotonic() + seconds
+def check_random(postgres: Postgres, folder: Path, wanted: int) -> None:
     checked = skipped = batches = 0
     postgres.run("ALTER ROLE postgres SET statement_timeout = '2s'")  # what takes longer is no query for a test
-    while time.monotonic() < end:
+    while checked < wanted:
         if batches % 12 == 0:
             random_queries.write_rows(folder, suite.random)
             load(postgres, folder, random_queries.DECLARED)
@@ -506,8 +505,7 @@ def check_random(postgres: Postgres, folder: Path, seconds: float) -> None:
         checked, skipped, batches = checked + more, skipped + without, batches + 1
     postgres.run("ALTER ROLE postgres RESET statement_timeout")
     print(f"# {checked} queries; no answer to {skipped} more: {dict(refusals.most_common())}")
-    # On a slow machine there are few, and to some of them PostgreSQL has no answer in time.
-    assert checked > 3 * refusals.total() or checked < 100, "the queries are of no use"
+    assert checked > 3 * refusals.total(), "the queries are of no use"
 
 
 # ---- what is published after every epoch ----
@@ -666,9 +664,8 @@ def main() -> None:
                     with suite.case(f"reference table, {kind} join, {workers} workers"):
                         check_reference(postgres, kind, workers)
         if suite.wants("random queries"):
-            seconds = 3600 if LONG else 60
-            with suite.case("random queries", limit=seconds + LIMIT) as folder:
-                check_random(postgres, folder, seconds)
+            with suite.case("random queries", limit=100 * LIMIT if LONG else LIMIT) as folder:
+                check_random(postgres, folder, 40_000 if LONG else 400)
         suite.run(after_every_epoch, postgres)
         suite.run(after_every_epoch_of_random_queries, postgres, limit=3600 if LONG else LIMIT)
     suite.end()

@@ -214,12 +214,15 @@ def events_ahead_of_the_clock(folder: Path) -> None:
 
 
 def workers_change_nothing(folder: Path) -> None:
+    """Where epochs are cut alike: that decides which rows are late."""
     generate(folder, 30_000)
+    (folder / "cuts.sql").write_text("SET bourn.epoch_rows = 9000; SET bourn.epoch_interval = '1 h';")
     found = {}
     for workers in ("1", "2", "5"):
         env = environment(folder, LAKE=str(folder / f"lake{workers}"), BOURN_STATE=str(folder / f"state{workers}"))
-        bourn(folder, "run", "--quiet", "--workers", workers, *PIPELINE, env=env)
-        found[workers] = [bourn(folder, "query", *PIPELINE, "--json", "-e", select, env=env).stdout for select in (
+        bourn(folder, "run", "--quiet", "--workers", workers, "cuts.sql", *PIPELINE, env=env)
+        query = ["query", "cuts.sql", *PIPELINE, "--json", "-e"]
+        found[workers] = [bourn(folder, *query, select, env=env).stdout for select in (
             "SELECT user_id, total_deposits, last_seen FROM user_metrics ORDER BY user_id",
             "SELECT rules, raw FROM rejected ORDER BY id")]
     assert found["1"] == found["2"] == found["5"] and len(found["1"][0].splitlines()) == 500
