@@ -358,7 +358,25 @@ CREATE FOREIGN TABLE by_a (a text PRIMARY KEY, n bigint, b numeric(38,0))
     SERVER file OPTIONS (path '${HERE}/out/by_a.ndjson');
 INSERT INTO by_a SELECT a, count(*), sum(b) FROM good GROUP BY a;
 """
-STEPS = {"by_k": BY_K, "everything": ALL, "per_hour": WINDOWS, "newest": NEWEST, "pairs": PAIRS}
+MET = """
+CREATE FOREIGN TABLE met (one text, other text, v bigint, PRIMARY KEY (one, other))
+    SERVER file OPTIONS (path '${HERE}/out/met.ndjson');
+INSERT INTO met SELECT one.id, other.id, one.v FROM good AS one
+    JOIN good AS other ON one.k = other.k AND one.v < other.v;
+"""
+RUNNING = """
+CREATE FOREIGN TABLE running (id text PRIMARY KEY, total numeric(38,0), v bigint)
+    SERVER file OPTIONS (path '${HERE}/out/running.ndjson');
+INSERT INTO running SELECT one.id, sum(v) OVER (PARTITION BY k ORDER BY id ROWS 2 PRECEDING), one.v FROM good AS one;
+"""
+LONE = """
+CREATE FOREIGN TABLE lone (id text PRIMARY KEY, v bigint) SERVER file OPTIONS (path '${HERE}/out/lone.ndjson');
+INSERT INTO lone SELECT id || '', one.v FROM good AS one;
+"""
+STEPS = {"by_k": BY_K, "everything": ALL, "per_hour": WINDOWS, "pairs": PAIRS, "newest": NEWEST, "met": MET,
+         "running": RUNNING, "lone": LONE}
+# A step of these keeps whole rows, so with a column more its state is another.
+KEEP_ROWS = {"newest": "topn", "met": "join", "running": "over", "lone": "unique"}
 WIDER_RAW = RAW.replace("v bigint)", "v bigint, a text)").replace("SELECT id, k, v FROM", "SELECT id, k, v, a FROM")
 
 
@@ -372,33 +390,49 @@ def with_columns(chance: random.Random, *names: str) -> str:
     return "\n".join(lines)
 
 
+def with_a(table: str) -> str:
+    """One of KEEP_ROWS, whose rows carry a column more."""
+    more = STEPS[table].replace("v bigint", "v bigint, a text").replace("one.v FROM", "one.v, one.a FROM")
+    return more.replace("k, id, v FROM", "k, id, v, a FROM").replace("k, id, v, row", "k, id, v, a, row")
+
+
 def columns_come_and_go(folder: Path, chance: random.Random) -> None:
     """Whatever columns the source has more or less, and wherever they stand: what does not read them is kept and not
-    read again; an appended table that gets one has it from there on. Killed meanwhile, and changed again."""
+    read again; an appended table that gets one has it from there on; a step that keeps rows and gets one is built
+    again, and it alone. Killed meanwhile, and changed again."""
     bourn = program("faults")
     kills = 0
     for life in range(100 if LONG else 4):
         place = Place(folder / f"{life}")
         place.grow(1500)
         before = dict(chance.sample(sorted(STEPS.items()), 3))
+        keeper = list(KEEP_ROWS)[life % len(KEEP_ROWS)]
+        before[keeper] = STEPS[keeper]
         extra = chance.sample(["a", "b", "c", "offset_of"], chance.randrange(4))
         place.run(with_columns(chance, *extra) + "".join(before.values()) + RAW + DEAD, program=bourn)
         appended = place.table("raw")
         by_a = chance.random() < 0.5
         columns = chance.sample(["a", "b", "c", "offset_of"], 4) if by_a else ["c", "a"]
-        new = with_columns(chance, *columns) + "".join(chance.sample(sorted(before.values()), 3)) + WIDER_RAW + DEAD
-        new += BY_A if by_a else ""
+        new = with_columns(chance, *columns) + "".join(chance.sample(sorted(before.values()), len(before)))
+        new += WIDER_RAW + DEAD + (BY_A if by_a else "")
         plan = place.plan(new)
         changed = [name for name, fate in stateful(plan).items() if fate != "kept"]
         assert changed == ["by_a aggregate"] * by_a, plan
         assert plan["sources_read_again"] == (["events"] if by_a else []) and not plan["loses_state"], plan
+        wider = new.replace(STEPS[keeper], with_a(keeper))
+        plan = place.plan(wider, check=1)
+        changed = {name for name, fate in stateful(plan).items() if fate == "rebuilt"}
+        kept = f"{keeper} {KEEP_ROWS[keeper]}"
+        assert kept in changed <= {kept, f"{keeper} unique"}, plan
+        widened = chance.random() < 0.5
+        new = wider if widened else new
         for _ in range(2):
             place.grow(500)
             done = place.run(new, program=bourn, BOURN_FAULT=f"kill:{chance.randrange(1, 300)}", check=None)
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
             kills += done.returncode != 0
         place.run(new, program=bourn)
-        assert len(place.again()) <= by_a  # old slots go
+        assert len(place.again()) <= (by_a or widened)  # old slots go
         fresh(place, new, *before, "dead", *["by_a"] * by_a, grown="raw")
         assert [row for row in place.table("raw") if '"a":' not in row] == appended
         assert "0 failed" in place.bourn("verify", "p.sql").stdout
