@@ -26,6 +26,7 @@ enum ast_kind {
     AST_IN,       /* args[0] IN (query) */
     AST_VALUE,    /* (query) */
     AST_ARRAY,    /* ARRAY(query) */
+    AST_BOUND,    /* bound: while binding, what stands for itself already (bind_value.c) */
 };
 
 struct ast_type {
@@ -47,6 +48,7 @@ struct ast_expr {
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
     struct ast_over *over;   /* AST_CALL: OVER (...), or NULL */
     struct ast_select *query; /* AST_EXISTS, AST_IN, AST_VALUE, AST_ARRAY */
+    struct expr *bound;
     struct ast_order *order; /* AST_CALL: aggregate(... ORDER BY ...) */
     uint32_t norder;
     struct ast_expr **args;

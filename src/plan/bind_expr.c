@@ -253,6 +253,7 @@ enum status bind_expr(struct binder *b, const struct scope *scope, const struct 
     case AST_STRING: *ret = expr_string(b->arena, e->name, e->len, e->location); return OK;
     case AST_BOOL: *ret = expr_bool(b->arena, e->flag, e->location); return OK;
     case AST_NULL: *ret = expr_null(b->arena, TYPE(TYPE_UNKNOWN), e->location); return OK;
+    case AST_BOUND: *ret = e->bound; return OK;
     case AST_PARAM: *ret = scope->input->cols[e->len - 1].expr; return OK;
     case AST_CALL: return bind_call(b, scope, e, ret);
     case AST_CAST: return bind_cast(b, scope, e, ret);

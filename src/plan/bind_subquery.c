@@ -45,6 +45,15 @@ static bool has_column(const struct relation *r, const struct ast_expr *e)
     return false;
 }
 
+/* What is bound is about the row around, if it is about any. */
+static bool has_columns(const struct expr *e)
+{
+    bool found = e->kind == EXPR_COLUMN;
+    for (uint32_t i = 0; i < e->nargs && !found; i++)
+        found = has_columns(e->args[i]);
+    return found;
+}
+
 static void note_order(const struct opening *o, const struct ast_order *order, uint32_t n, struct reads *r);
 
 /* A subquery inside is taken to be about the rows alone: if it is not, binding it says so. */
@@ -52,7 +61,9 @@ static void note(const struct opening *o, const struct ast_expr *e, struct reads
 {
     if (!e)
         return;
-    if (e->kind == AST_COLUMN && !has_column(&o->own, e) && has_column(o->around, e)) {
+    bool outer = e->kind == AST_BOUND ? has_columns(e->bound)
+                                      : e->kind == AST_COLUMN && !has_column(&o->own, e) && has_column(o->around, e);
+    if (outer) {
         r->at = r->around ? r->at : e->location;
         r->around = true;
     } else if (e->kind == AST_COLUMN || (e->query && !o->one)) {

@@ -34,23 +34,30 @@ static struct ast_expr *syntax(struct binder *b, enum ast_kind kind, const char 
     return e;
 }
 
-/* coalesce((SELECT aggregate FROM ...), otherwise), of a subquery without groups. */
-static enum status aggregate_of(struct binder *b, const struct scope *scope, const struct ast_expr *e,
-                                struct ast_expr *aggregate, struct ast_expr *otherwise, struct expr **ret)
+/* (SELECT aggregate FROM ...) of a query without groups. */
+static struct ast_expr *aggregate_of(struct binder *b, const struct ast_select *query, const char *name,
+                                     struct ast_expr *arg, int32_t location)
 {
-    struct ast_select *s = arena_dup(b->arena, e->query, sizeof *s);
-    struct ast_target target = {aggregate, aggregate->name};
+    struct ast_select *s = arena_dup(b->arena, query, sizeof *s);
+    struct ast_expr *aggregate = syntax(b, AST_CALL, name, location, &arg, 1);
+    struct ast_target target = {aggregate, name};
+    aggregate->plain = true;
     s->targets = arena_dup(b->arena, &target, sizeof target);
     s->ntargets = 1;
     s->order = NULL;
     s->norder = 0;
     s->limit = NULL;
     s->distinct = AST_DISTINCT_NONE;
-    struct ast_expr *value = syntax(b, AST_VALUE, NULL, e->location, NULL, 0);
+    struct ast_expr *value = syntax(b, AST_VALUE, NULL, location, NULL, 0);
     value->query = s;
-    aggregate->plain = true;
-    return bind_expr(b, scope, syntax(b, AST_COALESCE, NULL, e->location, (struct ast_expr *[]){value, otherwise}, 2),
-                     ret);
+    return value;
+}
+
+static enum status bind_else(struct binder *b, const struct scope *scope, struct ast_expr *value,
+                             struct ast_expr *otherwise, struct expr **ret)
+{
+    struct ast_expr *args[] = {value, otherwise};
+    return bind_expr(b, scope, syntax(b, AST_COALESCE, NULL, value->location, args, ARRAY_LEN(args)), ret);
 }
 
 static bool is_plain(const struct ast_select *s)
@@ -59,19 +66,81 @@ static bool is_plain(const struct ast_select *s)
            s->distinct != AST_DISTINCT_ON;
 }
 
+/* SELECT value FROM (any query) AS "(rows)" (value), which cannot read the row around. */
+static struct ast_select *rows_of(struct binder *b, const struct ast_select *s)
+{
+    static const char *names[] = {"value"};
+    struct ast_select *all = arena_zalloc(b->arena, sizeof *all);
+    struct ast_from *from = arena_zalloc(b->arena, sizeof *from);
+    struct ast_expr *column = syntax(b, AST_COLUMN, names[0], s->location, NULL, 0);
+    *from = (struct ast_from){.kind = AST_FROM_QUERY, .query = (struct ast_select *)s, .name = "(rows)",
+                              .alias = "(rows)", .columns = {names, ARRAY_LEN(names)}, .location = s->location};
+    *all = (struct ast_select){.kind = AST_SELECT_PLAIN, .location = s->location, .from = from, .ntargets = 1};
+    all->targets = arena_dup(b->arena, &(struct ast_target){column, names[0]}, sizeof *all->targets);
+    return all;
+}
+
 /* EXISTS is whether any row is: one that comes or goes beside others changes nothing. */
 static enum status value_of_exists(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                                    struct expr **ret)
 {
     const struct ast_select *s = e->query;
-    if (!is_plain(s) || (s->limit && (s->limit->kind != AST_NUMBER || strcmp(s->limit->name, "0") == 0))) {
-        (void)bind_refuse(b, e->location, "EXISTS of such a subquery in this place");
-        return error_hint(b->err, "it may have FROM and WHERE, and stands anywhere in WHERE");
-    }
+    bool some = !s->limit || (s->limit->kind == AST_NUMBER && strcmp(s->limit->name, "0") != 0);
     struct ast_expr *yes = syntax(b, AST_BOOL, NULL, e->location, NULL, 0);
     struct ast_expr *no = syntax(b, AST_BOOL, NULL, e->location, NULL, 0);
     yes->flag = true;
-    return aggregate_of(b, scope, e, syntax(b, AST_CALL, "bool_or", e->location, &yes, 1), no, ret);
+    return bind_else(b, scope, aggregate_of(b, is_plain(s) && some ? s : rows_of(b, s), "bool_or", yes, e->location),
+                     no, ret);
+}
+
+/* The members of a set that IN looks through, as the one column of a query that can be taken apart. */
+static enum status members_of(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                              const struct ast_select **ret)
+{
+    const struct ast_select *s = e->query;
+    uint32_t n = s->ntargets;
+    bool open = is_plain(s) && !s->limit;
+    for (uint32_t i = 0; i < s->ntargets; i++)
+        open &= s->targets[i].expr->kind != AST_STAR && !over_has_call(s->targets[i].expr);
+    *ret = s;
+    if (!open) {
+        struct relation own;
+        *ret = rows_of(b, s);
+        TRY(from_columns(b, scope->values->ctes, (*ret)->from, &own));
+        n = own.ncols;
+    }
+    return n == 1 ? OK : bind_error(b, e->location, "the subquery of IN must have one column, not %u", n);
+}
+
+/* x IN (members) is whether one equals x; where none does, NULL if one is NULL, or x is and there is any. */
+static enum status value_of_in(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                               struct expr **ret)
+{
+    int32_t at = e->location;
+    struct ast_expr *x = syntax(b, AST_BOUND, NULL, at, NULL, 0), *nulls = syntax(b, AST_BOUND, NULL, at, NULL, 0);
+    struct ast_expr *match = syntax(b, AST_BOUND, NULL, at, NULL, 0);
+    struct ast_expr *yes = syntax(b, AST_BOOL, NULL, at, NULL, 0), *no = syntax(b, AST_BOOL, NULL, at, NULL, 0);
+    const struct ast_select *members;
+    yes->flag = true;
+    if (over_has_call(e->args[0])) {
+        (void)bind_refuse(b, at, "IN (SELECT ...) of a window function");
+        return error_hint(b->err, "number the rows in a subquery in FROM, and ask above it");
+    }
+    TRY(bind_expr(b, scope, e->args[0], &x->bound));
+    TRY(members_of(b, scope, e, &members));
+    struct ast_expr *member = members->targets[0].expr;
+    struct ast_select *equal = arena_dup(b->arena, members, sizeof *equal);
+    struct ast_expr *both[] = {syntax(b, AST_CALL, "=", at, (struct ast_expr *[]){member, x}, 2), members->where};
+    equal->where = members->where ? syntax(b, AST_AND, NULL, at, both, 2) : both[0];
+    TRY(bind_else(b, scope, aggregate_of(b, equal, "bool_or", yes, at), no, &match->bound));
+    struct ast_expr *is_null = syntax(b, AST_IS_NULL, NULL, at, &member, 1);
+    TRY(bind_expr(b, scope, aggregate_of(b, members, "bool_or", is_null, at), &nulls->bound));
+    struct ast_expr *empty = syntax(b, AST_IS_NULL, NULL, at, &nulls, 1);
+    struct ast_expr *either[] = {nulls, syntax(b, AST_IS_NULL, NULL, at, &x, 1)};
+    struct ast_expr *unknown[] = {syntax(b, AST_NULL, NULL, at, NULL, 0), syntax(b, AST_NOT, NULL, at, &empty, 1),
+                                  syntax(b, AST_OR, NULL, at, either, 2)};
+    struct ast_expr *all[] = {match, syntax(b, AST_AND, NULL, at, unknown, ARRAY_LEN(unknown))};
+    return bind_expr(b, scope, syntax(b, AST_OR, NULL, at, all, ARRAY_LEN(all)), ret);
 }
 
 static enum status value_of_array(struct binder *b, const struct scope *scope, const struct ast_expr *e,
@@ -84,7 +153,8 @@ static enum status value_of_array(struct binder *b, const struct scope *scope, c
         return error_hint(b->err,
                           "it may be SELECT x FROM ... WHERE ... ORDER BY y; else put array_agg(x) over a view");
     }
-    struct ast_expr *elements = syntax(b, AST_CALL, "array_agg", e->location, &s->targets[0].expr, 1);
+    struct ast_expr *value = aggregate_of(b, s, "array_agg", s->targets[0].expr, e->location);
+    struct ast_expr *elements = value->query->targets[0].expr;
     struct ast_expr *none = syntax(b, AST_STRING, "{}", e->location, NULL, 0);
     elements->order = arena_dup(b->arena, s->order, s->norder * sizeof *s->order);
     elements->norder = s->norder;
@@ -94,7 +164,7 @@ static enum status value_of_array(struct binder *b, const struct scope *scope, c
         if (named || (by->kind == AST_NUMBER && strcmp(by->name, "1") == 0))
             elements->order[i].expr = s->targets[0].expr;
     }
-    return aggregate_of(b, scope, e, elements, none, ret);
+    return bind_else(b, scope, value, none, ret);
 }
 
 /* ---- values: one row at most ---- */
@@ -195,16 +265,15 @@ static enum status value_of_query(struct binder *b, const struct scope *scope, c
 
 enum status value_of_subquery(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
 {
-    if (!scope->values || e->kind == AST_IN) {
+    if (!scope->values) {
         (void)bind_refuse(b, e->location, "a subquery in this place");
-        return error_hint(b->err, e->kind == AST_IN
-                                      ? "IN (SELECT ...) stands in WHERE, perhaps behind NOT, and joined "
-                                        "to other conditions by AND; EXISTS (...) stands anywhere"
-                                      : "subqueries stand in WHERE, the SELECT list, HAVING and ORDER BY; "
-                                        "elsewhere, join it in FROM");
+        return error_hint(b->err, "subqueries stand in WHERE, the SELECT list, HAVING and ORDER BY; elsewhere, join "
+                                  "it in FROM");
     }
     if (e->kind == AST_EXISTS)
         return value_of_exists(b, scope, e, ret);
+    if (e->kind == AST_IN)
+        return value_of_in(b, scope, e, ret);
     return e->kind == AST_ARRAY ? value_of_array(b, scope, e, ret) : value_of_query(b, scope, e, ret);
 }
 

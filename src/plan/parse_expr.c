@@ -366,9 +366,17 @@ static enum status parse_over(struct parser *p, const PgQuery__WindowDef *w, str
 
 /* ---- subqueries ---- */
 
+static bool is_operator_name(const PgQuery__SubLink *s, const char *name)
+{
+    return s->n_oper_name == 1 && strcmp(s->oper_name[0]->string->sval, name) == 0;
+}
+
+/* IN is = ANY without a name, and NOT IN is <> ALL. */
 static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, struct ast_expr **ret)
 {
-    bool in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK && s->n_oper_name == 0; /* IN has no name */
+    bool in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK &&
+              (s->n_oper_name == 0 || is_operator_name(s, "="));
+    bool not_in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK && is_operator_name(s, "<>");
     enum ast_kind kind = AST_IN;
     switch (s->sub_link_type) {
     case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK: kind = AST_EXISTS; break;
@@ -376,17 +384,17 @@ static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, st
     case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: kind = AST_ARRAY; break;
     default: break;
     }
-    if ((kind == AST_IN && !in) || s->subselect->node_case != NODE(SELECT_STMT))
-        return parser_refuse(p, s->location, "EXISTS (...), IN (SELECT ...), (SELECT ...) and ARRAY(SELECT ...) are "
-                             "supported", "this kind of subquery");
+    if ((kind == AST_IN && !in && !not_in) || s->subselect->node_case != NODE(SELECT_STMT))
+        return parser_refuse(p, s->location, "EXISTS (...), IN (SELECT ...), = ANY and <> ALL (SELECT ...), "
+                             "(SELECT ...) and ARRAY(SELECT ...) are supported", "this kind of subquery");
     struct ast_expr *e = expr_new(p, kind, s->location);
-    if (in) {
+    if (kind == AST_IN) {
         e->args = arena_zarray(p->arena, 1, sizeof(struct ast_expr *));
         e->nargs = 1;
         TRY(parse_expr(p, s->testexpr, &e->args[0]));
     }
     TRY(parse_select(p, s->subselect->select_stmt, &e->query));
-    *ret = e;
+    *ret = not_in ? expr_with(p, AST_NOT, s->location, 1, &e) : e;
     return OK;
 }
 

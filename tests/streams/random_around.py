@@ -45,7 +45,7 @@ class Around(Windows):
 
     # ---- values ----
 
-    def value(self, rows: str, right) -> tuple[str, str]:
+    def value(self, rows: str, left, right) -> tuple[str, str]:
         kind = self.rnd.randrange(8)
         if kind == 0:
             return f"{self.rnd.choice(['', 'NOT '])}EXISTS (SELECT 1 {rows})", "bool"
@@ -53,17 +53,21 @@ class Around(Windows):
             of = self.rnd.choice(["int", "text"])
             x = self.expr(right, of, 1)
             return f"ARRAY(SELECT {x} {rows} ORDER BY {x})", f"{of}s"
+        if kind in (3, 4):
+            of = self.rnd.choice(["int", "int", "text"])
+            members = f"SELECT {self.expr(right, of, 1)} {rows}"
+            return f"({self.expr(left, of, 1)}) {self.rnd.choice(['IN', 'NOT IN', '= ANY', '<> ALL'])} ({members})", "bool"
         (call, of), *_ = self.aggregates(right, 1)
         having = f" HAVING {self.expr([('count(*)', 'bigint')], 'bool', 1)}" if kind == 2 else ""
         return f"(SELECT {self.typed(call, of)} {rows}{having})", of
 
     def with_values(self, text: str, left, other: str, tie: str, right, parts) -> Relation:
         rows = f"FROM {other} WHERE {tie}"
-        chosen = [*self.rnd.sample(left, min(3, len(left))), self.value(rows, right)]
+        chosen = [*self.rnd.sample(left, min(3, len(left))), self.value(rows, left, right)]
         if self.chance(0.3):
-            chosen.append(self.value(rows, right))
+            chosen.append(self.value(rows, left, right))
         if self.chance(0.2):
-            chosen.append(self.value(f"FROM {other}", right))
+            chosen.append(self.value(f"FROM {other}", left, right))
         where = self.where(left, 0.3)
         if self.chance(0.3):
             where = f" WHERE (SELECT count(*) {rows}) {self.rnd.choice(['> 0', '= 1', '< 3', '>= 2'])}"

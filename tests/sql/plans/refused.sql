@@ -87,8 +87,11 @@ INSERT INTO log SELECT id, sum((SELECT max(v) FROM finite)), NULL FROM untimed G
 INSERT INTO log SELECT id, count(*), NULL FROM untimed GROUP BY id, (SELECT max(v) FROM finite);
 INSERT INTO log SELECT u.id, f.v, NULL FROM untimed u JOIN finite f ON f.v = (SELECT max(v) FROM finite);
 -- case: subqueries elsewhere, and of other kinds
-INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = ANY (SELECT v FROM finite);
-INSERT INTO log SELECT id, (v IN (SELECT v FROM finite))::int, NULL FROM untimed;
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v > ALL (SELECT v FROM finite);
+INSERT INTO log SELECT id, (row_number() OVER (ORDER BY v) IN (SELECT v FROM finite))::int, NULL FROM untimed;
+INSERT INTO log SELECT id, (v IN (SELECT v, name FROM finite))::int, NULL FROM untimed;
+INSERT INTO log SELECT id, (v IN (SELECT f.v + u.v FROM finite f))::int, NULL FROM untimed u;
+INSERT INTO log SELECT id, (v IN (SELECT max(f.v) FROM finite f WHERE f.name = u.id))::int, NULL FROM untimed u;
 INSERT INTO log SELECT id, cardinality(ARRAY(SELECT v FROM finite LIMIT 2)), NULL FROM untimed;
 INSERT INTO log SELECT id, (SELECT max(v) FROM finite f WHERE f.name = u.id UNION SELECT 1), NULL FROM untimed u;
 INSERT INTO log SELECT id, (SELECT sum(f.v) OVER (ORDER BY f.v) FROM finite f WHERE f.name = u.id), NULL FROM untimed u;
