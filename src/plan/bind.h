@@ -205,7 +205,9 @@ enum {
 struct grouping {
     struct expr **groups;
     const char **names; /* of the groups */
+    const struct ast_expr **subqueries; /* of groups that hold some: what they are written as; else NULL */
     uint32_t ngroups;
+    struct values *below; /* subqueries of groups and arguments: joined before rows are grouped */
     struct grouped_call {
         const struct aggregate *function;
         struct expr *arg, *filter; /* may be NULL */
@@ -333,7 +335,7 @@ bool subquery_has_output(const struct subquery *q, uint32_t output);
 
 /* Subqueries met as values while binding: column VALUE_COLUMN + i stands for column i of all their rows until they
  * are joined. */
-enum { VALUE_COLUMN = 1 << 27 };
+enum { VALUE_COLUMN = 1 << 27, VALUE_ABOVE = 1 << 26 /* the first of those that are joined to groups */ };
 
 struct values {
     struct cte *ctes;

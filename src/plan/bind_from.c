@@ -326,6 +326,53 @@ static bool has_value(const struct ast_expr *e)
     return found;
 }
 
+/* Conditions of ON with subqueries, which WHERE says as well: no row is without its other side. A join below an outer
+ * one that makes NULLs of it keeps them, and so does one to rows of the row on its left. */
+static struct ast_from *take_subqueries(struct binder *b, const struct ast_from *from, struct ast_expr *where)
+{
+    struct ast_from *copy = arena_dup(b->arena, from, sizeof *from);
+    if (from->kind != AST_FROM_JOIN)
+        return copy;
+    if (from->join == AST_JOIN_INNER || from->join == AST_JOIN_LEFT)
+        copy->left = take_subqueries(b, from->left, where);
+    if (from->join == AST_JOIN_INNER || from->join == AST_JOIN_RIGHT)
+        copy->right = take_subqueries(b, from->right, where);
+    bool of_row = from->right->kind == AST_FROM_FUNCTION || from->right->lateral;
+    if (from->join != AST_JOIN_INNER || of_row || !from->on || !(is_subquery(from->on) || has_value(from->on)))
+        return copy;
+    uint32_t n = 0, nsplit = count_conjuncts(from->on);
+    const struct ast_expr **list = arena_array(b->arena, nsplit, sizeof *list);
+    struct ast_expr *kept = arena_zalloc(b->arena, sizeof *kept);
+    struct ast_expr **args = arena_array(b->arena, where->nargs + nsplit, sizeof *args);
+    memcpy(args, where->args, where->nargs * sizeof *args);
+    where->args = args;
+    split(from->on, list, &n);
+    *kept = (struct ast_expr){.kind = AST_AND, .location = from->on->location};
+    kept->args = arena_array(b->arena, n, sizeof *kept->args);
+    for (uint32_t i = 0; i < n; i++) {
+        struct ast_expr *to = is_subquery(list[i]) || has_value(list[i]) ? where : kept;
+        to->args[to->nargs++] = (struct ast_expr *)list[i];
+    }
+    copy->on = kept->nargs ? kept : NULL;
+    return copy;
+}
+
+static const struct ast_select *subqueries_in_where(struct binder *b, const struct ast_select *s)
+{
+    struct ast_expr *where = arena_zalloc(b->arena, sizeof *where);
+    struct ast_select *copy = arena_dup(b->arena, s, sizeof *s);
+    *where = (struct ast_expr){.kind = AST_AND, .location = s->location};
+    if (s->where) {
+        where->args = arena_dup(b->arena, &s->where, sizeof *where->args);
+        where->nargs = 1;
+    }
+    copy->from = take_subqueries(b, s->from, where);
+    if (where->nargs == (s->where ? 1 : 0))
+        return s;
+    copy->where = where;
+    return copy;
+}
+
 static void split_where(struct from *f)
 {
     const struct ast_expr *where = f->select->where;
@@ -666,6 +713,7 @@ static bool is_simple(const struct ast_select *s)
 static enum status open_subquery(struct from *outer, const struct ast_select *s, struct from *inner,
                                  struct relation *ret)
 {
+    s = subqueries_in_where(outer->b, s);
     *inner = (struct from){.b = outer->b, .around = outer, .ctes = outer->ctes, .select = s};
     TRY(bind_items(inner, s->from));
     note_wanted(inner);
@@ -833,6 +881,7 @@ static enum status filter_rest(struct from *f, struct relation *r)
 
 enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_select *s, struct relation *ret)
 {
+    s = subqueries_in_where(b, s);
     struct from f = {.b = b, .ctes = ctes, .select = s};
     struct relation r;
     TRY(bind_items(&f, s->from));

@@ -82,7 +82,7 @@ enum status grouping_call(struct binder *b, const struct scope *scope, const str
     TRY(check_call(b, scope, e));
     struct scope inside = *scope;
     inside.in_aggregate = true;
-    inside.values = NULL;
+    inside.values = scope->grouping->below;
     struct grouped_call call = {.location = e->location, .name = e->name};
     inside.clause = "FILTER";
     if (e->filter)

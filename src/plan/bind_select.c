@@ -84,7 +84,7 @@ struct selecting {
     bool grouped;
     struct grouping grouping;
     struct over_calls over;
-    struct values values;         /* subqueries */
+    struct values values, below;  /* subqueries; those that are joined before rows are grouped */
     struct relation_column *cols; /* the SELECT list, stars expanded */
     uint32_t ncols, cap;
     struct expr *having;
@@ -132,6 +132,15 @@ static enum status bind_star(struct binder *b, struct selecting *s, const struct
     return found ? OK : unknown_item(b, s, star);
 }
 
+/* A target that GROUP BY names, with a subquery in it, is that group: bound anew it would be another subquery. */
+static struct expr *group_of(const struct grouping *g, const struct ast_expr *e)
+{
+    for (uint32_t i = 0; i < g->ngroups; i++)
+        if (g->subqueries[i] == e)
+            return g->groups[i];
+    return NULL;
+}
+
 static enum status bind_targets(struct binder *b, struct selecting *s)
 {
     s->scope.clause = "the SELECT list";
@@ -143,7 +152,9 @@ static enum status bind_targets(struct binder *b, struct selecting *s)
             TRY(bind_star(b, s, target->expr));
             continue;
         }
-        TRY(bind_expr(b, &s->scope, target->expr, &e));
+        e = group_of(&s->grouping, target->expr);
+        if (!e)
+            TRY(bind_expr(b, &s->scope, target->expr, &e));
         TRY(add_target(b, s, target->name, e));
     }
     s->scope.over = NULL;
@@ -255,20 +266,24 @@ static enum status columns_apart(struct binder *b, struct relation *r, int32_t l
 static enum status bind_groups(struct binder *b, struct selecting *s)
 {
     struct grouping *g = &s->grouping;
-    struct scope scope = {.input = &s->input, .alias = s->scope.alias, .clause = "GROUP BY"};
+    struct scope scope = {.input = &s->input, .alias = s->scope.alias, .clause = "GROUP BY", .values = &s->below};
+    g->below = &s->below;
     g->groups = arena_array(b->arena, s->ast->ngroup, sizeof *g->groups);
+    g->subqueries = arena_zarray(b->arena, MAX(s->ast->ngroup, 1), sizeof *g->subqueries);
     g->names = arena_array(b->arena, s->ast->ngroup, sizeof *g->names);
     g->nsets = s->ast->nsets;
     g->sets = arena_zarray(b->arena, MAX(g->nsets, 1), sizeof *g->sets);
     for (uint32_t i = 0; i < s->ast->ngroup; i++) {
         const struct ast_expr *syntax;
         struct expr *group;
+        uint32_t before = s->below.count;
         TRY(group_syntax(b, s, s->ast->group[i], &syntax, &g->names[g->ngroups]));
         TRY(bind_expr(b, &scope, syntax, &group));
         TRY(bind_settle(b, &group));
         uint32_t k = 0;
         while (k < g->ngroups && !expr_equal(g->groups[k], group))
             k++;
+        g->subqueries[k] = s->below.count > before ? syntax : g->subqueries[k];
         if (k == g->ngroups)
             g->groups[g->ngroups++] = group;
         for (uint32_t set = 0; set < g->nsets; set++)
@@ -367,6 +382,33 @@ static enum status settle_targets(struct binder *b, struct selecting *s)
     return OK;
 }
 
+/* Subqueries that rows are grouped by, and that aggregates read. */
+static enum status join_below(struct binder *b, struct selecting *s, struct expr ***read, uint32_t nread)
+{
+    struct grouping *g = &s->grouping;
+    uint32_t n = nread, most = nread + g->ngroups + 2 * g->ncalls;
+    if (s->below.count == 0)
+        return OK;
+    for (uint32_t i = 0; i < g->ncalls; i++)
+        most += g->calls[i].nwritten;
+    struct expr ***all = arena_array(b->arena, most, sizeof *all);
+    memcpy(all, read, nread * sizeof *all);
+    for (uint32_t i = 0; i < g->ngroups; i++)
+        all[n++] = &g->groups[i];
+    for (uint32_t i = 0; i < g->ncalls; i++) {
+        struct grouped_call *call = &g->calls[i];
+        if (call->arg)
+            all[n++] = &call->arg;
+        if (call->filter)
+            all[n++] = &call->filter;
+        for (uint32_t k = 0; k < call->nwritten; k++)
+            all[n++] = &call->written[k];
+    }
+    TRY(values_join(b, &s->below, &s->input.node, all, n));
+    s->input = (struct relation){.node = s->input.node};
+    return OK;
+}
+
 static enum status finish_groups(struct binder *b, struct selecting *s)
 {
     uint32_t n;
@@ -374,8 +416,7 @@ static enum status finish_groups(struct binder *b, struct selecting *s)
     for (uint32_t i = 0; i < s->values.count; i++)
         for (uint32_t c = 0; c < s->values.items[i].nconditions; c++)
             all[n++] = &s->values.items[i].conditions[c];
-    if (s->grouping.nsets) /* 'a word' may be a group */
-        TRY(settle_targets(b, s));
+    TRY(join_below(b, s, all, n));
     return grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location);
 }
 
@@ -577,11 +618,12 @@ static enum status bind_plain(struct binder *b, struct cte *ctes, const struct a
         TRY(bind_condition(b, &s.scope, ast->where, &where));
         TRY(node_filter(b, s.input.node, where, ast->where->location, &s.input.node));
     }
+    s.values = (struct values){.ctes = ctes, .ncolumns = VALUE_ABOVE};
+    s.below.ctes = ctes;
     if (select_has_groups(ast)) {
         s.scope.grouping = &s.grouping;
         TRY(bind_groups(b, &s));
     }
-    s.values.ctes = ctes;
     s.scope.values = &s.values;
     TRY(bind_lists(b, &s));
     if (s.scope.grouping)

@@ -267,8 +267,8 @@ enum status value_of_subquery(struct binder *b, const struct scope *scope, const
 {
     if (!scope->values) {
         (void)bind_refuse(b, e->location, "a subquery in this place");
-        return error_hint(b->err, "subqueries stand in WHERE, the SELECT list, HAVING and ORDER BY; elsewhere, join "
-                                  "it in FROM");
+        return error_hint(b->err, "subqueries stand in WHERE, the lists, HAVING, arguments of aggregates and ON of "
+                                  "inner joins; elsewhere, join it in FROM");
     }
     if (e->kind == AST_EXISTS)
         return value_of_exists(b, scope, e, ret);

@@ -18,7 +18,8 @@ class Around(Windows):
             if tie := self.tie(left, right):
                 parts = [p for p in (part, *parts) if p]
                 if not exact and self.chance(0.5):
-                    return self.with_values(text, left, other, tie, right, parts)
+                    make = self.rnd.choice([self.with_values, self.with_values, self.grouped_values])
+                    return make(text, left, other, tie, right, parts)
                 make = self.first_ones if exact else self.rnd.choice([self.groups, self.groups, self.each])
                 inner, types = make(left, right, other, tie)
                 return self.joined(text, left, inner, types, parts)
@@ -56,7 +57,8 @@ class Around(Windows):
         if kind in (3, 4):
             of = self.rnd.choice(["int", "int", "text"])
             members = f"SELECT {self.expr(right, of, 1)} {rows}"
-            return f"({self.expr(left, of, 1)}) {self.rnd.choice(['IN', 'NOT IN', '= ANY', '<> ALL'])} ({members})", "bool"
+            word = self.rnd.choice(["IN", "NOT IN", "= ANY", "<> ALL"])
+            return f"({self.expr(left, of, 1)}) {word} ({members})", "bool"
         (call, of), *_ = self.aggregates(right, 1)
         having = f" HAVING {self.expr([('count(*)', 'bigint')], 'bool', 1)}" if kind == 2 else ""
         return f"(SELECT {self.typed(call, of)} {rows}{having})", of
@@ -72,6 +74,21 @@ class Around(Windows):
         if self.chance(0.3):
             where = f" WHERE (SELECT count(*) {rows}) {self.rnd.choice(['> 0', '= 1', '< 3', '>= 2'])}"
         return Relation(f"SELECT {self.listed(chosen)} FROM {text}{where}", [of for _, of in chosen], parts)
+
+    def grouped_values(self, text: str, left, other: str, tie: str, right, parts) -> Relation:
+        """Groups by a subquery, or of what one says."""
+        value, of = self.value(f"FROM {other} WHERE {tie}", left, right)
+        by, chosen = [c for c in left if c[1] in ("int", "bool")][:1], self.aggregates(left, 1)
+        if of != "bool":
+            chosen.append((f"count({value})", "bigint"))
+        elif self.chance(0.5):
+            chosen.append((f"count(*) FILTER (WHERE {value})", "bigint"))
+        else:
+            by.append((value, of))
+        chosen = [*by, *chosen]
+        groups = f" GROUP BY {', '.join(str(i + 1) for i in range(len(by)))}" if by else ""
+        return Relation(f"SELECT {self.listed(chosen)} FROM {text}{self.where(left, 0.3)}{groups}",
+                        [of for _, of in chosen], parts)
 
     # ---- LATERAL ----
 

@@ -374,3 +374,32 @@ SELECT count(*) FROM t WHERE (n IN (SELECT n FROM t WHERE b)) IS NULL
 SELECT n, (n IN (SELECT i.n FROM t i WHERE i.d = t.d AND i.n IS NOT NULL)) IS NOT TRUE FROM t
 SELECT coalesce(n IN (SELECT n FROM t WHERE k = 'zzz' OR n IS NULL), true) FROM t
 SELECT n, n IN (SELECT n FROM t WHERE b ORDER BY n LIMIT 1) AS x FROM t ORDER BY n, x
+-- subqueries below groups, and in ON
+SELECT max((SELECT count(*) FROM t u WHERE u.k = t.k)) FROM t
+SELECT k, sum((SELECT max(i.n) FROM t i WHERE i.k = t.k)), count(*) FROM t GROUP BY k
+SELECT count(*) FILTER (WHERE n IN (SELECT n FROM t WHERE b)) AS a, count(*) FILTER (WHERE n NOT IN (SELECT n FROM t WHERE b)), count(*) FROM t
+SELECT k, sum(CASE WHEN n IN (SELECT n FROM t WHERE b) THEN m END) FROM t GROUP BY k
+SELECT (SELECT max(n) FROM t), count(*) FROM t GROUP BY (SELECT max(n) FROM t)
+SELECT (SELECT count(*) FROM t i WHERE i.k = t.k) AS c, count(*), sum(n) FROM t GROUP BY c
+SELECT (SELECT count(*) FROM t i WHERE i.k = t.k) AS c, count(*), sum(n) FROM t GROUP BY 1
+SELECT count(*), sum(n) FROM t GROUP BY (SELECT count(*) FROM t i WHERE i.k = t.k)
+SELECT EXISTS (SELECT 1 FROM t i WHERE i.n = t.n AND i.b) AS e, k, count(*) FROM t GROUP BY 1, k
+SELECT n IN (SELECT n FROM t WHERE b) AS i, count(*), max(k) FROM t GROUP BY i HAVING count(*) > 1
+SELECT n IN (SELECT n FROM t WHERE b) AS i, count(*), (SELECT min(n) FROM t), (SELECT max(x.n) FROM t x WHERE x.n = count(*)) FROM t GROUP BY i
+SELECT string_agg(k || (SELECT max(i.n) FROM t i WHERE i.k = t.k), ',' ORDER BY k, n, f) FROM t
+SELECT array_agg(n ORDER BY (SELECT count(*) FROM t i WHERE i.k = t.k), n, f) FROM t
+SELECT k, b, sum((SELECT count(*) FROM t i WHERE i.n = t.n)), GROUPING(k) FROM t GROUP BY ROLLUP (k, b)
+SELECT k, count(*), bool_or(EXISTS (SELECT 1 FROM t i WHERE i.n > 3 AND i.k = t.k)) FROM t GROUP BY k HAVING bool_and(n IN (SELECT n FROM t)) IS NOT FALSE
+SELECT x.k, sum(x.c) FROM (SELECT k, count(*) AS c FROM t GROUP BY k, n) AS x WHERE x.k IN (SELECT k FROM t WHERE b) GROUP BY x.k
+SELECT a.k, count(*) FILTER (WHERE a.n = (SELECT max(n) FROM t i WHERE i.k = b.k)) FROM t a JOIN t b ON a.k = b.k GROUP BY a.k
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY (SELECT count(*) FROM t i WHERE i.k = t.k)) FROM t
+SELECT corr((SELECT count(*) FROM t i WHERE i.k = t.k), n) FROM t
+SELECT k, upper((SELECT max(i.k) FROM t i WHERE i.n = t.n)) AS u, count(*) FROM t GROUP BY k, u
+SELECT sum(DISTINCT (SELECT count(*) FROM t i WHERE i.k = t.k)) FROM t
+SELECT t.n, u.k FROM t JOIN t u ON t.n = u.n AND t.n = (SELECT max(n) FROM t)
+SELECT t.n, u.k FROM t JOIN t u ON t.n = u.n AND u.n IN (SELECT n FROM t WHERE NOT b)
+SELECT t.n, u.k FROM t JOIN t u ON t.n = u.n AND EXISTS (SELECT 1 FROM t x WHERE x.k = u.k AND x.b) WHERE t.b
+SELECT t.n, u.k, w.n FROM t JOIN t u ON t.n = u.n AND u.n NOT IN (SELECT n FROM t WHERE NOT b AND n IS NOT NULL) LEFT JOIN t w ON w.k = u.k AND w.b
+SELECT t.n, u.k FROM t JOIN t u ON (SELECT count(*) FROM t x WHERE x.k = t.k) > u.n
+SELECT t.n, u.k FROM t JOIN t u USING (n) JOIN t w ON w.n = u.n AND w.f = (SELECT min(f) FROM t i WHERE i.n = w.n)
+SELECT (SELECT count(*) FROM t x JOIN t y ON x.n = y.n AND y.n IN (SELECT n FROM t WHERE b) WHERE x.k = t.k) FROM t
