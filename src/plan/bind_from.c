@@ -344,7 +344,8 @@ static struct ast_from *take_subqueries(struct binder *b, const struct ast_from 
     const struct ast_expr **list = arena_array(b->arena, nsplit, sizeof *list);
     struct ast_expr *kept = arena_zalloc(b->arena, sizeof *kept);
     struct ast_expr **args = arena_array(b->arena, where->nargs + nsplit, sizeof *args);
-    memcpy(args, where->args, where->nargs * sizeof *args);
+    for (uint32_t i = 0; i < where->nargs; i++)
+        args[i] = where->args[i];
     where->args = args;
     split(from->on, list, &n);
     *kept = (struct ast_expr){.kind = AST_AND, .location = from->on->location};
