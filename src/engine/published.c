@@ -189,15 +189,42 @@ static enum status relation(void *arg, const char *name, struct arena *a, struct
     return OK;
 }
 
+/* The columns that the table has. Those that merge_schema will add with its next rows stand behind them: until then
+ * they are NULL. */
+static struct schema columns_there(const struct published_table *t)
+{
+    const struct schema *stored = &t->delta->metadata.schema;
+    struct schema there = t->table->schema;
+    if (!option_bool(&t->table->options, builtin_sink("delta")->options, "merge_schema"))
+        return there;
+    for (; there.ncols; there.ncols--)
+        for (uint32_t i = 0; i < stored->ncols; i++)
+            if (!strcmp(stored->names[i], there.names[there.ncols - 1]))
+                return there;
+    return there;
+}
+
+static void add_columns(struct batch *b, const struct schema *all, struct arena *a)
+{
+    struct column *cols = arena_array(a, all->ncols, sizeof *cols);
+    for (uint32_t i = 0; i < all->ncols; i++)
+        cols[i] = i < b->ncols ? b->cols[i] : column_make(a, all->types[i], b->rows, true);
+    b->cols = cols;
+    b->ncols = all->ncols;
+}
+
 static enum status read_file(struct published_table *t, const struct delta_file *f,
                              enum status (*take)(void *, struct batch *), void *take_arg, struct error *err)
 {
     struct delta_reader *reader;
-    TRY(delta_reader_open(t->delta, f, &t->table->schema, &reader, err));
+    const struct schema there = columns_there(t);
+    TRY(delta_reader_open(t->delta, f, &there, &reader, err));
     AUTO(arena) a = {0};
     enum status s;
     struct batch *b;
     while ((s = delta_reader_next(reader, &a, &b, err)) == OK && b) {
+        if (there.ncols < t->table->schema.ncols)
+            add_columns(b, &t->table->schema, &a);
         s = take(take_arg, b);
         arena_reset(&a);
         if (s != OK)

@@ -497,6 +497,8 @@ enum status node_first_rows(struct binder *b, uint32_t *node, struct expr **pred
 /* The same rows, each once, when it can change no more; FAILED: for these rows such a time does not come. */
 enum status node_close(struct binder *b, uint32_t node, int32_t location, uint32_t *ret);
 uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location);
+/* Refused: rows that come when all input has ended, together with such as have no end. */
+enum status node_end_together(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location);
 enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *sort, uint32_t nsort, int64_t limit,
                       int64_t offset, int32_t location, uint32_t *ret);
 uint32_t node_sink(struct binder *b, uint32_t table, uint32_t input, struct expr **exprs, int32_t location);

@@ -387,6 +387,7 @@ static enum status sink_of(struct binder *b, uint32_t first)
             TRY(relation_materialise(b, &rows, b->insertions[i].location));
             inputs[n++] = rows.node;
         }
+        TRY(node_end_together(b, inputs, n, insertion->location));
         rows.node = node_union(b, inputs, n, insertion->location);
     }
     node_sink(b, insertion->table, rows.node, relation_exprs(b, &rows), insertion->location);

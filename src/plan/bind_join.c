@@ -443,6 +443,7 @@ static enum status make_join(struct joining *j, uint32_t *ret)
                       &join.ttl[side]));
     }
     TRY(output_condition(j, &join.condition));
+    TRY(node_end_together(j->b, inputs, 2, j->request->location));
     *ret = node_join(j->b, inputs, &join, tells, j->request->location);
     return OK;
 }

@@ -704,7 +704,9 @@ static enum status bind_union(struct binder *b, struct cte *ctes, const struct a
         names[i] = right.cols[i].name = left.cols[i].name;
     TRY(relation_materialise(b, &left, ast->left->location));
     TRY(relation_materialise(b, &right, ast->right->location));
-    uint32_t node = node_union(b, (uint32_t[]){left.node, right.node}, 2, ast->location);
+    const uint32_t both[] = {left.node, right.node};
+    TRY(node_end_together(b, both, 2, ast->location));
+    uint32_t node = node_union(b, both, 2, ast->location);
     if (!ast->all)
         TRY(node_aggregate(b, node, left.ncols, NULL, 0, names, ast->location, &node));
     *ret = relation_of_node(b, node, names, left.ncols);

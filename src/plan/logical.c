@@ -20,12 +20,15 @@ struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t
     n->window_start = n->window_end = n->closes = -1;
     n->limit = -1;
     n->bounded = true;
-    n->all_reference = ninputs > 0;
+    n->all_reference = n->constants = ninputs > 0;
     for (uint32_t i = 0; i < ninputs; i++) {
         const struct plan_node *input = b->nodes[inputs[i]];
         n->bounded &= input->bounded;
         n->all_reference &= input->all_reference;
         n->some_reference |= input->some_reference;
+        n->constants &= input->constants;
+        n->early |= input->early;
+        n->at_end |= input->at_end;
         n->after_state |= input->after_state || input->stateful;
         n->mode = MAX(n->mode, input->mode);
     }
@@ -104,7 +107,7 @@ uint32_t node_relation(struct binder *b, uint32_t relation, int32_t location)
     n->relation = relation;
     n->schema = b->world->relations[relation].schema;
     n->bounded = false;
-    n->after_state = true;
+    n->after_state = n->early = true;
     return node_add(b, n);
 }
 
@@ -119,6 +122,7 @@ enum status node_values(struct binder *b, struct expr ***rows, uint32_t nrows, c
     n->nrows = nrows;
     n->schema = *schema;
     n->after_state = true;
+    n->constants = n->early = true;
     if (nrows == 1)
         keys_add(b, n, NULL, 0);
     *ret = node_add(b, n);
@@ -342,6 +346,7 @@ enum status node_aggregate(struct binder *b, uint32_t input, uint32_t ngroup, st
     n->stateful = true;
     /* A group that is only there, without a value, never changes again while rows only come. */
     n->mode = naggregates == 0 && ngroup > 0 && below->mode == MODE_APPEND ? MODE_APPEND : MODE_UPDATING;
+    n->early |= ngroup == 0;
     *ret = node_add(b, n);
     return OK;
 }
@@ -369,6 +374,22 @@ static void union_times(struct binder *b, struct plan_node *n)
             n->window_start = n->window_end = -1;
         n->start_tells_end &= input->start_tells_end;
     }
+}
+
+static bool is_stream(const struct plan_node *n) { return n->kind == NODE_SCAN && !n->bounded; }
+
+enum status node_end_together(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location)
+{
+    bool at_end = false, endless = false;
+    for (uint32_t i = 0; i < n; i++) {
+        at_end |= b->nodes[inputs[i]]->at_end;
+        endless |= node_found(b, inputs[i], is_stream) != NULL;
+    }
+    if (!at_end || !endless)
+        return OK;
+    (void)bind_refuse(b, location, "rows in order, or the first of them (ORDER BY, LIMIT), beside those of a stream");
+    return error_hint(b->err, "they come at the end of all input, and a stream has none; first rows are also those where "
+                              "row_number() OVER (ORDER BY ...) <= n");
 }
 
 uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location)
@@ -400,6 +421,7 @@ enum status node_sort(struct binder *b, uint32_t input, struct plan_sort_key *so
     struct plan_node *n = node_new(b, NODE_SORT, &input, 1, location);
     node_inherit(b, n);
     n->mode = MODE_APPEND; /* its rows come once, at the end */
+    n->at_end = true;
     n->ntimes = 0;
     n->sort = sort;
     n->nsort = nsort;

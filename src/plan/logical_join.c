@@ -68,11 +68,15 @@ static enum node_mode join_mode(const struct plan_node *n)
     return MODE_UPDATING;
 }
 
-/* Is it read to its end before the other begins? What is given with the pipeline is read before all else. */
+/* Is it read to its end before the other begins? What is given with the pipeline is read before all else, and
+ * constants are there before that. */
 static bool is_fixed(const struct plan_node *mine, const struct plan_node *other)
 {
-    return mine->bounded && mine->mode == MODE_APPEND &&
-           (!other->bounded || (mine->all_reference && !other->some_reference));
+    if (!mine->bounded || mine->mode != MODE_APPEND || mine->at_end)
+        return false;
+    if (mine->constants)
+        return !other->constants;
+    return !other->early && (!other->bounded || (mine->all_reference && !other->some_reference));
 }
 
 uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan_join *join,

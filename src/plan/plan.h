@@ -263,6 +263,9 @@ struct plan_node {
     bool start_tells_end;  /* one start (and session key) has one end; an end always has one start */
     bool bounded;          /* all inputs finite */
     bool all_reference, some_reference; /* of the tables it reads, which are reference data */
+    bool constants;        /* VALUES alone are below: all its rows are there before anything is read */
+    bool early;            /* some rows come before what is to be read first has been: VALUES, a count of nothing yet */
+    bool at_end;           /* some come only when all input has ended: ORDER BY, LIMIT */
     bool stateful;
     bool after_state;      /* some node below is stateful, a relation or VALUES: rows have no origin any more */
 

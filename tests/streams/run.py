@@ -195,6 +195,27 @@ def check_reference(postgres: Postgres, kind: str, workers: int) -> None:
     assert wanted and got == wanted, differ(got, wanted)
 
 
+def what_comes_early_meets_all_of_a_reference_table(folder: Path) -> None:
+    """VALUES, and a count of nothing, are there before the table has been read; its first rows, when it has."""
+    (folder / "a.ndjson").write_text("".join(f'{{"id":{i}}}\n' for i in range(8)))
+    (folder / "b.ndjson").write_text("")
+    (folder / "r.csv").write_text("".join(f"{k},{10 * k}\n" for k in range(20, -1, -1)))
+    queries = {"constants": "SELECT v.k, r.v FROM (VALUES (3), (99)) AS v (k) LEFT JOIN r ON r.k = v.k",
+               "count": "SELECT c.n::int, r.v FROM (SELECT count(*) AS n FROM b) AS c LEFT JOIN r ON r.k = c.n",
+               "first": "SELECT a.id, r.v FROM a LEFT JOIN (SELECT * FROM r ORDER BY k LIMIT 2) AS r ON r.k = a.id"}
+    sql = (tables(folder, "id int") + "CREATE TABLE r (k int, v int);\nCOPY r FROM 'r.csv' WITH (FORMAT csv);\n"
+           "SET bourn.epoch_rows = 3;\n")
+    for name, query in queries.items():
+        sql += result_of(query, "k int, v int", folder / f"{name}.ndjson", name)
+    (folder / "p.sql").write_text(sql)
+    suite.command([BOURN, "run", "--quiet", folder / "p.sql"], cwd=folder,
+                  env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+    found = {name: sorted(tuple(json.loads(line).values()) for line in
+                          (folder / f"{name}.ndjson").read_text().splitlines()) for name in queries}
+    assert found == {"constants": [(3, 30), (99, None)], "count": [(0, 0)],
+                     "first": [(0, 0), (1, 10), *((i, None) for i in range(2, 8))]}, found
+
+
 # ---- the order in which rows come, within what the watermark allows, means nothing; nor does when a sink is told ----
 
 ONCE = "WITH once AS (SELECT DISTINCT ON (id) id, coalesce(k, -1) AS k, j, v, ts FROM a) "
@@ -639,6 +660,7 @@ def main() -> None:
     suite.run(refused_as_often_as_it_is_there)
     suite.run(groups_look_like_their_first_row)
     suite.run(windows_lie_in_the_years_1_to_9999)
+    suite.run(what_comes_early_meets_all_of_a_reference_table)
     suite.run(rows_of_functions_are_in_the_ledger)
     suite.run(a_row_becomes_a_million_at_most)
     wanted = [case for case in cases() if suite.wants(case[0])]

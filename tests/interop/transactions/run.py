@@ -386,13 +386,16 @@ def on_the_same_state(folder: Path, old_events: Path, new_events: Path, wanted: 
     connection.write_text((EXAMPLE / "file.sql").read_text().replace("path '${EVENTS}'",
                                                                      "path '${EVENTS}', follow 'true'"))
     Run(folder, connection, PIPELINE, EVENTS=str(folder / "in")).run()
-    shutil.copy(new_events, folder / "in/b.ndjson")
     wider = Run(folder, connection, wider_pipeline(folder, "wider.sql", "merge_schema 'true', "),
                 EVENTS=str(folder / "in"))
     plan = json.loads(suite.command([BOURN, "plan", "--json", ",".join(map(str, wider.files))], env=wider.env,
                                     cwd=folder).stdout)
     assert all(step["fate"] == "kept" for step in plan["steps"] if step["stateful"]), plan
     assert plan["sources_read_again"] == [], plan
+    wider.run()  # before a row has the column, so the table has not
+    must_equal({row["coupon"] for row in wider.query("SELECT coupon FROM all_transactions")}, {None}, "no column yet")
+    wider.verify()
+    shutil.copy(new_events, folder / "in/b.ndjson")
     wider.run()
     must_equal(Counter(row["coupon"] for row in wider.table("all_transactions")), wanted, "the same state")
 

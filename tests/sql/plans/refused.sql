@@ -332,6 +332,9 @@ INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, even
 INSERT INTO log SELECT user_id, count(*), window_end FROM session(payments, event_time, interval '1 minute', user_id)
     WHERE window_end > event_time + interval '1 hour' GROUP BY user_id, window_start, window_end;
 INSERT INTO log SELECT user_id, count(*), window_end FROM session(ranked, event_time, interval '1 minute', user_id) GROUP BY user_id, window_start, window_end;
+-- case: rows that come at the end of all input, beside a stream
+INSERT INTO log SELECT event_id, v.n, NULL FROM payments p LEFT JOIN (SELECT n FROM (VALUES (1), (2)) AS c (n) ORDER BY n LIMIT 1) AS v ON v.n = length(p.channel);
+INSERT INTO log SELECT event_id, 1, NULL FROM payments UNION ALL (SELECT t, 1, NULL FROM (VALUES ('a')) AS v (t) LIMIT 1);
 -- case: windows as other systems write them; arguments that are none
 INSERT INTO log SELECT channel, count(*), window_end FROM TUMBLE(TABLE payments, DESCRIPTOR(event_time), '5 minutes') GROUP BY channel, window_end;
 INSERT INTO log SELECT channel, count(*), NULL FROM payments GROUP BY channel, window(event_time, '5 minutes');
