@@ -388,8 +388,8 @@ enum status node_end_together(struct binder *b, const uint32_t *inputs, uint32_t
     if (!at_end || !endless)
         return OK;
     (void)bind_refuse(b, location, "rows in order, or the first of them (ORDER BY, LIMIT), beside those of a stream");
-    return error_hint(b->err, "they come at the end of all input, and a stream has none; first rows are also those where "
-                              "row_number() OVER (ORDER BY ...) <= n");
+    return error_hint(b->err, "they come at the end of all input, and a stream has none; first rows are also those "
+                              "where row_number() OVER (ORDER BY ...) <= n");
 }
 
 uint32_t node_union(struct binder *b, const uint32_t *inputs, uint32_t n, int32_t location)
