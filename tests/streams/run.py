@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import alone  # noqa: E402
 import closing  # noqa: E402
+import first_rows  # noqa: E402
 import random_queries  # noqa: E402
 from for_postgresql import for_postgresql  # noqa: E402
 from harness import LIMIT, LONG, Suite, program  # noqa: E402
@@ -657,6 +658,7 @@ def after_every_epoch_of_random_queries(folder: Path, postgres: Postgres) -> Non
 def main() -> None:
     closing.run(suite)
     alone.run(suite)
+    first_rows.run(suite)
     suite.run(refused_as_often_as_it_is_there)
     suite.run(groups_look_like_their_first_row)
     suite.run(windows_lie_in_the_years_1_to_9999)
