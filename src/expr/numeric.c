@@ -504,6 +504,7 @@ const struct function fn_numeric[] = {
     BINARY("div", div_whole_numeric, bind_whole_quotient, "quotient, truncated toward zero"),
     UNARY("-", neg_numeric, bind_same, "negation"),
     UNARY("abs", abs_numeric, bind_same, "absolute value"),
+    UNARY("@", abs_numeric, bind_same, "absolute value"),
     UNARY("sign", sign_numeric, bind_sign, "-1, 0 or 1"),
     UNARY("round", round_numeric, bind_round, "nearest integer, half away from zero"),
     DIGITS("round", round_numeric, "to so many digits after the point, half away from zero; a constant is the scale"),

@@ -163,6 +163,14 @@ static enum status no_aggregate(struct binder *b, const struct ast_expr *e)
                         "%s() is no aggregate: DISTINCT, ORDER BY, * and FILTER do not go with it", e->name);
 }
 
+/* date(x) is x::date, where there is no function of that name. */
+static bool is_cast(struct binder *b, const struct ast_expr *e, struct type *ret)
+{
+    size_t cursor = 0;
+    return e->plain && e->nargs == 1 && !function_named(e->name, &cursor) &&
+           type_parse(e->name, NULL, 0, ret, b->err) == OK;
+}
+
 static enum status bind_call(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                              struct expr **ret)
 {
@@ -188,7 +196,11 @@ static enum status bind_call(struct binder *b, const struct scope *scope, const 
                                       : "it gives rows: FROM t, %s(...) AS u (x), and here x", e->name);
     }
     struct expr **args;
+    struct type type;
     TRY(bind_args(b, scope, e, &args));
+    if (is_cast(b, e, &type))
+        return bind_located(b, e->location,
+                            expr_cast(b->arena, args[0], type, CAST_EXPLICIT, e->location, ret, b->err));
     return bind_located(b, e->location,
                         expr_call(b->arena, e->name, args, e->nargs, e->location, ret, b->err));
 }

@@ -349,19 +349,53 @@ static enum status parse_frame(struct parser *p, const PgQuery__WindowDef *w, st
     return OK;
 }
 
+static enum status parse_window(struct parser *p, const PgQuery__WindowDef *w, size_t nknown, struct ast_over *over);
+
+/* The window of that name, of the first `nknown` that WINDOW defines. */
+static enum status named_window(struct parser *p, const char *name, int32_t location, size_t nknown,
+                                struct ast_over *over)
+{
+    for (size_t i = 0; i < nknown; i++)
+        if (strcmp(p->windows[i]->window_def->name, name) == 0)
+            return parse_window(p, p->windows[i]->window_def, i, over);
+    return problem_at(p->text, parser_location(p, location), p->err, ERR_SQL, "window \"%s\" does not exist", name);
+}
+
+/* (window ORDER BY ... frame): what the named one has not. */
+static enum status extend_window(struct parser *p, const PgQuery__WindowDef *w, size_t nknown, struct ast_over *over)
+{
+    TRY(named_window(p, w->refname, w->location, nknown, over));
+    const char *problem = w->n_partition_clause               ? "cannot override PARTITION BY clause of window"
+                          : w->n_order_clause && over->norder ? "cannot override ORDER BY clause of window"
+                          : over->framed                      ? "cannot add to the frame clause of window"
+                                                              : NULL;
+    if (problem)
+        return problem_at(p->text, parser_location(p, w->location), p->err, ERR_SQL, "%s \"%s\"", problem, w->refname);
+    return OK;
+}
+
+static enum status parse_window(struct parser *p, const PgQuery__WindowDef *w, size_t nknown, struct ast_over *over)
+{
+    if (w->refname && *w->refname)
+        TRY(extend_window(p, w, nknown, over));
+    over->location = parser_location(p, w->location);
+    if (w->n_partition_clause) {
+        over->npartition = (uint32_t)w->n_partition_clause;
+        TRY(parse_exprs(p, w->partition_clause, w->n_partition_clause, &over->partition));
+    }
+    if (w->n_order_clause) {
+        over->norder = (uint32_t)w->n_order_clause;
+        TRY(parse_order(p, w->order_clause, w->n_order_clause, &over->order));
+    }
+    return parse_frame(p, w, over);
+}
+
 static enum status parse_over(struct parser *p, const PgQuery__WindowDef *w, struct ast_over **ret)
 {
-    struct ast_over *over = arena_zalloc(p->arena, sizeof *over);
-    over->location = parser_location(p, w->location);
-    if ((w->name && *w->name) || (w->refname && *w->refname))
-        return parser_refuse(p, w->location, "write the window inside OVER (...)", "a named window");
-    over->npartition = (uint32_t)w->n_partition_clause;
-    over->norder = (uint32_t)w->n_order_clause;
-    TRY(parse_exprs(p, w->partition_clause, w->n_partition_clause, &over->partition));
-    TRY(parse_order(p, w->order_clause, w->n_order_clause, &over->order));
-    TRY(parse_frame(p, w, over));
-    *ret = over;
-    return OK;
+    *ret = arena_zalloc(p->arena, sizeof **ret);
+    if (w->name && *w->name)
+        return named_window(p, w->name, w->location, p->nwindows, *ret);
+    return parse_window(p, w, p->nwindows, *ret);
 }
 
 /* ---- subqueries ---- */

@@ -19,6 +19,8 @@ struct parser {
     unsigned depth;
     bool inner;          /* the statement is the body of a function, which has... */
     uint32_t nparams;    /* ...this many parameters */
+    PgQuery__Node **windows; /* WINDOW of the SELECT that is being read */
+    size_t nwindows;
     bool adrift;         /* its bytes are not those of the file (a quote is doubled): all of it stands at `start` */
     struct error *err;
 };

@@ -291,8 +291,6 @@ static enum status parse_plain(struct parser *p, const PgQuery__SelectStmt *s, s
     TRY(parse_group(p, s, into));
     if (s->having_clause)
         TRY(parse_expr(p, s->having_clause, &into->having));
-    if (s->n_window_clause)
-        return parser_refuse(p, s->window_clause[0]->window_def->location, NULL, "WINDOW");
     return parse_distinct(p, s, into);
 }
 
@@ -386,11 +384,17 @@ static enum status parse_select_parts(struct parser *p, const PgQuery__SelectStm
 enum status parse_select(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select **ret)
 {
     struct ast_select *select = arena_zalloc(p->arena, sizeof *select);
+    PgQuery__Node **windows = p->windows;
+    size_t nwindows = p->nwindows;
+    p->windows = s->window_clause;
+    p->nwindows = s->n_window_clause;
     select->location = p->start;
     if (++p->depth > PARSE_MAX_DEPTH)
         return problem_at(p->text, p->start, p->err, ERR_LIMIT, "queries nest deeper than %d levels",
                           PARSE_MAX_DEPTH);
     TRY(parse_select_parts(p, s, select));
+    p->windows = windows;
+    p->nwindows = nwindows;
     p->depth--;
     *ret = select;
     return OK;

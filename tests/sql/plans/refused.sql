@@ -137,6 +137,9 @@ INSERT INTO out SELECT id, name FROM finite EXCEPT SELECT 1, 'a';
 INSERT INTO out SELECT id, name FROM finite GROUP BY ROLLUP (id, name);
 -- case: a subquery without alias
 INSERT INTO out SELECT * FROM (SELECT id, name FROM finite);
+-- case: windows nobody named
+INSERT INTO log SELECT event_id, count(*) OVER v, NULL FROM payments WINDOW w AS (PARTITION BY channel);
+INSERT INTO log SELECT event_id, count(*) OVER (w PARTITION BY user_id), NULL FROM payments WINDOW w AS (PARTITION BY channel);
 -- case: unknown column, table, function, type, relation, server: did you mean
 INSERT INTO log SELECT amonut, 1, NULL FROM payments;
 INSERT INTO log SELECT p.amonut, 1, NULL FROM payments p;

@@ -403,3 +403,19 @@ SELECT t.n, u.k, w.n FROM t JOIN t u ON t.n = u.n AND u.n NOT IN (SELECT n FROM 
 SELECT t.n, u.k FROM t JOIN t u ON (SELECT count(*) FROM t x WHERE x.k = t.k) > u.n
 SELECT t.n, u.k FROM t JOIN t u USING (n) JOIN t w ON w.n = u.n AND w.f = (SELECT min(f) FROM t i WHERE i.n = w.n)
 SELECT (SELECT count(*) FROM t x JOIN t y ON x.n = y.n AND y.n IN (SELECT n FROM t WHERE b) WHERE x.k = t.k) FROM t
+-- named windows; casts as calls; operators
+SELECT n, sum(n) OVER w AS s FROM t WINDOW w AS (PARTITION BY k ORDER BY n, f) ORDER BY n, s
+SELECT n, row_number() OVER w AS r, sum(m) OVER w AS s, lag(n) OVER w AS l FROM t WINDOW w AS (ORDER BY n, f, k) ORDER BY r
+SELECT n, sum(n) OVER (w ORDER BY n, f) AS s FROM t WINDOW w AS (PARTITION BY k) ORDER BY n, s
+SELECT n, sum(n) OVER (w ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM t WINDOW w AS (ORDER BY n, f) ORDER BY n, s
+SELECT n, sum(n) OVER b AS s FROM t WINDOW a AS (PARTITION BY k), b AS (a ORDER BY n, f ROWS UNBOUNDED PRECEDING) ORDER BY n, s
+SELECT sum(n) OVER (w PARTITION BY k) FROM t WINDOW w AS (ORDER BY n)
+SELECT sum(n) OVER (w ORDER BY k) FROM t WINDOW w AS (ORDER BY n)
+SELECT sum(n) OVER b FROM t WINDOW b AS (a), a AS (ORDER BY n)
+SELECT sum(n) OVER (w) FROM t WINDOW w AS (ORDER BY n ROWS UNBOUNDED PRECEDING)
+SELECT (SELECT max(r) FROM (SELECT sum(n) OVER w AS r FROM t WINDOW w AS (ORDER BY f)) AS s) AS m, sum(n) OVER w AS s FROM t WINDOW w AS (PARTITION BY b) ORDER BY m, s
+SELECT (SELECT max(r) FROM (SELECT sum(n) OVER w AS r FROM t) AS s) FROM t WINDOW w AS (PARTITION BY b)
+SELECT date(ts), float8(n), int4(m), text(n), int8(n), date('2024-01-31'), bool(n), jsonb('[1]'), numeric(n) FROM t
+SELECT k, count(*) FROM t GROUP BY k, date(ts)
+SELECT date(n) FROM t
+SELECT @ n, @ m, @ -f, |/ 4.0::float8, ||/ 27.0::float8 FROM t
