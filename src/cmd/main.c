@@ -42,7 +42,8 @@ static const struct verb {
     {"check", cmd_check, "check a pipeline without running it",
      "bourn check FILE.sql...\n"
      "\n"
-     "Says every error with its place, and of every stateful step what bounds it.\n", true},
+     "Says the first error of every statement with its place, and of every stateful\n"
+     "step what bounds it.\n", true},
     {"explain", cmd_explain, "show what a pipeline will do",
      "bourn explain FILE.sql...\n"
      "\n"
