@@ -25,16 +25,20 @@ static enum status read_log(const char *state, struct buf *out, struct error *er
     if (s == OK && !exists)
         s = no_state(state, err);
     struct manifest m = {0};
+    struct error ignored;
+    long pid = 0;
     if (s == OK)
         s = journal_read(store, &m, err);
+    if (s == OK && engine_owner(state, &pid, &ignored) != OK) /* not ours to open: nothing is known of it */
+        pid = 0;
     if (s == OK)
-        status_json(NULL, &m, out);
+        status_json(NULL, &m, pid, out);
     manifest_release(&m);
     store_free(store);
     return s;
 }
 
-/* A running process answers itself; without one the log does. */
+/* A running process answers itself; without one, and while one starts or ends, the log does. */
 static enum status ask(const char *state, struct buf *out, struct error *err)
 {
     struct os_stat st;
@@ -186,6 +190,8 @@ static void print_status(const json_t *root)
     char time[40], disk[16], memory[16], limit[16];
     if (json_is_true(json_object_get(root, "running")))
         printf("running, pid %lld\n", number_of(root, "pid"));
+    else if (json_object_get(root, "pid"))
+        printf("pid %lld is starting or ending; what follows is from its log\n", number_of(root, "pid"));
     else
         printf("not running%s\n", json_is_true(json_object_get(root, "ended")) ? "; its input has ended" : "");
     if (number_of(root, "epoch") == 0)
@@ -407,7 +413,11 @@ static int explain_sinks(const json_t *root)
 static void print_why(const json_t *root)
 {
     int reasons = 0;
-    if (!json_is_true(json_object_get(root, "running"))) {
+    if (json_object_get(root, "pid") && !json_is_true(json_object_get(root, "running"))) {
+        printf("The process, pid %lld, is starting (reading its state) or ending; what follows is from its log.\n",
+               number_of(root, "pid"));
+        reasons++;
+    } else if (!json_is_true(json_object_get(root, "running"))) {
         printf("No process is running on this state%s.\n",
                json_is_true(json_object_get(root, "ended")) ? ": its input has ended, and every window is closed" : "");
         reasons++;

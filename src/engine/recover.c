@@ -73,13 +73,24 @@ static enum status mark_as_ours(const char *folder, struct error *err)
     return os_file_write(mark, "bourn state\n", 12, err);
 }
 
+/* Who only looks (engine_owner) has it for a moment. */
+static enum status take_lock(int fd, struct error *err)
+{
+    enum status s = os_file_lock(fd, err);
+    for (int i = 0; s == AGAIN && i < 3; i++) {
+        os_sleep_us(10 * 1000);
+        s = os_file_lock(fd, err);
+    }
+    return s;
+}
+
 enum status engine_lock(struct engine *e, struct error *err)
 {
     AUTO(arena) a = {0};
     TRY(os_mkdirs_private(e->config.state, err));
     const char *path = path_in(&a, e->config.state, "LOCK");
     TRY(os_file_open(path, OS_APPEND, &e->lock_fd, err));
-    enum status s = os_file_lock(e->lock_fd, err);
+    enum status s = take_lock(e->lock_fd, err);
     if (s == AGAIN && !os_planted_bug("no_lock")) /* as between two machines */
         return refuse_locked(e, path, err);
     if (s == FAILED)

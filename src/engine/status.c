@@ -243,12 +243,14 @@ static void put_process(struct engine *e, struct buf *out)
     put_spill(e, out);
 }
 
-void status_json(struct engine *e, const struct manifest *m, struct buf *out)
+void status_json(struct engine *e, const struct manifest *m, long pid, struct buf *out)
 {
     open_object(out);
     put_bool(out, "running", e);
     if (e)
         put_process(e, out);
+    else if (pid)
+        put_int(out, "pid", pid);
     put_text(out, "uuid", m->uuid);
     put_int(out, "epoch", m->epoch);
     put_time(out, "now", m->epoch ? m->now_us : INT64_MIN);

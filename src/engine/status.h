@@ -1,5 +1,6 @@
 /* What a state has done and what a running process is doing, as one JSON object: the answer of `bourn status`, and what
- * `bourn why` reasons from. With e NULL only what the log knows is said ("running": false).
+ * `bourn why` reasons from. With e NULL only what the log knows is said ("running": false), and `pid`: of a process
+ * that has the state and cannot be asked, as it is starting or ending; 0: there is none.
  *
  *   {"running", "pid", "state", "uuid", "epoch", "now", "ended", "plan", "memory": bytes,
  *    "sources": [{"name", "watermark", "evict", "delay_us", "trouble", "splits": [{"name", "position", "end", "lag",
@@ -14,4 +15,4 @@
 
 #include "engine/engine.h"
 
-void status_json(struct engine *e, const struct manifest *m, struct buf *out);
+void status_json(struct engine *e, const struct manifest *m, long pid, struct buf *out);

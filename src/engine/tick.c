@@ -87,7 +87,7 @@ static void answer_control(struct engine *e)
     if (!control_asked(e->control))
         return;
     AUTO(buf) json = BUF(MIB(64));
-    status_json(e, journal_manifest(e->journal), &json);
+    status_json(e, journal_manifest(e->journal), 0, &json);
     control_answer(e->control, &json);
 }
 

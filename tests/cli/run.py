@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import gzip
 import json
 import os
@@ -289,6 +290,10 @@ def a_second_run_beside_a_live_one(folder: Path) -> None:
         assert live.wait(timeout=HANGS) == 0, live.stderr.read()
     status = json.loads(bourn(folder, "status", "--json").stdout)
     assert status["running"] is False and {query["state"] for query in status["queries"]} == {"stopped"}
+    with open(folder / "state/LOCK") as lock:  # as one that still reads its state
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert f"pid {live.pid} is starting or ending" in bourn(folder, "status").stdout
+        assert f"The process, pid {live.pid}, is starting" in bourn(folder, "why").stdout
 
 
 def interrupted_at_once(folder: Path) -> None:
