@@ -418,8 +418,8 @@ static void print_why(const json_t *root)
                number_of(root, "pid"));
         reasons++;
     } else if (!json_is_true(json_object_get(root, "running"))) {
-        printf("No process is running on this state%s.\n",
-               json_is_true(json_object_get(root, "ended")) ? ": its input has ended, and every window is closed" : "");
+        printf("No process is running on this state.%s\n",
+               json_is_true(json_object_get(root, "ended")) ? " Its input has ended, and every window is closed." : "");
         reasons++;
     }
     reasons += explain_sources(root) + explain_windows(root) + explain_sinks(root);
