@@ -81,6 +81,13 @@ static uint32_t select_from_all(const uint64_t *keep, uint32_t rows, uint32_t *o
     return n;
 }
 
+uint64_t *batch_keep_all(const struct batch *b, struct arena *a)
+{
+    uint64_t *keep = arena_array(a, BITMAP_WORDS(b->rows), sizeof *keep);
+    memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
+    return keep;
+}
+
 void batch_filter(struct batch *b, const uint64_t *keep)
 {
     /* One slot more than rows can live: the last store of the branch-free loop may land there. */

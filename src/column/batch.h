@@ -116,6 +116,8 @@ static inline int64_t batch_weight(const struct batch *b, uint32_t row) { return
 
 /* An empty batch with columns of these types and room for `rows` rows, all in the arena. */
 struct batch *batch_make(struct arena *a, const struct type *types, uint32_t ncols, uint32_t rows);
+/* A bitmap in the arena with a set bit for every row: clear those of rows that go, then batch_filter. */
+uint64_t *batch_keep_all(const struct batch *b, struct arena *a);
 /* Keep the live rows whose bit is set in `keep` (indexed by row). */
 void batch_filter(struct batch *b, const uint64_t *keep);
 /* Names and types of a batch's columns, where a reader needs them. */

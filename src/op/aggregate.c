@@ -192,7 +192,7 @@ static void aggregate_push(struct operator *op, struct op_context *c, struct bat
     struct batch b = *in;
     c->counts->in += batch_live(&b);
     if (g->closing)
-        refuse_late(c, op, g->input_names, &b, (uint32_t)g->node->closes, c->time.late_us);
+        refuse_late(c, op, g->input_names, &b, (uint32_t)g->node->closes, 0, c->time.late_us);
     uint32_t live = batch_live(&b), *ids = arena_array(c->arena, live, sizeof *ids);
     *ret = NULL;
     if (live == 0)

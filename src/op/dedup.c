@@ -82,7 +82,7 @@ static void dedup_push(struct operator *op, struct op_context *c, struct batch *
     struct dedup *d = (struct dedup *)op;
     struct batch *b = arena_dup(c->arena, in, sizeof *in);
     c->counts->in += batch_live(b);
-    refuse_late(c, op, d->names, b, d->time_column, c->time.late_us);
+    refuse_late(c, op, d->names, b, d->time_column, 0, c->time.late_us);
     struct prepared *p = arena_alloc(c->arena, sizeof *p);
     p->ids = arena_array(c->arena, b->rows, sizeof *p->ids);
     p->first = arena_zalloc(c->arena, b->rows);

@@ -60,7 +60,7 @@ static void refuse_late_side(const struct join *j, struct op_context *c, struct 
     if (j->join->late[side] < 0 || limit == INT64_MIN || limit == INT64_MAX ||
         __builtin_sub_overflow(limit, j->join->lag[side], &limit))
         return;
-    refuse_late(c, &j->op, j->inputs[side]->schema.names, b, (uint32_t)j->join->late[side], limit);
+    refuse_late(c, &j->op, j->inputs[side]->schema.names, b, (uint32_t)j->join->late[side], 0, limit);
 }
 
 static int64_t expires_of(const struct join *j, const struct batch *b, unsigned side, uint32_t row)

@@ -68,20 +68,19 @@ void report_late(struct op_context *c, const struct operator *op, const char *co
 }
 
 void refuse_late(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,
-                 uint32_t column, int64_t limit)
+                 uint32_t column, int64_t length, int64_t limit)
 {
     const int64_t *time = b->cols[column].data;
-    if (limit == INT64_MIN)
+    int64_t latest = limit; /* of the times that are late; at the end of time, any is */
+    if (limit == INT64_MIN || (limit != INT64_MAX && __builtin_sub_overflow(limit, length, &latest)))
         return;
     uint64_t *keep = NULL;
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
-        if (likely(time[row] > limit) || column_is_null(&b->cols[column], row))
+        if (likely(time[row] > latest) || column_is_null(&b->cols[column], row))
             continue;
-        if (!keep) {
-            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
-            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
-        }
+        if (!keep)
+            keep = batch_keep_all(b, c->arena);
         bit_clear(keep, row);
         report_late(c, op, names, b, row, limit);
     }

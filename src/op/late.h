@@ -17,7 +17,7 @@ void refuse_outside(struct op_context *c, const struct operator *op, const char 
 /* One late row, in so many words; it stays in the batch. */
 void report_late(struct op_context *c, const struct operator *op, const char *const *names, const struct batch *b,
                  uint32_t row, int64_t limit);
-/* Rows whose `column` is at or before `limit` (INT64_MIN: none is) leave the batch, whose struct is the caller's own.
- * names: of the batch's columns. A NULL is not late. */
+/* Rows whose `column` plus `length` (us, >= 0) is at or before `limit` (INT64_MIN: none is) leave the batch, whose
+ * struct is the caller's own. names: of the batch's columns. A NULL is not late. */
 void refuse_late(struct op_context *c, const struct operator *op, const char *const *names, struct batch *b,
-                 uint32_t column, int64_t limit);
+                 uint32_t column, int64_t length, int64_t limit);

@@ -233,10 +233,9 @@ static struct batch *with_bounds(const struct panes_op *o, const struct batch *b
 static void check_late(struct panes_op *o, struct op_context *c, struct batch *b, const int64_t *panes)
 {
     int64_t closed = by_ends(o, c->time.late_us);
-    uint64_t *keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
+    uint64_t *keep = batch_keep_all(b, c->arena);
     int64_t *missed = arena_array(c->arena, b->rows, sizeof *missed);
     uint32_t nmissed = 0, nleft = 0;
-    memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
     for (uint32_t i = 0; i < batch_live(b); i++) {
         uint32_t row = batch_row(b, i);
         int64_t first = window_first_end(o->window, panes[row], INT64_MIN);

@@ -103,7 +103,7 @@ static void partitioned_push(struct operator *op, struct op_context *c, struct b
     struct batch b = *in;
     c->counts->in += batch_live(&b);
     if (s->node->closes >= 0)
-        refuse_late(c, op, s->input->schema.names, &b, (uint32_t)s->node->closes, c->time.late_us);
+        refuse_late(c, op, s->input->schema.names, &b, (uint32_t)s->node->closes, 0, c->time.late_us);
     enum partitioned_way way = s->does->way ? s->does->way(s, c->worker, batch_live(&b)) : PARTITIONED_BLIND;
     for (uint32_t next = 0; next < batch_live(&b);)
         next = gather_some(s, c, &b, next, way);

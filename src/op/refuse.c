@@ -28,20 +28,14 @@ uint64_t refuse_errors(struct op_context *c, const struct batch *b, const struct
     return rows;
 }
 
-void drop_errors(const struct row_errors *errors, uint64_t *keep)
-{
-    for (uint32_t i = 0; i < errors->count; i++)
-        bit_clear(keep, errors->items[i].row);
-}
-
 uint64_t refuse_failed(struct op_context *c, const struct batch *in, const struct row_errors *errors, const char *step,
                        const char *const *names, struct batch *out)
 {
     if (errors->count == 0)
         return 0;
-    uint64_t *keep = arena_array(c->arena, BITMAP_WORDS(in->rows), sizeof *keep);
-    memset(keep, 0xff, BITMAP_WORDS(in->rows) * sizeof *keep);
-    drop_errors(errors, keep);
+    uint64_t *keep = batch_keep_all(in, c->arena);
+    for (uint32_t i = 0; i < errors->count; i++)
+        bit_clear(keep, errors->items[i].row);
     batch_filter(out, keep);
     return refuse_errors(c, in, errors, step, names);
 }

@@ -9,8 +9,6 @@
  * nothing new). Answers how many rows had errors. */
 uint64_t refuse_errors(struct op_context *c, const struct batch *b, const struct row_errors *errors, const char *step,
                        const char *const *names);
-/* Clear the bits of rows that have errors. */
-void drop_errors(const struct row_errors *errors, uint64_t *keep);
-/* Both, for what was made of the rows of `in`: those that failed leave `out`, whose struct is the caller's own. */
+/* The same for what was made of the rows of `in`: those that failed leave `out`, whose struct is the caller's own. */
 uint64_t refuse_failed(struct op_context *c, const struct batch *in, const struct row_errors *errors, const char *step,
                        const char *const *names, struct batch *out);

@@ -73,26 +73,6 @@ static void release_index(void *arg, void *value)
 
 /* ---- gathering ---- */
 
-static void refuse_ended(struct op_context *c, const struct session_op *o, struct batch *b)
-{
-    const int64_t *time = b->cols[o->node->window.column].data;
-    int64_t limit = c->time.late_us;
-    uint64_t *keep = NULL;
-    for (uint32_t i = 0; limit != INT64_MIN && i < batch_live(b); i++) {
-        uint32_t row = batch_row(b, i);
-        if (likely(time[row] > limit) || span_end(time[row], o->node->window.size) > limit)
-            continue;
-        if (!keep) {
-            keep = arena_array(c->arena, BITMAP_WORDS(b->rows), sizeof *keep);
-            memset(keep, 0xff, BITMAP_WORDS(b->rows) * sizeof *keep);
-        }
-        bit_clear(keep, row);
-        report_late(c, &o->op, o->input_names, b, row, limit);
-    }
-    if (keep)
-        batch_filter(b, keep);
-}
-
 static void session_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
@@ -101,7 +81,7 @@ static void session_push(struct operator *op, struct op_context *c, struct batch
     c->counts->in += batch_live(&b);
     refuse_null(c, op, o->input_names, &b, o->node->window.column, o->null_rule);
     refuse_outside(c, op, o->input_names, &b, &o->node->window);
-    refuse_ended(c, o, &b);
+    refuse_late(c, op, o->input_names, &b, o->node->window.column, o->node->window.size, c->time.late_us);
     *ret = NULL;
     if (batch_live(&b) == 0)
         return;
