@@ -42,6 +42,14 @@ static inline bool slice_equal(struct slice a, struct slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Bytewise; where one begins the other, the shorter is less: <0, 0, >0. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+    size_t n = MIN(a.len, b.len);
+    int order = n ? memcmp(a.data, b.data, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool slice_is(struct slice a, const char *terminated)
 {
     return slice_equal(a, slice_of(terminated));

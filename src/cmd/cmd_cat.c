@@ -107,9 +107,7 @@ struct sorted_row {
 static int by_key(const void *a, const void *b)
 {
     const struct sorted_row *x = a, *y = b;
-    int order = memcmp(x->key.data, y->key.data, MIN(x->key.len, y->key.len));
-    if (order == 0)
-        order = (x->key.len > y->key.len) - (x->key.len < y->key.len);
+    int order = slice_compare(x->key, y->key);
     return x->descending ? -order : order;
 }
 

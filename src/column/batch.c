@@ -7,8 +7,7 @@ int view_compare(const struct view *a, const struct view *b)
     memcpy(&y, b->prefix, 4);
     if (x != y) /* the zero padding sorts below every byte, as the end of a string does */
         return __builtin_bswap32(x) < __builtin_bswap32(y) ? -1 : 1;
-    int order = memcmp(view_data(a), view_data(b), MIN(a->len, b->len));
-    return order ? order : (a->len > b->len) - (a->len < b->len);
+    return slice_compare(view_slice(a), view_slice(b));
 }
 
 struct view view_copy(struct view v, struct arena *a)

@@ -31,8 +31,7 @@ static int order_strings(struct slice a, struct slice b)
         x = (struct slice){a.data + 1, a.len - 2};
         y = (struct slice){b.data + 1, b.len - 2};
     }
-    int order = memcmp(x.data, y.data, MIN(x.len, y.len));
-    return order ? order : (x.len > y.len) - (x.len < y.len);
+    return slice_compare(x, y);
 }
 
 /* Digits before the point, and the fraction without zeros at its end. */

@@ -26,11 +26,7 @@ static const char *const keywords[] = {
 
 static int compare_word(const void *key, const void *item)
 {
-    const struct slice *word = key;
-    const char *other = *(const char *const *)item;
-    size_t len = strlen(other);
-    int order = memcmp(word->data, other, MIN(word->len, len));
-    return order ? order : (word->len > len) - (word->len < len);
+    return slice_compare(*(const struct slice *)key, slice_of(*(const char *const *)item));
 }
 
 static bool is_plain_name(struct slice s)

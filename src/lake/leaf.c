@@ -103,19 +103,13 @@ static int128 uuid_number(const void *bytes)
     return (int128)(v ^ (uint128)1 << 127);
 }
 
-static int compare_bytes(struct slice a, struct slice b)
-{
-    int c = memcmp(a.data ? a.data : "", b.data ? b.data : "", MIN(a.len, b.len));
-    return c ? c : a.len < b.len ? -1 : a.len > b.len;
-}
-
 static void bounds_bytes(struct leaf_bounds *b, struct slice v, bool any)
 {
-    if (!any || compare_bytes(v, buf_slice(&b->smin)) < 0) {
+    if (!any || slice_compare(v, buf_slice(&b->smin)) < 0) {
         buf_clear(&b->smin);
         buf_put_slice(&b->smin, v);
     }
-    if (!any || compare_bytes(v, buf_slice(&b->smax)) > 0) {
+    if (!any || slice_compare(v, buf_slice(&b->smax)) > 0) {
         buf_clear(&b->smax);
         buf_put_slice(&b->smax, v);
     }

@@ -80,16 +80,9 @@ struct slice ordered_packed(const struct ordered *o, const struct keyed_entry *e
     return (struct slice){order.data + before, order.len - before};
 }
 
-int ordered_compare_bytes(struct slice a, struct slice b)
-{
-    size_t shorter = MIN(a.len, b.len);
-    int c = shorter ? memcmp(a.data, b.data, shorter) : 0;
-    return c ? c : (a.len > b.len) - (a.len < b.len);
-}
-
 int ordered_compare(const struct ordered *o, const struct keyed_entry *a, const struct keyed_entry *b)
 {
-    return ordered_compare_bytes(ordered_order(o, a), ordered_order(o, b));
+    return slice_compare(ordered_order(o, a), ordered_order(o, b));
 }
 
 void ordered_put_row(struct buf *row, const struct batch *b, uint32_t ncols, uint32_t at, int64_t epoch)
@@ -311,7 +304,7 @@ static int by_key(const void *a, const void *b)
 {
     const struct ordered_partition *x = *(struct ordered_partition *const *)a,
                                    *y = *(struct ordered_partition *const *)b;
-    return ordered_compare_bytes((struct slice){x->key, x->key_len}, (struct slice){y->key, y->key_len});
+    return slice_compare((struct slice){x->key, x->key_len}, (struct slice){y->key, y->key_len});
 }
 
 struct ordered_partition **ordered_touched(struct ordered *o, unsigned shard, uint32_t *ret_count)
@@ -343,7 +336,7 @@ static uint32_t chunk_find(const struct ordered *o, const struct ordered_chunk *
     uint32_t low = 0, high = c->n;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (ordered_compare_bytes(ordered_order(o, c->rows[middle]), order) < 0)
+        if (slice_compare(ordered_order(o, c->rows[middle]), order) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -357,7 +350,7 @@ static struct ordered_at find_place(const struct ordered *o, const struct ordere
     uint32_t low = 0, high = p->nchunks; /* the last chunk that begins at or before it */
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (ordered_compare_bytes(ordered_order(o, p->chunks[middle].rows[0]), order) <= 0)
+        if (slice_compare(ordered_order(o, p->chunks[middle].rows[0]), order) <= 0)
             low = middle;
         else
             high = middle;

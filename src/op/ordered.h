@@ -152,7 +152,6 @@ struct keyed_entry *ordered_last(const struct ordered_partition *p);
 struct ordered_at ordered_find(const struct ordered *o, const struct ordered_partition *p, struct keyed_entry *e);
 /* By sort key, ties, and bytes: as rows lie. */
 int ordered_compare(const struct ordered *o, const struct keyed_entry *a, const struct keyed_entry *b);
-int ordered_compare_bytes(struct slice a, struct slice b);
 struct slice ordered_order(const struct ordered *o, const struct keyed_entry *e);
 struct slice ordered_sort_key(const struct ordered *o, const struct keyed_entry *e);
 /* The row's columns, as rowpack wrote them; they stay where they are until the next save, also when the row goes. */

@@ -176,12 +176,6 @@ static struct type column_types[COL_COUNT] = {
     {TYPE_TEXT, 0, 0}, {TYPE_TIMESTAMPTZ, 0, 0}, {TYPE_TEXT, 0, 0}, {TYPE_TEXT, 0, 0}, {TYPE_BYTEA, 0, 0}};
 const struct schema rejected_schema = {COL_COUNT, column_names, column_types, NULL};
 
-static int compare_slices(struct slice a, struct slice b)
-{
-    int d = memcmp(a.data ? a.data : "", b.data ? b.data : "", MIN(a.len, b.len));
-    return d ? d : (a.len > b.len) - (a.len < b.len);
-}
-
 /* Ordinal first; ties (one row refused by two steps) by content, so that workers do not show. */
 static int compare_rejections(const struct rejection *a, const struct rejection *b)
 {
@@ -194,7 +188,7 @@ static int compare_rejections(const struct rejection *a, const struct rejection 
     int d = strcmp(a->step, b->step);
     if (!d)
         d = strcmp(a->rules, b->rules);
-    return d ? d : compare_slices(slice_of(a->row_key ? a->row_key : ""), slice_of(b->row_key ? b->row_key : ""));
+    return d ? d : slice_compare(slice_of(a->row_key ? a->row_key : ""), slice_of(b->row_key ? b->row_key : ""));
 }
 
 static void set_text(struct batch *b, unsigned col, uint32_t row, struct slice s, struct arena *a)

@@ -108,22 +108,15 @@ static struct slice sort_key_of(const struct sort *s, const struct keyed_entry *
     return (struct slice){key.data + 4, len};
 }
 
-static int compare_bytes(struct slice a, struct slice b)
-{
-    size_t n = MIN(a.len, b.len);
-    int d = n ? memcmp(a.data, b.data, n) : 0;
-    return d ? d : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_entries(const void *x, const void *y, void *arg)
 {
     const struct sort *s = arg;
     struct keyed_entry *a = *(struct keyed_entry *const *)x, *b = *(struct keyed_entry *const *)y;
     const struct held *ha = keyed_value(a), *hb = keyed_value(b);
-    int d = compare_bytes(sort_key_of(s, a), sort_key_of(s, b));
+    int d = slice_compare(sort_key_of(s, a), sort_key_of(s, b));
     if (d == 0)
         d = (ha->arrival > hb->arrival) - (ha->arrival < hb->arrival);
-    return d ? d : compare_bytes(keyed_key(s->rows, a), keyed_key(s->rows, b));
+    return d ? d : slice_compare(keyed_key(s->rows, a), keyed_key(s->rows, b));
 }
 
 static void collect_entry(void *arg, struct keyed_entry *e)

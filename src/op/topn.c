@@ -167,8 +167,8 @@ static bool topn_wanted(const struct partitioned *s, const struct ordered_partit
     if (!last)
         return true;
     return (t->kind == OVER_ROW_NUMBER
-                ? ordered_compare_bytes(ordered_row_order(row), ordered_order(s->rows, last))
-                : ordered_compare_bytes(ordered_row_sort_key(row), ordered_sort_key(s->rows, last))) <= 0;
+                ? slice_compare(ordered_row_order(row), ordered_order(s->rows, last))
+                : slice_compare(ordered_row_sort_key(row), ordered_sort_key(s->rows, last))) <= 0;
 }
 
 static enum partitioned_way better_way(const struct hope *h)
@@ -215,7 +215,7 @@ static bool topn_behind(struct partitioned *s, struct op_context *c, const struc
 {
     struct hope *h = &((struct topn *)s)->hopes[c->worker];
     struct keyed_entry *last = p->full ? ordered_last(p) : NULL;
-    return tell(h, last && ordered_compare_bytes(sort_key, ordered_sort_key(s->rows, last)) > 0);
+    return tell(h, last && slice_compare(sort_key, ordered_sort_key(s->rows, last)) > 0);
 }
 
 static void topn_release(struct partitioned *s)

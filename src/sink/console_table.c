@@ -50,8 +50,7 @@ static void rows_free(struct rows *r)
 static int by_key(const void *pa, const void *pb)
 {
     const struct slice a = (*(struct row *const *)pa)->key, b = (*(struct row *const *)pb)->key;
-    int order = memcmp(a.data, b.data, MIN(a.len, b.len));
-    return order ? order : (a.len > b.len) - (a.len < b.len);
+    return slice_compare(a, b);
 }
 
 struct console_table *console_table_new(const struct schema *schema, const uint32_t *key, uint32_t nkey,

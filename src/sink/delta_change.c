@@ -3,14 +3,6 @@
 #include "column/rowkey.h"
 #include "sink/delta_sink.h"
 
-int key_compare(struct slice a, struct slice b)
-{
-    int order = memcmp(a.data, b.data, MIN(a.len, b.len));
-    if (order != 0)
-        return order;
-    return (a.len > b.len) - (a.len < b.len);
-}
-
 bool rows_equal(const struct batch *a, uint32_t row_a, const struct batch *b, uint32_t row_b)
 {
     for (uint32_t i = 0; i < a->ncols; i++) {
@@ -71,19 +63,19 @@ static void widen(struct changes *c, const struct delta_sink *s, const struct ba
         buf_clear(value);
         rowkey_put(value, b->cols, &s->key[i], 1, row);
         struct slice v = buf_slice(value);
-        if (c->least[i].data && key_compare(v, c->least[i]) >= 0 && key_compare(v, c->most[i]) <= 0)
+        if (c->least[i].data && slice_compare(v, c->least[i]) >= 0 && slice_compare(v, c->most[i]) <= 0)
             continue;
         v.data = arena_dup(&c->memory, v.data, v.len);
-        if (!c->least[i].data || key_compare(v, c->least[i]) < 0)
+        if (!c->least[i].data || slice_compare(v, c->least[i]) < 0)
             c->least[i] = v;
-        if (!c->most[i].data || key_compare(v, c->most[i]) > 0)
+        if (!c->most[i].data || slice_compare(v, c->most[i]) > 0)
             c->most[i] = v;
     }
 }
 
 static int by_key(const void *a, const void *b)
 {
-    return key_compare(((const struct change *)a)->key, ((const struct change *)b)->key);
+    return slice_compare(((const struct change *)a)->key, ((const struct change *)b)->key);
 }
 
 static void build_slots(struct changes *c)
@@ -151,7 +143,7 @@ uint32_t changes_lower_bound(const struct changes *c, struct slice key)
     uint32_t low = 0, high = c->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (key_compare(c->items[middle].key, key) < 0)
+        if (slice_compare(c->items[middle].key, key) < 0)
             low = middle + 1;
         else
             high = middle;

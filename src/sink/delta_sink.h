@@ -201,8 +201,6 @@ static inline void changes_autofree(struct changes *c)
     changes_release(c);
 }
 
-/* <0, 0, >0: bytewise, the shorter first. */
-int key_compare(struct slice a, struct slice b);
 /* Are two rows of the same columns equal, value by value, bit by bit? */
 bool rows_equal(const struct batch *a, uint32_t row_a, const struct batch *b, uint32_t row_b);
 

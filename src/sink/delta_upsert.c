@@ -135,9 +135,9 @@ static bool in_bounds(struct upsert_run *r, const struct batch *bounds, uint32_t
         if (s->key[i] >= bounds->ncols)
             continue;
         struct slice least = bound_key(r, bounds, s->key[i], 0), most = bound_key(r, bounds, s->key[i], 1);
-        if (least.data && key_compare(least, r->c->most[i]) > 0)
+        if (least.data && slice_compare(least, r->c->most[i]) > 0)
             return false;
-        if (most.data && key_compare(most, r->c->least[i]) < 0)
+        if (most.data && slice_compare(most, r->c->least[i]) < 0)
             return false;
         if (i == 0 && least.data)
             *ret_from = changes_lower_bound(r->c, least);
@@ -331,8 +331,8 @@ static uint32_t leaf_for(const struct upsert_run *r, struct slice partition, str
         }
         struct slice least = p->least.data ? p->least : (struct slice){"", 0};
         struct slice best_least = r->plans[best].least.data ? r->plans[best].least : (struct slice){"", 0};
-        bool below = key_compare(least, key) <= 0, best_below = key_compare(best_least, key) <= 0;
-        int order = key_compare(least, best_least);
+        bool below = slice_compare(least, key) <= 0, best_below = slice_compare(best_least, key) <= 0;
+        int order = slice_compare(least, best_least);
         if (below != best_below ? below : below ? order > 0 : order < 0)
             best = i;
     }
@@ -446,7 +446,7 @@ static enum status merge_changes(struct merge *m, struct slice key)
 {
     for (; m->next < m->plan->placed; m->next++) {
         const struct change *change = &m->r->c->items[m->order[m->next]];
-        if (key.data && key_compare(change->key, key) > 0)
+        if (key.data && slice_compare(change->key, key) > 0)
             break;
         TRY(out_row(m->out, change->batch, change->row, m->r->err));
     }

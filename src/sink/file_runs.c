@@ -122,8 +122,7 @@ void runs_meet(struct run *const *runs, uint32_t n)
 
 static int by_key(const struct record *a, const struct record *b)
 {
-    int order = memcmp(a->bytes, b->bytes, MIN(a->key_len, b->key_len));
-    return order ? order : (a->key_len > b->key_len) - (a->key_len < b->key_len);
+    return slice_compare((struct slice){a->bytes, a->key_len}, (struct slice){b->bytes, b->key_len});
 }
 
 static int by_head(const void *pa, const void *pb)

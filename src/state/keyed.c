@@ -469,18 +469,12 @@ static uint64_t prefix_of(struct slice key)
     return __builtin_bswap64(load_u64(first));
 }
 
-static int compare_keys(struct slice a, struct slice b)
-{
-    int c = memcmp(a.data, b.data, MIN(a.len, b.len));
-    return c ? c : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_items(const void *a, const void *b, void *table)
 {
     const struct sort_item *x = a, *y = b;
     if (x->prefix != y->prefix)
         return x->prefix < y->prefix ? -1 : 1;
-    return compare_keys(keyed_key(table, x->entry), keyed_key(table, y->entry));
+    return slice_compare(keyed_key(table, x->entry), keyed_key(table, y->entry));
 }
 
 /* Items whose prefixes are hashes: most find their place by their first bits, and the rest is a step or two. */
@@ -601,7 +595,7 @@ bool keyed_read_change(struct reader *r, struct keyed_change *ret)
 
 int keyed_compare_changes(const struct keyed_change *a, const struct keyed_change *b)
 {
-    return a->shard != b->shard ? (a->shard < b->shard ? -1 : 1) : compare_keys(a->key, b->key);
+    return a->shard != b->shard ? (a->shard < b->shard ? -1 : 1) : slice_compare(a->key, b->key);
 }
 
 static void put_value(struct keyed *t, const struct keyed_entry *e, struct buf *scratch, struct slice *ret)
