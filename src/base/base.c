@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
+
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "on-disk formats are written as they lie in memory");
+
+const char hex_digits[] = "0123456789abcdef";
 
 void mem_exhausted(size_t size)
 {

@@ -7,6 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/ascii.h"
+
 uint64_t hash64(const void *p, size_t n, uint64_t seed) { return XXH3_64bits_withSeed(p, n, seed); }
 
 struct hash128 hash128(const void *p, size_t n, uint64_t seed)
@@ -101,12 +103,7 @@ void sha256(const void *p, size_t n, unsigned char ret[static 32]) { SHA256(p, n
 
 void sha256_hex(const void *p, size_t n, char ret[static 65])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char raw[32];
     sha256(p, n, raw);
-    for (size_t i = 0; i < sizeof raw; i++) {
-        ret[2 * i] = digits[raw[i] >> 4];
-        ret[2 * i + 1] = digits[raw[i] & 15];
-    }
-    ret[64] = 0;
+    *hex_put(ret, raw, sizeof raw) = 0;
 }

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "column/decimal.h"
 
 static const uint32_t HAS_NULL = UINT32_C(1) << 31;
@@ -127,8 +128,6 @@ int array_order(struct slice x, struct slice y, struct type array)
 }
 
 /* ---- text ---- */
-
-static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 static bool is_null_word(struct slice s) { return s.len == 4 && strncasecmp(s.data, "null", 4) == 0; }
 

@@ -133,6 +133,9 @@ int column_order(const struct column *x, size_t i, const struct column *y, size_
 
 /* ---- values, one at a time: for printing, literals, tests; never in a hot loop ---- */
 
+enum { UUID_TEXT = 36 };
+/* The text of a uuid's 16 bytes, not terminated; returns its length, UUID_TEXT. */
+size_t uuid_print(const void *bytes, char out[static UUID_TEXT]);
 /* The value as PostgreSQL prints it (DateStyle ISO, UTC); NULL appends nothing and answers false. */
 bool column_print(const struct column *c, size_t row, struct buf *out);
 /* Parse text as PostgreSQL's input function for the type would (trimmed where it trims), strict about ranges, into

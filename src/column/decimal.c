@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
+
 #define E9 INT64_C(1000000000)
 #define E18 ((int128)E9 * E9)
 #define POW10_FROM(base)                                                                                               \
@@ -195,8 +197,6 @@ static void digits_add(struct digits *d, unsigned digit)
     else
         d->value += digit;
 }
-
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 
 /* "e[+-]digits" at p..end, clamped to +-100000, which is past every digit a numeric has. */
 static bool parse_exponent(const char *p, const char *end, int *ret)

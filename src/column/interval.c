@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
+
 enum unit { MICROSECOND, MILLISECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, YEAR, DECADE, CENTURY, MILLENNIUM, NONE };
 
 enum outcome { FINE, BAD_FORMAT, OUT_OF_RANGE };
@@ -83,9 +85,6 @@ static bool add_quantity(struct sum *s, enum unit unit, int64_t value, double fr
 
 /* ---- words and numbers ---- */
 
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
-static bool is_letter(char c) { return (unsigned char)((c | 0x20) - 'a') < 26; }
-static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static bool is_punctuation(char c) { return c > ' ' && c < 0x7f && !is_digit(c) && !is_letter(c); }
 
 /* PostgreSQL compares the first 10 letters of a word only. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 /* PostgreSQL's limits of a numeric. */
@@ -36,7 +37,7 @@ static enum status refuse(const struct parser *s, const char *what)
 
 static void skip_blanks(struct parser *s)
 {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+    while (s->p < s->end && is_json_blank(*s->p))
         s->p++;
 }
 
@@ -49,16 +50,13 @@ static bool take(struct parser *s, char c)
     return true;
 }
 
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
-
 static bool parse_hex4(struct parser *s, uint32_t *ret)
 {
     uint32_t v = 0;
     if (s->end - s->p < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        char c = s->p[i];
-        int digit = is_digit(c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        int digit = hex_value(s->p[i]);
         if (digit < 0)
             return false;
         v = v << 4 | (uint32_t)digit;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/ascii.h"
 #include "column/array.h"
 #include "column/civil.h"
 
@@ -73,8 +74,6 @@ static char *put_bytes(char *p, struct slice s, size_t zeros)
     *p++ = 0;
     return p;
 }
-
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 
 /* jsonb compares its numbers as numerics: 1.50 is 1.5. So zeros at the end of a fraction are left out; strings are
  * copied as they are. */

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "column/array.h"
 #include "column/civil.h"
@@ -24,9 +25,6 @@ struct parsing {
     struct arena *a;
     struct error *err;
 };
-
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
-static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 static struct slice trim(struct slice s)
 {
@@ -143,14 +141,6 @@ static enum status parse_numeric(const struct parsing *p)
 }
 
 /* ---- bytes ---- */
-
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 static void set_view(const struct parsing *p, const char *bytes, size_t len)
 {

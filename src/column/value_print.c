@@ -1,21 +1,19 @@
 /* column_print: one value as PostgreSQL prints it. */
+#include "base/ascii.h"
 #include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
 #include "column/float8.h"
 
-static const char hex_digits[] = "0123456789abcdef";
-
-static void print_uuid(const unsigned char *u, struct buf *out)
+size_t uuid_print(const void *bytes, char out[static UUID_TEXT])
 {
-    char text[36], *p = text;
-    for (int i = 0; i < 16; i++) {
+    const char *from = bytes;
+    for (int i = 0; i < 16; i += 2) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
-            *p++ = '-';
-        *p++ = hex_digits[u[i] >> 4];
-        *p++ = hex_digits[u[i] & 15];
+            *out++ = '-';
+        out = hex_put(out, from + i, 2);
     }
-    buf_put(out, text, sizeof text);
+    return UUID_TEXT;
 }
 
 static void print_bytea(struct slice s, struct buf *out)
@@ -24,10 +22,7 @@ static void print_bytea(struct slice s, struct buf *out)
     char *p = buf_reserve(out, s.len * 2); /* len is below 2^32 */
     if (!p)
         return;
-    for (size_t i = 0; i < s.len; i++) {
-        *p++ = hex_digits[(unsigned char)s.data[i] >> 4];
-        *p++ = hex_digits[(unsigned char)s.data[i] & 15];
-    }
+    hex_put(p, s.data, s.len);
     out->len += s.len * 2;
 }
 
@@ -42,7 +37,7 @@ bool column_print(const struct column *c, size_t row, struct buf *out)
     case TYPE_INT8: buf_put_int(out, ((const int64_t *)c->data)[row]); break;
     case TYPE_FLOAT8: buf_put(out, text, float8_print(((const double *)c->data)[row], text)); break;
     case TYPE_NUMERIC: buf_put(out, text, decimal_print(column_numeric(c, row), c->type.scale, text)); break;
-    case TYPE_UUID: print_uuid((const unsigned char *)c->data + row * 16, out); break;
+    case TYPE_UUID: buf_put(out, text, uuid_print((const char *)c->data + row * 16, text)); break;
     case TYPE_DATE: buf_put(out, text, civil_print_date(((const int32_t *)c->data)[row], text)); break;
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ: {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/hash.h"
 #include "base/os.h"
 #include "epoch/chain.h"
@@ -55,14 +56,9 @@ const struct manifest *journal_manifest(const struct journal *j) { return &j->m;
 
 static void random_hex(char ret[static 33])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char raw[16];
     os_random(raw, sizeof raw);
-    for (size_t i = 0; i < sizeof raw; i++) {
-        ret[2 * i] = digits[raw[i] >> 4];
-        ret[2 * i + 1] = digits[raw[i] & 15];
-    }
-    ret[32] = 0;
+    *hex_put(ret, raw, sizeof raw) = 0;
 }
 
 /* Somebody's bytes are in the slot: ours, whose answer was lost, or another's (AGAIN)? */

@@ -6,22 +6,11 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "expr/text.h"
 #include "expr/function.h"
 #include "expr/utf8.h"
-
-static const char hex_digits[] = "0123456789abcdef";
-
-static size_t put_hex(const void *bytes, size_t n, char *out)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; i++) {
-        out[2 * i] = hex_digits[p[i] >> 4];
-        out[2 * i + 1] = hex_digits[p[i] & 15];
-    }
-    return 2 * n;
-}
 
 /* ---- hashes ---- */
 
@@ -32,7 +21,8 @@ static void kernel_md5(struct call *c)
         unsigned char hash[MD5_DIGEST_LENGTH];
         char text[2 * MD5_DIGEST_LENGTH];
         MD5((const unsigned char *)s.data, s.len, hash);
-        call_text(c, r, text, put_hex(hash, sizeof hash, text));
+        hex_put(text, hash, sizeof hash);
+        call_text(c, r, text, sizeof text);
     }
 }
 
@@ -118,7 +108,7 @@ static void kernel_encode(struct call *c)
         enum encoding encoding = encoding_of(arg_text(c, 1, r));
         char *out = arena_alloc(c->arena, s.len * 4 + 8);
         switch (encoding) {
-        case ENCODING_HEX: OUT(c, struct view, r) = view_of(out, put_hex(s.data, s.len, out)); break;
+        case ENCODING_HEX: OUT(c, struct view, r) = view_of(out, (size_t)(hex_put(out, s.data, s.len) - out)); break;
         case ENCODING_BASE64: OUT(c, struct view, r) = view_of(out, put_base64(s, out)); break;
         case ENCODING_ESCAPE: OUT(c, struct view, r) = view_of(out, put_escape(s, out)); break;
         case ENCODING_NONE: fail_encoding(c, r); break;
@@ -126,19 +116,11 @@ static void kernel_encode(struct call *c)
     }
 }
 
-static bool is_blank(char ch) { return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r'; }
-
-static int hex_value(char ch)
-{
-    const char *at = ch ? strchr(hex_digits, ch >= 'A' && ch <= 'F' ? ch + 32 : ch) : NULL;
-    return at ? (int)(at - hex_digits) : -1;
-}
-
 static void decode_hex(struct call *c, uint32_t row, struct slice s, char *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
-        if (is_blank(s.data[i]))
+        if (is_json_blank(s.data[i]))
             continue;
         int high = hex_value(s.data[i]), low = i + 1 < s.len ? hex_value(s.data[i + 1]) : -1;
         if (high < 0 || (i + 1 < s.len && low < 0)) {
@@ -164,7 +146,7 @@ static void decode_base64(struct call *c, uint32_t row, struct slice s, char *ou
     size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
         const char *digit = s.data[i] ? strchr(base64_digits, s.data[i]) : NULL;
-        if (is_blank(s.data[i]))
+        if (is_json_blank(s.data[i]))
             continue;
         if (s.data[i] == '=') {
             if (keep == 3 && have != 2 && have != 3) {

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "column/jsonb.h"
 
 /* ---- words ---- */
@@ -34,8 +35,6 @@ static enum status refuse(const struct reading *r, const char *what)
     return error_set(r->err, ERR_UNSUPPORTED, "%s in a jsonpath is not supported", what);
 }
 
-static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-static bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 static bool is_name(char c)
 {
     static const char others[] = "?%$.[]{}()|&!=<>@#,*:-+/\"\\'";

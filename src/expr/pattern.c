@@ -1,6 +1,7 @@
 /* LIKE and ILIKE. A pattern is a list of pieces between '%': each piece is matched by its first fit, which is right
  * because '%' takes anything, and makes matching at worst (text x pattern), without recursion.
  */
+#include "base/ascii.h"
 #include "expr/array.h"
 
 struct piece {
@@ -19,8 +20,6 @@ struct pattern {
 };
 
 /* ---- compiling ---- */
-
-static char lower(char ch) { return ch >= 'A' && ch <= 'Z' ? (char)(ch | 0x20) : ch; }
 
 static bool ends_in_escape(struct slice text)
 {
@@ -61,7 +60,7 @@ static struct pattern *compile(struct arena *a, struct slice text, bool fold)
         i += ch == '\\';
         any[used] = ch == '_';
         p->plain &= ch != '_';
-        bytes[used++] = fold ? lower(text.data[i]) : text.data[i];
+        bytes[used++] = fold ? to_lower(text.data[i]) : text.data[i];
     }
     if (!p->open_end)
         p->pieces[p->n++] = (struct piece){bytes + start, any + start, used - start};
@@ -89,7 +88,7 @@ static const char *match_here(const struct pattern *p, const struct piece *piece
             return NULL;
         if (piece->any[i])
             s += char_length(s, end);
-        else if ((p->fold ? lower(*s) : *s) != piece->bytes[i])
+        else if ((p->fold ? to_lower(*s) : *s) != piece->bytes[i])
             return NULL;
         else
             s++;

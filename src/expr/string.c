@@ -1,4 +1,5 @@
 /* Strings: characters are UTF-8 code points, order and letters are those of the C locale (semantics 19). */
+#include "base/ascii.h"
 #include "expr/text.h"
 #include "expr/function.h"
 #include "expr/utf8.h"
@@ -43,9 +44,7 @@ static void kernel_bit_length(struct call *c)
 
 /* ---- letters ---- */
 
-static char lower(char ch) { return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : ch; }
-static char upper(char ch) { return ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch; }
-static bool is_alnum(char ch) { return (ch >= '0' && ch <= '9') || (lower(ch) >= 'a' && lower(ch) <= 'z'); }
+static bool is_alnum(char ch) { return is_digit(ch) || is_letter(ch); }
 
 [[gnu::always_inline]] static inline void map_bytes(struct call *c, char (*map)(char))
 {
@@ -65,8 +64,8 @@ static bool is_alnum(char ch) { return (ch >= '0' && ch <= '9') || (lower(ch) >=
         OUT(c, struct view, r) = view_of(out, s.len);
     }
 }
-static void kernel_lower(struct call *c) { map_bytes(c, lower); }
-static void kernel_upper(struct call *c) { map_bytes(c, upper); }
+static void kernel_lower(struct call *c) { map_bytes(c, to_lower); }
+static void kernel_upper(struct call *c) { map_bytes(c, to_upper); }
 
 static void kernel_initcap(struct call *c)
 {
@@ -75,7 +74,7 @@ static void kernel_initcap(struct call *c)
         char *out = arena_alloc(c->arena, s.len);
         bool in_word = false;
         for (size_t i = 0; i < s.len; i++) {
-            out[i] = in_word ? lower(s.data[i]) : upper(s.data[i]);
+            out[i] = in_word ? to_lower(s.data[i]) : to_upper(s.data[i]);
             in_word = is_alnum(s.data[i]);
         }
         OUT(c, struct view, r) = view_of(out, s.len);

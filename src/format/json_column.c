@@ -4,6 +4,7 @@
  */
 #include <emmintrin.h>
 
+#include "base/ascii.h"
 #include "column/civil.h"
 #include "format/json.h"
 #include "format/value.h"
@@ -11,11 +12,6 @@
 static __m128i load16(const void *p)
 {
     return _mm_loadu_si128((const __m128i *)p);
-}
-
-static bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
 }
 
 /* ---- text ---- */

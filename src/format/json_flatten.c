@@ -2,6 +2,8 @@
 
 #include <emmintrin.h>
 
+#include "base/ascii.h"
+
 struct json_flatten {
     struct slice *keys;
     size_t nkeys;
@@ -9,7 +11,7 @@ struct json_flatten {
 
 static const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && is_json_blank(*p))
         p++;
     return p;
 }

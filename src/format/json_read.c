@@ -2,6 +2,7 @@
 
 #include <emmintrin.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 static bool fail(struct json_reader *r, const char *cause)
@@ -10,9 +11,9 @@ static bool fail(struct json_reader *r, const char *cause)
     return false;
 }
 
-static bool is_digit(const struct json_reader *r)
+static bool at_digit(const struct json_reader *r)
 {
-    return r->p < r->end && *r->p >= '0' && *r->p <= '9';
+    return r->p < r->end && is_digit(*r->p);
 }
 
 static bool at(const struct json_reader *r, char c)
@@ -35,15 +36,6 @@ bool json_expect(struct json_reader *r, char c, const char *cause)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* p is past the backslash. */
 static bool read_escape(struct json_reader *r)
 {
@@ -52,7 +44,7 @@ static bool read_escape(struct json_reader *r)
     char c = *r->p;
     if (c == 'u') {
         for (int i = 1; i <= 4; i++)
-            if (r->end - r->p <= i || hex_digit(r->p[i]) < 0)
+            if (r->end - r->p <= i || hex_value(r->p[i]) < 0)
                 return fail(r, "\\u wants four hex digits");
         r->p += 5;
         return true;
@@ -110,9 +102,9 @@ bool json_read_string(struct json_reader *r, struct json_token *ret)
 
 static bool read_digits(struct json_reader *r, const char *cause)
 {
-    if (!is_digit(r))
+    if (!at_digit(r))
         return fail(r, cause);
-    while (is_digit(r))
+    while (at_digit(r))
         r->p++;
     return true;
 }
@@ -125,7 +117,7 @@ static bool read_number(struct json_reader *r, struct json_token *ret)
         r->p++;
     if (at(r, '0')) {
         r->p++;
-        if (is_digit(r))
+        if (at_digit(r))
             return fail(r, "a number begins with 0");
     } else if (!read_digits(r, "a digit expected"))
         return false;
@@ -239,7 +231,7 @@ static int32_t hex4(const char *p, const char *end)
         return -1;
     int32_t code = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(p[i]);
+        int digit = hex_value(p[i]);
         if (digit < 0)
             return -1;
         code = code << 4 | digit;

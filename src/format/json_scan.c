@@ -9,6 +9,7 @@
  */
 #include <emmintrin.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "format/json.h"
 
@@ -17,11 +18,6 @@
 static __m128i load16(const void *p)
 {
     return _mm_loadu_si128((const __m128i *)p);
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
 /* ---- keys ---- */
@@ -47,7 +43,7 @@ static inline bool edge_matches(const struct json_edge *e, const char *p, const 
 
 static const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && is_space(*p))
+    while (p < end && is_json_blank(*p))
         p++;
     return p;
 }
@@ -121,7 +117,7 @@ INLINED struct json_name *find_key(const struct json_decoder *d, const char *sta
     if (unlikely(!name || !name->verbatim))
         return NULL;
     const char *value = key + text.len + 2;
-    if ((value >= end || value[-1] != ':' || is_space(*value)) && !(value = find_colon(key + text.len + 1, end)))
+    if ((value >= end || value[-1] != ':' || is_json_blank(*value)) && !(value = find_colon(key + text.len + 1, end)))
         return NULL;
     *p = value;
     return name;
@@ -234,7 +230,7 @@ INLINED const char *scalar_end(const char *start, const char *end, const uint16_
     const char *after = quotes < last ? start + quotes[0] - 1 : end - 1;
     if (likely(*after == (quotes < last ? ',' : '}')))
         return after;
-    while (p < end && *p != ',' && *p != '}' && *p != '"' && !is_space(*p))
+    while (p < end && *p != ',' && *p != '}' && *p != '"' && !is_json_blank(*p))
         p++;
     return p;
 }
@@ -243,11 +239,11 @@ INLINED const char *scalar_end(const char *start, const char *end, const uint16_
 static const char *before_bracket(const char *p, const char *after)
 {
     const char *q = after;
-    while (q > p && is_space(q[-1]))
+    while (q > p && is_json_blank(q[-1]))
         q--;
     if (q == p || q[-1] != '}')
         return after;
-    for (q--; q > p && is_space(q[-1]);)
+    for (q--; q > p && is_json_blank(q[-1]);)
         q--;
     return q;
 }

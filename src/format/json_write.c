@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
@@ -41,15 +42,11 @@ static void put_printed(struct buf *out, const struct column *c, size_t row, boo
 
 static void put_bytea(struct buf *out, struct slice bytes)
 {
-    static const char hex[] = "0123456789abcdef";
     buf_puts(out, "\"\\\\x");
     char *to = buf_reserve(out, bytes.len * 2);
     if (!to)
         return;
-    for (size_t i = 0; i < bytes.len; i++) {
-        to[2 * i] = hex[(unsigned char)bytes.data[i] >> 4];
-        to[2 * i + 1] = hex[(unsigned char)bytes.data[i] & 15];
-    }
+    hex_put(to, bytes.data, bytes.len);
     out->len += bytes.len * 2;
     buf_putc(out, '"');
 }

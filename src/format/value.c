@@ -5,15 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "column/array.h"
 #include "column/civil.h"
 #include "column/decimal.h"
-
-static bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
 
 const char *value_int(struct column *c, size_t row, struct slice text)
 {
@@ -114,14 +110,6 @@ static const char *double_from_text(struct column *c, size_t row, struct slice t
     return NULL;
 }
 
-static int hex_digit(char ch)
-{
-    if (is_digit(ch))
-        return ch - '0';
-    char lower = (char)(ch | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* 16 hex digits to nibbles; *bad collects lanes that are none. */
 static __m128i hex_nibbles(__m128i text, __m128i *bad)
 {
@@ -163,7 +151,7 @@ static const char *bytea_from_text(struct column *c, size_t row, struct slice te
     size_t n = text.len / 2 - 1;
     char *bytes = arena_alloc(a, n);
     for (size_t i = 0; i < n; i++) {
-        int high = hex_digit(text.data[2 + 2 * i]), low = hex_digit(text.data[3 + 2 * i]);
+        int high = hex_value(text.data[2 + 2 * i]), low = hex_value(text.data[3 + 2 * i]);
         if (high < 0 || low < 0)
             return "bytea is written as \\x and pairs of hex digits";
         bytes[i] = (char)(high << 4 | low);

@@ -253,20 +253,6 @@ static bool is_text(struct slice s)
     return true;
 }
 
-static size_t print_uuid(struct slice bytes, char out[static 37])
-{
-    static const char hex[] = "0123456789abcdef";
-    char *p = out;
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *p++ = '-';
-        *p++ = hex[(unsigned char)bytes.data[i] >> 4];
-        *p++ = hex[bytes.data[i] & 15];
-    }
-    *p = 0;
-    return 36;
-}
-
 static enum status copy_string(struct slice s, bool text, const struct parquet_node *n, struct convert_target *t,
                                struct view *ret, struct error *err)
 {
@@ -285,10 +271,10 @@ static enum status copy_string(struct slice s, bool text, const struct parquet_n
 static enum status string_value(const struct leaf_reader *l, uint32_t k, struct type to, struct convert_target *t,
                                 struct view *ret, struct error *err)
 {
-    char text[37];
+    char text[UUID_TEXT];
     struct slice s = l->values.s[k];
     if (form_of(l->node) == FORM_UUID)
-        s = (struct slice){text, print_uuid(s, text)};
+        s = (struct slice){text, uuid_print(s.data, text)};
     uint32_t entry = l->index[0] == UINT32_MAX || !t->views ? UINT32_MAX : l->index[k];
     if (entry != UINT32_MAX && t->stamps[entry] == t->stamp) {
         *ret = t->views[entry];
@@ -399,7 +385,7 @@ static enum status text_value(const struct leaf_reader *l, uint32_t k, struct bu
     if (type.id == TYPE_UNKNOWN)
         return error_set(err, ERR_UNSUPPORTED, "column \"%s\" has a type that cannot be read", l->node->name);
     if (type.id == TYPE_UUID) {
-        buf_put(out, text, print_uuid(l->values.s[k], text));
+        buf_put(out, text, uuid_print(l->values.s[k].data, text));
         return OK;
     }
     if (type.id == TYPE_BYTEA) {

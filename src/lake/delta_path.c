@@ -8,20 +8,13 @@
  */
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/hash.h"
 #include "base/os.h"
 #include "column/civil.h"
 #include "lake/delta_log.h"
 
 enum { MAX_FOLDER = 200 }; /* of 255 bytes a name may have; a longer value is only its hash */
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
 
 static bool has_scheme(const char *uri)
 {
@@ -55,7 +48,7 @@ enum status delta_path_decode(const struct delta_table *t, const char *uri, stru
     AUTO(buf) plain = BUF(KIB(64));
     for (const char *p = uri; *p; p++) {
         int high, low;
-        if (*p != '%' || (high = hex_digit(p[1])) < 0 || (low = hex_digit(p[2])) < 0) {
+        if (*p != '%' || (high = hex_value(p[1])) < 0 || (low = hex_value(p[2])) < 0) {
             buf_putc(&plain, *p);
             continue;
         }

@@ -1,5 +1,8 @@
 #include "lake/json.h"
 
+#include "base/ascii.h"
+#include "base/utf8.h"
+
 struct parser {
     const char *p, *end;
     struct arena *arena;
@@ -7,7 +10,7 @@ struct parser {
 
 static void skip_space(struct parser *s)
 {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+    while (s->p < s->end && is_json_blank(*s->p))
         s->p++;
 }
 
@@ -35,37 +38,13 @@ static bool take_hex(struct parser *s, uint32_t *ret)
     if (s->end - s->p < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        char c = *s->p++;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-                                                : 16;
-        if (digit == 16)
+        int digit = hex_value(*s->p++);
+        if (digit < 0)
             return false;
-        v = v << 4 | digit;
+        v = v << 4 | (uint32_t)digit;
     }
     *ret = v;
     return true;
-}
-
-static char *put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80)
-        *out++ = (char)c;
-    else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
 }
 
 static bool take_unicode(struct parser *s, char **out)
@@ -79,7 +58,7 @@ static bool take_unicode(struct parser *s, char **out)
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     } else if (c >= 0xdc00 && c <= 0xdfff)
         return false;
-    *out = put_utf8(*out, c);
+    *out += utf8_put(c, *out);
     return true;
 }
 
@@ -123,15 +102,10 @@ static bool take_string(struct parser *s, const char **ret, size_t *ret_len)
     return true;
 }
 
-static bool is_digit(const struct parser *s)
-{
-    return s->p < s->end && *s->p >= '0' && *s->p <= '9';
-}
-
 static bool take_digits(struct parser *s)
 {
     const char *start = s->p;
-    while (is_digit(s))
+    while (s->p < s->end && is_digit(*s->p))
         s->p++;
     return s->p > start;
 }

@@ -163,28 +163,14 @@ void leaf_merge_bounds(struct leaf *l)
     bounds_init(c);
 }
 
-static size_t print_uuid(const unsigned char bytes[16], char out[static 37])
-{
-    static const char hex[] = "0123456789abcdef";
-    char *p = out;
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *p++ = '-';
-        *p++ = hex[bytes[i] >> 4];
-        *p++ = hex[bytes[i] & 15];
-    }
-    *p = 0;
-    return 36;
-}
-
-static struct slice uuid_bound(int128 v, char out[static 37])
+static struct slice uuid_bound(int128 v, char out[static UUID_TEXT])
 {
     uint128 u = (uint128)v ^ (uint128)1 << 127;
     uint64_t halves[2] = {__builtin_bswap64((uint64_t)(u >> 64)), __builtin_bswap64((uint64_t)u)};
-    return (struct slice){out, print_uuid((const unsigned char *)halves, out)};
+    return (struct slice){out, uuid_print(halves, out)};
 }
 
-struct parquet_stats leaf_stats(const struct leaf *l, const struct leaf_bounds *b, char text[2][37])
+struct parquet_stats leaf_stats(const struct leaf *l, const struct leaf_bounds *b, char text[2][UUID_TEXT])
 {
     struct parquet_stats s = {.nulls = b->nulls, .has_bounds = b->any && !b->nan};
     if (!s.has_bounds)
@@ -270,10 +256,10 @@ static void plain_ints(struct leaf *l, const int64_t *v, uint32_t n, struct buf 
 static void plain_uuids(const char *v, uint32_t n, struct buf *out)
 {
     for (uint32_t i = 0; i < n; i++) {
-        char text[41];
-        store_u32(text, 36);
-        print_uuid((const unsigned char *)v + (size_t)i * 16, text + 4);
-        buf_put(out, text, 40);
+        char text[4 + UUID_TEXT];
+        store_u32(text, UUID_TEXT);
+        uuid_print(v + (size_t)i * 16, text + 4);
+        buf_put(out, text, sizeof text);
     }
 }
 

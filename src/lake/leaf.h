@@ -92,6 +92,6 @@ void leaf_finish_chunk(struct leaf *l, struct leaf_tools *t, struct leaf_chunk *
 /* Fold the chunk's bounds into the file's and forget them. */
 void leaf_merge_bounds(struct leaf *l);
 /* The bounds as parquet.h gives them. Strings point into b, a uuid's into text. */
-struct parquet_stats leaf_stats(const struct leaf *l, const struct leaf_bounds *b, char text[2][37]);
+struct parquet_stats leaf_stats(const struct leaf *l, const struct leaf_bounds *b, char text[2][UUID_TEXT]);
 /* A bound as Statistics wants it, appended. */
 void leaf_bound_put(const struct leaf *l, const union parquet_bound *v, struct buf *out);

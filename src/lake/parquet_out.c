@@ -76,7 +76,7 @@ size_t parquet_out_group_bytes(const struct parquet_out *o)
 static void put_statistics(const struct leaf *l, struct buf *out, int16_t *last)
 {
     int16_t inner = 0;
-    char text[2][37];
+    char text[2][UUID_TEXT];
     struct parquet_stats s = leaf_stats(l, &l->chunk, text);
     AUTO(buf) min = BUF(UINT32_MAX);
     AUTO(buf) max = BUF(UINT32_MAX);

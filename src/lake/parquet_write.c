@@ -8,7 +8,7 @@ struct parquet_writer {
     struct schema schema;
     struct parquet_options options;
     struct parquet_stats *stats; /* of the finished file */
-    char (*texts)[2][37];
+    char (*texts)[2][UUID_TEXT];
 };
 
 bool parquet_can_store(struct type t)

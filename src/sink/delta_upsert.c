@@ -5,16 +5,15 @@
  *      their keys (delta_keys.c)
  *   3. each is read; rows whose key is changed are marked as dropped, unless the new row is the same
  *   4. files with dropped rows are rewritten, the new row in the old one's place. New keys join a file of their
- *   partition
- *      that is rewritten anyway: the one whose keys begin next below, so that files stay clustered by key, like
- *      leaves of a
- *      B-tree; a file that outgrows the target size is split in even parts. Where none is rewritten they join a file
- *      that is
- *      small in proportion (so that small tables stay one file, and a key is moved O(log n) times), or make a new one.
+ *      partition that is rewritten anyway: the one whose keys begin next below, so that files stay clustered by key,
+ *      like leaves of a B-tree; a file that outgrows the target size is split in even parts. Where none is rewritten
+ *      they join a file that is small in proportion (so that small tables stay one file, and a key is moved O(log n)
+ *      times), or make a new one.
  *
  * Everything reads the snapshot; nothing is remembered but facts about files, which never change. */
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/os.h"
 #include "column/rowkey.h"
 #include "sink/delta_sink.h"
@@ -92,15 +91,14 @@ enum status sink_reader_next(const struct delta_sink *s, struct delta_reader *r,
 /* A uuid from the log's bound, which has its first 32 characters only: the rest is filled up with `rest`. */
 static void uuid_bound(struct slice text, char rest, unsigned char ret[static 16])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned n = 0;
     memset(ret, 0, 16);
     for (size_t i = 0; n < 32; i++) {
         char c = i < text.len ? text.data[i] : rest;
         if (c == '-')
             continue;
-        const char *digit = c ? strchr(digits, c) : NULL;
-        unsigned value = digit ? (unsigned)(digit - digits) : (unsigned)(rest == 'f' ? 15 : 0);
+        const char *digit = c ? strchr(hex_digits, c) : NULL;
+        unsigned value = digit ? (unsigned)(digit - hex_digits) : (unsigned)(rest == 'f' ? 15 : 0);
         ret[n / 2] |= (unsigned char)(n % 2 ? value : value << 4);
         n++;
     }

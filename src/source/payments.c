@@ -1,14 +1,14 @@
 #include "source/payments.h"
 
+#include "base/ascii.h"
 #include "source/event_flat.h"
 
 enum { USERS = 500 };
 
 static char *put_hex(char *to, uint64_t v, unsigned digits)
 {
-    static const char hex[] = "0123456789abcdef";
     for (unsigned i = 0; i < digits; i++)
-        to[i] = hex[v >> (60 - 4 * i) & 15];
+        to[i] = hex_digits[v >> (60 - 4 * i) & 15];
     return to + digits;
 }
 
