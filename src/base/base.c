@@ -36,6 +36,26 @@ void *mem_array(size_t count, size_t size)
     return mem_alloc(bytes);
 }
 
+void *mem_grow(void *items, uint32_t count, uint32_t *cap, size_t size)
+{
+    if (count < *cap)
+        return items;
+    enum { FIRST = 16 };
+    size_t bytes;
+    bool overflow = __builtin_mul_overflow(*cap, 2, cap);
+    assert(!overflow);
+    *cap = MAX(*cap, (uint32_t)FIRST);
+    if (__builtin_mul_overflow((size_t)*cap, size, &bytes))
+        mem_exhausted(SIZE_MAX);
+    return mem_realloc(items, bytes);
+}
+
+void *mem_grow_by_count(void *items, uint32_t count, size_t size)
+{
+    uint32_t cap = count & (count - 1) ? UINT32_MAX : count; /* UINT32_MAX: there is room */
+    return mem_grow(items, count, &cap, size);
+}
+
 char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
 
 char *mem_strndup(const char *s, size_t len)

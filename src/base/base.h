@@ -71,17 +71,25 @@ static inline void bit_clear(uint64_t *map, size_t i) { map[i >> 6] &= ~(UINT64_
 /* Memory that must not fail: these abort with a message when the machine has none left. State and in-flight data are
  * held within budgets long before that. */
 void *mem_alloc(size_t size);
-/* Once, before threads: let the allocator keep large blocks instead of giving them back to the kernel and faulting them
- * in again, which growing tables would pay for with every growth. */
-void mem_keep_large_blocks(void);
 void *mem_zalloc(size_t size);
 /* At a multiple of `alignment`, a power of two; size is a multiple of it, too. free() takes it. */
 void *mem_aligned(size_t alignment, size_t size);
+/* Once, before threads: let the allocator keep large blocks instead of giving them back to the kernel and faulting them
+ * in again, which growing tables would pay for with every growth. */
+void mem_keep_large_blocks(void);
 /* The machine has no memory left: say so, and abort. */
 void mem_exhausted(size_t size) __attribute__((noreturn));
 void *mem_realloc(void *old, size_t size);
 /* count * size, overflow-checked. */
 void *mem_array(size_t count, size_t size);
+/* Room for one more item of an array that has `count`: the array, or twice as large a one when all of *cap is used.
+ *
+ *     list->items = mem_grow(list->items, list->count, &list->cap, sizeof *list->items);
+ *     list->items[list->count++] = item;
+ */
+void *mem_grow(void *items, uint32_t count, uint32_t *cap, size_t size);
+/* The same for an array that keeps no capacity: it is full when `count` is a power of two, or 0. */
+void *mem_grow_by_count(void *items, uint32_t count, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len);
 void *mem_dup(const void *p, size_t len);

@@ -60,10 +60,7 @@ void buf_spares_drop(void)
 
 static struct buf *add(struct bufs *all, struct buf b)
 {
-    if (all->count == all->cap) {
-        all->cap = all->cap ? all->cap * 2 : 16;
-        all->items = mem_realloc(all->items, all->cap * sizeof *all->items);
-    }
+    all->items = mem_grow(all->items, all->count, &all->cap, sizeof *all->items);
     all->items[all->count] = b;
     return &all->items[all->count++];
 }

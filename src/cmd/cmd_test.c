@@ -37,10 +37,7 @@ static bool is_test(const char *name)
 
 static void add_file(struct testing *t, const char *path)
 {
-    if (t->nfiles == t->files_cap) {
-        t->files_cap = t->files_cap ? 2 * t->files_cap : 16;
-        t->files = mem_realloc(t->files, t->files_cap * sizeof *t->files);
-    }
+    t->files = mem_grow(t->files, t->nfiles, &t->files_cap, sizeof *t->files);
     t->files[t->nfiles++] = path;
 }
 

@@ -160,14 +160,6 @@ static void verify_segments(struct verification *v)
 
 /* ---- tables against the log ---- */
 
-static const struct sink_state *sink_state(const struct manifest *m, const char *name)
-{
-    for (uint32_t i = 0; i < m->nsinks; i++)
-        if (!strcmp(m->sinks[i].name, name))
-            return &m->sinks[i];
-    return NULL;
-}
-
 /* Every commit tells the ledger as it was: the log's, or the beginning of that. */
 static void verify_its_ledger(struct verification *v, const struct published_table *t, const char *what)
 {
@@ -190,7 +182,7 @@ static void verify_its_ledger(struct verification *v, const struct published_tab
 
 static void verify_table(struct verification *v, const struct published_table *t)
 {
-    const struct sink_state *s = sink_state(&v->before, t->table->name);
+    const struct sink_state *s = manifest_sink(&v->before, t->table->name);
     int64_t applied = s ? s->applied : 0, newest = t->epoch;
     const char *what = arena_printf(&v->arena, "table %s (%s)", t->table->name, t->location);
     if (newest > v->manifest.epoch)

@@ -164,14 +164,6 @@ static enum status put_segments(struct engine *e, struct error *err)
 
 /* ---- the record ---- */
 
-static const struct step_time *logged_step(const struct manifest *m, const char *step)
-{
-    for (uint32_t i = 0; i < m->nsteps; i++)
-        if (!strcmp(m->steps[i].step, step))
-            return &m->steps[i];
-    return NULL;
-}
-
 static bool is_logged(const struct step_time *x, const struct step_time *old)
 {
     return old && x->watermark == old->watermark && x->evict == old->evict && x->closes == old->closes &&
@@ -198,7 +190,7 @@ static void record_steps(struct engine *e, struct arena *a, struct journal_recor
         snprintf(x->step, sizeof x->step, "%s", node->id);
         snprintf(x->name, sizeof x->name, "%s", node->name);
         snprintf(x->source, sizeof x->source, "%s", e->plan->tables[open.table].name);
-        const struct step_time *old = logged_step(m, x->step);
+        const struct step_time *old = manifest_step(m, x->step);
         if (old && old->watermark == x->watermark)
             x->since = old->since;
         r->nsteps += !is_logged(x, old);

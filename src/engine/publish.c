@@ -284,11 +284,9 @@ static enum status open_sink(struct publishing *s, const struct manifest *m, str
     snprintf(s->now.name, sizeof s->now.name, "%s", s->table->name);
     s->logged = s->now;
     s->logged.confirmed = -1; /* the log must name every sink before it keeps an outbox for it */
-    for (uint32_t i = 0; i < m->nsinks; i++)
-        if (!strcmp(m->sinks[i].name, s->table->name)) {
-            s->now = s->logged = m->sinks[i];
-            break;
-        }
+    const struct sink_state *known = manifest_sink(m, s->table->name);
+    if (known)
+        s->now = s->logged = *known;
     struct sink_position found = {0};
     struct sink_config config = {.table = s->table->name,
                                  .identity = s->identity,

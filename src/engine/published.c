@@ -58,18 +58,10 @@ static enum status pin_table(struct published_table *t, const char *uuid, int64_
 
 /* ---- the epoch they have in common ---- */
 
-static const struct sink_state *sink_state(const struct manifest *m, const char *name)
-{
-    for (uint32_t i = 0; i < m->nsinks; i++)
-        if (!strcmp(m->sinks[i].name, name))
-            return &m->sinks[i];
-    return NULL;
-}
-
 /* INT64_MAX: a table that was lost, or never asked for. */
 static int64_t has_epoch(const struct published_table *t, const struct manifest *m)
 {
-    const struct sink_state *s = sink_state(m, t->table->name);
+    const struct sink_state *s = manifest_sink(m, t->table->name);
     if (!t->delta && (!s || s->applied > 0))
         return INT64_MAX;
     return s && t->epoch >= s->applied ? MAX(t->epoch, s->confirmed) : t->epoch;

@@ -408,14 +408,6 @@ static bool is_source(const struct plan *p, const char *name)
     return false;
 }
 
-static const struct split_position *logged_split(const struct manifest *m, const char *source, const char *split)
-{
-    for (uint32_t i = 0; i < m->nsplits; i++)
-        if (!strcmp(m->splits[i].source, source) && !strcmp(m->splits[i].split, split))
-            return &m->splits[i];
-    return NULL;
-}
-
 /* One whose contract or watermark changed keeps its positions, and has the event time that reading it again has shown.
  * One that is new was read to its end. */
 static void record_source(struct rebuild *r, const struct input *in, struct split_position *splits,
@@ -425,7 +417,7 @@ static void record_source(struct rebuild *r, const struct input *in, struct spli
     snprintf(time->source, sizeof time->source, "%s", in->table->name);
     for (uint32_t k = 0; k < in->nsplits; k++) {
         const struct input_split *s = &in->splits[k];
-        const struct split_position *old = logged_split(r->m, in->table->name, s->split.name);
+        const struct split_position *old = manifest_split(r->m, in->table->name, s->split.name);
         if (!old && s->until == INT64_MIN)
             continue; /* found meanwhile: read from here on */
         struct split_position *x = &splits[record->nsplits++];
@@ -467,14 +459,6 @@ static void record_sources(struct rebuild *r, struct journal_record *record)
     record->sources = times;
 }
 
-static const struct sink_state *logged_sink(const struct manifest *m, const char *name)
-{
-    for (uint32_t i = 0; i < m->nsinks; i++)
-        if (!strcmp(m->sinks[i].name, name))
-            return &m->sinks[i];
-    return NULL;
-}
-
 static void record_sinks(struct rebuild *r, struct journal_record *record)
 {
     struct arena *a = &r->change->arena;
@@ -487,7 +471,7 @@ static void record_sinks(struct rebuild *r, struct journal_record *record)
         if (s->fate == STEP_DROPPED || s->now->kind != NODE_SINK || s->sink == SINK_KEPT ||
             s->sink == SINK_GROWN || s->sink == SINK_GOES_ON)
             continue;
-        const struct sink_state *old = logged_sink(r->m, s->now->sink_name);
+        const struct sink_state *old = manifest_sink(r->m, s->now->sink_name);
         struct sink_state *x = &sinks[record->nsinks++];
         *x = (struct sink_state){.confirmed = r->m->epoch, .applied = old ? old->applied : 0, .target = record->epoch,
                                  .renew = r->m->epoch == 0             ? RENEW_NOT

@@ -171,9 +171,9 @@ static enum status load_state(struct engine *e, struct error *err)
     struct op_time *times = arena_array(&e->arena, e->plan->ntables + 1, sizeof *times);
     for (uint32_t i = 0; i < e->plan->ntables; i++) {
         times[i] = (struct op_time){INT64_MIN, INT64_MIN};
-        for (uint32_t k = 0; k < m->nsources; k++)
-            if (!strcmp(m->sources[k].source, e->plan->tables[i].name))
-                times[i].evict_us = m->sources[k].evict;
+        const struct source_time *known = manifest_source(m, e->plan->tables[i].name);
+        if (known)
+            times[i].evict_us = known->evict;
     }
     for (uint32_t i = 0; i < m->nsegments; i++)
         if (m->segments[i].has_state)

@@ -64,65 +64,50 @@ static void fill_rule(struct batch *b, uint32_t row, const struct manifest *m, s
     put_number(b, 2, row, m->total.rules[row].count);
 }
 
-/* Sources, then their splits, then the steps that go by event time. */
-static uint32_t count_watermarks(const struct manifest *m) { return m->nsources + m->nsplits + m->nsteps; }
+/* A row of bourn.watermarks. Times that are not set, INT64_MIN, and a view that is NULL are NULL. */
+struct watermark {
+    const char *source, *kind, *name, *view;
+    int64_t watermark, evict, closes, since;
+};
 
-static void put_null(struct batch *b, uint32_t col, uint32_t row, struct arena *a)
+static struct watermark watermark_of_source(const struct source_time *s)
 {
-    column_set_null(&b->cols[col], a, b->rows, row);
+    return (struct watermark){s->source, "source", s->source, NULL, s->watermark, s->evict, INT64_MIN, s->since};
 }
 
-static void fill_source_time(struct batch *b, uint32_t row, const struct source_time *s, struct arena *a)
+static struct watermark watermark_of_split(const struct split_position *s, const struct manifest *m)
 {
-    put_text(b, 0, row, s->source);
-    put_time(b, 1, row, s->watermark, a);
-    put_time(b, 2, row, s->evict, a);
-    put_text(b, 3, row, "source");
-    put_text(b, 4, row, s->source);
-    put_null(b, 5, row, a);
-    put_null(b, 6, row, a);
-    put_time(b, 7, row, s->since, a);
-}
-
-static void fill_split_time(struct batch *b, uint32_t row, const struct split_position *s, const struct manifest *m,
-                            struct arena *a)
-{
-    int64_t delay = -1, watermark = INT64_MIN;
-    for (uint32_t i = 0; i < m->nsources; i++)
-        if (!strcmp(m->sources[i].source, s->source))
-            delay = m->sources[i].delay;
+    const struct source_time *source = manifest_source(m, s->source);
+    int64_t delay = source ? source->delay : -1, watermark = INT64_MIN;
     if (delay >= 0 && s->max_event != INT64_MIN && __builtin_sub_overflow(s->max_event, delay, &watermark))
         watermark = INT64_MIN;
-    put_text(b, 0, row, s->source);
-    put_time(b, 1, row, watermark, a);
-    put_null(b, 2, row, a);
-    put_text(b, 3, row, "partition");
-    put_text(b, 4, row, s->split);
-    put_null(b, 5, row, a);
-    put_null(b, 6, row, a);
-    put_null(b, 7, row, a);
+    return (struct watermark){s->source, "partition", s->split, NULL, watermark, INT64_MIN, INT64_MIN, INT64_MIN};
 }
 
-static void fill_step_time(struct batch *b, uint32_t row, const struct step_time *s, struct arena *a)
+static struct watermark watermark_of_step(const struct step_time *s)
 {
-    put_text(b, 0, row, s->source);
-    put_time(b, 1, row, s->watermark, a);
-    put_time(b, 2, row, s->evict, a);
-    put_text(b, 3, row, "step");
-    put_text(b, 4, row, s->step);
-    put_text(b, 5, row, s->name);
-    put_time(b, 6, row, s->closes, a);
-    put_time(b, 7, row, s->since, a);
+    return (struct watermark){s->source, "step", s->step, s->name, s->watermark, s->evict, s->closes, s->since};
 }
 
+/* Sources, then their splits, then the steps that go by event time. */
+static uint32_t count_watermarks(const struct manifest *m) { return m->nsources + m->nsplits + m->nsteps; }
 static void fill_watermark(struct batch *b, uint32_t row, const struct manifest *m, struct arena *a)
 {
-    if (row < m->nsources)
-        fill_source_time(b, row, &m->sources[row], a);
-    else if (row < m->nsources + m->nsplits)
-        fill_split_time(b, row, &m->splits[row - m->nsources], m, a);
+    uint32_t split = row - m->nsources, step = split - m->nsplits;
+    struct watermark w = row < m->nsources   ? watermark_of_source(&m->sources[row])
+                         : split < m->nsplits ? watermark_of_split(&m->splits[split], m)
+                                              : watermark_of_step(&m->steps[step]);
+    put_text(b, 0, row, w.source);
+    put_time(b, 1, row, w.watermark, a);
+    put_time(b, 2, row, w.evict, a);
+    put_text(b, 3, row, w.kind);
+    put_text(b, 4, row, w.name);
+    if (w.view)
+        put_text(b, 5, row, w.view);
     else
-        fill_step_time(b, row, &m->steps[row - m->nsources - m->nsplits], a);
+        column_set_null(&b->cols[5], a, b->rows, row);
+    put_time(b, 6, row, w.closes, a);
+    put_time(b, 7, row, w.since, a);
 }
 
 static uint32_t count_splits(const struct manifest *m) { return m->nsplits; }

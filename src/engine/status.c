@@ -149,14 +149,6 @@ static void put_open(const struct step_time *t, struct buf *out)
     put_text(out, "source", t->source);
 }
 
-static const struct step_time *logged_step(const struct manifest *m, const char *step)
-{
-    for (uint32_t i = 0; i < m->nsteps; i++)
-        if (!strcmp(m->steps[i].step, step))
-            return &m->steps[i];
-    return NULL;
-}
-
 static void put_live_steps(struct engine *e, const struct manifest *m, struct buf *out)
 {
     uint64_t keys, bytes;
@@ -167,7 +159,7 @@ static void put_live_steps(struct engine *e, const struct manifest *m, struct bu
         put_text(out, "name", node->name);
         put_int(out, "keys", (int64_t)keys);
         put_int(out, "bytes", (int64_t)bytes);
-        const struct step_time *t = logged_step(m, node->id);
+        const struct step_time *t = manifest_step(m, node->id);
         if (t)
             put_open(t, out);
         close_object(out);

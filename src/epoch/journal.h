@@ -1,5 +1,5 @@
 /* The journal: bourn's slotted log. One record per epoch; winning a slot is THE commit point and the fence (semantics
- * 2). Format of a slot: top of journal.c. Slot n is the object "log/<n, 20 digits>", put whole, once. Each record
+ * 2). Format of a slot: top of slot.c. Slot n is the object "log/<n, 20 digits>", put whole, once. Each record
  * carries the SHA-256 of the one before it, its own CRCs, a nonce and the writer's term.
  *
  * Records hold edits; at least every JOURNAL_FULL_EVERY-th record, and the first of each term, is full: it stands for
@@ -10,52 +10,13 @@
 
 #include "base/arena.h"
 #include "base/store.h"
+#include "epoch/ledger.h"
 #include "state/segment.h"
 
 enum { JOURNAL_FULL_EVERY = 64 };
 
-/* Counts of one source or step, of one epoch or added up over a range. What cannot occur is 0. */
-struct ledger_counts {
-    uint64_t in, out, filtered, rejected, late, duplicate, error;
-};
-
-struct ledger_rule {
-    char source[64], rule[80]; /* "transactions", "R090" */
-    uint64_t count;
-};
-
-enum ledger_kind { LEDGER_SOURCE, LEDGER_STEP, LEDGER_SINK };
-struct ledger_line {
-    enum ledger_kind kind;
-    char name[100]; /* table or step id */
-    struct ledger_counts counts; /* source: in = polled, out = accepted; sink: in = net changes */
-    uint64_t inserted, updated, deleted, unchanged; /* sinks */
-    uint64_t expired; /* steps: rows of the state dropped by a time to live; no part of the balance */
-};
-
-/* A ledger: lines by kind and name, rules by source and rule. Balanced: see ledger_balance. */
-struct ledger {
-    int64_t from, to; /* epochs */
-    struct ledger_line *lines;
-    uint32_t nlines;
-    struct ledger_rule *rules;
-    uint32_t nrules;
-};
-void ledger_add(struct ledger *into, const struct ledger *from); /* adds counts; widens the range */
-void ledger_release(struct ledger *l);
-struct ledger_line *ledger_line(struct ledger *l, enum ledger_kind kind, const char *name); /* made if not there */
-void ledger_count_rule(struct ledger *l, const char *source, const char *rule, uint64_t count);
-/* in = out + filtered + rejected + late + duplicate + error for sources and steps; in = inserted + updated + deleted +
- * unchanged + rejected + error for sinks. FAILED (ERR_VERIFY) names the line and both sides. */
-enum status ledger_balance(const struct ledger *l, struct error *err);
-void ledger_json(const struct ledger *l, struct buf *out);
-/* What ledger_json wrote. ERR_CORRUPT names the member that is missing or wrong. */
-enum status ledger_parse(struct slice json, struct ledger *ret, struct error *err);
-/* Is `part` of the beginning of what `whole` has added up? ERR_VERIFY names a count that is greater than there. */
-enum status ledger_within(const struct ledger *part, const struct ledger *whole, struct error *err);
-
 struct split_position {
-    char source[100], split[200]; /* source: "<reader>/<table>" */
+    char source[100], split[200]; /* the table's name; the source's own name of the split (flow/source.h) */
     uint32_t number;
     int64_t position;   /* next message to read */
     int64_t max_event;  /* greatest accepted event time, us; INT64_MIN: none */
@@ -122,6 +83,11 @@ struct manifest {
 enum { LEDGER_HISTORY = 48 };
 
 void manifest_release(struct manifest *m);
+/* What it has of them, by name; NULL: nothing. */
+struct source_time *manifest_source(const struct manifest *m, const char *source);
+struct split_position *manifest_split(const struct manifest *m, const char *source, const char *split);
+struct step_time *manifest_step(const struct manifest *m, const char *step);
+struct sink_state *manifest_sink(const struct manifest *m, const char *sink);
 
 /* One record: what changed. Pointers are the caller's, read only. */
 struct journal_record {

@@ -1,17 +1,9 @@
-#include "epoch/journal.h"
+#include "epoch/ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/os.h"
-
-/* Arrays here have no capacity of their own: they are full when their count is a power of two. */
-static void *grow(void *items, uint32_t count, size_t size)
-{
-    if (count & (count - 1))
-        return items;
-    return mem_realloc(items, (count ? (size_t)count * 2 : 1) * size);
-}
 
 static void copy_name(char *to, size_t size, const char *from)
 {
@@ -25,7 +17,7 @@ struct ledger_line *ledger_line(struct ledger *l, enum ledger_kind kind, const c
     for (uint32_t i = 0; i < l->nlines; i++)
         if (l->lines[i].kind == kind && strcmp(l->lines[i].name, name) == 0)
             return &l->lines[i];
-    l->lines = grow(l->lines, l->nlines, sizeof *l->lines);
+    l->lines = mem_grow_by_count(l->lines, l->nlines, sizeof *l->lines);
     struct ledger_line *line = &l->lines[l->nlines++];
     *line = (struct ledger_line){.kind = kind};
     copy_name(line->name, sizeof line->name, name);
@@ -39,7 +31,7 @@ void ledger_count_rule(struct ledger *l, const char *source, const char *rule, u
             l->rules[i].count += count;
             return;
         }
-    l->rules = grow(l->rules, l->nrules, sizeof *l->rules);
+    l->rules = mem_grow_by_count(l->rules, l->nrules, sizeof *l->rules);
     struct ledger_rule *r = &l->rules[l->nrules++];
     *r = (struct ledger_rule){.count = count};
     copy_name(r->source, sizeof r->source, source);

@@ -36,7 +36,7 @@ static struct split_position *find_split(const struct manifest *m, const struct 
     return NULL;
 }
 
-static struct source_time *find_source(const struct manifest *m, const char *name)
+struct source_time *manifest_source(const struct manifest *m, const char *name)
 {
     for (uint32_t i = 0; i < m->nsources; i++)
         if (strcmp(m->sources[i].source, name) == 0)
@@ -44,7 +44,7 @@ static struct source_time *find_source(const struct manifest *m, const char *nam
     return NULL;
 }
 
-static struct step_time *find_step(const struct manifest *m, const char *step)
+struct step_time *manifest_step(const struct manifest *m, const char *step)
 {
     for (uint32_t i = 0; i < m->nsteps; i++)
         if (strcmp(m->steps[i].step, step) == 0)
@@ -52,11 +52,19 @@ static struct step_time *find_step(const struct manifest *m, const char *step)
     return NULL;
 }
 
-static struct sink_state *find_sink(const struct manifest *m, const char *name)
+struct sink_state *manifest_sink(const struct manifest *m, const char *name)
 {
     for (uint32_t i = 0; i < m->nsinks; i++)
         if (strcmp(m->sinks[i].name, name) == 0)
             return &m->sinks[i];
+    return NULL;
+}
+
+struct split_position *manifest_split(const struct manifest *m, const char *source, const char *split)
+{
+    for (uint32_t i = 0; i < m->nsplits; i++)
+        if (strcmp(m->splits[i].split, split) == 0 && strcmp(m->splits[i].source, source) == 0)
+            return &m->splits[i];
     return NULL;
 }
 
@@ -110,14 +118,14 @@ static enum status check_progress(const struct manifest *m, const struct journal
     for (uint32_t i = 0; i < r->nsources; i++) {
         if (is_named(r->sources[i].source, r->gone_sources, r->ngone_sources))
             continue;
-        const struct source_time *x = &r->sources[i], *old = find_source(m, x->source);
+        const struct source_time *x = &r->sources[i], *old = manifest_source(m, x->source);
         if (old && x->watermark < old->watermark)
             return goes_back(err, "the watermark of source", x->source, old->watermark, x->watermark);
         if (old && x->evict < old->evict)
             return goes_back(err, "the evicted time of source", x->source, old->evict, x->evict);
     }
     for (uint32_t i = 0; i < r->nsinks; i++) {
-        const struct sink_state *x = &r->sinks[i], *old = find_sink(m, x->name);
+        const struct sink_state *x = &r->sinks[i], *old = manifest_sink(m, x->name);
         if (is_named(x->name, r->gone_sinks, r->ngone_sinks))
             old = NULL;
         if (old && (x->confirmed < old->confirmed || x->applied < old->applied))
@@ -170,14 +178,6 @@ enum status manifest_check(const struct manifest *m, const struct journal_record
 
 /* ---- applying ---- */
 
-/* Arrays are taken to be full when their count is a power of two. */
-static void *grow(void *items, uint32_t count, size_t size)
-{
-    if (count & (count - 1))
-        return items;
-    return mem_realloc(items, (count ? (size_t)count * 2 : 1) * size);
-}
-
 static void apply_gone(struct manifest *m, const struct journal_record *r)
 {
     uint32_t n = 0;
@@ -203,31 +203,31 @@ static void apply_progress(struct manifest *m, const struct journal_record *r)
     for (uint32_t i = 0; i < r->nsplits; i++) {
         struct split_position *x = find_split(m, &r->splits[i], &from);
         if (!x) {
-            m->splits = grow(m->splits, m->nsplits, sizeof *m->splits);
+            m->splits = mem_grow_by_count(m->splits, m->nsplits, sizeof *m->splits);
             x = &m->splits[m->nsplits++];
         }
         *x = r->splits[i];
     }
     for (uint32_t i = 0; i < r->nsources; i++) {
-        struct source_time *x = find_source(m, r->sources[i].source);
+        struct source_time *x = manifest_source(m, r->sources[i].source);
         if (!x) {
-            m->sources = grow(m->sources, m->nsources, sizeof *m->sources);
+            m->sources = mem_grow_by_count(m->sources, m->nsources, sizeof *m->sources);
             x = &m->sources[m->nsources++];
         }
         *x = r->sources[i];
     }
     for (uint32_t i = 0; i < r->nsteps; i++) {
-        struct step_time *x = find_step(m, r->steps[i].step);
+        struct step_time *x = manifest_step(m, r->steps[i].step);
         if (!x) {
-            m->steps = grow(m->steps, m->nsteps, sizeof *m->steps);
+            m->steps = mem_grow_by_count(m->steps, m->nsteps, sizeof *m->steps);
             x = &m->steps[m->nsteps++];
         }
         *x = r->steps[i];
     }
     for (uint32_t i = 0; i < r->nsinks; i++) {
-        struct sink_state *x = find_sink(m, r->sinks[i].name);
+        struct sink_state *x = manifest_sink(m, r->sinks[i].name);
         if (!x) {
-            m->sinks = grow(m->sinks, m->nsinks, sizeof *m->sinks);
+            m->sinks = mem_grow_by_count(m->sinks, m->nsinks, sizeof *m->sinks);
             x = &m->sinks[m->nsinks++];
         }
         *x = r->sinks[i];
@@ -244,7 +244,7 @@ static void apply_segments(struct manifest *m, const struct journal_record *r)
     for (uint32_t i = 0; i < r->ndropped_state; i++)
         find_segment(m, r->dropped_state[i])->has_state = false;
     for (uint32_t i = 0; i < r->nadded; i++) {
-        m->segments = grow(m->segments, m->nsegments, sizeof *m->segments);
+        m->segments = mem_grow_by_count(m->segments, m->nsegments, sizeof *m->segments);
         uint32_t at = m->nsegments++;
         for (; at > 0 && is_before(&r->added[i], &m->segments[at - 1]); at--)
             m->segments[at] = m->segments[at - 1];

@@ -339,8 +339,8 @@ static enum status read_segment(const json_t *o, void *item, struct error *err)
     return get_time(o, "sets_end", &x->sets_end_us, err);
 }
 
-/* A list of objects; one that is missing is empty. The result has room for one more than a power of two at least the
- * count, as arrays of a manifest grow. */
+/* A list of objects; one that is missing is empty. The result has room for a power of two of them, as mem_grow_by_count
+ * takes it to have. */
 static enum status get_list(const json_t *o, const char *member, size_t size,
                             enum status (*read)(const json_t *o, void *item, struct error *err), void **ret,
                             uint32_t *ret_count, struct error *err)

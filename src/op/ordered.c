@@ -293,10 +293,7 @@ static void touch(struct part *part, struct ordered_partition *p)
     if (p->touched)
         return;
     p->touched = true;
-    if (part->ntouched == part->touched_cap) {
-        part->touched_cap = part->touched_cap ? part->touched_cap * 2 : 8;
-        part->touched = mem_realloc(part->touched, part->touched_cap * sizeof(struct ordered_partition *));
-    }
+    part->touched = mem_grow(part->touched, part->ntouched, &part->touched_cap, sizeof(struct ordered_partition *));
     part->touched[part->ntouched++] = p;
 }
 

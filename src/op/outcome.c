@@ -31,10 +31,7 @@ static struct batch *start_batch(struct outcomes *o, struct outcome *out)
     out->weight = arena_array(&out->arena, OUTCOME_ROWS, sizeof *out->weight);
     b->weight = out->weight;
     b->rows = b->live = 0;
-    if (out->count == out->cap) {
-        out->cap = out->cap ? out->cap * 2 : 4;
-        out->batches = mem_realloc(out->batches, out->cap * sizeof(struct batch *));
-    }
+    out->batches = mem_grow(out->batches, out->count, &out->cap, sizeof(struct batch *));
     out->batches[out->count++] = b;
     return b;
 }

@@ -7,10 +7,7 @@
 
 static struct rejection *add(struct rejections *r)
 {
-    if (r->count == r->cap) {
-        r->cap = r->cap ? r->cap * 2 : 64;
-        r->items = mem_realloc(r->items, r->cap * sizeof *r->items);
-    }
+    r->items = mem_grow(r->items, r->count, &r->cap, sizeof *r->items);
     struct rejection *item = &r->items[r->count++];
     *item = (struct rejection){.source = UINT32_MAX, .offset = -1, .message_time = INT64_MIN, .watermark = INT64_MIN};
     return item;

@@ -49,10 +49,7 @@ static const struct batch *keep_batch(const struct batch *b, struct arena *a)
 
 static void add_change(struct changes *c, struct change change)
 {
-    if (c->count == c->cap) {
-        c->cap = c->cap ? c->cap * 2 : 1024;
-        c->items = mem_realloc(c->items, c->cap * sizeof *c->items);
-    }
+    c->items = mem_grow(c->items, c->count, &c->cap, sizeof *c->items);
     c->items[c->count++] = change;
 }
 

@@ -21,10 +21,7 @@ void guard_clear(struct guard *g)
 
 void guard_add(struct guard *g, const char *path, const struct parquet_file *file)
 {
-    if (g->nfiles == g->cap) {
-        g->cap = g->cap ? g->cap * 2 : 8;
-        g->files = mem_realloc(g->files, g->cap * sizeof *g->files);
-    }
+    g->files = mem_grow(g->files, g->nfiles, &g->cap, sizeof *g->files);
     struct guarded_file *kept = &g->files[g->nfiles++];
     *kept = (struct guarded_file){.path = mem_strdup(path)};
     if (g->kept_bytes + file->bytes > KEPT_BYTES)

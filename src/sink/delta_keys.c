@@ -104,10 +104,7 @@ void key_cache_put(struct key_cache *k, const char *path, const uint64_t *hashes
         return;
     while (k->count && k->bytes + size * sizeof(uint32_t) > k->max_bytes)
         drop_oldest(k);
-    if (k->count == k->cap) {
-        k->cap = k->cap ? k->cap * 2 : 8;
-        k->entries = mem_realloc(k->entries, k->cap * sizeof *k->entries);
-    }
+    k->entries = mem_grow(k->entries, k->count, &k->cap, sizeof *k->entries);
     struct key_entry *e = &k->entries[k->count++];
     *e = (struct key_entry){.path = mem_strdup(path),
                             .slots = mem_zalloc(size * sizeof *e->slots),

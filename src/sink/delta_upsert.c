@@ -199,10 +199,7 @@ static struct file_plan *add_plan(struct upsert_run *r, const struct delta_file 
     for (uint32_t i = 0; i < r->nplans; i++)
         if (r->plans[i].file == f)
             return &r->plans[i];
-    if (r->nplans == r->plans_cap) {
-        r->plans_cap = r->plans_cap ? r->plans_cap * 2 : 8;
-        r->plans = mem_realloc(r->plans, r->plans_cap * sizeof *r->plans);
-    }
+    r->plans = mem_grow(r->plans, r->nplans, &r->plans_cap, sizeof *r->plans);
     struct file_plan *p = &r->plans[r->nplans++];
     *p = (struct file_plan){.file = f};
     struct batch *bounds = delta_file_bounds(r->s->table, f, &r->memory);

@@ -437,10 +437,7 @@ void keyed_touch(struct keyed *t, struct keyed_entry *e)
     if (e->flags & KEYED_DIRTY)
         return;
     struct shard *s = shard_at(t, e->hash);
-    if (s->ndirty == s->dirty_cap) {
-        s->dirty_cap = s->dirty_cap ? s->dirty_cap * 2 : 4;
-        s->dirty = mem_realloc(s->dirty, s->dirty_cap * sizeof *s->dirty);
-    }
+    s->dirty = mem_grow(s->dirty, s->ndirty, &s->dirty_cap, sizeof *s->dirty);
     e->flags |= KEYED_DIRTY;
     s->dirty[s->ndirty++] = e;
     s->sorted = false;

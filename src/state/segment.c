@@ -85,10 +85,7 @@ static void section_init(struct section *s, enum section_kind kind, const char *
 static void add_part(struct segment_writer *w, struct part *p)
 {
     assert(w->count < SECTIONS_MAX);
-    if (w->count == w->cap) {
-        w->cap = w->cap ? w->cap * 2 : 16;
-        w->parts = mem_realloc(w->parts, w->cap * sizeof(struct part *));
-    }
+    w->parts = mem_grow(w->parts, w->count, &w->cap, sizeof(struct part *));
     w->parts[w->count++] = p;
 }
 
