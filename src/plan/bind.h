@@ -452,6 +452,8 @@ void node_inherit(struct binder *b, struct plan_node *n);
 /* The node's index; that of an equal one if there is one. */
 uint32_t node_add(struct binder *b, struct plan_node *n);
 struct schema node_schema(struct binder *b, uint32_t ncols);
+/* Columns of one type behind those that it has. */
+void node_append(struct binder *b, struct plan_node *n, const char *const *names, struct type type, uint32_t count);
 
 /* The rows of each key, where there is one alone. */
 uint32_t node_unique(struct binder *b, uint32_t input, const struct plan_key *key, int32_t location);
@@ -486,11 +488,11 @@ enum status node_session(struct binder *b, uint32_t input, const struct plan_win
 uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan_join *join,
                    const struct plan_time tells[2], int32_t location);
 /* Output: the input's columns, then one per call. */
-enum status node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
-                      uint32_t nsort, const char **names, int32_t location, uint32_t *ret);
+uint32_t node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
+                   uint32_t nsort, const char **names, int32_t location);
 /* Output: the input's columns, then the rank. */
-enum status node_topn(struct binder *b, uint32_t input, const struct plan_topn *topn, struct plan_sort_key *sort,
-                      uint32_t nsort, const char *rank_name, int32_t location, uint32_t *ret);
+uint32_t node_topn(struct binder *b, uint32_t input, const struct plan_topn *topn, struct plan_sort_key *sort,
+                   uint32_t nsort, const char *rank_name, int32_t location);
 /* A filter rank <= N over an OVER node with that one rank makes it a TOPN: *node is replaced, and *predicate is what is
  * left to filter by, NULL: nothing. */
 enum status node_first_rows(struct binder *b, uint32_t *node, struct expr **predicate, int32_t location);

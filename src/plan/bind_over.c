@@ -299,7 +299,7 @@ enum status over_finish(struct binder *b, struct over_calls *o, struct relation 
         *exprs[i] = rewrite(b, &p, *exprs[i]);
     uint32_t node;
     TRY(node_project(b, input->node, p.exprs, p.names, p.count, location, &node));
-    TRY(node_over(b, node, &over, o->sort, o->norder, names, location, &node));
+    node = node_over(b, node, &over, o->sort, o->norder, names, location);
     *input = relation_of_node(b, node, b->nodes[node]->schema.names, b->nodes[node]->schema.ncols);
     return OK;
 }

@@ -504,7 +504,7 @@ static enum status first_by_order(struct binder *b, struct selecting *s)
     uint32_t node;
     struct plan_topn first = {OVER_ROW_NUMBER, key, ast->non, 1};
     TRY(node_project(b, s->input.node, c.exprs, c.names, c.count, ast->location, &node));
-    TRY(node_topn(b, node, &first, sort, nsort, "rank", ast->on[0]->location, &node));
+    node = node_topn(b, node, &first, sort, nsort, "rank", ast->on[0]->location);
     targets_are(b, s, node);
     return OK;
 }

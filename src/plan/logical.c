@@ -9,7 +9,7 @@
 /* ---- making ---- */
 
 struct plan_node *node_new(struct binder *b, enum node_kind kind, const uint32_t *inputs, uint32_t ninputs,
-                                  int32_t location)
+                           int32_t location)
 {
     struct plan_node *n = arena_zalloc(b->arena, sizeof *n);
     n->kind = kind;
@@ -53,6 +53,16 @@ struct schema node_schema(struct binder *b, uint32_t ncols)
         .names = arena_zarray(b->arena, ncols, sizeof(char *)),
         .types = arena_zarray(b->arena, ncols, sizeof(struct type)),
     };
+}
+
+void node_append(struct binder *b, struct plan_node *n, const char *const *names, struct type type, uint32_t count)
+{
+    struct schema wider = node_schema(b, n->schema.ncols + count);
+    for (uint32_t i = 0; i < wider.ncols; i++) {
+        wider.names[i] = i < n->schema.ncols ? n->schema.names[i] : names[i - n->schema.ncols];
+        wider.types[i] = i < n->schema.ncols ? n->schema.types[i] : type;
+    }
+    n->schema = wider;
 }
 
 static struct schema schema_of_exprs(struct binder *b, struct expr *const *exprs, const char *const *names,

@@ -112,24 +112,20 @@ static void partition_times(struct plan_node *n, const uint32_t *partition, uint
     }
 }
 
-static void add_column(struct binder *b, struct plan_node *n, const char *name, struct type type)
+/* One that keeps the rows of each partition: what it hands out of them changes with every row, until event time closes
+ * the partition. Only times that are the partition's own move no row afterwards. */
+static struct plan_node *node_of_partitions(struct binder *b, enum node_kind kind, uint32_t input,
+                                            const uint32_t *partition, uint32_t npartition, int32_t location)
 {
-    struct schema wider = node_schema(b, n->schema.ncols + 1);
-    memcpy(wider.names, n->schema.names, n->schema.ncols * sizeof *wider.names);
-    memcpy(wider.types, n->schema.types, n->schema.ncols * sizeof *wider.types);
-    wider.names[n->schema.ncols] = name;
-    wider.types[n->schema.ncols] = type;
-    n->schema = wider;
-}
-
-/* Only times that are the partition's own move no row afterwards. */
-static void keep_partition_time(struct binder *b, struct plan_node *n)
-{
-    n->ntimes = 0;
-    if (n->closes < 0)
-        return;
-    n->times = arena_dup(b->arena, &(struct plan_time){(uint32_t)n->closes, n->lag}, sizeof *n->times);
-    n->ntimes = 1;
+    struct plan_node *n = node_new(b, kind, &input, 1, location);
+    node_inherit(b, n);
+    partition_times(n, partition, npartition);
+    n->ntimes = n->closes >= 0;
+    if (n->closes >= 0)
+        n->times = arena_dup(b->arena, &(struct plan_time){(uint32_t)n->closes, n->lag}, sizeof *n->times);
+    n->stateful = true;
+    n->mode = MODE_UPDATING;
+    return n;
 }
 
 static struct type over_type(const struct plan_over_call *c, const struct schema *input)
@@ -139,58 +135,41 @@ static struct type over_type(const struct plan_over_call *c, const struct schema
     return c->arg >= 0 ? input->types[c->arg] : TYPE(TYPE_INT8);
 }
 
-enum status node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
-                      uint32_t nsort, const char **names, int32_t location, uint32_t *ret)
+uint32_t node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
+                   uint32_t nsort, const char **names, int32_t location)
 {
-    struct plan_node *n = node_new(b, NODE_OVER, &input, 1, location);
-    const struct schema below = b->nodes[input]->schema;
-    node_inherit(b, n);
+    struct plan_node *n = node_of_partitions(b, NODE_OVER, input, over->partition, over->npartition, location);
+    const struct schema below = n->schema;
     n->over = *over;
     n->sort = sort;
     n->nsort = nsort;
-    partition_times(n, over->partition, over->npartition);
-    keep_partition_time(b, n);
     for (uint32_t i = 0; i < over->ncalls; i++) {
-        add_column(b, n, names[i], over_type(&over->calls[i], &below));
+        node_append(b, n, &names[i], over_type(&over->calls[i], &below), 1);
         if (over->calls[i].kind == OVER_ROW_NUMBER)
             keys_rank(b, n, over->partition, over->npartition, (int32_t)below.ncols + (int32_t)i);
     }
-    n->stateful = true;
-    n->mode = MODE_UPDATING;
-    *ret = node_add(b, n);
-    return OK;
+    return node_add(b, n);
 }
 
-enum status node_topn(struct binder *b, uint32_t input, const struct plan_topn *topn, struct plan_sort_key *sort,
-                      uint32_t nsort, const char *rank_name, int32_t location, uint32_t *ret)
+uint32_t node_topn(struct binder *b, uint32_t input, const struct plan_topn *topn, struct plan_sort_key *sort,
+                   uint32_t nsort, const char *rank_name, int32_t location)
 {
-    struct plan_node *n = node_new(b, NODE_TOPN, &input, 1, location);
-    node_inherit(b, n);
+    struct plan_node *n = node_of_partitions(b, NODE_TOPN, input, topn->partition, topn->npartition, location);
+    uint32_t rank = n->schema.ncols;
     n->topn = *topn;
     n->sort = sort;
     n->nsort = nsort;
-    partition_times(n, topn->partition, topn->npartition);
-    keep_partition_time(b, n);
-    uint32_t rank = n->schema.ncols;
-    add_column(b, n, rank_name, TYPE(TYPE_INT8));
+    node_append(b, n, &rank_name, TYPE(TYPE_INT8), 1);
     if (topn->kind == OVER_ROW_NUMBER)
         keys_rank(b, n, topn->partition, topn->npartition, topn->limit > 1 ? (int32_t)rank : -1);
-    n->stateful = true;
-    n->mode = MODE_UPDATING;
-    *ret = node_add(b, n);
-    return OK;
+    return node_add(b, n);
 }
 
 uint32_t node_unique(struct binder *b, uint32_t input, const struct plan_key *key, int32_t location)
 {
-    struct plan_node *n = node_new(b, NODE_UNIQUE, &input, 1, location);
-    node_inherit(b, n);
+    struct plan_node *n = node_of_partitions(b, NODE_UNIQUE, input, key->columns, key->n, location);
     n->unique = *key;
-    partition_times(n, key->columns, key->n);
-    keep_partition_time(b, n);
     keys_add(b, n, key->columns, key->n);
-    n->stateful = true;
-    n->mode = MODE_UPDATING;
     return node_add(b, n);
 }
 
@@ -251,7 +230,7 @@ enum status node_first_rows(struct binder *b, uint32_t *node, struct expr **pred
     if (limit == 0)
         return OK;
     struct plan_topn topn = {n->over.calls[0].kind, n->over.partition, n->over.npartition, limit};
-    TRY(node_topn(b, n->inputs[0], &topn, n->sort, n->nsort, n->schema.names[rank], location, node));
+    *node = node_topn(b, n->inputs[0], &topn, n->sort, n->nsort, n->schema.names[rank], location);
     *predicate = nrest ? rest[0] : NULL;
     if (nrest < 2)
         return OK;

@@ -4,17 +4,6 @@
 
 /* ---- windows ---- */
 
-static void append_columns(struct binder *b, struct plan_node *n, const char *const *names, struct type type,
-                           uint32_t count)
-{
-    struct schema wider = node_schema(b, n->schema.ncols + count);
-    for (uint32_t i = 0; i < wider.ncols; i++) {
-        wider.names[i] = i < n->schema.ncols ? n->schema.names[i] : names[i - n->schema.ncols];
-        wider.types[i] = i < n->schema.ncols ? n->schema.types[i] : type;
-    }
-    n->schema = wider;
-}
-
 static const char *const bounds[] = {"window_start", "window_end"};
 
 /* A start lies at most the size before the row's time, the end after it. */
@@ -36,7 +25,7 @@ enum status node_window(struct binder *b, uint32_t input, const struct plan_wind
     node_inherit(b, n);
     n->window = *window;
     uint32_t start = n->schema.ncols;
-    append_columns(b, n, bounds, TYPE(TYPE_TIMESTAMPTZ), 2);
+    node_append(b, n, bounds, TYPE(TYPE_TIMESTAMPTZ), 2);
     if (window->kind != WINDOW_SESSION)
         window_times(b, n, start);
     n->window_start = (int32_t)start;
