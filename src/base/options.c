@@ -101,15 +101,19 @@ struct options options_join(const struct options *near, const struct options *fa
     return joined;
 }
 
+enum status option_needs_variable(const char *option, const char *variable, const struct place *place,
+                                  struct error *err)
+{
+    (void)error_set(err, ERR_SQL, "option \"%s\" needs the environment variable %s, which is not set", option,
+                    variable);
+    err->place = *place;
+    return error_hint(err, "set it: %s=... bourn ..., or in a file .env", variable);
+}
+
 enum status option_must_be_set(const struct options *o, const char *name, struct error *err)
 {
     const struct option *given = given_option(o, name);
-    if (!given || !given->unset)
-        return OK;
-    (void)error_set(err, ERR_SQL, "option \"%s\" needs the environment variable %s, which is not set", name,
-                    given->unset);
-    (void)error_hint(err, "set it: %s=... bourn ..., or in a file .env", given->unset);
-    return option_blame(o, name, err);
+    return given && given->unset ? option_needs_variable(name, given->unset, &given->place, err) : OK;
 }
 
 enum status option_blame(const struct options *o, const char *name, struct error *err)

@@ -53,7 +53,10 @@ bool option_given(const struct options *o, const char *name);
 /* The options of `near` and behind them those of `far` (a table's, then its server's; either may be NULL): a look-up
  * finds the nearest. The list lives in the arena, its options where they were. */
 struct options options_join(const struct options *near, const struct options *far, struct arena *a);
-/* ERR_SQL, at the option, if it is given by a variable that is not set. */
+/* ERR_SQL: the option's value, which stands at `place`, needs a variable that is not set. Returns FAILED. */
+enum status option_needs_variable(const char *option, const char *variable, const struct place *place,
+                                  struct error *err);
+/* That, if it is so of this option. */
 enum status option_must_be_set(const struct options *o, const char *name, struct error *err);
 /* Say in *err where the option's value stood, if it was given; returns FAILED. */
 enum status option_blame(const struct options *o, const char *name, struct error *err);

@@ -124,9 +124,8 @@ static enum status expand_reference(struct binder *b, const struct ast_option *o
     else if (ret_unset)
         *ret_unset = name;
     else {
-        (void)bind_error(b, option->location, "option \"%s\" needs the environment variable %s, which is not set",
-                         option->name, name);
-        return error_hint(b->err, "set it: %s=... bourn ..., or in a file .env", name);
+        struct place place = text_place(b->text, option->location);
+        return option_needs_variable(option->name, name, &place, b->err);
     }
     *p = close + 1;
     return OK;
@@ -287,20 +286,15 @@ static enum status column_type(struct binder *b, const struct ast_column *c, str
 static enum status set_time_column(struct binder *b, struct plan_table *t, uint32_t c, const struct option *o)
 {
     uint8_t type = t->schema.types[c].id;
-    int32_t location = -1;
     if (t->time_column >= 0)
-        (void)bind_error(b, location, "table \"%s\" has two columns with a watermark", t->name);
-    else if (type != TYPE_TIMESTAMP && type != TYPE_TIMESTAMPTZ)
-        (void)bind_error(b, location, "the watermark's column \"%s\" must be timestamptz or timestamp",
-                         t->schema.names[c]);
-    else {
-        t->time_column = (int32_t)c;
-        bool parsed = option_parse_interval(o->value, &t->watermark_delay);
-        assert(parsed);
-        return OK;
-    }
-    b->err->place = o->place;
-    return FAILED;
+        return bind_error(b, -1, "table \"%s\" has two columns with a watermark", t->name);
+    if (type != TYPE_TIMESTAMP && type != TYPE_TIMESTAMPTZ)
+        return bind_error(b, -1, "the watermark's column \"%s\" must be timestamptz or timestamp",
+                          t->schema.names[c]);
+    t->time_column = (int32_t)c;
+    bool parsed = option_parse_interval(o->value, &t->watermark_delay);
+    assert(parsed);
+    return OK;
 }
 
 /* What the envelope's columns are; a connector may have others, of its own type. */
@@ -329,19 +323,14 @@ static enum status set_metadata(struct binder *b, struct plan_table *t, uint32_t
             name = connector->metadata[n];
     if (connector->metadata && is_ingestion_time(o->value))
         name = PLAN_INGESTION_TIME;
-    if (!name) {
-        (void)bind_unknown(b, -1, o->value, connector->metadata, n, "the %s connector has no metadata \"%s\"",
-                           connector->name, o->value);
-        b->err->place = o->place;
-        return FAILED;
-    }
+    if (!name)
+        return bind_unknown(b, -1, o->value, connector->metadata, n, "the %s connector has no metadata \"%s\"",
+                            connector->name, o->value);
     for (size_t i = 0; i < ARRAY_LEN(metadata_types); i++)
         if (strcmp(metadata_types[i].name, name) == 0 && metadata_types[i].type != t->schema.types[c].id) {
             char type[40];
-            (void)bind_error(b, -1, "column \"%s\" holds the message's %s and must be %s", t->schema.names[c], name,
-                             type_name(TYPE(metadata_types[i].type), type));
-            b->err->place = o->place;
-            return FAILED;
+            return bind_error(b, -1, "column \"%s\" holds the message's %s and must be %s", t->schema.names[c], name,
+                              type_name(TYPE(metadata_types[i].type), type));
         }
     t->metadata[c] = name;
     return OK;
@@ -355,10 +344,12 @@ static enum status column_settings(struct binder *b, struct plan_table *t, uint3
     TRY(options_check(options, OPTION_ON_COLUMN, tables, ARRAY_LEN(tables),
                       arena_printf(b->arena, "of column \"%s\"", t->schema.names[c]), b->err));
     for (uint32_t i = 0; i < options->count; i++) {
-        if (strcmp(options->items[i].name, "watermark") == 0)
-            TRY(set_time_column(b, t, c, &options->items[i]));
-        if (strcmp(options->items[i].name, "metadata") == 0)
-            TRY(set_metadata(b, t, c, &options->items[i]));
+        const struct option *o = &options->items[i];
+        enum status status = strcmp(o->name, "watermark") == 0  ? set_time_column(b, t, c, o)
+                             : strcmp(o->name, "metadata") == 0 ? set_metadata(b, t, c, o)
+                                                                : OK;
+        if (status != OK)
+            return option_blame(options, o->name, b->err);
     }
     t->by_clock |= t->time_column == (int32_t)c && t->metadata[c] && strcmp(t->metadata[c], PLAN_INGESTION_TIME) == 0;
     return OK;
@@ -551,10 +542,7 @@ static enum status table_format(struct binder *b, struct plan_table *t)
         }
     }
     (void)bind_unknown(b, -1, name, names, b->world->nformats, "there is no format \"%s\"", name);
-    for (uint32_t i = 0; i < t->options.count; i++)
-        if (strcmp(t->options.items[i].name, "format") == 0)
-            b->err->place = t->options.items[i].place;
-    return FAILED;
+    return option_blame(&t->options, "format", b->err);
 }
 
 enum status catalog_copy(struct binder *b, const struct ast_statement *s)
