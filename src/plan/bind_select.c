@@ -417,6 +417,8 @@ static enum status finish_groups(struct binder *b, struct selecting *s)
         for (uint32_t c = 0; c < s->values.items[i].nconditions; c++)
             all[n++] = &s->values.items[i].conditions[c];
     TRY(join_below(b, s, all, n));
+    if (s->grouping.nsets) /* 'a word' may be a group */
+        TRY(settle_targets(b, s));
     return grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location);
 }
 

@@ -98,8 +98,8 @@ SELECT x.window_start, x.k, x.n, y.n FROM (SELECT k, window_start, window_end, c
 -- case grouping sets: k int, j int, n bigint, s numeric(20,2), g int
 SELECT k, j, count(*), sum(n), grouping(k, j) FROM a GROUP BY GROUPING SETS ((k, j), (k), ());
 
--- case grouping sets over names of a view: k int, l int, m int, w text, five int, n bigint, g int
-SELECT k, l, m + 1, w, 5, count(*), grouping(k, l, m, w) FROM (SELECT k, k AS l, k - 1 AS m, 5 AS f, 'x' AS w FROM a) AS q GROUP BY GROUPING SETS ((k, f), (l, w), (m, 4), ());
+-- case grouping sets over names of a view: k int, l int, m int, w text, five int, y text, n bigint, g int
+SELECT k, l, m + 1, w, 5, 'y', count(*), grouping(k, l, m, w) FROM (SELECT k, k AS l, k - 1 AS m, 5 AS f, 'x' AS w FROM a) AS q GROUP BY GROUPING SETS ((k, f), (l, w, 6), (m, 4), ());
 
 -- case rollup: k int, j int, n bigint
 SELECT k, j, count(*) FROM a GROUP BY ROLLUP (k, j);
