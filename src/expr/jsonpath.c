@@ -27,6 +27,11 @@ struct run {
     bool lax, ignores_structure; /* whether a missing member is no error */
     bool silent;                 /* inside a condition, or asked for: errors are not kept */
     struct slice root, current, vars;
+    struct document {
+        struct slice text;
+        int64_t id;
+    } base;          /* what the item is a part of: .keyvalue() tells objects apart by it */
+    int64_t next_id; /* of a document that is made */
     bool lenient_vars; /* an operator has none: each is null */
     uint32_t innermost; /* elements of the array of the innermost subscript */
     uint32_t steps;
@@ -133,6 +138,17 @@ static enum outcome operand(struct run *r, const struct jsonpath_node *n, struct
     return ret->n ? FOUND : NOT_FOUND;
 }
 
+/* As go_on, for an item that is a part of another document. */
+static enum outcome go_on_in(struct run *r, const struct jsonpath_node *n, struct slice text, int64_t id,
+                             struct slice item, struct items *to)
+{
+    struct document outer = r->base;
+    r->base = (struct document){text, id};
+    enum outcome outcome = go_on(r, n, item, to);
+    r->base = outer;
+    return outcome;
+}
+
 /* ---- members and elements ---- */
 
 static enum outcome step_key(struct run *r, const struct jsonpath_node *n, struct slice item, bool unwrap,
@@ -236,6 +252,35 @@ static enum outcome step_index(struct run *r, const struct jsonpath_node *n, str
         r->innermost = size;
         enum outcome one = over_range(r, n, &n->ranges[i], item, size, to);
         r->innermost = outer;
+        if (one == BROKEN || (one == FOUND && !to))
+            return one;
+        all = one == FOUND ? FOUND : all;
+    }
+    return all;
+}
+
+/* {"id": of the object, "key": ..., "value": ...} for each member. */
+static enum outcome step_keyvalue(struct run *r, const struct jsonpath_node *n, struct slice item, struct items *to)
+{
+    const int64_t ids = INT64_C(10000000000);
+    enum outcome all = NOT_FOUND;
+    if (!is_object(item))
+        return fail(r, "2203C", "jsonpath item method .keyvalue() can only be applied to an object");
+    int64_t id = r->base.id * ids + jsonpath_place(r->base.text, item.data, &r->steps);
+    struct jsonb_walk w = jsonb_walk(item);
+    for (struct slice key, value; jsonb_next(&w, &key, &value);) {
+        if (!n->next && !to)
+            return FOUND;
+        if (++r->steps > JSONPATH_STEPS)
+            return fail_hard(r, "54000", "a jsonpath takes too many steps");
+        size_t most = key.len + value.len + 64;
+        char *text = arena_alloc(r->a, most);
+        int len = snprintf(text, most, "{\"id\": %lld, \"key\": %.*s, \"value\": ", (long long)id, (int)key.len,
+                           key.data);
+        memcpy(text + len, value.data, value.len);
+        text[(size_t)len + value.len] = '}';
+        struct slice made = {text, (size_t)len + value.len + 1};
+        enum outcome one = go_on_in(r, n, made, r->next_id++, made, to);
         if (one == BROKEN || (one == FOUND && !to))
             return one;
         all = one == FOUND ? FOUND : all;
@@ -610,7 +655,7 @@ static enum outcome give_variable(struct run *r, const struct jsonpath_node *n, 
 {
     struct slice value;
     if (r->vars.data && jsonb_field(r->vars, n->text, &value))
-        return go_on(r, n, value, to);
+        return go_on_in(r, n, r->vars, 1, value, to);
     if (r->lenient_vars)
         return go_on(r, n, SLICE("null"), to);
     return fail_hard(r, "42704",
@@ -651,11 +696,11 @@ static enum outcome run_item(struct run *r, const struct jsonpath_node *n, struc
         enum truth t = test(r, n, item);
         return r->hard ? BROKEN : go_on(r, n, slice_of(truths[t]), to);
     }
-    bool scalar_step = n->kind >= PATH_DOUBLE && n->kind <= PATH_ABS;
+    bool scalar_step = n->kind >= PATH_DOUBLE && n->kind <= PATH_KEYVALUE;
     if (scalar_step && unwrap && is_array(item))
         return each_element(r, n, item, false, to);
     switch (n->kind) {
-    case PATH_ROOT: return go_on(r, n, r->root, to);
+    case PATH_ROOT: return go_on_in(r, n, r->root, 0, r->root, to);
     case PATH_CURRENT: return go_on(r, n, r->current, to);
     case PATH_LAST: return give_number(r, n, (int64_t)r->innermost - 1, 0, to);
     case PATH_VALUE: return go_on(r, n, n->text, to);
@@ -669,6 +714,7 @@ static enum outcome run_item(struct run *r, const struct jsonpath_node *n, struc
     case PATH_TYPE: return give_type(r, n, item, to);
     case PATH_SIZE: return give_size(r, n, item, to);
     case PATH_DOUBLE: return step_double(r, n, item, to);
+    case PATH_KEYVALUE: return step_keyvalue(r, n, item, to);
     case PATH_CEILING:
     case PATH_FLOOR:
     case PATH_ABS: return step_round(r, n, item, to);
@@ -687,6 +733,8 @@ static bool run_path(struct call *c, uint32_t row, bool silent, bool all, struct
     const struct jsonpath *path = c->extra;
     struct slice doc = arg_text(c, 0, row);
     struct run r = {.a = a, .lax = path->lax, .ignores_structure = path->lax, .root = doc, .current = doc};
+    r.base.text = doc;
+    r.next_id = silent ? 1 : 2; /* 1 is the variables', of which an operator has none */
     r.lenient_vars = silent;
     r.silent = silent || (c->nargs > 3 && ARG(c, 3, uint8_t, row));
     if (c->nargs > 2)

@@ -355,7 +355,8 @@ static bool method_of(struct slice name, enum jsonpath_kind *ret)
         const char *name;
         enum jsonpath_kind kind;
     } methods[] = {{"type", PATH_TYPE},       {"size", PATH_SIZE},   {"double", PATH_DOUBLE},
-                   {"ceiling", PATH_CEILING}, {"floor", PATH_FLOOR}, {"abs", PATH_ABS}};
+                   {"ceiling", PATH_CEILING}, {"floor", PATH_FLOOR}, {"abs", PATH_ABS},
+                   {"keyvalue", PATH_KEYVALUE}};
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
         if (name.len == strlen(methods[i].name) && strncasecmp(name.data, methods[i].name, name.len) == 0) {
             *ret = methods[i].kind;
@@ -374,10 +375,8 @@ static enum status parse_name(struct reading *r, struct jsonpath_node **ret)
     TRY(advance(r));
     if (quoted || !is(r, "("))
         return OK;
-    if (!method_of(name, &kind)) {
-        bool known = slice_is(name, "datetime") || slice_is(name, "keyvalue");
-        return known ? refuse(r, slice_is(name, "datetime") ? ".datetime()" : ".keyvalue()") : syntax(r);
-    }
+    if (!method_of(name, &kind))
+        return slice_is(name, "datetime") ? refuse(r, ".datetime()") : syntax(r);
     (*ret)->kind = kind;
     TRY(advance(r));
     return expect(r, ")");

@@ -120,7 +120,7 @@ INSERT INTO log SELECT id, 1, '{}'::jsonb @? '@.a' FROM untimed;
 INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$[last' FROM untimed;
 INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.last + last' FROM untimed;
 INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a.datetime()' FROM untimed;
-INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a.keyvalue()' FROM untimed;
+INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a ? (@ like_regex "a" flag "x")' FROM untimed;
 INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a like_regex "(a" ' FROM untimed;
 INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$.a like_regex "a" flag "x"' FROM untimed;
 INSERT INTO log SELECT id, 1, '{}'::jsonb @? '$ ? (@.a)' FROM untimed;
