@@ -67,6 +67,13 @@ static inline void store_u64(void *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 static inline bool bit_get(const uint64_t *map, size_t i) { return (map[i >> 6] >> (i & 63)) & 1; }
 static inline void bit_set(uint64_t *map, size_t i) { map[i >> 6] |= UINT64_C(1) << (i & 63); }
 static inline void bit_clear(uint64_t *map, size_t i) { map[i >> 6] &= ~(UINT64_C(1) << (i & 63)); }
+static inline bool bit_any(const uint64_t *map, size_t words)
+{
+    uint64_t any = 0;
+    for (size_t w = 0; w < words; w++)
+        any |= map[w];
+    return any != 0;
+}
 
 /* Memory that must not fail: these abort with a message when the machine has none left. State and in-flight data are
  * held within budgets long before that. */

@@ -44,6 +44,15 @@ bool utf8_valid(struct slice s)
     return true;
 }
 
+uint32_t utf8_code(const char *p, unsigned len)
+{
+    unsigned char lead = (unsigned char)*p;
+    uint32_t code = len == 1 ? lead : lead & (0x7fu >> len);
+    for (unsigned i = 1; i < len; i++)
+        code = code << 6 | (p[i] & 0x3f);
+    return code;
+}
+
 unsigned utf8_put(uint32_t code, char out[static 4])
 {
     if (code < 0x80) {

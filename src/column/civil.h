@@ -40,5 +40,10 @@ enum status interval_parse(struct slice text, struct interval *ret, struct error
 size_t interval_print(struct interval v, char out[static 96]);
 /* Micros of an interval without months (a day = 24 h); false if it has months, or past int64. */
 bool interval_micros(struct interval v, int64_t *ret);
+/* What PostgreSQL compares intervals by, in micros: a month has 30 days, a day 24 hours. */
+static inline int128 interval_length(struct interval v)
+{
+    return ((int128)v.months * 30 + v.days) * MICROS_PER_DAY + v.micros;
+}
 /* timestamp + interval as PostgreSQL: months (day clipped), then days, then micros. false: out of range. */
 bool timestamp_add(int64_t micros, struct interval v, int64_t *ret);

@@ -1,5 +1,6 @@
 /* column_order: two values of a type, in PostgreSQL's order. */
 #include "column/array.h"
+#include "column/civil.h"
 #include "column/decimal.h"
 #include "column/jsonb.h"
 
@@ -8,12 +9,6 @@ static int order_float(double x, double y)
     if (x != x || y != y)
         return (x != x) - (y != y);
     return (x > y) - (x < y);
-}
-
-/* Days count 24 h and months 30 days, as PostgreSQL compares intervals. */
-static int128 interval_length(const struct interval *v)
-{
-    return (int128)v->micros + ((int128)v->days + (int128)v->months * 30) * 86400 * 1000000;
 }
 
 #define ORDER(x, y) (((x) > (y)) - ((x) < (y)))
@@ -33,7 +28,8 @@ int column_order(const struct column *x, size_t i, const struct column *y, size_
     case TYPE_NUMERIC:
         return decimal_compare(column_numeric(x, i), x->type.scale, column_numeric(y, k), y->type.scale);
     case TYPE_UUID: return memcmp(p, q, 16);
-    case TYPE_INTERVAL: return ORDER(interval_length(p), interval_length(q));
+    case TYPE_INTERVAL:
+        return ORDER(interval_length(*(const struct interval *)p), interval_length(*(const struct interval *)q));
     case TYPE_ARRAY: return array_order(view_slice(p), view_slice(q), x->type);
     case TYPE_JSONB: return jsonb_order(view_slice(p), view_slice(q));
     default: return view_compare(p, q);

@@ -42,12 +42,6 @@ static uint64_t ordered_bits(double d)
     return bits >> 63 ? ~bits : bits ^ UINT64_C(1) << 63;
 }
 
-/* What PostgreSQL compares intervals by: a month has 30 days, a day 24 hours. */
-static int128 interval_length(struct interval v)
-{
-    return ((int128)v.months * 30 + v.days) * MICROS_PER_DAY + v.micros;
-}
-
 static size_t count_zeros(struct slice s)
 {
     size_t n = 0;

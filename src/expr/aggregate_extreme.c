@@ -1,5 +1,6 @@
 /* min and max. The state holds one value: it cannot give up a value again, so rows of weight < 0 are not for it. */
 #include "base/heap.h"
+#include "column/civil.h"
 #include "expr/aggregates.h"
 
 struct extreme {
@@ -73,11 +74,6 @@ struct extreme {
     EXTREME_MERGE(min_merge_##SUFFIX, T, FIELD, LESS)                                                                  \
     EXTREME_MERGE(max_merge_##SUFFIX, T, FIELD, MORE)                                                                  \
     EXTREME_FINAL(final_##SUFFIX, T, FIELD)
-
-static int128 interval_length(struct interval v)
-{
-    return (int128)v.micros + ((int128)v.days + (int128)v.months * 30) * 86400 * 1000000;
-}
 
 EXTREME(i4, int32_t, i4, x < y, x > y)
 EXTREME(i8, int64_t, i8, x < y, x > y)

@@ -300,12 +300,7 @@ static void kernel_ascii(struct call *c)
             OUT(c, int32_t, r) = 0;
             continue;
         }
-        unsigned char first = (unsigned char)s.data[0];
-        size_t n = (size_t)(utf8_next(s.data, s.data + s.len) - s.data);
-        int32_t code = n == 1 ? first : first & (0x7f >> n);
-        for (size_t i = 1; i < n; i++)
-            code = code << 6 | (s.data[i] & 0x3f);
-        OUT(c, int32_t, r) = code;
+        OUT(c, int32_t, r) = (int32_t)utf8_code(s.data, utf8_char(s.data, s.data + s.len));
     }
 }
 

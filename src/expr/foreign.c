@@ -44,14 +44,6 @@ static uint64_t *own_bits(struct call *c, const uint64_t *map)
     return copy;
 }
 
-static bool any_bit(const uint64_t *map, size_t words)
-{
-    for (size_t w = 0; w < words; w++)
-        if (map[w])
-            return true;
-    return false;
-}
-
 static const void *texts_of(struct call *c, uint32_t i)
 {
     struct bourn_text *texts = arena_zarray(c->arena, c->rows, sizeof *texts);
@@ -190,7 +182,7 @@ static void kernel_foreign(struct call *c)
     size_t width = views ? sizeof(struct bourn_text) : type_width(c->out->col.type);
     assert(f->run);
     c->active = own_bits(c, c->active);
-    if (!any_bit(c->active, words))
+    if (!bit_any(c->active, words))
         return;
     struct bourn_column *args = arena_zarray(c->arena, MAX(c->nargs, 1u), sizeof *args);
     for (uint32_t i = 0; i < c->nargs; i++)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "expr/regex.h"
 
@@ -80,9 +81,8 @@ static bool hex_number(struct translation *t, unsigned least, unsigned most, uin
 {
     uint32_t v = 0;
     unsigned n = 0;
-    for (; n < most && t->p < t->end && isxdigit((unsigned char)*t->p); n++, t->p++) {
-        int c = tolower((unsigned char)*t->p);
-        v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    for (; n < most && t->p < t->end && hex_value(*t->p) >= 0; n++, t->p++) {
+        v = v << 4 | (uint32_t)hex_value(*t->p);
     }
     *ret = v;
     return n >= least && v > 0 && v <= 0x10ffff && !(v >= 0xd800 && v <= 0xdfff);

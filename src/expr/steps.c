@@ -31,14 +31,6 @@ static void take_reasons(struct call *c, const struct lanes *first, const struct
             out->why[r] = lane_is_bad(first, r) ? first->why[r] : second->why[r];
 }
 
-static bool any_bit(const uint64_t *bits, size_t words)
-{
-    uint64_t any = 0;
-    for (size_t w = 0; w < words; w++)
-        any |= bits[w];
-    return any != 0;
-}
-
 /* x AND y; with x and y both negated and the result too, this is OR: `yes` and `no` change places. */
 static void and_or_slow(struct call *c, bool is_or)
 {
@@ -57,7 +49,7 @@ static void and_or_slow(struct call *c, bool is_or)
     bools_unpack(value, c->rows, c->out->col.data);
     c->out->col.valid = valid;
     c->out->bad = NULL;
-    if (any_bit(bad, words)) {
+    if (bit_any(bad, words)) {
         c->out->bad = bad;
         take_reasons(c, &c->args[0], &c->args[1]);
     }
@@ -154,7 +146,7 @@ static void blend(struct call *c, const uint64_t *pick_bits, const struct lanes 
         uint64_t *bad = arena_array(c->arena, words, sizeof *bad);
         for (size_t w = 0; w < words; w++)
             bad[w] = (pick_bits[w] & (a->bad ? a->bad[w] : 0)) | (~pick_bits[w] & (b->bad ? b->bad[w] : 0));
-        if (any_bit(bad, words)) {
+        if (bit_any(bad, words)) {
             c->out->bad = bad;
             take_reasons(c, a, b);
             for (uint32_t r = 0; r < c->rows; r++)

@@ -29,21 +29,6 @@ struct table_writer {
 
 /* ---- text in terminal cells ---- */
 
-static uint32_t code_point(const char *p, unsigned len)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    switch (len) {
-    case 1:
-        return u[0];
-    case 2:
-        return (u[0] & 31u) << 6 | (u[1] & 63u);
-    case 3:
-        return (u[0] & 15u) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
-    default:
-        return (u[0] & 7u) << 18 | (u[1] & 63u) << 12 | (u[2] & 63u) << 6 | (u[3] & 63u);
-    }
-}
-
 struct range {
     uint32_t first, last;
 };
@@ -103,7 +88,7 @@ static struct cell make_cell(struct arena *a, struct slice text, struct buf *scr
     buf_clear(scratch);
     while (p < end) {
         unsigned len = utf8_char(p, end);
-        uint32_t code = len ? code_point(p, len) : (unsigned char)*p;
+        uint32_t code = len ? utf8_code(p, len) : (unsigned char)*p;
         if (len == 0 || is_control(code)) {
             size_t before = scratch->len;
             put_escaped(scratch, code);
@@ -148,7 +133,7 @@ static uint32_t put_cut(struct buf *out, struct slice text, uint32_t width)
     uint32_t used = 0;
     while (p < end) {
         unsigned len = utf8_char(p, end);
-        uint32_t cells = cells_of(code_point(p, len));
+        uint32_t cells = cells_of(utf8_code(p, len));
         if (used + cells > width - 1)
             break;
         buf_put(out, p, len);

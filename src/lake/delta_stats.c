@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "column/civil.h"
 #include "column/decimal.h"
 #include "lake/delta.h"
@@ -55,33 +56,17 @@ static bool put_timestamp(int64_t us, bool zone, bool up, struct buf *out)
     return true;
 }
 
-/* The code point at p, which is the start of one in valid UTF-8. */
-static uint32_t code_point(const unsigned char *p, size_t *ret_len)
-{
-    if (p[0] < 0x80) {
-        *ret_len = 1;
-        return p[0];
-    }
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    uint32_t v = p[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++)
-        v = v << 6 | (p[i] & 0x3f);
-    *ret_len = n;
-    return v;
-}
-
 static bool put_string(struct slice s, bool up, struct buf *out)
 {
-    size_t cut = 0, n;
-    for (unsigned k = 0; k < STATS_CHARACTERS && cut < s.len; k++) {
-        code_point((const unsigned char *)s.data + cut, &n);
-        cut += n;
-    }
-    if (cut >= s.len || !up) {
-        buf_put_json(out, (struct slice){s.data, MIN(cut, s.len)});
+    const char *end = s.data + s.len, *p = s.data;
+    for (unsigned k = 0; k < STATS_CHARACTERS && p < end; k++)
+        p += MAX(utf8_char(p, end), 1u);
+    size_t cut = (size_t)(p - s.data);
+    if (p == end || !up) {
+        buf_put_json(out, (struct slice){s.data, cut});
         return true;
     }
-    uint32_t next = code_point((const unsigned char *)s.data + cut, &n);
+    uint32_t next = utf8_code(p, utf8_char(p, end));
     if (next == 0x10ffff)
         return false;
     buf_put_json(out, (struct slice){s.data, cut});
