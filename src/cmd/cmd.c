@@ -69,6 +69,7 @@ static const struct cmd_flag *find_flag(const struct cmd_flag *flags, size_t nfl
 static int take_environment(const char *verb, const struct cmd_flag *flags, size_t nflags)
 {
     for (size_t i = 0; i < nflags; i++) {
+        assert(strstr(cmd_help(verb), flags[i].name)); /* what no help names nobody finds */
         char name[64] = "BOURN_";
         for (size_t k = 0; flags[i].name[k] && k < 50; k++)
             name[6 + k] = flags[i].name[k] == '-' ? '_' : (char)toupper((unsigned char)flags[i].name[k]);

@@ -101,7 +101,7 @@ static const struct verb {
      "PATH is the folder of a Delta table, a Parquet file, or NDJSON, compressed or\n"
      "not; - is NDJSON from stdin.\n"},
     {"query", cmd_query, "SELECT over published tables",
-     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json]\n"
+     "bourn query FILE.sql... -e 'SELECT ...' [--csv | --json] [--state FOLDER]\n"
      "            [--allow-c-functions]\n"
      "\n"
      "All tables as of one epoch. The SELECT may call the pipeline's functions.\n", true},

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "column/rowkey.h"
 #include "engine/builtin.h"
 #include "engine/relations.h"
 #include "lake/table_path.h"
@@ -225,6 +226,98 @@ static enum status read_file(struct published_table *t, const struct delta_file 
     delta_reader_free(reader);
     return s;
 }
+
+/* ---- rows, and what the log says of them ---- */
+
+/* Of a column in one file: row keys; data NULL: not told. */
+struct bound {
+    struct slice least, greatest;
+};
+
+struct checking {
+    const struct schema *schema;
+    const struct bound *bounds;
+    const char *path;
+    struct buf key;
+    uint64_t rows;
+    struct error *err;
+};
+
+static struct slice bound_key(const struct batch *bounds, uint32_t column, size_t row, struct arena *a)
+{
+    AUTO(buf) key = BUF(ROWKEY_MAX);
+    if (column_is_null(&bounds->cols[column], row))
+        return (struct slice){0};
+    rowkey_put(&key, bounds->cols, &column, 1, row);
+    return (struct slice){arena_dup(a, key.data, key.len), key.len};
+}
+
+static struct bound *bounds_of(const struct published_table *t, const struct delta_file *f, struct arena *a)
+{
+    const struct schema *ours = &t->table->schema, *stored = &t->delta->metadata.schema;
+    const struct batch *b = delta_file_bounds(t->delta, f, a);
+    struct bound *bounds = arena_zarray(a, ours->ncols, sizeof *bounds);
+    for (uint32_t i = 0; i < ours->ncols; i++)
+        for (uint32_t k = 0; k < stored->ncols; k++)
+            if (!strcmp(ours->names[i], stored->names[k]) && type_equal(ours->types[i], stored->types[k]))
+                bounds[i] = (struct bound){bound_key(b, k, 0, a), bound_key(b, k, 1, a)};
+    return bounds;
+}
+
+static bool key_above(struct slice a, struct slice b)
+{
+    int order = memcmp(a.data, b.data, MIN(a.len, b.len));
+    return order ? order > 0 : a.len > b.len;
+}
+
+static enum status check_rows(void *arg, struct batch *b)
+{
+    struct checking *c = arg;
+    c->rows += batch_live(b);
+    for (uint32_t i = 0; i < b->ncols; i++) {
+        const struct bound *bound = &c->bounds[i];
+        for (uint32_t k = 0; (bound->least.data || bound->greatest.data) && k < batch_live(b); k++) {
+            uint32_t row = batch_row(b, k);
+            if (column_is_null(&b->cols[i], row))
+                continue;
+            buf_clear(&c->key);
+            rowkey_put(&c->key, b->cols, &i, 1, row);
+            if ((bound->least.data && key_above(bound->least, buf_slice(&c->key))) ||
+                (bound->greatest.data && key_above(buf_slice(&c->key), bound->greatest)))
+                return error_set(c->err, ERR_VERIFY,
+                                 "%s has a \"%s\" that is not within what the table's log says of it", c->path,
+                                 c->schema->names[i]);
+        }
+    }
+    return OK;
+}
+
+static enum status check_file(struct published_table *t, const struct delta_file *f, uint64_t *rows, struct error *err)
+{
+    AUTO(arena) a = {0};
+    struct checking c = {.schema = &t->table->schema, .bounds = bounds_of(t, f, &a), .path = f->path,
+                         .key = BUF(ROWKEY_MAX), .err = err};
+    uint64_t said;
+    enum status s = read_file(t, f, check_rows, &c, err);
+    buf_release(&c.key);
+    TRY(s);
+    if (delta_file_rows(f, &said) && said != c.rows)
+        return error_set(err, ERR_VERIFY, "%s has %llu rows, and the table's log says %llu", f->path,
+                         (unsigned long long)c.rows, (unsigned long long)said);
+    *rows += c.rows;
+    return OK;
+}
+
+enum status published_check(struct published_table *t, uint64_t *ret_rows, struct error *err)
+{
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < delta_file_count(t->delta); i++)
+        TRY(check_file(t, delta_file_at(t->delta, i), &rows, err));
+    *ret_rows = rows;
+    return OK;
+}
+
+/* ---- as relations ---- */
 
 static enum status read_relation(void *arg, const char *name, enum status (*take)(void *, struct batch *),
                                  void *take_arg, struct error *err)

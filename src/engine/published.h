@@ -38,5 +38,8 @@ void published_release(struct published *p);
  * uuid tells it. The table has been published. */
 enum status published_ledger(const struct published_table *t, const char *uuid, struct ledger *ret, bool *ret_known,
                              struct error *err);
+/* Read every row of a published table: each page against its checksum, and numbers of rows and statistics, by which
+ * others leave out files (and our upserts do), against the rows. */
+enum status published_check(struct published_table *t, uint64_t *ret_rows, struct error *err);
 /* As relations for query_run: tables by their name, and the system relations of engine/relations.h. */
 struct query_relations published_relations(struct published *p);

@@ -409,6 +409,15 @@ def a_tampered_table_fails(folder: Path) -> None:
     last.write_text("\n".join(line for line in lines if '"add"' not in line) + "\n")
     done = bourn(folder, "verify", *PIPELINE, *EVIDENCE, check=1)
     assert "FAILED" in done.stdout and "users do not add up" in done.stdout, done.stdout
+    # What the log says of the rows: by it other readers, and our upserts, leave files out.
+    for told, other, words in ((r'(\\"numRecords\\":)\d+', r"\g<1>3", r"\d+ rows, and the table's log says 3"),
+                               (r'(\\"minValues\\":{\\"user_id\\":\\")user_\d+', r"\g<1>user_1",
+                                'has a "user_id" that is not within')):
+        changed, n = re.subn(told, other, "\n".join(lines))
+        assert n == 1, lines
+        last.write_text(changed + "\n")
+        said = bourn(folder, "verify", *PIPELINE, check=1).stdout
+        assert re.search(f"FAILED +the rows of user_metrics: .*{words}", said) and "1 failed" in said, said
 
 
 def damaged_bytes_fail(folder: Path) -> None:
