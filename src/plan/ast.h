@@ -23,7 +23,7 @@ enum ast_kind {
     AST_COALESCE,
     AST_CAST,     /* args[0] to type */
     AST_EXISTS,   /* query */
-    AST_IN,       /* args[0] IN (query) */
+    AST_IN,       /* args[0], or a row of several, IN (query) */
     AST_VALUE,    /* (query) */
     AST_ARRAY,    /* ARRAY(query) */
     AST_BOUND,    /* bound: while binding, what stands for itself already (bind_value.c) */

@@ -706,8 +706,11 @@ static struct membership membership_of(const struct ast_expr *e)
 
 static bool is_simple(const struct ast_select *s)
 {
+    for (uint32_t i = 0; i < s->ntargets; i++)
+        if (grouping_has_call(s->targets[i].expr))
+            return false;
     return s->kind == AST_SELECT_PLAIN && s->from && !s->grouped && !s->having && s->distinct == AST_DISTINCT_NONE &&
-           !s->limit && !s->offset && s->nctes == 0 && (s->ntargets == 0 || !grouping_has_call(s->targets[0].expr));
+           !s->limit && !s->offset && s->nctes == 0;
 }
 
 /* A correlated subquery: its FROM, the conditions that are its own, and those that join it to the query around it. */
@@ -722,6 +725,12 @@ static enum status open_subquery(struct from *outer, const struct ast_select *s,
     return join_tree(inner, s->from, false, ret);
 }
 
+static enum status must_have(struct binder *b, const struct ast_expr *in)
+{
+    return bind_error(b, in->location, "the subquery of IN must have %s",
+                      in->nargs == 1 ? "one column" : "as many columns as the row");
+}
+
 static enum status subquery_conditions(struct from *outer, struct from *inner, const struct relation *left,
                                        const struct relation *right, const struct membership *m,
                                        struct conditions *ret)
@@ -729,7 +738,7 @@ static enum status subquery_conditions(struct from *outer, struct from *inner, c
     struct binder *b = outer->b;
     struct relation both = join_columns(b, left, right);
     relation_shadow(&both, left->ncols);
-    ret->items = arena_array(b->arena, (size_t)inner->nconjuncts + 1, sizeof(struct expr *));
+    ret->items = arena_array(b->arena, (size_t)inner->nconjuncts + m->e->nargs, sizeof(struct expr *));
     struct scope scope = {.input = &both, .clause = "WHERE"};
     for (uint32_t i = 0; i < inner->nconjuncts; i++) {
         if (inner->conjuncts[i].done)
@@ -740,6 +749,7 @@ static enum status subquery_conditions(struct from *outer, struct from *inner, c
     }
     if (!m->in)
         return OK;
+    const struct ast_select *s = m->e->query;
     struct expr *args[2];
     struct relation alone = {.ncols = left->ncols, .cols = both.cols}; /* x of "x IN" is of the query around */
     for (uint32_t i = 0; i < left->ncols; i++)
@@ -748,12 +758,15 @@ static enum status subquery_conditions(struct from *outer, struct from *inner, c
     struct scope around = {.input = &alone, .clause = "WHERE"};
     struct relation inside = {.ncols = right->ncols, .cols = both.cols + left->ncols};
     struct scope target = {.input = &inside, .clause = "the SELECT list"};
-    if (m->e->query->ntargets != 1 || m->e->query->targets[0].expr->kind == AST_STAR)
-        return bind_error(b, m->e->location, "the subquery of IN must have one column");
-    TRY(bind_expr(b, &around, m->e->args[0], &args[0]));
-    TRY(bind_expr(b, &target, m->e->query->targets[0].expr, &args[1]));
-    return bind_located(b, m->e->location, expr_call(b->arena, "=", args, 2, m->e->location,
-                                                     &ret->items[ret->count++], b->err));
+    for (uint32_t i = 0; i < m->e->nargs; i++) {
+        if (s->ntargets != m->e->nargs || s->targets[i].expr->kind == AST_STAR)
+            return must_have(b, m->e);
+        TRY(bind_expr(b, &around, m->e->args[i], &args[0]));
+        TRY(bind_expr(b, &target, s->targets[i].expr, &args[1]));
+        TRY(bind_located(b, m->e->location, expr_call(b->arena, "=", args, 2, m->e->location,
+                                                      &ret->items[ret->count++], b->err)));
+    }
+    return OK;
 }
 
 /* A subquery that stands for itself: with groups, LIMIT, UNION. IN compares with its one column. */
@@ -763,18 +776,21 @@ static enum status whole_subquery(struct from *f, const struct membership *m, co
     struct binder *b = f->b;
     TRY(bind_select(b, f->ctes, m->e->query, right));
     TRY(relation_publish(b, right, m->e->location));
-    ret->items = arena_array(b->arena, 1, sizeof(struct expr *));
+    ret->items = arena_array(b->arena, MAX(m->e->nargs, 1), sizeof(struct expr *));
     if (!m->in)
         return OK;
-    if (right->ncols != 1)
-        return bind_error(b, m->e->location, "the subquery of IN must have one column, not %u", right->ncols);
+    if (right->ncols != m->e->nargs)
+        return must_have(b, m->e);
     struct relation both = join_columns(b, left, right);
     struct relation around = {.ncols = left->ncols, .cols = both.cols};
     struct scope scope = {.input = &around, .clause = "WHERE"};
-    struct expr *args[2] = {NULL, both.cols[left->ncols].expr};
-    TRY(bind_expr(b, &scope, m->e->args[0], &args[0]));
-    return bind_located(b, m->e->location, expr_call(b->arena, "=", args, 2, m->e->location,
-                                                     &ret->items[ret->count++], b->err));
+    for (uint32_t i = 0; i < m->e->nargs; i++) {
+        struct expr *args[2] = {NULL, both.cols[left->ncols + i].expr};
+        TRY(bind_expr(b, &scope, m->e->args[i], &args[0]));
+        TRY(bind_located(b, m->e->location, expr_call(b->arena, "=", args, 2, m->e->location,
+                                                      &ret->items[ret->count++], b->err)));
+    }
+    return OK;
 }
 
 static enum status join_member(struct from *f, enum join_kind kind, const struct relation *right,
@@ -842,6 +858,10 @@ static enum status apply_subquery(struct from *f, const struct ast_expr *e, stru
     struct from inner;
     struct relation right;
     bool null_aware = m.in && m.negated;
+    if (null_aware && m.e->nargs != 1) {
+        (void)bind_refuse(f->b, m.e->location, "NOT IN (SELECT ...) of a row");
+        return error_hint(f->b->err, "NOT EXISTS (SELECT 1 FROM ... WHERE x = a AND y = b), where NULL is not equal");
+    }
     if (is_simple(m.e->query) && !null_aware) {
         TRY(open_subquery(f, m.e->query, &inner, &right));
         TRY(subquery_conditions(f, &inner, r, &right, &m, &conditions));

@@ -122,6 +122,11 @@ static enum status value_of_in(struct binder *b, const struct scope *scope, cons
     struct ast_expr *yes = syntax(b, AST_BOOL, NULL, at, NULL, 0), *no = syntax(b, AST_BOOL, NULL, at, NULL, 0);
     const struct ast_select *members;
     yes->flag = true;
+    if (e->nargs != 1) {
+        (void)bind_refuse(b, at, "IN (SELECT ...) of a row in this place");
+        return error_hint(b->err, "it stands in WHERE, joined to other conditions by AND; EXISTS (...) stands "
+                                  "anywhere");
+    }
     if (over_has_call(e->args[0])) {
         (void)bind_refuse(b, at, "IN (SELECT ...) of a window function");
         return error_hint(b->err, "number the rows in a subquery in FROM, and ask above it");

@@ -150,17 +150,83 @@ static enum status parse_list(struct parser *p, const PgQuery__Node *n, struct a
     return OK;
 }
 
+/* ---- rows: compared column by column ---- */
+
+enum { PARSE_MAX_ROW = 100 };
+
+static bool is_row(const PgQuery__Node *n) { return n && n->node_case == NODE(ROW_EXPR); }
+
+/* (a, b) op (x, y) of n columns: of < and its kin the first that differ decide. */
+static enum status compare_columns(struct parser *p, const char *op, int32_t at, struct ast_expr *const *x,
+                                   struct ast_expr *const *y, uint32_t n, struct ast_expr **ret)
+{
+    bool all = strcmp(op, "=") == 0 || strcmp(op, "is_not_distinct_from") == 0;
+    bool any = strcmp(op, "<>") == 0 || strcmp(op, "is_distinct_from") == 0;
+    struct ast_expr **columns = arena_array(p->arena, n, sizeof *columns);
+    for (uint32_t i = 0; i < n; i++)
+        columns[i] = binary(p, op, at, x[i], y[i]);
+    *ret = columns[n - 1];
+    if (n == 1)
+        return OK;
+    if (all || any) {
+        *ret = expr_with(p, all ? AST_AND : AST_OR, at, n, columns);
+        return OK;
+    }
+    const char *strict = op[0] == '<' ? "<" : ">";
+    if (strcmp(op, strict) != 0 && (strncmp(op, strict, 1) != 0 || strcmp(op + 1, "=") != 0))
+        return parser_refuse(p, at, "compare column by column", "\"%s\" between rows", op);
+    for (uint32_t i = n - 1; i-- > 0;) {
+        struct ast_expr *tie[] = {binary(p, "=", at, x[i], y[i]), *ret};
+        struct ast_expr *either[] = {binary(p, strict, at, x[i], y[i]), expr_with(p, AST_AND, at, 2, tie)};
+        *ret = expr_with(p, AST_OR, at, 2, either);
+    }
+    return OK;
+}
+
+static enum status compare_rows(struct parser *p, const char *op, int32_t at, const PgQuery__RowExpr *left,
+                                const PgQuery__RowExpr *right, struct ast_expr **ret)
+{
+    struct ast_expr **x, **y;
+    const char *problem = left->n_args != right->n_args ? "unequal number of entries in row expressions"
+                          : left->n_args == 0           ? "cannot compare rows of zero length"
+                          : left->n_args > PARSE_MAX_ROW ? "rows of more than 100 columns are not compared"
+                                                         : NULL;
+    if (problem)
+        return problem_at(p->text, parser_location(p, at), p->err, ERR_SQL, "%s", problem);
+    TRY(parse_exprs(p, left->args, left->n_args, &x));
+    TRY(parse_exprs(p, right->args, right->n_args, &y));
+    return compare_columns(p, op, at, x, y, (uint32_t)left->n_args, ret);
+}
+
+/* A row is one of a list if it equals one of them. */
+static enum status row_in_list(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
+{
+    const PgQuery__List *list = x->rexpr->list;
+    struct ast_expr **equal = arena_array(p->arena, list->n_items, sizeof *equal);
+    for (size_t i = 0; i < list->n_items; i++) {
+        if (!is_row(list->items[i]))
+            return parser_refuse(p, x->location, "a row is compared with rows", "IN of a row and what is none");
+        TRY(compare_rows(p, "=", x->location, x->lexpr->row_expr, list->items[i]->row_expr, &equal[i]));
+    }
+    *ret = list->n_items == 1 ? equal[0] : expr_with(p, AST_OR, x->location, (uint32_t)list->n_items, equal);
+    return OK;
+}
+
 /* a IN (x, y) is "in"(a, x, y); a NOT IN (...) is NOT of it. */
 static enum status parse_in(struct parser *p, const PgQuery__AExpr *x, struct ast_expr **ret)
 {
-    struct ast_expr *left, **items;
+    struct ast_expr *left, **items, *in = NULL;
     uint32_t n;
-    TRY(parse_expr(p, x->lexpr, &left));
-    TRY(parse_list(p, x->rexpr, &items, &n));
-    struct ast_expr **args = arena_array(p->arena, n + 1, sizeof *args);
-    args[0] = left;
-    memcpy(args + 1, items, n * sizeof *args);
-    struct ast_expr *in = call_of(p, "in", x->location, n + 1, args);
+    if (is_row(x->lexpr) && x->rexpr && x->rexpr->node_case == NODE(LIST)) {
+        TRY(row_in_list(p, x, &in));
+    } else {
+        TRY(parse_expr(p, x->lexpr, &left));
+        TRY(parse_list(p, x->rexpr, &items, &n));
+        struct ast_expr **args = arena_array(p->arena, n + 1, sizeof *args);
+        args[0] = left;
+        memcpy(args + 1, items, n * sizeof *args);
+        in = call_of(p, "in", x->location, n + 1, args);
+    }
     *ret = strcmp(node_string(x->name[0]), "<>") == 0 ? not_of(p, x->location, in) : in;
     return OK;
 }
@@ -204,6 +270,8 @@ static enum status parse_operator(struct parser *p, const PgQuery__AExpr *x, str
 {
     struct ast_expr *args[2];
     uint32_t n;
+    if (x->n_name == 1 && is_row(x->lexpr) && is_row(x->rexpr))
+        return compare_rows(p, node_string(x->name[0]), x->location, x->lexpr->row_expr, x->rexpr->row_expr, ret);
     TRY(parse_operands(p, x, args, &n));
     if (x->n_name != 1)
         return parser_refuse(p, x->location, NULL, "an operator of a schema");
@@ -244,14 +312,15 @@ static enum status parse_a_expr(struct parser *p, const PgQuery__AExpr *x, struc
     case A_EXPR(OP_ALL): return parse_quantified(p, x, "all", ret);
     default: return parser_refuse(p, x->location, NULL, "this operator");
     }
+    const char *name = x->kind == A_EXPR(NULLIF)     ? "nullif"
+                       : x->kind == A_EXPR(DISTINCT) ? "is_distinct_from"
+                                                     : "is_not_distinct_from";
+    if (x->kind != A_EXPR(NULLIF) && is_row(x->lexpr) && is_row(x->rexpr))
+        return compare_rows(p, name, x->location, x->lexpr->row_expr, x->rexpr->row_expr, ret);
     TRY(parse_operands(p, x, args, &n));
     if (n != 2)
         return parser_refuse(p, x->location, NULL, "this operator with one operand");
-    *ret = binary(p,
-                  x->kind == A_EXPR(NULLIF)     ? "nullif"
-                  : x->kind == A_EXPR(DISTINCT) ? "is_distinct_from"
-                                                : "is_not_distinct_from",
-                  x->location, args[0], args[1]);
+    *ret = binary(p, name, x->location, args[0], args[1]);
     return OK;
 }
 
@@ -423,9 +492,10 @@ static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, st
                              "(SELECT ...) and ARRAY(SELECT ...) are supported", "this kind of subquery");
     struct ast_expr *e = expr_new(p, kind, s->location);
     if (kind == AST_IN) {
-        e->args = arena_zarray(p->arena, 1, sizeof(struct ast_expr *));
-        e->nargs = 1;
-        TRY(parse_expr(p, s->testexpr, &e->args[0]));
+        bool row = is_row(s->testexpr);
+        PgQuery__Node *const *columns = row ? s->testexpr->row_expr->args : &s->testexpr;
+        e->nargs = row ? (uint32_t)s->testexpr->row_expr->n_args : 1;
+        TRY(parse_exprs(p, columns, e->nargs, &e->args));
     }
     TRY(parse_select(p, s->subselect->select_stmt, &e->query));
     *ret = not_in ? expr_with(p, AST_NOT, s->location, 1, &e) : e;
@@ -606,7 +676,8 @@ static enum status parse_subscripts(struct parser *p, const PgQuery__AIndirectio
 static enum status refuse_expr(struct parser *p, const PgQuery__Node *n)
 {
     switch (n->node_case) {
-    case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location, "compare column by column", "a row value");
+    case NODE(ROW_EXPR): return parser_refuse(p, n->row_expr->location,
+                                              "rows are compared with rows, column by column", "a row value");
     case NODE(SET_TO_DEFAULT):
         return parser_refuse(p, n->set_to_default->location, "leave the column out", "DEFAULT");
     case NODE(NAMED_ARG_EXPR):

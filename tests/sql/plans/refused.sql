@@ -111,6 +111,11 @@ INSERT INTO log SELECT id, v, NULL FROM untimed WHERE id LIKE ANY (string_to_arr
 INSERT INTO log SELECT id, cardinality(array_agg(ARRAY[v])), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT id, (ARRAY[v]).x, NULL FROM untimed;
 INSERT INTO log SELECT id, ROW(1, 2), NULL FROM untimed;
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) NOT IN (SELECT name, v FROM finite);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = 1 OR (id, v) IN (SELECT name, v FROM finite);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) IN (('a', 1), v);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) BETWEEN ('a', 1) AND ('b', 2);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) = (SELECT name, v FROM finite);
 INSERT INTO log SELECT id[1], 1, NULL FROM untimed;
 INSERT INTO log SELECT $1, 1, NULL FROM untimed;
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = ANY ('{1}');

@@ -419,3 +419,24 @@ SELECT date(ts), float8(n), int4(m), text(n), int8(n), date('2024-01-31'), bool(
 SELECT k, count(*) FROM t GROUP BY k, date(ts)
 SELECT date(n) FROM t
 SELECT @ n, @ m, @ -f, |/ 4.0::float8, ||/ 27.0::float8 FROM t
+-- rows, compared
+SELECT n FROM t WHERE (n, k) IN (SELECT n, k FROM t WHERE b)
+SELECT n, k FROM t WHERE (n, k) IN ((1, 'a'), (2, 'b'), (NULL, 'c'))
+SELECT n, k FROM t WHERE (n, k) NOT IN ((1, 'a'), (2, 'b'))
+SELECT n, k, (n, k) = (2, 'b'), (n, k) <> (2, 'b'), (n, k) < (2, 'b'), (n, k) <= (2, 'b'), (n, k) > (2, 'b'), (n, k) >= (2, 'b') FROM t
+SELECT (n, k, b) < (2, 'b', true), (n, k) IS DISTINCT FROM (2, 'b'), (n, k) IS NOT DISTINCT FROM (NULL, 'c') FROM t
+SELECT ROW(n) = ROW(2), ROW(n, 1) = ROW(2, m) FROM t
+SELECT (n, k) = (1, 'a', 2) FROM t
+SELECT ROW() = ROW()
+SELECT (n, k) LIKE (1, 'a') FROM t
+SELECT a.n, b.k FROM t a JOIN t b ON (a.n, a.k) = (b.n, b.k)
+SELECT n, k FROM t WHERE (k, n) IN (SELECT k, max(n) FROM t GROUP BY k)
+SELECT n, k FROM t WHERE (k, n) IN (SELECT i.k, i.n FROM t i WHERE i.b = t.b) AND n > 1
+SELECT n FROM t WHERE (n, k) IN (SELECT n FROM t)
+SELECT n FROM t WHERE (n, k) IN (SELECT k, max(n), 1 FROM t GROUP BY k)
+SELECT n FROM t WHERE n IN (SELECT n, k FROM t)
+SELECT n, k FROM t WHERE (n, k) IN (VALUES (1, 'a'), (4, NULL))
+SELECT count(*) FILTER (WHERE (n, k) = (2, 'b')), count(*) FROM t
+SELECT n FROM t WHERE EXISTS (SELECT 1, count(*) FROM t i WHERE false)
+SELECT k, n FROM t WHERE (k, n) = ANY (SELECT k, n FROM t WHERE NOT b)
+SELECT 1 IN (1, 2), (1, 2) IN ((1, 2)), (1, NULL) IN ((1, 2), (2, 2)), (2, NULL) NOT IN ((1, 2)), (1, 2) < (1, NULL), (1, 2) < (NULL, 1), (1, 2) < (2, NULL)
