@@ -29,6 +29,9 @@ static enum error_code code_of_errno(int e)
     switch (e) {
     case ENOSPC:
     case EDQUOT: return ERR_NO_SPACE;
+    case EACCES:
+    case EPERM:
+    case EROFS: return ERR_DENIED;
     case ENOENT: return ERR_NOT_FOUND;
     case EEXIST: return ERR_EXISTS;
     default: return ERR_IO;
@@ -87,7 +90,8 @@ static const struct {
     [ERR_UNSUPPORTED] = {"unsupported", 3}, [ERR_IO] = {"io", 4},          [ERR_NOT_FOUND] = {"not-found", 4},
     [ERR_EXISTS] = {"exists", 4},      [ERR_CORRUPT] = {"corrupt", 6},     [ERR_CONFLICT] = {"conflict", 5},
     [ERR_FENCED] = {"fenced", 6},      [ERR_STATE] = {"state", 6},         [ERR_LIMIT] = {"limit", 7},
-    [ERR_NO_SPACE] = {"no-space", 7},  [ERR_SOURCE] = {"source", 4},       [ERR_SINK] = {"sink", 5},
+    [ERR_NO_SPACE] = {"no-space", 7},  [ERR_DENIED] = {"denied", 4},       [ERR_SOURCE] = {"source", 4},
+    [ERR_SINK] = {"sink", 5},
     [ERR_AUTH] = {"auth", 8},          [ERR_INTERRUPTED] = {"interrupted", 9}, [ERR_VERIFY] = {"verify", 1},
 };
 

@@ -32,6 +32,7 @@ enum error_code {
     ERR_STATE,    /* state, lake and pipeline do not belong together */
     ERR_LIMIT,    /* one of bourn's own limits, named with its setting */
     ERR_NO_SPACE,
+    ERR_DENIED, /* the operating system does not let us: that is for somebody to change */
     ERR_SOURCE,
     ERR_SINK,
     ERR_AUTH,
@@ -56,8 +57,8 @@ struct error {
 /* Fill *err; always returns FAILED, so that `return error_set(err, ERR_IO, "...")` reads as one line. */
 enum status error_set(struct error *err, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* As error_set, and appends ": " and the text of errno. ENOSPC, EDQUOT -> ERR_NO_SPACE; ENOENT -> ERR_NOT_FOUND;
- * EEXIST -> ERR_EXISTS; else ERR_IO. */
+/* As error_set, and appends ": " and the text of errno. ENOSPC, EDQUOT -> ERR_NO_SPACE; EACCES, EPERM, EROFS ->
+ * ERR_DENIED; ENOENT -> ERR_NOT_FOUND; EEXIST -> ERR_EXISTS; else ERR_IO. */
 enum status error_errno(struct error *err, int saved_errno, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Add or replace the hint; returns FAILED. */

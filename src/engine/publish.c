@@ -139,14 +139,16 @@ static void do_job(struct publishing *s, struct outbox_range *range)
             note_success(s, range, asked, &result);
             return;
         }
+        err.retriable |= err.code == ERR_DENIED; /* it was allowed to before, and whoever looks after it is told */
         if (p->stop)
             return; /* cancelled; it stays in the outbox */
         note_failure(s, &err);
         pthread_cond_broadcast(&p->news);
         if (s->failed)
             return;
-        while (!p->stop && os_cond_wait(&p->work, &p->lock, backoff))
-            ;
+        /* Others are given work meanwhile, which wakes this thread too. */
+        for (int64_t left, due = os_mono_us() + backoff; !p->stop && (left = due - os_mono_us()) > 0;)
+            (void)os_cond_wait(&p->work, &p->lock, left);
         if (p->stop)
             return;
         backoff = MIN(backoff * 2, (int64_t)LAST_BACKOFF);

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, TOP, Suite, program, until  # noqa: E402
-from harness.children import free_port, mortal  # noqa: E402
+from harness.children import free_port, give_to_unprivileged, mortal, unprivileged  # noqa: E402
 
 suite = Suite("cli/documented")
 BOURN = program()
@@ -536,6 +536,76 @@ def failing_sources_are_given_up(folder: Path) -> None:
     assert "wants seconds" in bourn(folder, *run, "--give-up-after", "soon", check=2).stderr
 
 
+class Ward:
+    """Payments live by a user who may be refused things: as root, everything is allowed."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.lake = folder, folder / "lake"
+        give_to_unprivileged(folder)
+        shutil.copy(BOURN, folder / "bourn")  # that user need not be allowed to where it lies
+        self.pipeline = [shutil.copy(path, folder) for path in LIVE]
+        (folder / "quick.sql").write_text("SET bourn.commit_interval = '50 ms';\n")
+
+    def words(self, *more: str) -> list[str]:
+        return mortal([*unprivileged(), self.folder / "bourn", *more, "quick.sql", *self.pipeline])
+
+    def start(self, *more: str) -> subprocess.Popen:
+        return subprocess.Popen(self.words("run", "--quiet", *more), cwd=self.folder, text=True,
+                                env=environment(self.folder, RATE="500"), stderr=subprocess.PIPE)
+
+    def version(self, table: str) -> int:
+        log = self.lake / "metrics" / table / "_delta_log"
+        return max((int(path.stem) for path in log.glob("0*.json")), default=-1)
+
+    def allow(self, table: str, allowed: bool) -> None:
+        top = self.lake / "metrics" / table
+        for folder in (top, top / "_delta_log"):
+            folder.chmod(0o755 if allowed else 0o555)
+
+
+def read_until(live: subprocess.Popen, words: str) -> str:
+    said = ""
+    while words not in said:
+        line = live.stderr.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def a_sink_that_is_refused_is_waited_for(folder: Path) -> None:
+    """A table's folder is read-only for a while: the others go on, and it gets what it missed. Nor is a run that gives
+    up lost: the next one goes on."""
+    ward = Ward(folder)
+    live = ward.start()
+    until(lambda: ward.version("user_metrics") >= 1)
+    ward.allow("user_metrics", False)
+    assert 'sink "user_metrics": ' in read_until(live, "Permission denied (trying again)")
+    stands, others = ward.version("user_metrics"), ward.version("net_flow")
+    until(lambda: ward.version("net_flow") > others + 1)
+    sinks = {sink["name"]: sink for sink in status(folder)["sinks"]}
+    assert "Permission denied" in sinks["user_metrics"]["trouble"] and sinks["net_flow"]["trouble"] is None, sinks
+    assert ward.version("user_metrics") == stands
+    ward.allow("user_metrics", True)
+    read_until(live, 'sink "user_metrics" is back')
+    live.send_signal(signal.SIGINT)
+    _, said = live.communicate(timeout=HANGS)
+    assert live.returncode == 0, said
+    proof = [folder / "quick.sql", *ward.pipeline, "--evidence", EXAMPLE / "evidence.sql"]
+    assert "0 failed" in bourn(folder, "verify", *proof).stdout
+    ward.allow("user_metrics", False)
+    live = ward.start("--give-up-after", "1")
+    _, said = live.communicate(timeout=HANGS)
+    assert live.returncode == 5 and 'sink "user_metrics" has been failing for' in said, said
+    ward.allow("user_metrics", True)
+    missed = ward.version("user_metrics")
+    live = ward.start()
+    until(lambda: ward.version("user_metrics") > missed)
+    live.send_signal(signal.SIGINT)
+    _, said = live.communicate(timeout=HANGS)
+    assert live.returncode == 0, said
+    assert "0 failed" in bourn(folder, "verify", *proof).stdout
+
+
 for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_codes, commit_interval,
              errors_reject_or_stop, the_last_setting_counts, events_ahead_of_the_clock, workers_change_nothing,
              the_state_folder_is_its_owners, without_a_process_the_log_is_read,
@@ -544,6 +614,7 @@ for case in (a_second_signal_ends_at_once, flags_have_environment_twins, exit_co
              why_a_split_has_no_event_time, dead_letters_say_what_was_wrong, connection_options_may_change,
              statements_in_any_order, the_console, connectors_by_name, made_up_events_are_as_asked,
              generators_end_only_after_rows, the_ledger_counts_sinks, what_is_missing_is_said,
-             unbounded_state_is_named, a_broker_that_is_not_there, failing_sources_are_given_up):
+             unbounded_state_is_named, a_broker_that_is_not_there, failing_sources_are_given_up,
+             a_sink_that_is_refused_is_waited_for):
     suite.run(case)
 suite.end()
