@@ -704,13 +704,21 @@ static struct membership membership_of(const struct ast_expr *e)
     return m;
 }
 
-static bool is_simple(const struct ast_select *s)
+/* Of EXISTS, at most n rows are as many as all. */
+static bool limits(const struct membership *m, const struct ast_expr *limit)
 {
+    int64_t n;
+    return limit && (m->in || limit->kind != AST_NUMBER || !option_parse_int(limit->name, &n) || n < 1);
+}
+
+static bool is_simple(const struct membership *m)
+{
+    const struct ast_select *s = m->e->query;
     for (uint32_t i = 0; i < s->ntargets; i++)
         if (grouping_has_call(s->targets[i].expr))
             return false;
     return s->kind == AST_SELECT_PLAIN && s->from && !s->grouped && !s->having && s->distinct == AST_DISTINCT_NONE &&
-           !s->limit && !s->offset && s->nctes == 0;
+           !limits(m, s->limit) && !s->offset && s->nctes == 0;
 }
 
 /* A correlated subquery: its FROM, the conditions that are its own, and those that join it to the query around it. */
@@ -862,7 +870,7 @@ static enum status apply_subquery(struct from *f, const struct ast_expr *e, stru
         (void)bind_refuse(f->b, m.e->location, "NOT IN (SELECT ...) of a row");
         return error_hint(f->b->err, "NOT EXISTS (SELECT 1 FROM ... WHERE x = a AND y = b), where NULL is not equal");
     }
-    if (is_simple(m.e->query) && !null_aware) {
+    if (is_simple(&m) && !null_aware) {
         TRY(open_subquery(f, m.e->query, &inner, &right));
         TRY(subquery_conditions(f, &inner, r, &right, &m, &conditions));
     } else {

@@ -41,7 +41,7 @@ SELECT a.id, b.id, c.id FROM a JOIN b ON a.k = b.k AND a.v = b.v JOIN a AS c ON 
 SELECT a.id, s.n FROM a CROSS JOIN (SELECT count(*) AS n FROM b) s WHERE a.j = 2;
 
 -- case exists: id int
-SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.v > a.v);
+SELECT id FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.v > a.v LIMIT 1);
 
 -- case not exists: id int
 SELECT id FROM a WHERE NOT EXISTS (SELECT * FROM b WHERE b.k = a.k AND b.v = a.v AND b.j = a.j);
