@@ -55,6 +55,19 @@ static inline bool slice_is(struct slice a, const char *terminated)
     return slice_equal(a, slice_of(terminated));
 }
 
+/* a + b and a - b, as far as 64 bits go: for times, whose ends stand for never and for ever. */
+static inline int64_t saturating_add(int64_t a, int64_t b)
+{
+    int64_t r;
+    return __builtin_add_overflow(a, b, &r) ? (b > 0 ? INT64_MAX : INT64_MIN) : r;
+}
+
+static inline int64_t saturating_sub(int64_t a, int64_t b)
+{
+    int64_t r;
+    return __builtin_sub_overflow(a, b, &r) ? (b > 0 ? INT64_MIN : INT64_MAX) : r;
+}
+
 /* Unaligned little-endian loads and stores; bourn runs on little-endian machines only (checked in base.c). */
 static inline uint16_t load_u16(const void *p) { uint16_t v; memcpy(&v, p, sizeof v); return v; }
 static inline uint32_t load_u32(const void *p) { uint32_t v; memcpy(&v, p, sizeof v); return v; }

@@ -78,9 +78,8 @@ static struct watermark watermark_of_source(const struct source_time *s)
 static struct watermark watermark_of_split(const struct split_position *s, const struct manifest *m)
 {
     const struct source_time *source = manifest_source(m, s->source);
-    int64_t delay = source ? source->delay : -1, watermark = INT64_MIN;
-    if (delay >= 0 && s->max_event != INT64_MIN && __builtin_sub_overflow(s->max_event, delay, &watermark))
-        watermark = INT64_MIN;
+    int64_t delay = source ? source->delay : -1;
+    int64_t watermark = delay >= 0 ? saturating_sub(s->max_event, delay) : INT64_MIN;
     return (struct watermark){s->source, "partition", s->split, NULL, watermark, INT64_MIN, INT64_MIN, INT64_MIN};
 }
 

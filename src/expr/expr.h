@@ -1,9 +1,9 @@
 /* Bound expressions: typed trees, made by plan/bind through these builders, which know PostgreSQL's rules of overload
  * resolution, implicit casts and result types. Everything lives in the caller's arena and is read-only once built.
  *
- * Numeric result types are static: + and - have scale max(s1,s2); * has s1+s2; / has max(16, s1, s2) fraction digits
- * (PostgreSQL chooses by value, at least 16 significant); a literal has the scale it is written with. A result that
- * needs more than 38 digits at run time is SQLSTATE 22003.
+ * Numeric result types are static. Of scales s1 and s2, + - and % have max(s1, s2); * has s1 + s2; / and sqrt, exp, ln,
+ * log and power have max(16, s1, s2), where PostgreSQL chooses by value, at least 16 significant digits; a literal has
+ * the scale it is written with. A result that needs more than 38 digits at run time is SQLSTATE 22003.
  */
 #pragma once
 

@@ -211,7 +211,7 @@ static int64_t by_ends(const struct panes_op *o, int64_t us)
 {
     if (us == INT64_MIN || us == INT64_MAX || o->node->closes == o->node->window_end)
         return us;
-    return span_end(us, o->window->size);
+    return saturating_add(us, o->window->size);
 }
 
 /* What is said of a row that is late names the window it missed: the last it would have been in, or the first. */

@@ -226,9 +226,7 @@ static void check_time(struct scan *s, struct op_context *c, struct batch *b, st
         return;
     const struct column *time = &b->cols[t->time_column];
     const int64_t *us = time->data;
-    int64_t limit;
-    if (__builtin_add_overflow(c->now_us, s->config.max_ahead_us, &limit))
-        limit = INT64_MAX;
+    int64_t limit = saturating_add(c->now_us, s->config.max_ahead_us);
     uint64_t *bits = arena_zarray(c->arena, BITMAP_WORDS(b->rows), sizeof *bits);
     if (null_rows(time, b->rows, bits)) {
         for (size_t i = 0; i < BITMAP_WORDS(b->rows); i++)

@@ -90,7 +90,7 @@ static void session_push(struct operator *op, struct op_context *c, struct batch
     int64_t *starts = arena_array(c->arena, live, sizeof *starts), *ends = arena_array(c->arena, live, sizeof *ends);
     for (uint32_t i = 0; i < live; i++) {
         starts[i] = time[batch_row(&b, i)];
-        ends[i] = span_end(starts[i], o->node->window.size);
+        ends[i] = saturating_add(starts[i], o->node->window.size);
     }
     partials_add(o->partials, c->worker, &b, &b, starts, ends, c->arena);
     c->counts->out += batch_live(&b); /* every row is in its session; results are counted where they go */

@@ -3,12 +3,6 @@
 #include "base/heap.h"
 #include "column/rowkey.h"
 
-int64_t span_end(int64_t start, int64_t length)
-{
-    int64_t end;
-    return __builtin_add_overflow(start, length, &end) ? INT64_MAX : end;
-}
-
 static bool reaches(int64_t end, int64_t start, bool touching) { return touching ? end >= start : end > start; }
 
 struct meeting spans_meet(struct spans *s, int64_t start, int64_t end, bool touching)

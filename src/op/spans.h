@@ -30,8 +30,6 @@ struct meeting {
     uint32_t from, to;
 };
 
-/* The end of a span from `start`, as far as time goes. */
-int64_t span_end(int64_t start, int64_t length);
 /* touching: spans that end where the other begins meet, too. */
 struct meeting spans_meet(struct spans *s, int64_t start, int64_t end, bool touching);
 /* One takes the place of those it met. */

@@ -102,12 +102,6 @@ struct expiring {
 
 static void *to_line(void *p) { return (void *)(((uintptr_t)p + LINE - 1) & ~(uintptr_t)(LINE - 1)); }
 
-static int64_t saturating_sub(int64_t a, int64_t b)
-{
-    int64_t r;
-    return __builtin_sub_overflow(a, b, &r) ? (b > 0 ? INT64_MIN : INT64_MAX) : r;
-}
-
 static size_t memory_size(uint32_t nlines) { return (size_t)nlines * LINE; }
 
 /* Where the look-ups of a shard without entries go. */

@@ -72,8 +72,7 @@ static inline int64_t expiring_record_time(const struct expiring_block *b, const
 /* The evict time at which an id first seen at time_us is forgotten; INT64_MAX: never. */
 static inline int64_t expiring_end(int64_t time_us, int64_t horizon_us)
 {
-    int64_t end;
-    return __builtin_add_overflow(time_us, horizon_us, &end) ? INT64_MAX : end;
+    return saturating_add(time_us, horizon_us);
 }
 /* Is an id first seen at time_us forgotten at evict_us? */
 static inline bool expiring_is_expired(int64_t time_us, int64_t horizon_us, int64_t evict_us)
