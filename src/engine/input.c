@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/os.h"
 
-enum { MAX_SPLITS = 4096, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000,
+enum { SPLITS_AT_ONCE = 4096, FIRST_BACKOFF = 100 * 1000, LAST_BACKOFF = 5 * 1000 * 1000,
        WELL_AGAIN = 30 * 1000 * 1000 /* less between two failures, without a row, is no recovery */ };
 /* The longest rounds, and short ones. At the end of one all wait for whoever is last, and the limits are looked at. */
 enum { ROUND_BYTES = 128 << 20, ROUND_US = 200 * 1000, SHORT_ROUND = 16 /* batches */,
@@ -40,31 +40,41 @@ static void set_end(const struct rereading *again, const struct input *in, struc
     split->idle = split->reached; /* empty: it does not hold the watermark */
 }
 
+static enum status add_split(struct inputs *all, struct input *in, const struct manifest *m, const struct split *found,
+                             struct error *err)
+{
+    in->splits = mem_realloc(in->splits, (in->nsplits + 1) * sizeof *in->splits);
+    struct input_split *split = &in->splits[in->nsplits];
+    *split = (struct input_split){.split = *found, .position = POSITION_START, .max_event = INT64_MIN,
+                                  .start = -1, .until = INT64_MAX, .advanced_at = os_mono_us(), .target = -1};
+    const struct split_position *p = logged(m, in->table->name, found->name);
+    if (p) {
+        split->position = p->position;
+        split->start = p->start;
+        split->max_event = p->max_event;
+        split->idle = p->idle; /* whether it is at its end, the source says anew */
+    }
+    if (all->again)
+        set_end(all->again, in, split);
+    else if (in->ends_fixed && !p)
+        split->reached = true;
+    in->nsplits++;
+    if (os_planted_bug("seek_skipped") && p)
+        return OK;
+    return in->source->ops->seek(in->source, in->nsplits - 1, split->position, err);
+}
+
+/* All that there are: an input whose files have been read has ended, whatever others it would have named. */
 static enum status add_splits(struct inputs *all, struct input *in, const struct manifest *m, struct error *err)
 {
-    struct split *found = mem_array(MAX_SPLITS, sizeof *found);
+    struct split *found = mem_array(SPLITS_AT_ONCE, sizeof *found);
     uint32_t n = 0;
-    enum status s = in->source->ops->splits(in->source, found, MAX_SPLITS, &n, err);
-    for (uint32_t i = 0; s == OK && i < n; i++) {
-        in->splits = mem_realloc(in->splits, (in->nsplits + 1) * sizeof *in->splits);
-        struct input_split *split = &in->splits[in->nsplits];
-        *split = (struct input_split){.split = found[i], .position = POSITION_START, .max_event = INT64_MIN,
-                                      .start = -1, .until = INT64_MAX, .advanced_at = os_mono_us(), .target = -1};
-        const struct split_position *p = logged(m, in->table->name, found[i].name);
-        if (p) {
-            split->position = p->position;
-            split->start = p->start;
-            split->max_event = p->max_event;
-            split->idle = p->idle; /* whether it is at its end, the source says anew */
-        }
-        if (all->again)
-            set_end(all->again, in, split);
-        else if (in->ends_fixed && !p)
-            split->reached = true;
-        in->nsplits++;
-        if (!os_planted_bug("seek_skipped") || !p)
-            s = in->source->ops->seek(in->source, in->nsplits - 1, split->position, err);
-    }
+    enum status s;
+    do {
+        s = in->source->ops->splits(in->source, found, SPLITS_AT_ONCE, &n, err);
+        for (uint32_t i = 0; s == OK && i < n; i++)
+            s = add_split(all, in, m, &found[i], err);
+    } while (s == OK && n == SPLITS_AT_ONCE);
     free(found);
     return s;
 }

@@ -41,7 +41,8 @@ struct source_batch {
 
 struct source;
 struct source_ops {
-    /* Append splits that were not known before (found since the last call) to *ret, which the caller owns. */
+    /* Splits that no call has named before, `max` at most, into *ret, which the caller owns. As many as that: there
+     * may be more, and the caller asks again. */
     enum status (*splits)(struct source *s, struct split *ret, uint32_t max, uint32_t *ret_count, struct error *err);
     /* Start or go on at `position`; POSITION_START = as the options say (earliest, latest, timestamp). The position
      * that was meant is answered by the first poll or `position`. Position gone (retention): ERR_SOURCE says so. */

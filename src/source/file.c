@@ -27,6 +27,8 @@ enum {
     CHUNK_MOST = 4 * 1024 * 1024,
     OPEN_FILES = 16,    /* of a bounded source, at a time */
     MAX_FILES = 100000, /* found by one path */
+    FIRST_SLOTS = 64,
+    NAME_END = 170,     /* bytes of a long path that stay in the name of its split */
     SPARE_BYTES = 32 << 20, /* in chunks for later: what one round of all workers releases, the next one wants */
 };
 
@@ -84,7 +86,8 @@ struct file_source {
     enum compression compression;
     size_t max_line;
     struct file_split *splits;
-    uint32_t nsplits, told, open_files;
+    uint32_t nsplits, splits_cap, told, open_files;
+    uint32_t *slots, mask; /* by path: the number of the split, from 1; 0: empty */
     int64_t looked_us; /* when the folder was listed last */
     struct chunk *chunks;
     size_t spare_bytes;
@@ -144,16 +147,40 @@ static void chunk_drop(struct file_source *f, struct chunk *c)
 
 /* ---- finding files ---- */
 
+/* Where the split of that path is, or would be. */
+static uint32_t *slot_of_path(struct file_source *f, const char *path)
+{
+    uint32_t i = (uint32_t)hash64(path, strlen(path), 0) & f->mask;
+    while (f->slots[i] && strcmp(f->splits[f->slots[i] - 1].path, path) != 0)
+        i = (i + 1) & f->mask;
+    return &f->slots[i];
+}
+
+/* At most half of the slots are taken. */
+static void grow_slots(struct file_source *f)
+{
+    if (f->slots && f->nsplits <= f->mask / 2)
+        return;
+    uint32_t mask = f->slots ? 2 * f->mask + 1 : FIRST_SLOTS - 1;
+    free(f->slots);
+    f->mask = mask;
+    f->slots = mem_zalloc(((size_t)f->mask + 1) * sizeof *f->slots);
+    for (uint32_t i = 0; i < f->nsplits; i++)
+        *slot_of_path(f, f->splits[i].path) = i + 1;
+}
+
 static enum status add_file(struct file_source *f, const char *path, const struct os_stat *st, struct error *err)
 {
-    for (uint32_t i = 0; i < f->nsplits; i++)
-        if (strcmp(f->splits[i].path, path) == 0)
-            return OK;
+    grow_slots(f);
+    uint32_t *slot = slot_of_path(f, path);
+    if (*slot)
+        return OK;
     if (f->nsplits == MAX_FILES)
         return error_set(err, ERR_LIMIT, "path %s names more than %d files", f->path, MAX_FILES);
-    f->splits = mem_realloc(f->splits, (f->nsplits + 1) * sizeof *f->splits);
+    f->splits = mem_grow(f->splits, f->nsplits, &f->splits_cap, sizeof *f->splits);
     f->splits[f->nsplits++] = (struct file_split){
         .path = arena_strdup(&f->own, path), .wanted = CHUNK_LEAST, .device = st->device, .inode = st->inode};
+    *slot = f->nsplits;
     return OK;
 }
 
@@ -245,6 +272,8 @@ static enum status look_at_path(struct file_source *f, struct error *err)
     return f->nsplits == 0 && !f->follow ? nothing_found(f, err) : OK;
 }
 
+static_assert(sizeof "0123456789abcdef:" + NAME_END <= sizeof ((struct split *)NULL)->name, "a long path's name fits");
+
 static enum status file_splits(struct source *s, struct split *ret, uint32_t max, uint32_t *ret_count,
                                struct error *err)
 {
@@ -260,7 +289,7 @@ static enum status file_splits(struct source *s, struct split *ret, uint32_t max
             memcpy(ret[n].name, path, len);
         else /* the end of a long path, and a hash that tells it from others with this end */
             snprintf(ret[n].name, sizeof ret[n].name, "%016llx:%s", (unsigned long long)hash64(path, len, 0),
-                     path + len - 170);
+                     path + len - NAME_END);
     }
     *ret_count = n;
     return OK;
@@ -634,6 +663,7 @@ static void file_free(struct source *s)
     }
     arena_release(&f->own);
     free(f->splits);
+    free(f->slots);
     free(f);
 }
 

@@ -114,13 +114,14 @@ def plain_and_compressed(folder: Path) -> None:
 
 
 def a_folder_of_files(folder: Path) -> None:
+    """More of them than a source names at once."""
     (folder / "in").mkdir()
-    for i in range(40):
-        (folder / "in" / f"{i:02}.ndjson").write_text(text_of(i * 100, i * 100 + 100))
+    for i in range(8300):
+        (folder / "in" / f"{i:04}.ndjson").write_text(text_of(i * 2, i * 2 + 2))
     pipeline = Pipeline(folder, folder / "in")
     pipeline.run()
-    assert sorted(pipeline.rows()) == list(range(4000))
-    assert pipeline.sums() == sums_of(4000)
+    assert sorted(pipeline.rows()) == list(range(16600))
+    assert pipeline.sums() == sums_of(16600)
 
 
 def csv_with_a_heading(folder: Path) -> None:
