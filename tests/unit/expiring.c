@@ -319,8 +319,8 @@ static void check_memory(const struct expiring *s, uint64_t count, uint64_t resi
     assert_true(SANITIZED || count < 1000000 || resident <= 40); /* below that the process's own noise shows */
 }
 
-/* At any size from 100 K to 10 M ids, at most 40 bytes each, as saved epochs of 10 K ids bring them. To 1 M where memory
- * is a sanitizer's. */
+/* At any size from 100 K to 10 M ids (1 M where a sanitizer has the memory), at most 40 bytes each, as saved epochs of
+ * 10 K ids bring them. */
 static void test_memory(void **state)
 {
     (void)state;
