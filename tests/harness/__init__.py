@@ -64,7 +64,7 @@ def chosen_seed() -> int:
 # are made from what was written; where pages leave memory, a suite takes its folder `disk`.
 MEMORY = Path("/dev/shm")
 IN_MEMORY = {"unit", "cli", "cli/documented", "docs", "pipelines", "nexmark", "functions", "streams", "changes",
-             "crash", "sanitizers"}
+             "crash", "sanitizers", "interop/files", "interop/delta_sink"}
 
 
 def place_of(suite: str) -> Path | None:
