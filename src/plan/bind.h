@@ -1,21 +1,5 @@
-/* From syntax to plan: names get their meaning, expressions their types, and queries become nodes. The pieces:
- *
- *   catalog.c       servers, user mappings, tables with their contracts, settings
- *   bind_expr.c     expressions over the columns in scope
- *   bind_function.c the pipeline's own functions
- *   bind_from.c     FROM and WHERE: which condition belongs to which join, and which columns are wanted
- *   bind_join.c     two relations and their conditions -> a join: its key, and when a row meets nothing more
- *   bind_window.c   tumble, hop, cumulate, session
- *   bind_rows.c     functions that return rows
- *   bind_lateral.c  subqueries over a row and functions of it
- *   bind_subquery.c subqueries over tables that read the row around: as rows, and what ties them to it
- *   bind_value.c    such a subquery as a value, and behind LATERAL: as a join
- *   bind_over.c     window functions
- *   bind_select.c   a query -> a relation
- *   bind_group.c    GROUP BY and aggregates
- *   bind_insert.c   INSERT and bare SELECT -> roots
- *   keys.c          which columns tell the rows of a node apart
- *   logical.c       nodes: what is derived for each (key, mode, bounds), and sharing of equal ones
+/* From syntax to plan: names get their meaning, expressions their types, and queries become nodes. What the files share
+ * stands below file by file; README.md says what each is for.
  */
 #pragma once
 
