@@ -138,7 +138,7 @@ static void test_a_call_fails_as_told(void **unused)
         {"BOURN_FAULT=fail:1", ERR_IO, -1},           {"BOURN_FAULT=fail:1:ENOSPC", ERR_NO_SPACE, -1},
         {"BOURN_FAULT=fail:2", ERR_IO, 0},            {"BOURN_FAULT=fail:write:2:EDQUOT", ERR_NO_SPACE, 8},
         {"BOURN_FAULT=short:1", ERR_NO_SPACE, 4},     {"BOURN_FAULT=fail:sync:1:EIO", ERR_IO, 9},
-        {"BOURN_FAULT=fail:rename:1", ERR_IO, 9},     {"BOURN_FAULT=fail:folder_sync:1+:EROFS", ERR_IO, -1},
+        {"BOURN_FAULT=fail:rename:1", ERR_IO, 9},     {"BOURN_FAULT=fail:folder_sync:1+:EROFS", ERR_DENIED, -1},
         {"BOURN_FAULT=fail:unlink:9;fail:4", ERR_IO, 9},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
