@@ -30,13 +30,14 @@
 #include "base/bufs.h"
 #include "base/heap.h"
 #include "base/os.h"
+#include "base/page_file.h"
 #include "base/pages.h"
 
 enum { LINE = 64, SLOTS = 4, PASSED_MAX = 15, FIRST_LINES = 8, GENERATIONS = 32 };
 /* Bytes of a log that lie together: grown as a whole it would be copied again and again, into new memory. */
 enum { PIECE = 1 << 20, PIECE_MAX = 8 << 20 };
 enum { AHEAD = 16 }; /* look-ups whose memory is on its way while one is decided */
-enum { TEND_EVERY = 2048 }; /* ids that are loaded: what is too much leaves memory */
+enum { TEND_EVERY = 2048, LOADED_MOST = 1 << 20 }; /* ids that are loaded: what is too much leaves memory; at once */
 
 /* In hundredths of the entries: a shard grows by half when more than FULL are unexpired; below SPARSE it shrinks to
  * ROOMY. 16 bytes / SPARSE is the most that an id costs. */
@@ -649,22 +650,84 @@ static struct hash128 record_id(const char *record)
     return (struct hash128){.lo = load_u64(record), .hi = load_u64(record + 8) >> 40 << 40};
 }
 
-static enum status load_records(struct expiring *s, const struct expiring_block *b, const char *records,
-                                int64_t expired_us, struct error *err)
+/* Records on their way into the set: many at a time, shard by shard, so that each piece of memory is touched once for
+ * many of them. Where it lies on disk, and little of it is in memory, all else would be to read it anew for each. */
+struct loading {
+    struct expiring *set;
+    int64_t expired_us;
+    struct loaded {
+        const char *record;
+        int64_t time_us;
+    } *items;
+    uint32_t *order; /* by shard */
+    uint32_t count, most;
+};
+
+static unsigned loaded_shard(const struct loaded *l) { return expiring_shard(record_id(l->record)); }
+
+/* All of a shard will be touched. */
+static void want_shard(const struct shard *h)
 {
-    for (uint32_t i = 0; i < b->count; i++) {
+    for (uint32_t line = 0; heap_spills && line < h->nlines; line += PAGE_FILE_PAGE / LINE)
+        heap_want(&h->lines[line]);
+}
+
+static enum status insert_loaded(struct loading *l, struct error *err)
+{
+    uint32_t next[SHARDS + 1] = {0};
+    for (uint32_t i = 0; i < l->count; i++)
+        next[loaded_shard(&l->items[i]) + 1]++;
+    for (unsigned k = 1; k < SHARDS; k++)
+        next[k] += next[k - 1];
+    for (uint32_t i = 0; i < l->count; i++)
+        l->order[next[loaded_shard(&l->items[i])]++] = i;
+    for (uint32_t i = 0; i < l->count; i++) {
         if (i % TEND_EVERY == TEND_EVERY - 1) {
             heap_tend();
             TRY(heap_check(err));
         }
-        const char *r = records + EXPIRING_RECORD * (size_t)i;
-        if (i + AHEAD < b->count)
-            prefetch(s, record_id(r + (size_t)EXPIRING_RECORD * AHEAD));
-        int64_t time_us = expiring_record_time(b, r);
-        if (expired_us == INT64_MIN || time_us > expired_us)
-            (void)insert(s, record_id(r), time_us, expired_us);
+        if (i + AHEAD < l->count)
+            prefetch(l->set, record_id(l->items[l->order[i + AHEAD]].record));
+        const struct loaded *x = &l->items[l->order[i]];
+        if (i == 0 || loaded_shard(x) != loaded_shard(&l->items[l->order[i - 1]]))
+            want_shard(&l->set->shards[loaded_shard(x)]);
+        (void)insert(l->set, record_id(x->record), x->time_us, l->expired_us);
+    }
+    l->count = 0;
+    return OK;
+}
+
+static enum status load_records(struct loading *l, const struct expiring_block *b, const char *records,
+                                struct error *err)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
+        const char *record = records + EXPIRING_RECORD * (size_t)i;
+        int64_t time_us = expiring_record_time(b, record);
+        if (l->expired_us != INT64_MIN && time_us <= l->expired_us)
+            continue;
+        l->items[l->count++] = (struct loaded){record, time_us};
+        if (l->count == l->most)
+            TRY(insert_loaded(l, err));
     }
     return OK;
+}
+
+static enum status load_blocks(struct loading *l, struct reader *r, struct error *err)
+{
+    const struct expiring *s = l->set;
+    while (reader_left(r)) {
+        const char *head, *records;
+        struct expiring_block block;
+        if (!reader_bytes(r, EXPIRING_BLOCK_HEAD, &head) || !expiring_read_block(head, &block))
+            return odd(s, "a block does not begin as it should", err);
+        if (block.horizon_us != s->horizon_us)
+            return error_set(err, ERR_STATE, "the saved ids of \"%s\" were kept for %lld us, the pipeline says %lld us",
+                             s->name, (long long)block.horizon_us, (long long)s->horizon_us);
+        if (!reader_bytes(r, (size_t)block.count * EXPIRING_RECORD, &records))
+            return odd(s, "a block ends early", err);
+        TRY(load_records(l, &block, records, err));
+    }
+    return insert_loaded(l, err);
 }
 
 enum status expiring_load(struct expiring *s, uint32_t version, struct slice payload, int64_t evict_us,
@@ -675,18 +738,11 @@ enum status expiring_load(struct expiring *s, uint32_t version, struct slice pay
                         version, EXPIRING_VERSION);
         return error_hint(err, "run the version of bourn that wrote them");
     }
+    AUTO(arena) a = {0};
     struct reader r = reader_of(payload);
-    while (reader_left(&r)) {
-        const char *head, *records;
-        struct expiring_block block;
-        if (!reader_bytes(&r, EXPIRING_BLOCK_HEAD, &head) || !expiring_read_block(head, &block))
-            return odd(s, "a block does not begin as it should", err);
-        if (block.horizon_us != s->horizon_us)
-            return error_set(err, ERR_STATE, "the saved ids of \"%s\" were kept for %lld us, the pipeline says %lld us",
-                             s->name, (long long)block.horizon_us, (long long)s->horizon_us);
-        if (!reader_bytes(&r, (size_t)block.count * EXPIRING_RECORD, &records))
-            return odd(s, "a block ends early", err);
-        TRY(load_records(s, &block, records, expired_time(s, evict_us), err));
-    }
-    return OK;
+    struct loading l = {.set = s, .expired_us = expired_time(s, evict_us)};
+    l.most = (uint32_t)MIN(payload.len / EXPIRING_RECORD + 1, (size_t)LOADED_MOST);
+    l.items = arena_array(&a, l.most, sizeof *l.items);
+    l.order = arena_array(&a, l.most, sizeof *l.order);
+    return load_blocks(&l, &r, err);
 }
