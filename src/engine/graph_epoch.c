@@ -37,6 +37,7 @@ void graph_begin_epoch(struct graph *g, int64_t epoch, int64_t now_us, const str
     g->epoch = epoch;
     g->now_us = now_us;
     g->final = final;
+    g->slots_before = 0;
     graph_set_times(g, times);
     arena_reset(&g->epoch_arena);
     for (uint32_t w = 0; w < g->nworkers; w++)
@@ -95,7 +96,9 @@ static void emit_task(void *arg, uint32_t worker, uint32_t slot)
         struct op_context c = graph_context(x->g, x->n, worker, a);
         x->n->op->ops->finish(x->n->op, &c, &mine, &out);
     }
-    graph_carry(x->g, x->n, &(struct carry){worker, slot, a}, out);
+    struct carry c = graph_slot(x->g, worker, slot, a);
+    c.unordered = x->n->plan->kind != NODE_SORT;
+    graph_carry(x->g, x->n, &c, out);
 }
 
 /* Answers whether there may be more. */
@@ -159,7 +162,8 @@ static void refused_task(void *arg, uint32_t worker, uint32_t slot)
 {
     struct refused *r = arg;
     struct slot *s = &r->g->slots[slot];
-    graph_carry(r->g, r->n, &(struct carry){worker, slot, &s->arena}, s->made);
+    struct carry c = graph_slot(r->g, worker, slot, &s->arena);
+    graph_carry(r->g, r->n, &c, s->made);
 }
 
 static void deliver_refused(struct graph *g, struct node *n, const struct rejected_place *places, uint32_t count)
@@ -280,7 +284,8 @@ void graph_end_epoch(struct graph *g)
         struct node *n = &g->nodes[i];
         if (n->plan->kind == NODE_VALUES && g->epoch == 1) {
             struct batch *rows = values_batch(n->plan, g->now_us, &g->epoch_arena);
-            graph_carry(g, n, &(struct carry){.arena = &g->slots[0].arena}, rows);
+            struct carry c = graph_slot(g, 0, 0, &g->slots[0].arena);
+            graph_carry(g, n, &c, rows);
             graph_end_round(g);
         }
         if (n->plan->kind != NODE_RELATION)

@@ -31,6 +31,8 @@ struct node {
  * they came, and go on from there one by one. */
 struct carry {
     uint32_t worker, slot;
+    bool unordered;    /* what comes out of a step's state: in which order is a matter of how it came in */
+    uint64_t place;    /* of the next row that somebody counts: see op_context */
     struct arena *arena;
     struct held {
         struct held *next;
@@ -59,6 +61,7 @@ struct graph {
     struct arena epoch_arena;
     struct rejections *rejections; /* per worker */
     int64_t epoch, now_us;
+    uint64_t slots_before; /* of this epoch's rounds before this one */
     bool final, recalling;
     struct op_time *times; /* per plan table */
     void (*result)(void *arg, uint32_t node, const struct batch *b);
@@ -67,6 +70,12 @@ struct graph {
 
 /* ---- graph_round.c ---- */
 
+/* A slot of the round, before anything is in it. */
+static inline struct carry graph_slot(const struct graph *g, uint32_t worker, uint32_t slot, struct arena *a)
+{
+    enum { PLACES = 36 }; /* bits for the rows of a slot */
+    return (struct carry){.worker = worker, .slot = slot, .place = (g->slots_before + slot) << PLACES, .arena = a};
+}
 /* What a step is told when this worker calls it; what it makes lies in `a`. */
 struct op_context graph_context(struct graph *g, struct node *n, uint32_t worker, struct arena *a);
 /* What came out of the node goes all the way, through every exchange. NULL: nothing did; the next slot may go. */

@@ -88,6 +88,7 @@ static void deliver(struct graph *g, const struct edge *to, struct carry *c, str
     struct node *n = &g->nodes[to->node];
     struct op_context x = graph_context(g, n, c->worker, c->arena);
     x.port = to->port;
+    x.place = c->unordered ? NULL : &c->place;
     if (g->recalling && n->op && n->op->ops->shape != OP_ROWS)
         return; /* what is recalled is in its state already */
     if (n->collect) {
@@ -149,6 +150,7 @@ static void finish_batch(struct graph *g, struct hand *h)
 
 void graph_end_round(struct graph *g)
 {
+    g->slots_before += g->nslots;
     for (uint32_t i = 0; i < g->nnodes; i++)
         if (g->nodes[i].turns)
             turns_begin(g->nodes[i].turns);
@@ -202,7 +204,7 @@ static bool next_batch(struct round *r, struct hand hands[HANDS], struct hand *n
     uint32_t slot = r->taken - 1;
     pthread_mutex_unlock(&g->feeding);
     if (taken)
-        next->carry.slot = slot;
+        next->carry = graph_slot(g, next->carry.worker, slot, next->carry.arena);
     return taken;
 }
 

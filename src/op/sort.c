@@ -1,6 +1,6 @@
 /* Sort: ORDER BY, LIMIT and OFFSET over a finite input, and rows that must have stopped changing before they come out.
  * Everything is held, in state, and comes out in order when the input has ended. Rows that are equal in the order
- * come in that of their bytes; without any order, as they arrived.
+ * come in that of their bytes; without any order, as they were read, and what comes out of a step's state behind that.
  */
 #include <stdlib.h>
 
@@ -11,12 +11,12 @@
 #include "op/sort_key.h"
 #include "state/keyed.h"
 
-enum { SORT_VERSION = 1, EMIT_ROWS = 4096 };
+enum { SORT_VERSION = 2, EMIT_ROWS = 4096 };
 
 struct held { /* value; the key of its entry: u32 length of the sort key, the sort key, the row */
-    int64_t weight, arrival;
+    int64_t weight;
+    int64_t epoch, place; /* of the first of these rows, without an order; INT64_MAX: it came in none */
 };
-
 
 struct sort {
     struct operator op;
@@ -25,8 +25,6 @@ struct sort {
     struct keyed *rows;
     struct buf *scratch; /* per worker: one row's key */
     uint32_t nworkers;
-    int64_t arrivals; /* of all rows so far; only without an order, where one worker pushes */
-    bool loaded;      /* rows were loaded that are not counted there */
     /* the end */
     struct arena arena;
     struct keyed_entry **sorted;
@@ -38,25 +36,11 @@ struct sort {
 
 /* ---- gathering ---- */
 
-static void note_arrival(void *arg, struct keyed_entry *e)
-{
-    struct sort *s = arg;
-    s->arrivals = MAX(s->arrivals, ((const struct held *)keyed_value(e))->arrival + 1);
-}
-
-static void count_arrivals(struct sort *s)
-{
-    for (unsigned shard = 0; s->loaded && shard < SHARDS; shard++)
-        keyed_each(s->rows, shard, note_arrival, s);
-    s->loaded = false;
-}
-
 static void sort_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     struct sort *s = (struct sort *)op;
     struct buf *key = &s->scratch[c->worker];
-    count_arrivals(s);
     for (uint32_t i = 0; i < batch_live(in); i++) {
         uint32_t row = batch_row(in, i), length;
         buf_clear(key);
@@ -65,9 +49,8 @@ static void sort_push(struct operator *op, struct op_context *c, struct batch *i
         length = (uint32_t)(key->len - 4);
         memcpy(key->data, &length, 4);
         rowpack_put(key, in->cols, in->ncols, row);
-        struct gathered head = {.hash = hash64(key->data, key->len, 0), .weight = batch_weight(in, row)};
-        if (s->node->nsort == 0)
-            head.time = __atomic_fetch_add(&s->arrivals, 1, __ATOMIC_RELAXED);
+        struct gathered head = {.hash = hash64(key->data, key->len, 0), .weight = batch_weight(in, row),
+                                .time = s->node->nsort || !c->place ? INT64_MAX : (int64_t)(*c->place)++};
         gather_put(s->gather, c->worker, &head, buf_slice(key));
     }
     c->counts->in += batch_live(in);
@@ -75,13 +58,17 @@ static void sort_push(struct operator *op, struct op_context *c, struct batch *i
     *ret = NULL;
 }
 
-static void apply(struct sort *s, const struct gathered *r)
+static void apply(struct sort *s, const struct gathered *r, int64_t epoch)
 {
     bool fresh;
     struct keyed_entry *e = keyed_get(s->rows, r->hash, r->bytes, r->len, &fresh);
     struct held *h = keyed_value(e);
     if (fresh)
-        h->arrival = r->time;
+        h->epoch = h->place = INT64_MAX;
+    if (r->time != INT64_MAX && (h->epoch > epoch || (h->epoch == epoch && h->place > r->time))) {
+        h->epoch = epoch;
+        h->place = r->time;
+    }
     h->weight += r->weight;
     keyed_touch(s->rows, e);
     if (h->weight == 0)
@@ -90,12 +77,11 @@ static void apply(struct sort *s, const struct gathered *r)
 
 static void sort_merge(struct operator *op, struct op_context *c, unsigned from, unsigned to)
 {
-    (void)c;
     struct sort *s = (struct sort *)op;
     for (unsigned shard = from; shard < to; shard++)
         for (uint32_t w = 0; w < s->nworkers; w++)
             for (const struct gathered *r = gather_first(s->gather, w, shard); r; r = r->next)
-                apply(s, r);
+                apply(s, r, c->epoch);
 }
 
 /* ---- the end ---- */
@@ -115,7 +101,9 @@ static int compare_entries(const void *x, const void *y, void *arg)
     const struct held *ha = keyed_value(a), *hb = keyed_value(b);
     int d = slice_compare(sort_key_of(s, a), sort_key_of(s, b));
     if (d == 0)
-        d = (ha->arrival > hb->arrival) - (ha->arrival < hb->arrival);
+        d = (ha->epoch > hb->epoch) - (ha->epoch < hb->epoch);
+    if (d == 0)
+        d = (ha->place > hb->place) - (ha->place < hb->place);
     return d ? d : slice_compare(keyed_key(s->rows, a), keyed_key(s->rows, b));
 }
 
@@ -193,9 +181,7 @@ static enum status sort_load(struct operator *op, uint32_t version, struct slice
                              struct error *err)
 {
     (void)evict_us;
-    struct sort *s = (struct sort *)op;
-    s->loaded = s->node->nsort == 0;
-    return keyed_load(s->rows, version, payload, err);
+    return keyed_load(((struct sort *)op)->rows, version, payload, err);
 }
 
 static uint64_t sort_keys(const struct operator *op) { return keyed_count(((const struct sort *)op)->rows); }

@@ -69,5 +69,44 @@ def first_rows_among_many(folder: Path, suite: Suite) -> None:
             assert found == wanted, f"{name}, {cut} rows an epoch, {workers} workers: {sorted(found ^ wanted)[:20]}"
 
 
+# Of e, in its order; beside rows that wait for their turn, batch by batch those that do not come first; of groups.
+LIMITED = {
+    "plain": "SELECT id, k FROM e LIMIT 7000 OFFSET 1000",
+    "mixed": "SELECT id, k FROM (SELECT DISTINCT ON (id) * FROM e) AS once UNION ALL SELECT -id, k FROM e WHERE k < 9 "
+             "LIMIT 9000",
+    "groups": "SELECT k, count(*) FROM e GROUP BY k LIMIT 40",
+    "nested": "SELECT id, k FROM (SELECT id, k FROM e ORDER BY v, id DESC) AS sorted LIMIT 50",
+}
+
+
+def first_rows_without_an_order(folder: Path, suite: Suite) -> None:
+    """As they were read, whatever the number of workers; the groups that come first are nobody's promise, but the same."""
+    rows = events(suite.random)
+    found = {}
+    for cut, workers in ((ROWS, 1), (ROWS, 2), (ROWS, 8), (5000, 2)):
+        place = folder / f"{cut}-{workers}"
+        place.mkdir()
+        (place / "e.ndjson").write_text("".join(json.dumps({**row, "t": "2026-01-01T00:00:00Z"}) + "\n" for row in rows))
+        sql = (f"SET bourn.epoch_rows = {cut};\nSET bourn.epoch_interval = '1 h';\n"
+               "CREATE FOREIGN TABLE e (id int, k int, v int, t timestamptz OPTIONS (watermark '1 h')) SERVER file "
+               f"OPTIONS (path '{place}/e.ndjson');\n")
+        for name, query in LIMITED.items():
+            sql += (f"CREATE FOREIGN TABLE {name} (a bigint, b bigint) SERVER file OPTIONS (path '{place / name}.ndjson');\n"
+                    f"INSERT INTO {name} {query};\n")
+        (place / "p.sql").write_text(sql)
+        suite.command([BOURN, "run", "--quiet", "--workers", workers, "p.sql"], cwd=place,
+                      env={"PATH": os.environ["PATH"], "BOURN_STATE": str(place / "state")})
+        found[cut, workers] = {name: (place / f"{name}.ndjson").read_text() for name in LIMITED}
+    assert found[ROWS, 1] == found[ROWS, 2] == found[ROWS, 8], "workers change which rows come first"
+    one, cut = found[ROWS, 1], found[5000, 2]
+    assert {name: text for name, text in one.items() if name != "mixed"} == \
+        {name: text for name, text in cut.items() if name != "mixed"}, "so do epochs"
+    pairs = {name: [tuple(json.loads(line).values()) for line in text.splitlines()] for name, text in one.items()}
+    in_order = [(row["id"], row["k"]) for row in rows]
+    assert pairs["plain"] == in_order[1000:8000]
+    assert pairs["nested"] == [(row["id"], row["k"]) for row in sorted(rows, key=lambda row: (row["v"], -row["id"]))][:50]
+
+
 def run(suite: Suite) -> None:
     suite.run(first_rows_among_many, suite)
+    suite.run(first_rows_without_an_order, suite)
