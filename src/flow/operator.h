@@ -42,7 +42,7 @@ struct op_context {
     struct arena *arena;           /* what the batch handed back needs; lives until the round ends */
     struct rejections *rejections; /* rows refused, with their reasons; this worker's */
     const char *source_name;       /* the table the batch came from; NULL past the first stateful step */
-    uint64_t *place;               /* of push: in the order of these numbers rows come in this epoch, whatever worker has
+    uint64_t *place;               /* of push: in the order of these numbers rows come in an epoch, whatever worker has
                                     * them; whoever wants them in order takes one for each. NULL: they come in none */
     struct step_counts *counts;    /* this step's, this worker's */
 };
