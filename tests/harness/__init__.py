@@ -87,11 +87,12 @@ class Suite:
         self.words = [word for word in sys.argv[1:] if not word.startswith("-")]
         self.seed = chosen_seed()
         self.random = random.Random(self.seed)
-        self.made_folder = "BOURN_TEST_FOLDER" not in os.environ
+        given = os.environ.get("BOURN_TEST_FOLDER")
+        self.made_folders = not given
         prefix = f"bourn-{name.replace('/', '-')}-"
-        self.folder = Path(os.environ.get("BOURN_TEST_FOLDER") or tempfile.mkdtemp(prefix=prefix, dir=place_of(name)))
+        self.folder = Path(given or tempfile.mkdtemp(prefix=prefix, dir=place_of(name)))
         self.folder.chmod(0o755)  # servers run as another user when we are root
-        self.disk = Path(os.environ.get("BOURN_TEST_DISK") or tempfile.mkdtemp(prefix=prefix))  # see place_of
+        self.disk = Path(os.environ.get("BOURN_TEST_DISK", given) if given else tempfile.mkdtemp(prefix=prefix))
         self.count = self.failures = 0
         self.status: int | None = None  # of a suite that has come to its end
         atexit.register(self._leave)
@@ -152,7 +153,7 @@ class Suite:
 
     def end(self) -> NoReturn:
         print(f"1..{self.count}", flush=True)
-        if self.made_folder and not self.failures:
+        if self.made_folders and not self.failures:
             shutil.rmtree(self.folder, ignore_errors=True)
             shutil.rmtree(self.disk, ignore_errors=True)
         self.status = 1 if self.failures else 0
