@@ -1,5 +1,6 @@
 """Files: payments from an NDJSON file into four Delta tables, on one core and on two; the same events written
-differently; and beside it, in turns, bare simdjson over the same file. Tables are checked against the oracle.
+differently; and beside it, in turns, bare simdjson over the same file, and two processes that share nothing, on a core
+each: more than these two no two workers can do on this machine. Tables are checked against the oracle.
 
 A figure is the median of its rounds; `spread` has them all, in turn, and `system_share` what of the processor time went
 into the kernel: new memory, and copies from and to the page cache. A round before them is not measured: it brings the
@@ -11,10 +12,11 @@ import os
 import shutil
 import statistics
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import inputs, tables
-from .measure import BOURN, PAYMENTS, Took, run
+from .measure import BOURN, PAYMENTS, Machine, Took, run
 from .results import Results
 
 PIPELINE = [PAYMENTS / "file.sql", PAYMENTS / "payments.sql"]
@@ -48,6 +50,18 @@ def bourn_run(folder: Path, events: Path, workers: int, cores: str) -> Took:
                EVENTS=str(events))
 
 
+def side_by_side(folder: Path, events: Path) -> Took:
+    """Two processes of one worker, each with all events: half of what it took both, for so many events."""
+    machine = Machine()
+    folders = [folder / "left", folder / "right"]
+    for own in folders:
+        own.mkdir(exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda own, core: bourn_run(own, events, 1, core), folders, ("0", "1")))
+    return Took(max(took.seconds for took in both) / 2, sum(took.processor for took in both) / 2,
+                sum(took.system for took in both) / 2, machine.others(), sum(took.memory for took in both))
+
+
 def simdjson(build: Path = BOURN.parent) -> Path | None:
     """The program of bench/meson.build; None where its library or a C++ compiler is not there."""
     def made() -> bool:
@@ -73,6 +87,7 @@ def figures(folder: Path, results: Results) -> None:
     reader = simdjson()
     ways = {"bourn, one core": lambda: bourn_run(folder, plain, 1, "0"),
             "bourn, two workers on two cores": lambda: bourn_run(folder, plain, 2, "0,1"),
+            "two processes of one worker, a core each": lambda: side_by_side(folder, plain),
             "bourn, one core, keys shuffled and escapes": lambda: bourn_run(folder, rewritten, 1, "0")}
     if reader:
         ways |= {"simdjson alone, a document a line": lambda: run([reader, "lines", plain], folder, "0"),
