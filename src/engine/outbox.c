@@ -44,7 +44,7 @@ static enum status check_rows(const struct outbox_range *r, uint64_t rows, struc
                     r->least == r->most ? "" : rows < r->least ? "at least " : "at most ",
                     (unsigned long long)(rows < r->least ? r->least : r->most));
     return error_hint(err, "segments are missing from the state: restore it from a copy, or begin with a new state and "
-                           "new targets; nothing was published or confirmed");
+                           "new targets; nothing was published to this sink or confirmed for it");
 }
 
 struct outbox_range *outbox_range_new(struct store *store, const struct manifest *m, const struct plan_table *table,

@@ -264,12 +264,6 @@ static struct bound *bounds_of(const struct published_table *t, const struct del
     return bounds;
 }
 
-static bool key_above(struct slice a, struct slice b)
-{
-    int order = memcmp(a.data, b.data, MIN(a.len, b.len));
-    return order ? order > 0 : a.len > b.len;
-}
-
 static enum status check_rows(void *arg, struct batch *b)
 {
     struct checking *c = arg;
@@ -282,8 +276,8 @@ static enum status check_rows(void *arg, struct batch *b)
                 continue;
             buf_clear(&c->key);
             rowkey_put(&c->key, b->cols, &i, 1, row);
-            if ((bound->least.data && key_above(bound->least, buf_slice(&c->key))) ||
-                (bound->greatest.data && key_above(buf_slice(&c->key), bound->greatest)))
+            if ((bound->least.data && slice_compare(bound->least, buf_slice(&c->key)) > 0) ||
+                (bound->greatest.data && slice_compare(buf_slice(&c->key), bound->greatest) > 0))
                 return error_set(c->err, ERR_VERIFY,
                                  "%s has a \"%s\" that is not within what the table's log says of it", c->path,
                                  c->schema->names[i]);

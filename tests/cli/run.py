@@ -520,6 +520,7 @@ def a_lost_outbox_is_not_taken_for_an_empty_one(folder: Path) -> None:
         assert forge(folder / "state/log", lost)
         said = bourn(folder, *words, "--for", "1", check=6).stderr
         assert "the outbox of epochs 1 to" in said and "the ledger says" in said, said
+        shutil.rmtree(folder / "lake", ignore_errors=True)  # a sink that misses nothing had its rows
         shutil.rmtree(folder / "state")
         shutil.copytree(folder / "whole", folder / "state")
     bourn(folder, *words, "--for", "1")
