@@ -42,6 +42,10 @@ static void init_framed(struct frames *f, struct frame_call *fc)
     else if (!c->peers && c->kind == OVER_AGGREGATE)
         f->after = FRAMES_ALL;
     f->from_first_peer |= c->peers;
+    if (c->kind == OVER_NTH) {
+        f->after = MAX(f->after, c->distance - 1);
+        f->prefixed |= c->before < 0;
+    }
     if (c->kind != OVER_AGGREGATE)
         return;
     fc->function = sliding(c);
@@ -63,6 +67,12 @@ static void init_call(struct frames *f, struct frame_call *fc)
         f->forward = FRAMES_ALL;
         f->prefixed = f->from_first_peer = true;
         break;
+    case OVER_NTILE:
+    case OVER_PERCENT_RANK:
+    case OVER_CUME_DIST: /* go by how many rows there are: each changes all */
+        f->back = f->forward = FRAMES_ALL;
+        f->from_first_peer = true;
+        break;
     case OVER_LAG:
         f->forward = MAX(f->forward, fc->call->distance);
         f->before = MAX(f->before, fc->call->distance);
@@ -73,6 +83,7 @@ static void init_call(struct frames *f, struct frame_call *fc)
         break;
     case OVER_FIRST:
     case OVER_LAST:
+    case OVER_NTH:
     case OVER_AGGREGATE: init_framed(f, fc); break;
     }
 }
@@ -304,26 +315,57 @@ static void run_distant(struct run *r, const struct plan_over_call *c, struct co
     }
 }
 
-/* The partition's first or last row that is there. */
-static const struct column *edge_row(struct run *r, bool last, uint32_t column)
+/* Of a partition all of whose rows are computed. */
+static void run_share(struct run *r, const struct plan_over_call *c, struct column *out)
 {
-    struct ordered_at at = last ? frames_on(r->p, (struct ordered_at){0, 0}, FRAMES_ALL) : (struct ordered_at){0, 0};
-    while (ordered_row_of(ordered_at(r->p, at))->weight <= 0)
-        if (!last)
-            ordered_next(r->p, &at);
+    uint32_t whole = r->n / (uint32_t)c->distance, rest = r->n % (uint32_t)c->distance, rank = 0;
+    uint32_t longer = rest * (whole + 1); /* rows in buckets that have one more */
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (i > 0 && r->peers_end[i] != r->peers_end[i - 1])
+            rank = i;
+        if (c->kind == OVER_NTILE)
+            ((int32_t *)out->data)[i] = (int32_t)(i < longer ? i / (whole + 1) : rest + (i - longer) / whole) + 1;
+        else if (c->kind == OVER_CUME_DIST)
+            ((double *)out->data)[i] = (double)r->peers_end[i] / r->n;
         else
-            ordered_back(r->p, &at);
+            ((double *)out->data)[i] = r->n > 1 ? (double)rank / (r->n - 1) : 0;
+        bit_set(out->valid, i);
+    }
+}
+
+static const struct column *cell_of(struct run *r, struct ordered_at at, uint32_t column)
+{
     struct batch *b = rows_batch(r->f, r->a, 1);
     decode(r->f, ordered_at(r->p, at), b, 0);
     return &b->cols[column];
+}
+
+/* The partition's n-th row that is there, from 1; NULL: it has not so many. */
+static const struct column *nth_row(struct run *r, int64_t n, uint32_t column)
+{
+    struct keyed_entry *e;
+    for (struct ordered_at at = {0}; (e = ordered_at(r->p, at)); ordered_next(r->p, &at))
+        if ((n -= MAX(ordered_row_of(e)->weight, 0)) <= 0)
+            return cell_of(r, at, column);
+    return NULL;
+}
+
+static const struct column *last_row(struct run *r, uint32_t column)
+{
+    struct ordered_at at = frames_on(r->p, (struct ordered_at){0}, FRAMES_ALL);
+    while (ordered_row_of(ordered_at(r->p, at))->weight <= 0)
+        ordered_back(r->p, &at);
+    return cell_of(r, at, column);
 }
 
 static void run_edge(struct run *r, const struct plan_over_call *c, struct column *out)
 {
     bool last = c->kind == OVER_LAST;
     const struct column *arg = &r->b->cols[c->arg], *edge = NULL;
-    if (last ? c->after < 0 && !c->peers : c->before < 0)
-        edge = edge_row(r, last, (uint32_t)c->arg);
+    if (last && c->after < 0 && !c->peers)
+        edge = last_row(r, (uint32_t)c->arg);
+    else if (!last && c->before < 0)
+        edge = nth_row(r, 1, (uint32_t)c->arg);
     for (uint32_t i = r->first; i < r->last; i++) {
         uint32_t row = 0;
         if (edge)
@@ -343,6 +385,21 @@ static uint32_t frame_end(const struct run *r, const struct plan_over_call *c, u
     if (c->peers)
         return r->peers_end[i];
     return c->after < 0 || c->after >= r->n - i ? r->n : i + (uint32_t)c->after + 1;
+}
+
+/* One row of the partition for all whose frame begins with it and comes so far; else one of each frame. */
+static void run_nth(struct run *r, const struct plan_over_call *c, struct column *out)
+{
+    const struct column *nth = &r->b->cols[c->arg];
+    if (c->before < 0 && !(nth = nth_row(r, c->distance, (uint32_t)c->arg)))
+        return;
+    for (uint32_t i = r->first; i < r->last; i++) {
+        uint32_t end = frame_end(r, c, i), begin = c->before > i ? 0 : i - (uint32_t)c->before;
+        if (c->before < 0 && r->base->rows + end - r->first >= c->distance)
+            copy_cell(out, i - r->first, nth, 0);
+        else if (c->before >= 0 && c->distance <= end - begin)
+            copy_cell(out, i - r->first, nth, begin + (uint32_t)c->distance - 1);
+    }
 }
 
 /* NULL, or why it cannot be represented. */
@@ -464,6 +521,10 @@ static void run_call(struct run *r, const struct frame_call *fc, struct column *
     case OVER_LEAD: run_distant(r, fc->call, out); break;
     case OVER_FIRST:
     case OVER_LAST: run_edge(r, fc->call, out); break;
+    case OVER_NTH: run_nth(r, fc->call, out); break;
+    case OVER_NTILE:
+    case OVER_PERCENT_RANK:
+    case OVER_CUME_DIST: run_share(r, fc->call, out); break;
     case OVER_AGGREGATE: run_aggregate(r, fc, out); break;
     }
 }

@@ -211,6 +211,8 @@ struct grouping {
 bool grouping_is_aggregate(const char *name);
 /* Does the expression call one? */
 bool grouping_has_call(const struct ast_expr *e);
+/* An aggregate has arguments; but for count(*), and nothing else has the star. */
+enum status grouping_has_arguments(struct binder *b, const struct ast_expr *e);
 /* GROUPING(...) -> its column. */
 enum status grouping_marker(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret);
 /* An aggregate call -> its column. */
@@ -472,6 +474,8 @@ enum status node_session(struct binder *b, uint32_t input, const struct plan_win
 uint32_t node_join(struct binder *b, const uint32_t inputs[2], const struct plan_join *join,
                    const struct plan_time tells[2], int32_t location);
 /* Output: the input's columns, then one per call. */
+/* Of what a window function gives; `arg`: of its argument, if it has one. */
+struct type over_type(const struct plan_over_call *c, struct type arg);
 uint32_t node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
                    uint32_t nsort, const char **names, int32_t location);
 /* Output: the input's columns, then the rank. */

@@ -30,12 +30,8 @@ bool grouping_has_call(const struct ast_expr *e)
     return false;
 }
 
-static enum status check_call(struct binder *b, const struct scope *scope, const struct ast_expr *e)
+enum status grouping_has_arguments(struct binder *b, const struct ast_expr *e)
 {
-    if (scope->in_aggregate)
-        return bind_error(b, e->location, "aggregate function calls cannot be nested");
-    if (!scope->grouping)
-        return bind_error(b, e->location, "aggregate functions are not allowed in %s", scope->clause);
     if (e->flag && strcmp(e->name, "count") != 0)
         return bind_error(b, e->location, "%s(*) does not exist; only count(*)", e->name);
     if (e->nargs == 0 && !e->flag && !e->within) {
@@ -43,6 +39,15 @@ static enum status check_call(struct binder *b, const struct scope *scope, const
         return strcmp(e->name, "count") == 0 ? error_hint(b->err, "to count rows, write count(*)") : FAILED;
     }
     return OK;
+}
+
+static enum status check_call(struct binder *b, const struct scope *scope, const struct ast_expr *e)
+{
+    if (scope->in_aggregate)
+        return bind_error(b, e->location, "aggregate function calls cannot be nested");
+    if (!scope->grouping)
+        return bind_error(b, e->location, "aggregate functions are not allowed in %s", scope->clause);
+    return grouping_has_arguments(b, e);
 }
 
 static bool same(const struct expr *a, const struct expr *b) { return a == b || (a && b && expr_equal(a, b)); }

@@ -6,10 +6,20 @@ static const struct {
     const char *name;
     enum over_kind kind;
     uint8_t least, most; /* arguments */
+    bool value;          /* the first one is the value; behind it (or first) stands a whole number, then a default */
+    uint8_t smallest;    /* that number may be */
 } functions[] = {
-    {"row_number", OVER_ROW_NUMBER, 0, 0}, {"rank", OVER_RANK, 0, 0},         {"dense_rank", OVER_DENSE_RANK, 0, 0},
-    {"lag", OVER_LAG, 1, 3},               {"lead", OVER_LEAD, 1, 3},         {"first_value", OVER_FIRST, 1, 1},
-    {"last_value", OVER_LAST, 1, 1},
+    {"row_number", OVER_ROW_NUMBER, 0, 0, false, 0},
+    {"rank", OVER_RANK, 0, 0, false, 0},
+    {"dense_rank", OVER_DENSE_RANK, 0, 0, false, 0},
+    {"percent_rank", OVER_PERCENT_RANK, 0, 0, false, 0},
+    {"cume_dist", OVER_CUME_DIST, 0, 0, false, 0},
+    {"ntile", OVER_NTILE, 1, 1, false, 1},
+    {"lag", OVER_LAG, 1, 3, true, 0},
+    {"lead", OVER_LEAD, 1, 3, true, 0},
+    {"first_value", OVER_FIRST, 1, 1, true, 0},
+    {"last_value", OVER_LAST, 1, 1, true, 0},
+    {"nth_value", OVER_NTH, 2, 2, true, 1},
 };
 
 bool over_has_call(const struct ast_expr *e)
@@ -111,26 +121,35 @@ static enum status bind_frame(struct binder *b, const struct ast_expr *e, struct
     return bind_rows(b, over->after, &c->after);
 }
 
+static enum status bind_distance(struct binder *b, const struct ast_expr *e, const struct ast_expr *number,
+                                 int64_t smallest, int64_t *ret)
+{
+    if (number->kind != AST_NUMBER || !option_parse_int(number->name, ret) || *ret > INT32_MAX)
+        return bind_error(b, number->location, "%s() wants a whole number, written down", e->name);
+    if (*ret < smallest)
+        return bind_error(b, number->location, "argument of %s must be greater than zero", e->name);
+    return OK;
+}
+
 static enum status bind_named(struct binder *b, const struct scope *scope, const struct ast_expr *e, size_t which,
                               struct over_call *call)
 {
-    int64_t distance = 1;
+    uint32_t count_at = functions[which].value;
+    call->call.distance = 1;
+    if (e->filter)
+        return bind_error(b, e->location, "FILTER is not implemented for non-aggregate window functions");
     if (e->nargs < functions[which].least || e->nargs > functions[which].most || e->flag || e->distinct)
         return bind_error(b, e->location, "%s() does not take these arguments", e->name);
     call->call.kind = functions[which].kind;
     if (e->over->norder == 0)
         return bind_error(b, e->location, "%s() needs an ORDER BY in its OVER (...)", e->name);
-    if (e->nargs > 0) {
+    if (functions[which].value) {
         TRY(bind_expr(b, scope, e->args[0], &call->arg));
         TRY(bind_settle(b, &call->arg));
-        call->type = call->arg->type;
-    } else {
-        call->type = TYPE(TYPE_INT8);
     }
-    if (e->nargs > 1 && (e->args[1]->kind != AST_NUMBER || !option_parse_int(e->args[1]->name, &distance) ||
-                         distance < 0))
-        return bind_error(b, e->args[1]->location, "%s() wants a whole number of rows", e->name);
-    call->call.distance = distance;
+    call->type = over_type(&call->call, call->arg ? call->arg->type : TYPE(TYPE_UNKNOWN));
+    if (e->nargs > count_at)
+        TRY(bind_distance(b, e, e->args[count_at], functions[which].smallest, &call->call.distance));
     if (e->nargs < 3)
         return bind_frame(b, e, &call->call);
     TRY(bind_expr(b, scope, e->args[2], &call->otherwise));
@@ -140,34 +159,53 @@ static enum status bind_named(struct binder *b, const struct scope *scope, const
     return bind_frame(b, e, &call->call);
 }
 
-static bool is_aggregate(const char *name)
+static const struct aggregate *aggregate_named(const char *name)
 {
     const struct aggregate *g;
-    for (size_t i = 0; (g = aggregate_at(i)); i++)
-        if (strcmp(g->name, name) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; (g = aggregate_at(i)) && strcmp(g->name, name) != 0; i++)
+        ;
+    return g;
 }
 
-static enum status bind_aggregate(struct binder *b, const struct scope *scope, const struct ast_expr *e,
-                                  struct over_call *call)
+/* Aggregates skip NULL: what is read of a row that FILTER leaves out is that. */
+static enum status bind_filter(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                               struct expr **arg)
 {
-    if (e->distinct || e->filter || e->norder)
-        return bind_refuse(b, e->location, "DISTINCT, ORDER BY or FILTER in a call with OVER");
-    if (!is_aggregate(e->name))
+    struct expr *condition;
+    if (!e->filter)
+        return OK;
+    if (grouping_has_call(e->filter))
+        return bind_error(b, e->location, "aggregate functions are not allowed in FILTER");
+    TRY(bind_condition(b, scope, e->filter, &condition));
+    struct expr *args[] = {condition, *arg, expr_null(b->arena, (*arg)->type, e->location)};
+    return bind_located(b, e->location, expr_case(b->arena, args, ARRAY_LEN(args), e->location, arg, b->err));
+}
+
+/* One whose result depends on the order of rows takes them in the window's. */
+static enum status bind_aggregate(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                                  const struct over_calls *window, struct over_call *call)
+{
+    const struct aggregate *g = aggregate_named(e->name);
+    if (e->distinct || e->norder)
+        return bind_refuse(b, e->location, "DISTINCT or ORDER BY in a call with OVER");
+    if (!g)
         return bind_refuse(b, e->location, "the window function %s()", e->name);
-    if (e->nargs > 1 || (e->nargs == 0 && !e->flag))
-        return bind_refuse(b, e->location, "%s() of %u arguments with OVER", e->name, e->nargs);
-    if (e->nargs) {
-        TRY(bind_expr(b, scope, e->args[0], &call->arg));
-        TRY(bind_settle(b, &call->arg));
-    }
-    call->call.kind = OVER_AGGREGATE;
+    TRY(grouping_has_arguments(b, e));
+    struct expr **args;
+    TRY(bind_list(b, scope, e->args, e->nargs, &args));
+    struct aggregate_order *order = arena_array(b->arena, window->norder, sizeof *order);
+    for (uint32_t i = 0; i < window->norder; i++)
+        order[i] = (struct aggregate_order){window->order[i], window->sort[i].descending, window->sort[i].nulls_first};
+    struct expr *any_row = expr_bool(b->arena, true, e->location);
+    bool some_rows = e->filter && e->nargs == 0; /* count(*) is count(true) */
+    struct aggregate_call bound = {.name = e->name, .args = some_rows ? &any_row : args,
+                                   .nargs = some_rows ? 1 : e->nargs, .order = order,
+                                   .norder = g->shape >= SHAPE_STRINGS ? window->norder : 0};
     TRY(bind_located(b, e->location,
-                     aggregate_resolve(b->arena, e->name, &call->arg, e->nargs, &call->call.function, b->err)));
-    if (!call->call.function)
-        return bind_refuse(b, e->location, "the window function %s()", e->name);
-    call->type = call->call.function->result(call->arg ? call->arg->type : TYPE(TYPE_UNKNOWN));
+                     aggregate_bind(b->arena, &bound, &call->call.function, &call->arg, b->err)));
+    TRY(bind_filter(b, scope, e, &call->arg));
+    call->call.kind = OVER_AGGREGATE;
+    call->type = over_type(&call->call, call->arg ? call->arg->type : TYPE(TYPE_UNKNOWN));
     return bind_frame(b, e, &call->call);
 }
 
@@ -184,7 +222,7 @@ enum status over_call(struct binder *b, const struct scope *scope, const struct 
     while (which < ARRAY_LEN(functions) && strcmp(functions[which].name, e->name) != 0)
         which++;
     TRY(which < ARRAY_LEN(functions) ? bind_named(b, &inside, e, which, &call)
-                                     : bind_aggregate(b, &inside, e, &call));
+                                     : bind_aggregate(b, &inside, e, scope->over, &call));
     struct over_calls *o = scope->over;
     o->items = binder_grow(b, o->items, o->count, &o->cap, sizeof *o->items);
     o->items[o->count] = call;

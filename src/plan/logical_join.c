@@ -128,11 +128,23 @@ static struct plan_node *node_of_partitions(struct binder *b, enum node_kind kin
     return n;
 }
 
-static struct type over_type(const struct plan_over_call *c, const struct schema *input)
+struct type over_type(const struct plan_over_call *c, struct type arg)
 {
-    if (c->kind == OVER_AGGREGATE)
-        return c->function->result(c->arg >= 0 ? input->types[c->arg] : TYPE(TYPE_UNKNOWN));
-    return c->arg >= 0 ? input->types[c->arg] : TYPE(TYPE_INT8);
+    switch (c->kind) {
+    case OVER_ROW_NUMBER:
+    case OVER_RANK:
+    case OVER_DENSE_RANK: return TYPE(TYPE_INT8);
+    case OVER_NTILE: return TYPE(TYPE_INT4);
+    case OVER_PERCENT_RANK:
+    case OVER_CUME_DIST: return TYPE(TYPE_FLOAT8);
+    case OVER_AGGREGATE: return c->function->result(arg);
+    case OVER_LAG:
+    case OVER_LEAD:
+    case OVER_FIRST:
+    case OVER_LAST:
+    case OVER_NTH: break;
+    }
+    return arg;
 }
 
 uint32_t node_over(struct binder *b, uint32_t input, const struct plan_over *over, struct plan_sort_key *sort,
@@ -144,8 +156,10 @@ uint32_t node_over(struct binder *b, uint32_t input, const struct plan_over *ove
     n->sort = sort;
     n->nsort = nsort;
     for (uint32_t i = 0; i < over->ncalls; i++) {
-        node_append(b, n, &names[i], over_type(&over->calls[i], &below), 1);
-        if (over->calls[i].kind == OVER_ROW_NUMBER)
+        const struct plan_over_call *c = &over->calls[i];
+        struct type arg = c->arg >= 0 ? below.types[c->arg] : TYPE(TYPE_UNKNOWN);
+        node_append(b, n, &names[i], over_type(c, arg), 1);
+        if (c->kind == OVER_ROW_NUMBER)
             keys_rank(b, n, over->partition, over->npartition, (int32_t)below.ncols + (int32_t)i);
     }
     return node_add(b, n);

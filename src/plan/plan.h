@@ -202,6 +202,10 @@ enum over_kind {
     OVER_FIRST,
     OVER_LAST,
     OVER_AGGREGATE,
+    OVER_NTH,
+    OVER_NTILE,
+    OVER_PERCENT_RANK,
+    OVER_CUME_DIST,
 };
 
 /* The first rows of each partition. The rank is the last output column, bigint. */
@@ -215,9 +219,9 @@ struct plan_over_call {
     enum over_kind kind;
     int32_t arg;                      /* input column, -1: none */
     int32_t otherwise;                /* LAG, LEAD: input column with the value where there is no such row, -1: NULL */
-    int64_t distance;                 /* LAG, LEAD: rows; >= 0 */
+    int64_t distance;                 /* LAG, LEAD: rows; >= 0. NTH: which row of the frame, NTILE: buckets; > 0 */
     const struct aggregate *function; /* AGGREGATE */
-    int64_t before, after;            /* FIRST, LAST, AGGREGATE: rows of the frame around the current one; -1: all */
+    int64_t before, after;            /* FIRST, LAST, NTH, AGGREGATE: rows of the frame around the current one; -1: all */
     bool peers;                       /* the frame is PostgreSQL's default: to the last peer of the current row */
 };
 

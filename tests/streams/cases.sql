@@ -193,6 +193,18 @@ SELECT id, first_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 3 P
 -- case last value of the partition: id int, f int, l int
 SELECT id, first_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING), last_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM a;
 
+-- case n-th value: id int, p int, q int, r int
+SELECT id, nth_value(id, 7) OVER (PARTITION BY j ORDER BY ts, id), nth_value(id, 3) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN 4 PRECEDING AND UNBOUNDED FOLLOWING), nth_value(id, 2) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING) FROM a;
+
+-- case shares of a partition: id int, b int, p double precision, c double precision
+SELECT id, ntile(7) OVER (PARTITION BY j ORDER BY ts, id), percent_rank() OVER (PARTITION BY j ORDER BY ts, id), cume_dist() OVER (PARTITION BY j ORDER BY ts, id) FROM a;
+
+-- case shares of counts, with peers: k int, n bigint, p double precision, c double precision
+SELECT k, n, percent_rank() OVER (ORDER BY n), cume_dist() OVER (ORDER BY n) FROM (SELECT k, count(*) AS n FROM a GROUP BY k) g;
+
+-- case aggregates of some rows, in their order: id int, s bigint, n bigint, t text, l text
+SELECT id, sum(v) FILTER (WHERE j > 0) OVER (PARTITION BY k ORDER BY ts DESC, id ROWS 3 PRECEDING), count(*) FILTER (WHERE v IS NULL) OVER (PARTITION BY k ORDER BY ts DESC, id), string_agg(t, ',') FILTER (WHERE j > 0) OVER (PARTITION BY k ORDER BY ts DESC, id ROWS 3 PRECEDING), array_to_string(array_agg(v) OVER (PARTITION BY k ORDER BY ts DESC, id ROWS 3 PRECEDING), ',', '?') FROM a;
+
 -- case sum over three rows: id int, s numeric(20,2), m int, n bigint
 SELECT id, sum(n) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), max(v) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW), count(v) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM a;
 

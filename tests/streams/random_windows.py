@@ -108,26 +108,33 @@ class Windows(Relations):
             lambda: (f"{way}({x}, {self.rnd.randrange(5)}) OVER ({window})", of),
             lambda: (f"{way}(({x})::{SQL[of]}, {self.rnd.randrange(5)}, {other}) OVER ({window})", of),
             lambda: (f"{end}({x}) OVER {framed}", of), lambda: (f"{end}({x}) OVER {framed}", of),
-            lambda: (f"row_number() OVER ({window})", "bigint"), lambda: self.over_sum(scope, framed),
-            lambda: self.over_sum(scope, framed), lambda: self.over_sum(scope, framed)])()
+            lambda: (f"row_number() OVER ({window})", "bigint"),
+            lambda: (f"nth_value({x}, {self.rnd.randint(1, 4)}) OVER {framed}", of),
+            lambda: (f"nth_value({x}, {self.rnd.randint(1, 40)}) OVER {framed}", of),
+            lambda: (f"ntile({self.rnd.randint(1, 9)}) OVER ({window})", "int"),
+            *[lambda: self.over_sum(scope, framed)] * 4])()
 
     def over_peers(self, scope, window: str) -> tuple[str, str]:
         window = f"({window})"
         return self.rnd.choice([lambda: (f"rank() OVER {window}", "bigint"), lambda: self.over_sum(scope, window),
-                                lambda: (f"dense_rank() OVER {window}", "bigint")])()
+                                lambda: (f"dense_rank() OVER {window}", "bigint"),
+                                lambda: (f"percent_rank() OVER {window}", "dbl"),
+                                lambda: (f"cume_dist() OVER {window}", "dbl")])()
 
     def over_sum(self, scope, window: str) -> tuple[str, str]:
+        only = f"FILTER (WHERE {self.expr(scope, 'bool', 1)}) " if self.chance(0.2) else ""
+        window = f"{only}OVER {window}"
         any_of, extreme = self.rnd.choice(EXACT), self.rnd.choice(LEAST)
         small = self.expr(scope, self.rnd.choice(["int", "bigint", "num"]), 1)
         return self.rnd.choice([
-            lambda: (f"count(*) OVER {window}", "bigint"),
-            lambda: (f"count({self.expr(scope, any_of, 1)}) OVER {window}", "bigint"),
-            lambda: (f"sum({self.expr(scope, 'int', 1)}) OVER {window}", "bigint"),
-            lambda: (f"sum({small} % 1000000000) OVER {window}", "num"),
-            lambda: (f"sum({self.expr(scope, 'dbl', 1)}) OVER {window}", "dbl"),
-            lambda: (f"(avg({small} % 1000) OVER {window})::numeric(38,6)", "num"),
-            lambda: (f"bool_or({self.expr(scope, 'bool', 1)}) OVER {window}", "bool"),
-            lambda: (f"{self.rnd.choice(['min', 'max'])}({self.expr(scope, extreme, 1)}) OVER {window}", extreme)])()
+            lambda: (f"count(*) {window}", "bigint"),
+            lambda: (f"count({self.expr(scope, any_of, 1)}) {window}", "bigint"),
+            lambda: (f"sum({self.expr(scope, 'int', 1)}) {window}", "bigint"),
+            lambda: (f"sum({small} % 1000000000) {window}", "num"),
+            lambda: (f"sum({self.expr(scope, 'dbl', 1)}) {window}", "dbl"),
+            lambda: (f"(avg({small} % 1000) {window})::numeric(38,6)", "num"),
+            lambda: (f"bool_or({self.expr(scope, 'bool', 1)}) {window}", "bool"),
+            lambda: (f"{self.rnd.choice(['min', 'max'])}({self.expr(scope, extreme, 1)}) {window}", extreme)])()
 
     def first_rows(self, depth: int) -> Relation:
         text, scope, parts = self.exact_source(depth)

@@ -10,6 +10,11 @@ INSERT INTO log SELECT event_id, v, NULL FROM payments p JOIN untimed u ON u.id 
 INSERT INTO log SELECT event_id, v, NULL FROM payments, untimed;
 -- case: window functions
 INSERT INTO log SELECT event_id, row_number() OVER (PARTITION BY user_id), NULL FROM payments;
+INSERT INTO log SELECT id, ntile(0) OVER (ORDER BY v), NULL FROM untimed;
+INSERT INTO log SELECT id, nth_value(v, v) OVER (ORDER BY v), NULL FROM untimed;
+INSERT INTO log SELECT id, rank() FILTER (WHERE v > 1) OVER (ORDER BY v), NULL FROM untimed;
+INSERT INTO log SELECT id, sum(v) FILTER (WHERE count(*) > 1) OVER (ORDER BY v), NULL FROM untimed GROUP BY id, v;
+INSERT INTO log SELECT id, count() OVER (ORDER BY v), NULL FROM untimed;
 -- case: windows in FROM
 INSERT INTO log SELECT event_id, 1, NULL FROM tumble(payments, event_time, '1 minute');
 -- case: functions in FROM

@@ -440,3 +440,17 @@ SELECT count(*) FILTER (WHERE (n, k) = (2, 'b')), count(*) FROM t
 SELECT n FROM t WHERE EXISTS (SELECT 1, count(*) FROM t i WHERE false)
 SELECT k, n FROM t WHERE (k, n) = ANY (SELECT k, n FROM t WHERE NOT b)
 SELECT 1 IN (1, 2), (1, 2) IN ((1, 2)), (1, NULL) IN ((1, 2), (2, 2)), (2, NULL) NOT IN ((1, 2)), (1, 2) < (1, NULL), (1, 2) < (NULL, 1), (1, 2) < (2, NULL)
+-- more window functions; FILTER with OVER; aggregates whose result depends on the order of rows
+SELECT n, f, ntile(3) OVER w AS b, ntile(20) OVER w, percent_rank() OVER w, cume_dist() OVER w FROM t WINDOW w AS (ORDER BY n, f) ORDER BY n, f
+SELECT n, percent_rank() OVER w AS p, cume_dist() OVER w AS c FROM t WINDOW w AS (PARTITION BY b ORDER BY n) ORDER BY n, p, c
+SELECT n, f, nth_value(k, 2) OVER w, nth_value(n, 3) OVER w, nth_value(n, 9) OVER w FROM t WINDOW w AS (ORDER BY n) ORDER BY n, f
+SELECT n, f, nth_value(f, 1) OVER (w ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING), nth_value(f, 3) OVER (w ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING), nth_value(f, 2) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING), nth_value(f, 2) OVER (w ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM t WINDOW w AS (ORDER BY n, f) ORDER BY n, f
+SELECT ntile(0) OVER (ORDER BY n) FROM t
+SELECT nth_value(n, 0) OVER (ORDER BY n) FROM t
+SELECT n, f, sum(n) FILTER (WHERE b) OVER w, count(*) FILTER (WHERE b) OVER w, bool_and(b) FILTER (WHERE n > 1) OVER w, max(k) FILTER (WHERE m > 0) OVER w FROM t WINDOW w AS (ORDER BY n, f) ORDER BY n, f
+SELECT n, f, array_agg(k) OVER w, string_agg(k, ',') FILTER (WHERE b) OVER w, array_agg(n) FILTER (WHERE n > 1) OVER (w ROWS 2 PRECEDING), (corr(n, f) FILTER (WHERE n > 1) OVER w)::numeric(20,9) FROM t WINDOW w AS (ORDER BY n DESC, f) ORDER BY n, f
+SELECT count(*) FILTER (WHERE 10 / n > 4) OVER (ORDER BY f) FROM t WHERE n <> 0
+SELECT sum(10 / n) FILTER (WHERE n <> 0) OVER (ORDER BY f) AS s FROM t ORDER BY s
+SELECT k, sum(sum(n)) FILTER (WHERE count(*) > 1) OVER (ORDER BY k) FROM t GROUP BY k ORDER BY k
+SELECT rank() FILTER (WHERE b) OVER (ORDER BY n) FROM t
+SELECT count() OVER (ORDER BY n) FROM t
