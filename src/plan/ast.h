@@ -24,6 +24,7 @@ enum ast_kind {
     AST_CAST,     /* args[0] to type */
     AST_EXISTS,   /* query */
     AST_IN,       /* args[0], or a row of several, IN (query) */
+    AST_ANY,      /* args[0] name ANY (query); not of =, which is IN */
     AST_VALUE,    /* (query) */
     AST_ARRAY,    /* ARRAY(query) */
     AST_BOUND,    /* bound: while binding, what stands for itself already (bind_value.c) */
@@ -47,7 +48,7 @@ struct ast_expr {
     bool within;   /* AST_CALL: its order is WITHIN GROUP (ORDER BY ...) */
     struct ast_expr *filter; /* AST_CALL: FILTER (WHERE ...), or NULL */
     struct ast_over *over;   /* AST_CALL: OVER (...), or NULL */
-    struct ast_select *query; /* AST_EXISTS, AST_IN, AST_VALUE, AST_ARRAY */
+    struct ast_select *query; /* AST_EXISTS, AST_IN, AST_ANY, AST_VALUE, AST_ARRAY */
     struct expr *bound;
     struct ast_order *order; /* AST_CALL: aggregate(... ORDER BY ...) */
     uint32_t norder;

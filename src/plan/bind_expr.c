@@ -271,6 +271,7 @@ enum status bind_expr(struct binder *b, const struct scope *scope, const struct 
     case AST_CAST: return bind_cast(b, scope, e, ret);
     case AST_EXISTS:
     case AST_IN:
+    case AST_ANY:
     case AST_VALUE:
     case AST_ARRAY: return value_of_subquery(b, scope, e, ret);
     default: return bind_logic(b, scope, e, ret);

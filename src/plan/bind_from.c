@@ -859,23 +859,32 @@ static enum status filter_nulls(struct from *f, const struct membership *m, cons
     return OK;
 }
 
+/* (x, y) NOT IN (S) is true when of each row of S one column is known to differ: no key says which those are. */
+static enum status may_be_equal(struct binder *b, const struct membership *m, struct conditions *c)
+{
+    int32_t at = m->e->location;
+    uint32_t n = m->e->nargs;
+    struct expr *equal;
+    c->count -= n;
+    TRY(bind_located(b, at, expr_logic(b->arena, EXPR_AND, c->items + c->count, n, at, &equal, b->err)));
+    return bind_located(b, at, expr_call(b->arena, "is_not_false", &equal, 1, at, &c->items[c->count++], b->err));
+}
+
 static enum status apply_subquery(struct from *f, const struct ast_expr *e, struct relation *r)
 {
     struct membership m = membership_of(e);
     struct conditions conditions = {0};
     struct from inner;
     struct relation right;
-    bool null_aware = m.in && m.negated;
-    if (null_aware && m.e->nargs != 1) {
-        (void)bind_refuse(f->b, m.e->location, "NOT IN (SELECT ...) of a row");
-        return error_hint(f->b->err, "NOT EXISTS (SELECT 1 FROM ... WHERE x = a AND y = b), where NULL is not equal");
-    }
+    bool not_in = m.in && m.negated, null_aware = not_in && m.e->nargs == 1;
     if (is_simple(&m) && !null_aware) {
         TRY(open_subquery(f, m.e->query, &inner, &right));
         TRY(subquery_conditions(f, &inner, r, &right, &m, &conditions));
     } else {
         TRY(whole_subquery(f, &m, r, &right, &conditions));
     }
+    if (not_in && !null_aware)
+        TRY(may_be_equal(f->b, &m, &conditions));
     if (null_aware) {
         TRY(filter_nulls(f, &m, &right, r));
         conditions.count = 0;

@@ -137,7 +137,7 @@ static enum status bind_named(struct binder *b, const struct scope *scope, const
     uint32_t count_at = functions[which].value;
     call->call.distance = 1;
     if (e->filter)
-        return bind_error(b, e->location, "FILTER is not implemented for non-aggregate window functions");
+        return bind_error(b, e->location, "FILTER goes with aggregates, not with %s()", e->name);
     if (e->nargs < functions[which].least || e->nargs > functions[which].most || e->flag || e->distinct)
         return bind_error(b, e->location, "%s() does not take these arguments", e->name);
     call->call.kind = functions[which].kind;

@@ -109,7 +109,51 @@ static enum status members_of(struct binder *b, const struct scope *scope, const
         TRY(from_columns(b, scope->values->ctes, (*ret)->from, &own));
         n = own.ncols;
     }
-    return n == 1 ? OK : bind_error(b, e->location, "the subquery of IN must have one column, not %u", n);
+    return n == 1 ? OK
+                  : bind_error(b, e->location, "the subquery of %s must have one column, not %u",
+                               e->kind == AST_IN ? "IN" : "ANY or ALL", n);
+}
+
+/* What is compared with the members, bound: it is of the row around. */
+static enum status compared(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                            struct ast_expr **ret)
+{
+    struct ast_expr *x = syntax(b, AST_BOUND, NULL, e->location, NULL, 0);
+    if (over_has_call(e->args[0])) {
+        (void)bind_refuse(b, e->location, "%s (SELECT ...) of a window function",
+                          e->kind == AST_IN ? "IN" : "ANY and ALL");
+        return error_hint(b->err, "number the rows in a subquery in FROM, and ask above it");
+    }
+    TRY(bind_expr(b, scope, e->args[0], &x->bound));
+    *ret = x;
+    return OK;
+}
+
+/* x < ANY (members) is whether x is less than the greatest; NULL where it is not and one is NULL; false of none. */
+static enum status value_of_any(struct binder *b, const struct scope *scope, const struct ast_expr *e,
+                                struct expr **ret)
+{
+    int32_t at = e->location;
+    bool differs = strcmp(e->name, "<>") == 0, least = differs || e->name[0] == '>', most = differs || !least;
+    struct ast_expr *x, *nulls = syntax(b, AST_BOUND, NULL, at, NULL, 0), *either[3];
+    const struct ast_select *members;
+    uint32_t n = 0;
+    TRY(compared(b, scope, e, &x));
+    TRY(members_of(b, scope, e, &members));
+    struct ast_expr *member = members->targets[0].expr;
+    if (least)
+        either[n++] = syntax(b, AST_CALL, e->name, at,
+                             (struct ast_expr *[]){x, aggregate_of(b, members, "min", member, at)}, 2);
+    if (most)
+        either[n++] = syntax(b, AST_CALL, e->name, at,
+                             (struct ast_expr *[]){x, aggregate_of(b, members, "max", member, at)}, 2);
+    struct ast_expr *is_null = syntax(b, AST_IS_NULL, NULL, at, &member, 1);
+    TRY(bind_expr(b, scope, aggregate_of(b, members, "bool_or", is_null, at), &nulls->bound));
+    struct ast_expr *unknown[] = {syntax(b, AST_NULL, NULL, at, NULL, 0), nulls};
+    either[n++] = syntax(b, AST_AND, NULL, at, unknown, ARRAY_LEN(unknown));
+    struct ast_expr *empty = syntax(b, AST_IS_NULL, NULL, at, &nulls, 1);
+    struct ast_expr *all[] = {syntax(b, AST_NOT, NULL, at, &empty, 1), syntax(b, AST_OR, NULL, at, either, n)};
+    return bind_expr(b, scope, syntax(b, AST_AND, NULL, at, all, ARRAY_LEN(all)), ret);
 }
 
 /* x IN (members) is whether one equals x; where none does, NULL if one is NULL, or x is and there is any. */
@@ -117,7 +161,7 @@ static enum status value_of_in(struct binder *b, const struct scope *scope, cons
                                struct expr **ret)
 {
     int32_t at = e->location;
-    struct ast_expr *x = syntax(b, AST_BOUND, NULL, at, NULL, 0), *nulls = syntax(b, AST_BOUND, NULL, at, NULL, 0);
+    struct ast_expr *x, *nulls = syntax(b, AST_BOUND, NULL, at, NULL, 0);
     struct ast_expr *match = syntax(b, AST_BOUND, NULL, at, NULL, 0);
     struct ast_expr *yes = syntax(b, AST_BOOL, NULL, at, NULL, 0), *no = syntax(b, AST_BOOL, NULL, at, NULL, 0);
     const struct ast_select *members;
@@ -127,11 +171,7 @@ static enum status value_of_in(struct binder *b, const struct scope *scope, cons
         return error_hint(b->err, "it stands in WHERE, joined to other conditions by AND; EXISTS (...) stands "
                                   "anywhere");
     }
-    if (over_has_call(e->args[0])) {
-        (void)bind_refuse(b, at, "IN (SELECT ...) of a window function");
-        return error_hint(b->err, "number the rows in a subquery in FROM, and ask above it");
-    }
-    TRY(bind_expr(b, scope, e->args[0], &x->bound));
+    TRY(compared(b, scope, e, &x));
     TRY(members_of(b, scope, e, &members));
     struct ast_expr *member = members->targets[0].expr;
     struct ast_select *equal = arena_dup(b->arena, members, sizeof *equal);
@@ -279,6 +319,8 @@ enum status value_of_subquery(struct binder *b, const struct scope *scope, const
         return value_of_exists(b, scope, e, ret);
     if (e->kind == AST_IN)
         return value_of_in(b, scope, e, ret);
+    if (e->kind == AST_ANY)
+        return value_of_any(b, scope, e, ret);
     return e->kind == AST_ARRAY ? value_of_array(b, scope, e, ret) : value_of_query(b, scope, e, ret);
 }
 

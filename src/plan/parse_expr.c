@@ -469,36 +469,60 @@ static enum status parse_over(struct parser *p, const PgQuery__WindowDef *w, str
 
 /* ---- subqueries ---- */
 
-static bool is_operator_name(const PgQuery__SubLink *s, const char *name)
+static enum status parse_tested(struct parser *p, const PgQuery__Node *x, struct ast_expr *e)
 {
-    return s->n_oper_name == 1 && strcmp(s->oper_name[0]->string->sval, name) == 0;
+    bool row = is_row(x);
+    PgQuery__Node *const *columns = row ? x->row_expr->args : (PgQuery__Node *const *)&x;
+    e->nargs = row ? (uint32_t)x->row_expr->n_args : 1;
+    return parse_exprs(p, columns, e->nargs, &e->args);
 }
 
-/* IN is = ANY without a name, and NOT IN is <> ALL. */
+/* IN is = ANY, without a name; x op ALL (...) is NOT x the-other-op ANY (...): so NOT IN is <> ALL. */
+static enum status parse_any(struct parser *p, const PgQuery__SubLink *s, struct ast_expr **ret)
+{
+    static const struct {
+        const char *name, *negated;
+    } operators[] = {{"=", "<>"}, {"<>", "="}, {"<", ">="}, {"<=", ">"}, {">", "<="}, {">=", "<"}};
+    bool all = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK;
+    const char *name = s->n_oper_name ? node_string(s->oper_name[s->n_oper_name - 1]) : "=";
+    size_t which = 0;
+    while (which < ARRAY_LEN(operators) && strcmp(operators[which].name, name) != 0)
+        which++;
+    if (which == ARRAY_LEN(operators))
+        return parser_refuse(p, s->location, "=, <>, <, <=, > and >= are supported", "\"%s\" with %s (SELECT ...)",
+                             name, all ? "ALL" : "ANY");
+    const char *any = all ? operators[which].negated : operators[which].name;
+    bool in = strcmp(any, "=") == 0;
+    struct ast_expr *e = expr_new(p, in ? AST_IN : AST_ANY, s->location);
+    e->name = in ? NULL : any;
+    TRY(parse_tested(p, s->testexpr, e));
+    if (!in && e->nargs != 1)
+        return parser_refuse(p, s->location, "EXISTS (...) compares column by column",
+                             "a row with \"%s\" and ANY or ALL (SELECT ...)", name);
+    TRY(parse_select(p, s->subselect->select_stmt, &e->query));
+    *ret = all ? expr_with(p, AST_NOT, s->location, 1, &e) : e;
+    return OK;
+}
+
 static enum status parse_sublink(struct parser *p, const PgQuery__SubLink *s, struct ast_expr **ret)
 {
-    bool in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK &&
-              (s->n_oper_name == 0 || is_operator_name(s, "="));
-    bool not_in = s->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK && is_operator_name(s, "<>");
-    enum ast_kind kind = AST_IN;
+    enum ast_kind kind = AST_ANY;
     switch (s->sub_link_type) {
     case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK: kind = AST_EXISTS; break;
     case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK: kind = AST_VALUE; break;
     case PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK: kind = AST_ARRAY; break;
-    default: break;
+    case PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK:
+    case PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK: break;
+    default: kind = AST_NULL;
     }
-    if ((kind == AST_IN && !in && !not_in) || s->subselect->node_case != NODE(SELECT_STMT))
-        return parser_refuse(p, s->location, "EXISTS (...), IN (SELECT ...), = ANY and <> ALL (SELECT ...), "
-                             "(SELECT ...) and ARRAY(SELECT ...) are supported", "this kind of subquery");
+    if (kind == AST_NULL || s->subselect->node_case != NODE(SELECT_STMT))
+        return parser_refuse(p, s->location, "EXISTS (...), IN (SELECT ...), ANY and ALL (SELECT ...), (SELECT ...) "
+                             "and ARRAY(SELECT ...) are supported", "this kind of subquery");
+    if (kind == AST_ANY)
+        return parse_any(p, s, ret);
     struct ast_expr *e = expr_new(p, kind, s->location);
-    if (kind == AST_IN) {
-        bool row = is_row(s->testexpr);
-        PgQuery__Node *const *columns = row ? s->testexpr->row_expr->args : &s->testexpr;
-        e->nargs = row ? (uint32_t)s->testexpr->row_expr->n_args : 1;
-        TRY(parse_exprs(p, columns, e->nargs, &e->args));
-    }
     TRY(parse_select(p, s->subselect->select_stmt, &e->query));
-    *ret = not_in ? expr_with(p, AST_NOT, s->location, 1, &e) : e;
+    *ret = e;
     return OK;
 }
 

@@ -221,7 +221,7 @@ struct plan_over_call {
     int32_t otherwise;                /* LAG, LEAD: input column with the value where there is no such row, -1: NULL */
     int64_t distance;                 /* LAG, LEAD: rows; >= 0. NTH: which row of the frame, NTILE: buckets; > 0 */
     const struct aggregate *function; /* AGGREGATE */
-    int64_t before, after;            /* FIRST, LAST, NTH, AGGREGATE: rows of the frame around the current one; -1: all */
+    int64_t before, after;            /* FIRST, LAST, NTH, AGGREGATE: rows of the frame around the current; -1: all */
     bool peers;                       /* the frame is PostgreSQL's default: to the last peer of the current row */
 };
 

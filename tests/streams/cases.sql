@@ -55,6 +55,12 @@ SELECT id FROM a WHERE k IN (SELECT v FROM b WHERE j = 1) AND j < 2;
 -- case not in without null: id int
 SELECT id FROM a WHERE k NOT IN (SELECT v FROM b WHERE v IS NOT NULL AND j = 1);
 
+-- case rows not in: id int
+SELECT id FROM a WHERE (k, v) NOT IN (SELECT k, v FROM b WHERE j = 1 AND (k > 3 OR v > 4));
+
+-- case any and all: id int, l boolean, g boolean, n boolean
+SELECT id, v < ANY (SELECT b.v FROM b WHERE b.k = a.k), v >= ALL (SELECT max(v) FROM b GROUP BY j), k <> ANY (SELECT v FROM b WHERE j = 1 AND v IS NOT NULL) FROM a;
+
 -- case not in with null is nothing, or all: id int
 SELECT id FROM a WHERE k NOT IN (SELECT v FROM b) UNION ALL SELECT id FROM a WHERE k NOT IN (SELECT v FROM b WHERE id < 0);
 

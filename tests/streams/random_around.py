@@ -57,7 +57,7 @@ class Around(Windows):
         if kind in (3, 4):
             of = self.rnd.choice(["int", "int", "text"])
             members = f"SELECT {self.expr(right, of, 1)} {rows}"
-            word = self.rnd.choice(["IN", "NOT IN", "= ANY", "<> ALL"])
+            word = self.rnd.choice(["IN", "NOT IN", "= ANY", "<> ALL", "< ANY", ">= ALL", "<> ANY", "= ALL"])
             return f"({self.expr(left, of, 1)}) {word} ({members})", "bool"
         (call, of), *_ = self.aggregates(right, 1)
         having = f" HAVING {self.expr([('count(*)', 'bigint')], 'bool', 1)}" if kind == 2 else ""

@@ -279,6 +279,9 @@ class Relations(Expressions):
             if mine and theirs:
                 chosen, types, _ = self.output(left)
                 word = self.rnd.choice(["IN", "NOT IN"])
+                more = self.column(left, "bool"), self.column(right, "bool")
+                if all(more) and self.chance(0.3):
+                    mine, theirs = f"({mine}, {more[0]})", f"{theirs}, {more[1]}"
                 inner = f"SELECT {theirs} FROM {other}{self.where(right, 0.7)}"
                 return Relation(f"SELECT {chosen} FROM {text} WHERE {mine} {word} ({inner})", types,
                                 [p for p in (part, second) if p])

@@ -92,7 +92,7 @@ INSERT INTO log SELECT channel, sum((SELECT max(v) FROM finite)), NULL FROM sess
 INSERT INTO log SELECT u.id, (SELECT max(f.v) FROM finite f WHERE f.id = u.v), NULL FROM untimed u GROUP BY u.id, (SELECT max(f.v) FROM finite f WHERE f.id = u.v);
 INSERT INTO log SELECT u.id, f.v, NULL FROM untimed u LEFT JOIN finite f ON f.v = (SELECT max(v) FROM finite);
 -- case: subqueries elsewhere, and of other kinds
-INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v > ALL (SELECT v FROM finite);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE id ~ ALL (SELECT name FROM finite);
 INSERT INTO log SELECT id, (row_number() OVER (ORDER BY v) IN (SELECT v FROM finite))::int, NULL FROM untimed;
 INSERT INTO log SELECT id, (v IN (SELECT v, name FROM finite))::int, NULL FROM untimed;
 INSERT INTO log SELECT id, (v IN (SELECT f.v + u.v FROM finite f))::int, NULL FROM untimed u;
@@ -116,7 +116,7 @@ INSERT INTO log SELECT id, v, NULL FROM untimed WHERE id LIKE ANY (string_to_arr
 INSERT INTO log SELECT id, cardinality(array_agg(ARRAY[v])), NULL FROM untimed GROUP BY id;
 INSERT INTO log SELECT id, (ARRAY[v]).x, NULL FROM untimed;
 INSERT INTO log SELECT id, ROW(1, 2), NULL FROM untimed;
-INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) NOT IN (SELECT name, v FROM finite);
+INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) > ALL (SELECT name, v FROM finite);
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE v = 1 OR (id, v) IN (SELECT name, v FROM finite);
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) IN (('a', 1), v);
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE (id, v) BETWEEN ('a', 1) AND ('b', 2);

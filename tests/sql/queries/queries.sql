@@ -454,3 +454,20 @@ SELECT sum(10 / n) FILTER (WHERE n <> 0) OVER (ORDER BY f) AS s FROM t ORDER BY 
 SELECT k, sum(sum(n)) FILTER (WHERE count(*) > 1) OVER (ORDER BY k) FROM t GROUP BY k ORDER BY k
 SELECT rank() FILTER (WHERE b) OVER (ORDER BY n) FROM t
 SELECT count() OVER (ORDER BY n) FROM t
+-- ANY and ALL of what a subquery gives; rows NOT IN
+SELECT n, n < ANY (SELECT n FROM t WHERE b), n <= ALL (SELECT n FROM t WHERE n IS NOT NULL), n > ALL (SELECT n FROM nothing), n >= ANY (SELECT n FROM nothing), n = ALL (SELECT n FROM t), n <> ANY (SELECT n FROM t WHERE n = 2), n = ALL (SELECT n FROM t WHERE n = 2) FROM t
+SELECT k, k > ANY (SELECT k FROM t), k > ALL (SELECT k FROM t), k <= ANY (SELECT k FROM t WHERE k > 'a'), k <> ALL (SELECT k FROM t WHERE b), k = ALL (SELECT k FROM t WHERE n = 9) FROM t
+SELECT n, k FROM t WHERE m > ANY (SELECT i.m FROM t i WHERE i.k = t.k) OR n >= ALL (SELECT i.n FROM t i WHERE i.b = t.b)
+SELECT k, n FROM t WHERE NOT n < SOME (SELECT max(n) FROM t GROUP BY k) AND m <> ANY (SELECT DISTINCT m FROM t LIMIT 100)
+SELECT k, count(*) FILTER (WHERE n > ALL (SELECT n FROM t WHERE NOT b AND n IS NOT NULL)), max(n) > ANY (SELECT n FROM t) FROM t GROUP BY k
+SELECT f, f >= ALL (SELECT f FROM t WHERE f IS NOT NULL), f < ANY (VALUES (0.5), (NULL)), n <> ANY (VALUES (2), (2)), n > ALL (SELECT 2 UNION ALL SELECT NULL) FROM t
+SELECT n FROM t WHERE n > ANY (SELECT n, k FROM t)
+SELECT n FROM t WHERE b > ANY (SELECT k FROM t)
+SELECT n, k FROM t WHERE (n, k) NOT IN (SELECT n, k FROM t WHERE b)
+SELECT n, k FROM t WHERE (n, k) NOT IN (SELECT n, k FROM t WHERE NOT b AND n IS NOT NULL)
+SELECT n, k FROM t WHERE (n, k) NOT IN (SELECT n, k FROM nothing) AND n > 1
+SELECT n, k FROM t WHERE (k, n) NOT IN (SELECT i.k, i.n FROM t i WHERE i.b <> t.b)
+SELECT n, k FROM t WHERE (k, n) NOT IN (SELECT k, max(n) FROM t GROUP BY k)
+SELECT n, k FROM t WHERE (n, k) NOT IN ((1, 'a'), (2, NULL)) AND NOT (n, k) IN ((NULL, 'c'))
+SELECT n FROM t WHERE (n, k) <> ALL (SELECT n, k FROM t WHERE b)
+SELECT n FROM t WHERE (n, k) NOT IN (SELECT n FROM t)
