@@ -3,6 +3,7 @@
  */
 #include "column/decimal.h"
 #include "expr/aggregate_values.h"
+#include "expr/calendar.h"
 
 #define OUT_OF_RANGE "22003"
 
@@ -299,7 +300,7 @@ static bool average_final(const void *state, struct type arg, struct column *out
     return true;
 }
 
-/* ---- sum(interval) ---- */
+/* ---- sum(interval), avg(interval) ---- */
 
 struct interval_sum {
     struct sum_state micros;
@@ -327,11 +328,8 @@ static void interval_merge(void *into, const void *from)
     s->months += f->months;
 }
 
-static bool interval_final(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
-                           const char **ret_sqlstate)
+static bool interval_total(const struct interval_sum *s, struct interval *ret, const char **ret_sqlstate)
 {
-    (void)arg, (void)a;
-    const struct interval_sum *s = state;
     int128 micros;
     if (s->micros.n == 0)
         return false;
@@ -340,8 +338,29 @@ static bool interval_final(const void *state, struct type arg, struct column *ou
         *ret_sqlstate = "22008";
         return false;
     }
-    ((struct interval *)out->data)[row] = (struct interval){(int64_t)micros, (int32_t)s->days, (int32_t)s->months};
+    *ret = (struct interval){(int64_t)micros, (int32_t)s->days, (int32_t)s->months};
     return true;
+}
+
+static bool interval_final(const void *state, struct type arg, struct column *out, size_t row, struct arena *a,
+                           const char **ret_sqlstate)
+{
+    (void)arg, (void)a;
+    return interval_total(state, &((struct interval *)out->data)[row], ret_sqlstate);
+}
+
+static bool interval_average_final(const void *state, struct type arg, struct column *out, size_t row,
+                                   struct arena *a, const char **ret_sqlstate)
+{
+    (void)arg, (void)a;
+    const struct interval_sum *s = state;
+    struct interval total;
+    if (!interval_total(s, &total, ret_sqlstate))
+        return false;
+    if (interval_divide(total, (double)s->micros.n, &((struct interval *)out->data)[row]))
+        return true;
+    *ret_sqlstate = "22008";
+    return false;
 }
 
 static struct type result_interval(struct type arg) { return arg; }
@@ -407,6 +426,8 @@ const struct aggregate aggregates_sum[] = {
         "sum, exact, at the argument's scale"),
     SUM("sum", TYPE_INTERVAL, struct interval_sum, sum_interval, NULL, interval_merge, interval_final, result_interval,
         "sum"),
+    SUM("avg", TYPE_INTERVAL, struct interval_sum, sum_interval, NULL, interval_merge, interval_average_final,
+        result_interval, "mean"),
     SUM("avg", TYPE_INT4, struct sum_state, sum_int4, sum_fold_int4, sum_merge, average_final, result_average,
         "mean with 16 digits after the point"),
     SUM("avg", TYPE_INT8, struct sum_state, sum_int8, sum_fold_int8, sum_merge, average_final, result_average,

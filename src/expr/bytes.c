@@ -506,6 +506,10 @@ const struct function fn_text[] = {
     FN("quote_literal", T, 1, kernel_quote_literal, "as an SQL string literal", T),
     {.name = "quote_nullable", .result = T, .nargs = 1, .args = {T}, .flags = FN_NULLS,
      .kernel = kernel_quote_nullable, .help = "as an SQL string literal, or the word NULL"},
+    {.name = "quote_literal", .result = T, .nargs = 1, .args = {ARG_ANY}, .kernel = kernel_quote_literal,
+     .bind = text_bind_args, .help = "the value's text as an SQL string literal"},
+    {.name = "quote_nullable", .result = T, .nargs = 1, .args = {ARG_ANY}, .flags = FN_NULLS,
+     .kernel = kernel_quote_nullable, .bind = text_bind_args, .help = "the same, or the word NULL"},
     {0},
 };
 
@@ -530,6 +534,8 @@ const struct function fn_bytes[] = {
     FN("||", B, 2, kernel_byte_join, "joined", B, B),
     FN("substring", B, 2, kernel_byte_substring, "from a byte on, the first is 1", B, I),
     FN("substring", B, 3, kernel_byte_substring, "from a byte on, so many", B, I, I),
+    FN("substr", B, 2, kernel_byte_substring, "from a byte on, the first is 1", B, I),
+    FN("substr", B, 3, kernel_byte_substring, "from a byte on, so many", B, I, I),
     FN("get_byte", I, 2, kernel_get_byte, "a byte, from 0", B, I),
     FN("get_bit", I, 2, kernel_get_bit, "a bit, from 0, the lowest of each byte first", B, TYPE_INT8),
     FN("set_byte", B, 3, kernel_set_byte, "with a byte set", B, I, I),

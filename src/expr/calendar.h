@@ -20,6 +20,8 @@ bool field_of_days(enum field f, int32_t days, int64_t *ret);
 bool field_of_interval(enum field f, struct interval v, int128 *ret);
 /* from + (to - from) * part, as PostgreSQL computes it; false: out of range. */
 bool interval_between(struct interval from, struct interval to, double part, struct interval *ret);
+/* v / k, k not 0, as PostgreSQL computes it; false: out of range. */
+bool interval_divide(struct interval v, double k, struct interval *ret);
 /* ISO 8601 week (1..53) and its year. */
 unsigned iso_week(int32_t days, int32_t *ret_year);
 /* 1 (Monday) .. 7 (Sunday). */

@@ -180,6 +180,11 @@ static void interval_times(struct call *c, uint32_t interval_arg)
 static void interval_mul(struct call *c) { interval_times(c, 0); }
 static void mul_interval(struct call *c) { interval_times(c, 1); }
 
+bool interval_divide(struct interval v, double k, struct interval *ret)
+{
+    return interval_scaled(v.months / k, v.days / k, (double)v.micros / k, ret);
+}
+
 static void interval_div(struct call *c)
 {
     CALL_ROWS(c, r) {
@@ -187,8 +192,8 @@ static void interval_div(struct call *c)
         double k = ARG(c, 1, double, r);
         if (k == 0)
             call_fail(c, r, "22012", "division by zero");
-        else
-            interval_scale(c, r, v.months / k, v.days / k, (double)v.micros / k);
+        else if (!interval_divide(v, k, &OUT(c, struct interval, r)))
+            call_fail(c, r, OUT_OF_RANGE, "interval out of range");
     }
 }
 
@@ -383,6 +388,14 @@ static void kernel_timezone(struct call *c)
             OUT(c, int64_t, r) = ARG(c, 1, int64_t, r);
 }
 
+static void kernel_make_in_zone(struct call *c)
+{
+    kernel_make_timestamp(c);
+    CALL_ROWS(c, r)
+        if (!lane_is_bad(c->out, r))
+            (void)check_zone(c, 6, r);
+}
+
 static enum status bind_zone(struct binding *b, struct error *err)
 {
     uint32_t zone_arg = b->nargs == 2 ? 0 : b->nargs - 1;
@@ -500,6 +513,7 @@ static void kernel_date_bin(struct call *c)
 const struct function fn_date[] = {
     NOW("now", TZ, kernel_now, "current_timestamp"),
     NOW("transaction_timestamp", TZ, kernel_now, "current_timestamp"),
+    NOW("statement_timestamp", TZ, kernel_now, "current_timestamp"),
     NOW("localtimestamp", TS, kernel_now, "current_timestamp without zone"),
     NOW("current_date", D, kernel_current_date, "the day of current_timestamp"),
     FN("+", D, 2, date_plus, "days later", D, I),
@@ -547,6 +561,8 @@ const struct function fn_date[] = {
     FN("make_timestamp", TS, 6, kernel_make_timestamp, "year, month, day, hour, minute, second", I, I, I, I, I, F),
     FN("make_timestamptz", TZ, 6, kernel_make_timestamp, "year, month, day, hour, minute, second, in UTC", I, I, I, I,
        I, F),
+    {.name = "make_timestamptz", .result = TZ, .nargs = 7, .args = {I, I, I, I, I, F, TYPE_TEXT},
+     .kernel = kernel_make_in_zone, .bind = bind_zone, .help = "the same in the zone 'UTC', the only one there is"},
     FN("to_timestamp", TZ, 1, kernel_to_timestamp, "seconds since 1970", F),
     FN("isfinite", TYPE_BOOL, 1, kernel_isfinite, "true: infinite dates are refused on input", D),
     FN("isfinite", TYPE_BOOL, 1, kernel_isfinite, "true: infinite times are refused on input", TS),

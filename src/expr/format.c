@@ -1,7 +1,10 @@
-/* format(): a text with places for arguments, and names as SQL writes them. */
+/* format(): a text with places for arguments; names as SQL writes them, and read again; Unicode escapes. */
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
+#include "base/utf8.h"
+#include "expr/array.h"
 #include "expr/text.h"
 #include "expr/utf8.h"
 
@@ -74,6 +77,144 @@ void text_quote_ident(struct call *c)
         buf_clear(&out);
         put_name(&out, arg_text(c, 0, r));
         text_give(c, r, &out);
+    }
+}
+
+/* ---- parse_ident() ---- */
+
+static bool begins_name(char ch) { return is_letter(ch) || ch == '_' || (unsigned char)ch >= 0x80; }
+static bool continues_name(char ch) { return begins_name(ch) || is_digit(ch) || ch == '$'; }
+
+static void skip_blanks(const char **p, const char *end)
+{
+    while (*p < end && (is_json_blank(**p) || **p == '\f'))
+        (*p)++;
+}
+
+/* The name at *p, unquoted or folded to lower case. false: there is none. */
+static bool take_name(const char **p, const char *end, struct arena *a, struct slice *ret)
+{
+    const char *s = *p;
+    bool quoted = s < end && *s == '"', closed = false;
+    char *name = arena_alloc(a, (size_t)(end - s) + 1);
+    size_t n = 0;
+    if (!quoted && (s == end || !begins_name(*s)))
+        return false;
+    for (s += quoted; s < end && !closed && (quoted || continues_name(*s)); s++) {
+        bool doubled = quoted && *s == '"' && s + 1 < end && s[1] == '"';
+        closed = quoted && *s == '"' && !doubled;
+        s += doubled;
+        if (!closed)
+            name[n++] = quoted ? *s : to_lower(*s);
+    }
+    *p = s;
+    *ret = (struct slice){name, n};
+    return quoted ? closed && n > 0 : true;
+}
+
+/* Names with dots between them, and, unless strict, anything behind. */
+static bool take_names(struct slice text, bool strict, struct arena *a, struct elements *names)
+{
+    const char *p = text.data, *end = text.data + text.len;
+    for (;; p++) { /* past the dot */
+        struct slice name;
+        skip_blanks(&p, end);
+        if (!take_name(&p, end, a, &name))
+            return false;
+        elements_add_text(names, name);
+        skip_blanks(&p, end);
+        if (p == end || *p != '.')
+            return p == end || !strict;
+    }
+}
+
+void text_parse_ident(struct call *c)
+{
+    AUTO(arena) scratch = {0};
+    CALL_ROWS(c, r) {
+        struct slice text = arg_text(c, 0, r);
+        struct elements names = elements_of(TYPE(TYPE_TEXT), &scratch);
+        if (take_names(text, c->nargs < 2 || ARG(c, 1, uint8_t, r), &scratch, &names))
+            elements_give(&names, c, r);
+        else
+            call_fail(c, r, "22023", "string is not a valid identifier: \"%.*s\"", (int)MIN(text.len, (size_t)100),
+                      text.data);
+        arena_reset(&scratch);
+    }
+}
+
+/* ---- unistr() ---- */
+
+enum { HIGH_SURROGATES = 0xd800, LOW_SURROGATES = 0xdc00, SURROGATES_END = 0xe000, CODES_END = 0x110000 };
+
+/* The code of \XXXX, \uXXXX, \+XXXXXX or \UXXXXXXXX at *p, behind the backslash. */
+static bool take_code(const char **p, const char *end, uint32_t *ret)
+{
+    const char *s = *p;
+    char kind = s < end ? *s : 0;
+    int digits = kind == 'U' ? 8 : kind == '+' ? 6 : 4, value;
+    uint32_t code = 0;
+    for (s += kind == 'U' || kind == '+' || kind == 'u'; digits > 0; digits--, s++) {
+        if (s == end || (value = hex_value(*s)) < 0)
+            return false;
+        code = code << 4 | (uint32_t)value;
+    }
+    *p = s;
+    *ret = code;
+    return true;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *put_code(struct buf *out, uint32_t code, uint32_t *high)
+{
+    char bytes[4];
+    bool low = code >= LOW_SURROGATES && code < SURROGATES_END;
+    if (low != (*high != 0))
+        return "invalid Unicode surrogate pair";
+    if (code >= HIGH_SURROGATES && code < LOW_SURROGATES) {
+        *high = code;
+        return NULL;
+    }
+    if (low)
+        code = 0x10000 + ((*high - HIGH_SURROGATES) << 10) + (code - LOW_SURROGATES);
+    *high = 0;
+    buf_put(out, bytes, utf8_put(code, bytes));
+    return NULL;
+}
+
+static void unistr(struct call *c, uint32_t row, struct buf *out)
+{
+    struct slice text = arg_text(c, 0, row);
+    const char *end = text.data + text.len, *problem = NULL;
+    uint32_t high = 0, code;
+    for (const char *p = text.data; p < end && !problem;) {
+        bool escape = *p == '\\' && !(p + 1 < end && p[1] == '\\');
+        if (!escape && high) {
+            problem = "invalid Unicode surrogate pair";
+        } else if (!escape) {
+            buf_putc(out, *p);
+            p += *p == '\\' ? 2 : 1;
+        } else if (p++, !take_code(&p, end, &code)) {
+            problem = "invalid Unicode escape";
+        } else if (code == 0 || code >= CODES_END) {
+            call_fail(c, row, "22023", "invalid Unicode code point: %04X", code);
+            return;
+        } else {
+            problem = put_code(out, code, &high);
+        }
+    }
+    if (problem || high)
+        call_fail(c, row, "42601", "%s", problem ? problem : "invalid Unicode surrogate pair");
+    else
+        text_give(c, row, out);
+}
+
+void text_unistr(struct call *c)
+{
+    AUTO(buf) out = BUF(TEXT_LONGEST);
+    CALL_ROWS(c, r) {
+        buf_clear(&out);
+        unistr(c, r, &out);
     }
 }
 

@@ -320,6 +320,38 @@ static void kernel_set(struct call *c)
         change(c, r, flag(c, r, true) ? SET : SET_IF_THERE, arg_text(c, 2, r), &out);
 }
 
+/* jsonb_set_lax(): what becomes of a value that is NULL, by the fifth argument. */
+static void set_null(struct call *c, uint32_t row, struct buf *out)
+{
+    struct slice how = c->nargs < 5             ? SLICE("use_json_null")
+                       : arg_is_null(c, 4, row) ? SLICE("")
+                                                : arg_text(c, 4, row);
+    if (slice_is(how, "use_json_null"))
+        change(c, row, flag(c, row, true) ? SET : SET_IF_THERE, SLICE("null"), out);
+    else if (slice_is(how, "delete_key"))
+        change(c, row, DELETE, (struct slice){0}, out);
+    else if (slice_is(how, "return_target"))
+        call_slice(c, row, arg_text(c, 0, row));
+    else if (slice_is(how, "raise_exception"))
+        call_fail(c, row, "22004", "JSON value must not be null");
+    else
+        call_fail(c, row, "22023", "null_value_treatment must be \"delete_key\", \"return_target\", "
+                                   "\"use_json_null\", or \"raise_exception\"");
+}
+
+static void kernel_set_lax(struct call *c)
+{
+    AUTO(buf) out = BUF(RESULT_MAX);
+    CALL_ROWS(c, r) {
+        if (arg_is_null(c, 0, r) || arg_is_null(c, 1, r) || (c->nargs > 3 && arg_is_null(c, 3, r)))
+            call_null(c, r);
+        else if (arg_is_null(c, 2, r) || (c->nargs > 4 && arg_is_null(c, 4, r)))
+            set_null(c, r, &out);
+        else
+            change(c, r, flag(c, r, true) ? SET : SET_IF_THERE, arg_text(c, 2, r), &out);
+    }
+}
+
 static void kernel_insert(struct call *c)
 {
     AUTO(buf) out = BUF(RESULT_MAX);
@@ -440,6 +472,9 @@ static void kernel_pretty(struct call *c)
 #define K (ARRAY_OF | TYPE_TEXT)
 #define FN(NAME, RESULT, N, KERNEL, BIND, HELP, ...)                                                                   \
     {.name = NAME, .result = RESULT, .nargs = N, .args = {__VA_ARGS__}, .kernel = KERNEL, .bind = BIND, .help = HELP}
+#define LAX(N, HELP)                                                                                                   \
+    {.name = "jsonb_set_lax", .result = J, .nargs = N, .args = {J, K, J, B, T}, .flags = FN_NULLS,                     \
+     .kernel = kernel_set_lax, .help = HELP}
 
 const struct function fn_json_change[] = {
     FN("||", J, 2, kernel_concatenate, NULL, "objects merged, the right one's keys winning; else arrays joined", J, J),
@@ -454,6 +489,9 @@ const struct function fn_json_change[] = {
     FN("jsonb_set", J, 3, kernel_set, NULL, "with a new value at a path, whose last step may be new", J, K, J),
     FN("jsonb_set", J, 4, kernel_set, NULL, "with a new value at a path; true: its last step may be new", J, K,
        J, B),
+    LAX(3, "as jsonb_set; a new value that is NULL is a JSON null"),
+    LAX(4, "the same; true: the path's last step may be new"),
+    LAX(5, "the same; a new value that is NULL: 'use_json_null', 'delete_key', 'return_target' or 'raise_exception'"),
     FN("jsonb_insert", J, 3, kernel_insert, NULL, "with a value inserted before a path", J, K, J),
     FN("jsonb_insert", J, 4, kernel_insert, NULL, "with a value inserted before a path; true: after it", J, K, J,
        B),

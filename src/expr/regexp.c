@@ -329,7 +329,7 @@ static void kernel_instr(struct call *c)
 {
     MATCHER(m, c, LOCAL_FLAGS);
     CALL_ROWS(c, r) {
-        int32_t start = 1, n = 1, end = 0;
+        int32_t start = 1, n = 1, end = 0, group = 0;
         if (!get_start(c, 2, r, 1, &start, &n))
             continue;
         if (c->nargs > 4 && (!get_number(c, 4, r, 0, "endoption", &end) || end > 1)) {
@@ -337,11 +337,13 @@ static void kernel_instr(struct call *c)
                 call_fail(c, r, "22023", "invalid value for parameter \"endoption\": %d", end);
             continue;
         }
+        if (c->nargs > 6 && !get_number(c, 6, r, 0, "subexpr", &group))
+            continue;
         if (!ready(&m, r))
             continue;
         struct slice text = arg_text(c, 0, r);
         struct scan s = scan_start(m.re, text, byte_of(text, start));
-        struct slice found = find_nth(&s, n, 0);
+        struct slice found = find_nth(&s, n, (unsigned)group);
         OUT(c, int32_t, r) = found.data ? count_chars(text.data, found.data + (end ? found.len : 0)) + 1 : 0;
     }
 }
@@ -576,6 +578,7 @@ const struct function fn_regexp[] = {
     FN("regexp_instr", I, 4, kernel_instr, "where the n-th match begins", T, T, I, I),
     FN("regexp_instr", I, 5, kernel_instr, "where the n-th match begins (0), or what follows it (1)", T, T, I, I, I),
     FN("regexp_instr", I, 6, kernel_instr, "the same with flags", T, T, I, I, I, T),
+    FN("regexp_instr", I, 7, kernel_instr, "the same of a group of the n-th match", T, T, I, I, I, T, I),
     FN("regexp_replace", T, 3, kernel_replace, "with the first match replaced: \\1 is group 1, \\& all of it", T, T, T),
     FN("regexp_replace", T, 4, kernel_replace, "with the first match replaced, or all by flag g", T, T, T, T),
     FN("regexp_replace", T, 4, kernel_replace, "with the first match from a character on replaced", T, T, T, I),

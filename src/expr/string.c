@@ -453,12 +453,12 @@ static void kernel_concat_ws(struct call *c)
 }
 
 /* What is not text is joined as its text form. */
-static enum status bind_text_args(struct binding *b, struct error *err)
+enum status text_bind_args(struct binding *b, struct error *err)
 {
     for (uint32_t i = 0; i < b->nargs; i++) {
         struct expr *arg = b->args[i];
         /* concat() and format() print a boolean as t or f, unlike a cast. */
-        if (arg->type.id == TYPE_BOOL && *b->function->name != '|') {
+        if (arg->type.id == TYPE_BOOL && strchr("cf", *b->function->name)) {
             struct expr *t = expr_string(b->arena, "t", 1, arg->location);
             struct expr *f = expr_string(b->arena, "f", 1, arg->location);
             struct expr *null = expr_string(b->arena, NULL, 0, arg->location);
@@ -514,19 +514,23 @@ const struct function fn_string[] = {
     FN("overlay", T, 4, kernel_overlay, "the second in place of so many characters of the first", T, T, I, I),
     FN("||", T, 2, kernel_concat_pair, "joined", T, T),
     {.name = "||", .result = T, .nargs = 2, .args = {T, ARG_ANY}, .kernel = kernel_concat_pair,
-     .bind = bind_text_args, .help = "joined, the second as text"},
+     .bind = text_bind_args, .help = "joined, the second as text"},
     {.name = "||", .result = T, .nargs = 2, .args = {ARG_ANY, T}, .kernel = kernel_concat_pair,
-     .bind = bind_text_args, .help = "joined, the first as text"},
+     .bind = text_bind_args, .help = "joined, the first as text"},
     {.name = "concat", .result = T, .nargs = 1, .args = {ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
-     .kernel = kernel_concat, .bind = bind_text_args, .help = "joined as text; NULLs are left out"},
+     .kernel = kernel_concat, .bind = text_bind_args, .help = "joined as text; NULLs are left out"},
     {.name = "concat_ws", .result = T, .nargs = 2, .args = {T, ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
-     .kernel = kernel_concat_ws, .bind = bind_text_args,
+     .kernel = kernel_concat_ws, .bind = text_bind_args,
      .help = "joined as text with the first between; NULLs are left out"},
     {.name = "format", .result = T, .nargs = 1, .args = {T}, .flags = FN_NULLS, .kernel = text_format,
      .help = "the template, where %% is %"},
     {.name = "format", .result = T, .nargs = 2, .args = {T, ARG_ANY}, .flags = FN_VARIADIC | FN_NULLS,
-     .kernel = text_format, .bind = bind_text_args,
+     .kernel = text_format, .bind = text_bind_args,
      .help = "with arguments in place of %s (text), %I (a name) and %L (a literal); %2$s the second, %-9s 9 wide"},
     FN("quote_ident", T, 1, text_quote_ident, "as an SQL name, in quotes if it needs them", T),
+    FN("parse_ident", (ARRAY_OF | T), 1, text_parse_ident, "the names of a.\"B\", unquoted or in lower case", T),
+    FN("parse_ident", (ARRAY_OF | T), 2, text_parse_ident, "the same; false: what follows the names is left", T,
+       TYPE_BOOL),
+    FN("unistr", T, 1, text_unistr, "with the characters of \\XXXX, \\+XXXXXX, \\uXXXX and \\UXXXXXXXX", T),
     {0},
 };
