@@ -51,6 +51,7 @@ static enum status add_split(struct inputs *all, struct input *in, const struct 
     if (p) {
         split->position = p->position;
         split->start = p->start;
+        split->mark = p->mark;
         split->max_event = p->max_event;
         split->idle = p->idle; /* whether it is at its end, the source says anew */
     }
@@ -61,6 +62,8 @@ static enum status add_split(struct inputs *all, struct input *in, const struct 
     in->nsplits++;
     if (os_planted_bug("seek_skipped") && p)
         return OK;
+    if (split->mark.known && in->source->ops->expect)
+        in->source->ops->expect(in->source, in->nsplits - 1, &split->mark);
     return in->source->ops->seek(in->source, in->nsplits - 1, split->position, err);
 }
 
@@ -430,6 +433,7 @@ struct round {
     uint32_t split, batches, most;
     uint64_t bytes, most_bytes, most_appended;
     int64_t until_us, next_position;
+    struct source_mark mark;
     enum status status;
     struct error *err;
 };
@@ -456,6 +460,8 @@ static bool next_batch(void *arg, struct source_batch *ret)
     if (x->batches++ == 0 && (split->position == split->start || split->position == POSITION_START))
         split->start = ret->origin.offset[0];
     x->next_position = ret->next_position;
+    if (x->in->source->ops->mark)
+        x->mark = x->in->source->ops->mark(ret);
     x->bytes += ret->bytes;
     r->rows += ret->rows;
     r->bytes += ret->bytes;
@@ -483,6 +489,7 @@ static enum status read_rounds(struct reading *r, struct input *in, uint32_t ind
         struct round x = {.r = r, .in = in, .limits = limits, .split = index, .err = err};
         x.most = in->drift_limit == INT64_MAX ? UINT32_MAX : SHORT_ROUND;
         x.most_bytes = MIN((uint64_t)ROUND_BYTES, r->limits->memory / 2);
+        x.mark = split->mark;
         x.most_appended = graph_appended(r->g) + (uint64_t)r->limits->appended / APPENDED_PART;
         x.until_us = MIN(limits->until_us, os_mono_us() + ROUND_US);
         uint32_t n = graph_round(r->g, &(struct graph_feed){next_batch, done_batch, &x});
@@ -491,6 +498,7 @@ static enum status read_rounds(struct reading *r, struct input *in, uint32_t ind
         if (n == 0)
             return OK;
         split->position = x.next_position;
+        split->mark = x.mark;
         split->moved = true;
         split->idle = false;
         split->quiet_since = 0;
@@ -791,6 +799,7 @@ void inputs_record(struct inputs *all, struct arena *a, struct journal_record *r
             splits[nsplits] = (struct split_position){.number = s->split.number,
                                                       .position = s->position,
                                                       .start = s->start,
+                                                      .mark = s->mark,
                                                       .max_event = s->max_event,
                                                       .idle = s->idle,
                                                       .finished = s->finished};

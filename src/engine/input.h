@@ -14,6 +14,7 @@ struct input_split {
     struct split split;
     int64_t position; /* next to read in a logged or running epoch; POSITION_START: not known before the first poll */
     int64_t start;    /* where reading began: of the first message, once there was one; -1: not known */
+    struct source_mark mark; /* of the last message below position, where the source has marks */
     int64_t until;    /* is read up to here and no further; INT64_MAX: for ever */
     bool reached;     /* `until` was polled */
     int64_t max_event;

@@ -122,6 +122,7 @@ static void begin_again(struct rebuild *r)
     for (uint32_t i = 0; i < m->nsplits; i++) {
         r->from.splits[i] = m->splits[i];
         r->from.splits[i].position = m->splits[i].start;
+        r->from.splits[i].mark = (struct source_mark){0};
         r->from.splits[i].max_event = INT64_MIN;
         r->from.splits[i].idle = r->from.splits[i].finished = false;
     }
@@ -174,6 +175,19 @@ static bool is_short(const struct rebuild *r, const struct input *in, uint32_t s
            (in->splits[split].finished || waited);
 }
 
+/* What was read again to the log's position must end in the message that the log has there. */
+static enum status check_mark(const struct rebuild *r, const struct input *in, const struct input_split *s,
+                              struct error *err)
+{
+    const struct split_position *old =
+        s->reached && s->mark.known ? manifest_split(r->m, in->table->name, s->split.name) : NULL;
+    if (!old || !source_mark_differs(&old->mark, &s->mark))
+        return OK;
+    (void)error_set(err, ERR_STATE, "source \"%s\", %s: what is at %lld is not what was read there", in->table->name,
+                    s->split.name, (long long)s->mark.position);
+    return error_hint(err, "%s", bring_it_back);
+}
+
 /* Is everything read? What ends before the log's position was cut. */
 static enum status check_ends(struct rebuild *r, bool *ret_reached, struct error *err)
 {
@@ -187,6 +201,7 @@ static enum status check_ends(struct rebuild *r, bool *ret_reached, struct error
                                 in->table->name, s->split.name);
                 return error_hint(err, "%s", bring_it_back);
             }
+            TRY(check_mark(r, in, s, err));
             s->reached |= s->finished;
             *ret_reached &= s->reached;
         }
@@ -425,7 +440,7 @@ static void record_source(struct rebuild *r, const struct input *in, struct spli
             *x = *old;
         } else {
             *x = (struct split_position){.number = s->split.number, .position = s->position, .start = s->start,
-                                         .finished = s->finished};
+                                         .mark = s->mark, .finished = s->finished};
             snprintf(x->source, sizeof x->source, "%s", in->table->name);
             snprintf(x->split, sizeof x->split, "%s", s->split.name);
         }

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/store.h"
 #include "epoch/ledger.h"
+#include "flow/source.h"
 #include "state/segment.h"
 
 enum { JOURNAL_FULL_EVERY = 64 };
@@ -22,6 +23,7 @@ struct split_position {
     int64_t max_event;  /* greatest accepted event time, us; INT64_MIN: none */
     bool idle, finished;
     int64_t start;      /* where reading began: the first message, once there was one; -1: an older log did not say */
+    struct source_mark mark; /* of the message read last below position; an older log did not say */
 };
 
 /* Event time of one source (semantics 7, 8). The watermark after epoch N is what epoch N+1 evicts with; what N evicted

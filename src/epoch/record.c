@@ -58,6 +58,9 @@ static void put_split(struct buf *out, const void *item)
     buf_printf(out, ",\"number\":%" PRIu32 ",\"position\":%" PRId64, x->number, x->position);
     if (x->start >= 0)
         buf_printf(out, ",\"start\":%" PRId64, x->start);
+    if (x->mark.known)
+        buf_printf(out, ",\"mark\":{\"position\":%" PRId64 ",\"time\":%" PRId64 ",\"crc\":\"%08" PRIx32 "\"}",
+                   x->mark.position, x->mark.time_us, x->mark.crc);
     put_time(out, "max_event", x->max_event);
     buf_printf(out, ",\"idle\":%s,\"finished\":%s", truth(x->idle), truth(x->finished));
 }
@@ -288,6 +291,17 @@ static enum status read_step(const json_t *o, void *item, struct error *err)
     return get_bool(o, "waits", &x->waits, err);
 }
 
+static enum status read_mark(const json_t *o, int64_t below, struct source_mark *ret, struct error *err)
+{
+    uint64_t crc = 0;
+    TRY(get_int(o, "position", &ret->position, err));
+    TRY(get_int(o, "time", &ret->time_us, err));
+    TRY(get_hex(o, "crc", 8, &crc, err));
+    ret->crc = (uint32_t)crc;
+    ret->known = true;
+    return ret->position >= 0 && ret->position < below ? OK : wrong("mark", err);
+}
+
 static enum status read_split(const json_t *o, void *item, struct error *err)
 {
     struct split_position *x = item;
@@ -298,6 +312,8 @@ static enum status read_split(const json_t *o, void *item, struct error *err)
     x->start = -1;
     if (json_object_get(o, "start"))
         TRY(get_int(o, "start", &x->start, err));
+    if (json_object_get(o, "mark"))
+        TRY(read_mark(json_object_get(o, "mark"), x->position, &x->mark, err));
     TRY(get_time(o, "max_event", &x->max_event, err));
     TRY(get_bool(o, "idle", &x->idle, err));
     return get_bool(o, "finished", &x->finished, err);

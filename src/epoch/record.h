@@ -4,7 +4,8 @@
  *      "sources":  [{"source", "watermark", "evict", "delay", "since"}],         what moved
  *      "steps":    [{"step", "name", "source", "watermark", "evict", "closes", "since", "lag",
  *                   "waits"}],
- *      "splits":   [{"source", "split", "number", "position", "start", "max_event", "idle", "finished"}],
+ *      "splits":   [{"source", "split", "number", "position", "start", "mark": {"position", "time", "crc"},
+ *                   "max_event", "idle", "finished"}],
  *      "sinks":    [{"name", "confirmed", "applied", "target", "renew"}],
  *      "added":    [{"name", "bytes", "crc", "from", "to", "level", "state", "outbox", "keyed",
  *                "sets_end"}],
@@ -14,7 +15,8 @@
  *      "full":     {"uuid", "seed", "epoch", "now", "ended", "plan", "fingerprint", "sources", "steps", "splits",
  *                   "sinks", "segments", "total", "history"}}    full records: everything after this one
  *
- * Of a split "start" is missing in older logs, and of a source "delay" and "since"; "renew" is "state" or "outbox",
+ * Of a split "start" and "mark" are missing in older logs, "mark" also where the source has none, and of a source
+ * "delay" and "since"; "renew" is "state" or "outbox",
  * where it is due.
  * Members stand in this order, the outer ones a line each. Times are microseconds, null where there is none; crc and
  * seed are hexadecimal text; a ledger is what ledger_json writes. Empty lists are left out of the outer object.

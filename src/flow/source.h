@@ -29,6 +29,20 @@ struct split {
     uint32_t number;  /* ordinal: partition number, or order of discovery */
 };
 
+/* By what the message is known again that was read last below a position: a topic that was deleted and made anew has
+ * another one there. Kept in the log, with the position. */
+struct source_mark {
+    bool known;
+    int64_t position; /* its own: not always the one before where reading goes on */
+    int64_t time_us;  /* as the source has it; -1: none */
+    uint32_t crc;     /* CRC-32C of its key and payload */
+};
+
+static inline bool source_mark_differs(const struct source_mark *a, const struct source_mark *b)
+{
+    return a->known && b->known && a->position == b->position && (a->time_us != b->time_us || a->crc != b->crc);
+}
+
 /* A batch as it came. Valid until source_release. */
 struct source_batch {
     uint32_t rows;         /* 1..BATCH_ROWS */
@@ -47,6 +61,11 @@ struct source_ops {
     /* Start or go on at `position`; POSITION_START = as the options say (earliest, latest, timestamp). The position
      * that was meant is answered by the first poll or `position`. Position gone (retention): ERR_SOURCE says so. */
     enum status (*seek)(struct source *s, uint32_t split, int64_t position, struct error *err);
+    /* Of the last row of a batch. NULL, as then is `expect`: the source itself sees that a split is another one. */
+    struct source_mark (*mark)(const struct source_batch *b);
+    /* Called before the seek to a position that the log has: another message at the mark, and ERR_SOURCE says so
+     * before anything is read on, or so far as the options have it go on. One that is gone proves nothing. */
+    void (*expect)(struct source *s, uint32_t split, const struct source_mark *mark);
     /* Can `seek` go back to what was read before, in another run? NULL: it can. */
     bool (*rereads)(const struct source *s);
     /* At most max_rows rows now. AGAIN: nothing now. */

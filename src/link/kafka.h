@@ -62,6 +62,8 @@ enum kafka_start {
  * partition. */
 enum status kafka_consumer_start(struct kafka_consumer *c, uint32_t partition, enum kafka_start start, int64_t value,
                                  struct error *err);
+/* Go on at `offset`, past the position: what is fetched below it does not come. */
+void kafka_consumer_skip(struct kafka_consumer *c, uint32_t partition, int64_t offset);
 /* The offset that comes next: after the last message polled, past markers of transactions. -1: not resolved yet. */
 int64_t kafka_consumer_position(struct kafka_consumer *c, uint32_t partition);
 /* Stop fetching (buffered messages are dropped and fetched again) or go on at the position. */

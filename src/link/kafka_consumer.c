@@ -440,6 +440,12 @@ enum status kafka_consumer_start(struct kafka_consumer *c, uint32_t partition, e
     return OK;
 }
 
+void kafka_consumer_skip(struct kafka_consumer *c, uint32_t partition, int64_t offset)
+{
+    struct partition *p = partition_of(c, partition);
+    p->position = MAX(p->position, offset);
+}
+
 int64_t kafka_consumer_position(struct kafka_consumer *c, uint32_t partition)
 {
     struct partition *p = partition_of(c, partition);

@@ -4,12 +4,16 @@
  * committed to the group only so that lag tools see how far we are. A message without a payload (a tombstone) is an
  * empty message.
  *
+ * Kafka tells nobody that a topic is another one of the same name. So reading goes on from the message that was read
+ * last, which is no row now: it must be the one whose mark is in the log (decision 16).
+ *
  * Event Hubs: the mapping has `connection_string`, which says broker, user, password and (EntityPath) hub; the
  * settings that endpoint needs are set by link/event_hubs.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "column/civil.h"
 #include "column/jsonb.h"
@@ -33,7 +37,7 @@ static const struct option_spec kafka_options[] = {
      .help = "where a new state begins"},
     {"start_timestamp", OPT_TEXT, .help = "start 'timestamp': the first message at or after this time, with a zone"},
     {"on_lost_offsets", OPT_CHOICE, .value = "error", .choices = "error earliest",
-     .help = "messages were deleted before we read them: stop, or say so and go on with the oldest there is"},
+     .help = "messages were deleted before we read them, or are others: stop, or say so and go on with what there is"},
     {"bootstrap.servers", OPT_TEXT, .help = "brokers, host:port with commas between"},
     {"group.id", OPT_TEXT, .help = "the group in which lag tools see how far we are; by default bourn-TABLE"},
     {"connection_string", OPT_SECRET, .on_mapping = true, .help = "Event Hubs: the connection string"},
@@ -73,6 +77,12 @@ struct kafka_rows {
     int64_t offset[POLL_ROWS], timestamp[POLL_ROWS];
 };
 
+/* A partition that goes on where the log says: not before the message below it was met again. */
+struct resumed {
+    struct source_mark mark; /* known until then */
+    int64_t position;
+};
+
 struct kafka_source {
     struct source base;
     struct kafka_consumer *consumer;
@@ -82,6 +92,7 @@ struct kafka_source {
     bool lost_is_error;
     bool with_headers;              /* to ask a message for its headers costs 0.1 us, also where it has none */
     bool resumed;                   /* some split went on where a log says: then a split the log does not know is new */
+    struct resumed *resumes;        /* per split */
     uint32_t nsplits, first_splits; /* first_splits: at the first answer; later ones are new */
     struct kafka_rows *pool;
 };
@@ -108,7 +119,15 @@ static enum status kafka_splits(struct source *s, struct split *ret, uint32_t ma
         snprintf(ret[n].name, sizeof ret[n].name, "%.180s/%u", k->topic, k->nsplits);
     }
     *ret_count = n;
+    k->resumes = mem_realloc(k->resumes, (k->nsplits + 1) * sizeof *k->resumes);
+    for (uint32_t i = k->nsplits - n; i < k->nsplits; i++)
+        k->resumes[i] = (struct resumed){0};
     return OK;
+}
+
+static void kafka_expect(struct source *s, uint32_t split, const struct source_mark *mark)
+{
+    kafka_source_of(s)->resumes[split].mark = *mark;
 }
 
 static enum status kafka_seek(struct source *s, uint32_t split, int64_t position, struct error *err)
@@ -119,13 +138,19 @@ static enum status kafka_seek(struct source *s, uint32_t split, int64_t position
     /* A partition that came later holds only messages that came later: none of them may be left out. */
     if (position < 0 && (k->resumed || split >= k->first_splits))
         start = KAFKA_EARLIEST;
+    struct resumed *resumed = &k->resumes[split];
+    resumed->position = position;
+    if (resumed->mark.known)
+        position = resumed->mark.position;
     return kafka_consumer_start(k->consumer, split, start, position >= 0 ? position : k->start_us, err);
 }
 
 /* Where the next poll goes on: also past what holds no rows, such as the markers of transactions. */
 static int64_t kafka_position(struct source *s, uint32_t split)
 {
-    return kafka_consumer_position(kafka_source_of(s)->consumer, split);
+    struct kafka_source *k = kafka_source_of(s);
+    const struct resumed *resumed = &k->resumes[split];
+    return resumed->mark.known ? resumed->position : kafka_consumer_position(k->consumer, split);
 }
 
 static int64_t kafka_end_position(struct source *s, uint32_t split)
@@ -229,6 +254,9 @@ static void fill_rows(struct kafka_rows *r, bool with_headers)
     }
 }
 
+static const char made_anew[] =
+    "the topic was made anew, or this is another cluster: read it with a new state and new tables";
+
 /* The log ends before the position: its offsets are those of other messages now. */
 static bool is_past_the_end(struct kafka_source *k, uint32_t split)
 {
@@ -243,8 +271,7 @@ static enum status lost_offsets(struct kafka_source *k, uint32_t split, struct e
     if (is_past_the_end(k, split)) {
         err->code = ERR_SOURCE;
         err->retriable = false;
-        return error_hint(err, "the topic was made anew, or this is another cluster: read it with a new state and new "
-                               "tables");
+        return error_hint(err, "%s", made_anew);
     }
     if (k->lost_is_error) {
         err->code = ERR_SOURCE;
@@ -261,10 +288,80 @@ static enum status lost_offsets(struct kafka_source *k, uint32_t split, struct e
     return error_hint(err, "going on with the oldest message there is, as on_lost_offsets says");
 }
 
+/* ---- the message that was read last ---- */
+
+static struct source_mark mark_of(const struct kafka_message *m)
+{
+    return (struct source_mark){
+        .known = true,
+        .position = m->offset,
+        .time_us = m->timestamp_us,
+        .crc = crc32c(crc32c(0, m->key.data, m->key.len), m->payload.data, m->payload.len),
+    };
+}
+
+static struct source_mark kafka_mark(const struct source_batch *b)
+{
+    const struct kafka_rows *r = b->owner;
+    return mark_of(&r->batch.messages[b->rows - 1]);
+}
+
+static const char *time_text(int64_t us, char out[static 40])
+{
+    if (us < 0 || us >= civil_to_days(10000, 1, 1) * MICROS_PER_DAY)
+        return "unknown";
+    civil_print_iso(us, 3, out);
+    return out;
+}
+
+static enum status another_message(const struct kafka_source *k, uint32_t split, const struct source_mark *was,
+                                   const struct source_mark *is, struct error *err)
+{
+    char then[40], now[40];
+    (void)error_set(err, ERR_SOURCE,
+                    "Kafka partition %s/%u: offset %lld has another message than the one that was read there: of time "
+                    "%s with checksum %08x, where it was %s and %08x",
+                    k->topic, split, (long long)is->position, time_text(is->time_us, now), is->crc,
+                    time_text(was->time_us, then), was->crc);
+    long long position = k->resumes[split].position;
+    err->retriable = !k->lost_is_error;
+    if (!k->lost_is_error)
+        return error_hint(err, "going on at offset %lld of what is there, as on_lost_offsets says", position);
+    return error_hint(err, "%s; on_lost_offsets 'earliest' goes on at offset %lld of what is there", made_anew,
+                      position);
+}
+
+/* AGAIN: it has not come yet. It is never waited for where there is none: what is gone by retention or compaction, or
+ * is behind the end, proves nothing, and the position itself says what is to be said. */
+static enum status meet_again(struct kafka_source *k, uint32_t split, struct error *err)
+{
+    struct resumed *resumed = &k->resumes[split];
+    struct source_mark was = resumed->mark, is = {0};
+    struct kafka_batch batch;
+    int64_t low, high;
+    enum status status = kafka_consumer_poll(k->consumer, split, 1, 0, &batch, err);
+    if (status == FAILED && err->code != ERR_NOT_FOUND)
+        return FAILED;
+    if (status == AGAIN && kafka_consumer_position(k->consumer, split) == was.position &&
+        (!kafka_consumer_watermarks(k->consumer, split, &low, &high) || high >= resumed->position))
+        return AGAIN;
+    if (status == OK) {
+        is = mark_of(&batch.messages[0]);
+        kafka_batch_release(&batch);
+    }
+    resumed->mark.known = false;
+    if (!is.known || is.position != was.position)
+        return kafka_consumer_start(k->consumer, split, KAFKA_OFFSET, resumed->position, err);
+    kafka_consumer_skip(k->consumer, split, resumed->position);
+    return source_mark_differs(&was, &is) ? another_message(k, split, &was, &is, err) : OK;
+}
+
 static enum status kafka_poll(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
                               struct error *err)
 {
     struct kafka_source *k = kafka_source_of(s);
+    if (k->resumes[split].mark.known)
+        TRY(meet_again(k, split, err));
     struct kafka_rows *r = rows_take(k);
     enum status status =
         kafka_consumer_poll(k->consumer, split, MIN(max_rows, (uint32_t)POLL_ROWS), 0, &r->batch, err);
@@ -308,6 +405,7 @@ static void kafka_free(struct source *s)
         free(k->pool);
         k->pool = next;
     }
+    free(k->resumes);
     free(k->topic);
     free(k);
 }
@@ -428,6 +526,8 @@ static enum status kafka_open(const struct source_config *config, struct source 
 {
     static const struct source_ops ops = {
         .splits = kafka_splits,
+        .mark = kafka_mark,
+        .expect = kafka_expect,
         .seek = kafka_seek,
         .poll = kafka_poll,
         .failing = kafka_failing,

@@ -36,6 +36,7 @@ static enum status append_epoch(struct journal *j, struct store *store, int64_t 
     ledger_line(&ledger, LEDGER_STEP, "dedup-1")->counts = (struct ledger_counts){96, 90, 0, 0, 1, 5, 0};
     ledger_count_rule(&ledger, "transactions", "R090", 4);
     struct split_position split = {"transactions", "topic/0", 3, 100 * epoch, 5000 + epoch, epoch % 2 == 0, false};
+    split.mark = (struct source_mark){epoch % 3 > 0, 100 * epoch - 2, epoch % 3 - 2, 0x0a1b2c3d + (uint32_t)epoch};
     struct source_time time = {"transactions", epoch == 1 ? INT64_MIN : 4000 + epoch, 3999 + epoch};
     struct sink_state sink = {"metrics", confirmed, confirmed, epoch};
     struct segment_ref segment;
@@ -83,6 +84,12 @@ static void assert_same_state(const struct manifest *a, const struct manifest *b
         assert_int_equal(x->max_event, y->max_event);
         assert_int_equal(x->idle, y->idle);
         assert_int_equal(x->finished, y->finished);
+        assert_int_equal(x->mark.known, y->mark.known);
+        if (x->mark.known) {
+            assert_int_equal(x->mark.position, y->mark.position);
+            assert_int_equal(x->mark.time_us, y->mark.time_us);
+            assert_int_equal(x->mark.crc, y->mark.crc);
+        }
     }
     for (uint32_t i = 0; i < a->nsources; i++) {
         assert_int_equal(a->sources[i].watermark, b->sources[i].watermark);
@@ -701,6 +708,35 @@ static void test_older_segments(void **state)
     record_read_free(r);
 }
 
+/* What the mark of a split says is refused where it cannot be: one that is not below the position above all, at which
+ * reading would begin. */
+static void test_marks(void **state)
+{
+    (void)state;
+    struct record_read *r;
+    AUTO(buf) json = BUF(MIB(1));
+    const struct split_position split = {.source = "s", .split = "t/0", .position = 7,
+                                         .mark = {true, 6, -1, 0xff}};
+    struct journal_record record = {.kind = "epoch", .epoch = 1, .now_us = 1, .splits = &split, .nsplits = 1};
+    record_json(1, 1, &record, NULL, &json);
+    char *at = strstr(buf_cstr(&json), "\"mark\":{\"position\":6,\"time\":-1,\"crc\":\"000000ff\"}");
+    assert_non_null(at);
+    assert_int_equal(record_read_new(buf_slice(&json), &r, &err), OK);
+    assert_true(r->record.splits[0].mark.known && r->record.splits[0].mark.crc == 0xff);
+    record_read_free(r);
+    strstr(at, "6")[0] = '7';
+    assert_int_equal(record_read_new(buf_slice(&json), &r, &err), FAILED);
+    assert_non_null(strstr(err.text, "\"mark\""));
+    strstr(at, "7")[0] = '6';
+    strstr(at, "crc")[0] = 'x';
+    assert_int_equal(record_read_new(buf_slice(&json), &r, &err), FAILED);
+    assert_non_null(strstr(err.text, "\"crc\""));
+    strstr(at, "mark")[0] = 'x'; /* an older log has none */
+    assert_int_equal(record_read_new(buf_slice(&json), &r, &err), OK);
+    assert_false(r->record.splits[0].mark.known);
+    record_read_free(r);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -810,6 +846,7 @@ int main(void)
         cmocka_unit_test(test_crash_at_every_call),
         cmocka_unit_test(test_failing_removals),
         cmocka_unit_test(test_older_segments),
+        cmocka_unit_test(test_marks),
         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_verify_visits),

@@ -3,6 +3,7 @@
 stopped or killed on the way."""
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness import HANGS, Suite, program, until  # noqa: E402
 from harness.children import mortal  # noqa: E402
-from harness.log import widest_drift  # noqa: E402
+from harness.log import slots, widest_drift  # noqa: E402
 from servers.kafka import KEY, Kafka, kafka_tool  # noqa: E402
 
 suite = Suite("interop/kafka_source")
@@ -157,12 +158,16 @@ def start_at_a_time(folder: Path, kafka: Kafka) -> None:
 def lost_offsets(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("lost", 1)
     kafka.write("lost", numbers(1, 40))
-    stops, goes_on = (Pipeline(folder / name, kafka, "lost", **options)
-                      for name, options in (("stop", {}), ("go", {"on_lost_offsets": "earliest"}))
-                      if not (folder / name).mkdir())
-    for pipeline in (stops, goes_on):
+    stops, goes_on, in_time = (Pipeline(folder / name, kafka, "lost", **options)
+                               for name, options in (("stop", {}), ("go", {"on_lost_offsets": "earliest"}), ("in", {}))
+                               if not (folder / name).mkdir())
+    for pipeline in (stops, goes_on, in_time):
         pipeline.catch_up()
     kafka.write("lost", numbers(41, 60))
+    # What was read last is gone, too, but nothing else.
+    assert kafka.admin().delete_records("lost", 0, 40) == 40
+    assert in_time.catch_up().stderr == ""
+    assert [offset for _, offset in sorted(in_time.offsets())] == [*range(100)]
     assert kafka.admin().delete_records("lost", 0, 70) == 70
     refused = stops.catch_up(check=4)
     for words in ("offset 40 is gone", "on_lost_offsets 'earliest'"):
@@ -173,30 +178,86 @@ def lost_offsets(folder: Path, kafka: Kafka) -> None:
     assert [offset for _, offset in sorted(goes_on.offsets())] == [*range(40), *range(70, 100)]
 
 
-def a_topic_made_anew(folder: Path, kafka: Kafka) -> None:
-    """Its offsets are those of other messages: that is no end that was reached, and nothing to go on from."""
+def write_timed(kafka: Kafka, topic: str, first: int, count: int, *, text: str = "", later: int = 0) -> None:
+    """With a key, and a time that follows from the number, which is that of the offset too."""
+    lines = "".join(f'{1_700_000_000_000_000 + (n + later) * 1_000_000} key{n} {{"n":{n}{text}}}\n'
+                    for n in range(first, first + count))
+    suite.command([kafka_tool(), "write-timed", topic, 600, f"bootstrap.servers={kafka.plain}"], input=lines)
+
+
+def make_topic(kafka: Kafka, topic: str) -> None:
     def made() -> bool:
         try:
-            kafka.create_topic("anew", 1)
+            kafka.create_topic(topic, 1)
         except RuntimeError:  # the old one is still going
             return False
         return True
 
-    assert made()
-    kafka.write("anew", numbers(1, 40))
-    pipelines = []
-    for name, options in (("stop", {}), ("go", {"on_lost_offsets": "earliest"})):
-        (folder / name).mkdir()
-        pipelines.append(Pipeline(folder / name, kafka, "anew", **options))
-        pipelines[-1].catch_up()
-    kafka.admin().delete_topic("anew")
     until(made)
-    kafka.write("anew", numbers(1, 10))
+
+
+def a_topic_made_anew(folder: Path, kafka: Kafka) -> None:
+    """Its offsets are those of other messages: that is no end that was reached, and nothing to go on from. Once it is
+    longer, its message at the offset that was read last tells: by its time, or by what it says."""
+    make_topic(kafka, "anew")
+    write_timed(kafka, "anew", 0, 40)
+    stops, goes_on = pipelines = [Pipeline(folder / name, kafka, "anew", **options)
+                                  for name, options in (("stop", {}), ("go", {"on_lost_offsets": "earliest"}))
+                                  if not (folder / name).mkdir()]
     for pipeline in pipelines:
-        refused = pipeline.catch_up(check=4)
-        for words in ("offset 40 is past the end, which is at 10", "made anew", "a new state"):
-            assert words in refused.stderr, refused.stderr
-        assert len(pipeline.offsets()) == 40
+        pipeline.catch_up()
+
+    def refuses(words: list[str]) -> None:
+        refused = stops.catch_up(check=4).stderr
+        stream = stops.start()
+        assert stream.wait(timeout=HANGS) == 4
+        for said in (refused, stream.stderr.read()):
+            for word in words:
+                assert word in said, said
+        assert len(stops.offsets()) == 40
+
+    for text, later, time_there in (("", 3, "22:14:02"), ("0", 0, "22:13:59")):
+        kafka.admin().delete_topic("anew")
+        make_topic(kafka, "anew")
+        write_timed(kafka, "anew", 0, 10, text=text, later=later)
+        refuses(["offset 40 is past the end, which is at 10", "made anew", "a new state"])
+        assert "past the end" in goes_on.catch_up(check=4).stderr
+        write_timed(kafka, "anew", 10, 50, text=text, later=later)
+        refuses([f"anew/0: offset 39 has another message than the one that was read there: of time "
+                 f"2023-11-14T{time_there}", "made anew", "a new state", "on_lost_offsets 'earliest'"])
+    said = goes_on.catch_up().stderr
+    assert "offset 39 has another message" in said and "going on at offset 40" in said, said
+    assert [offset for _, offset in sorted(goes_on.offsets())] == [*range(60)]
+    assert goes_on.catch_up().stderr == ""  # what was read last is of this topic now
+
+
+COUNTS = """
+CREATE SERVER events FOREIGN DATA WRAPPER kafka OPTIONS ("bootstrap.servers" '{kafka}', topic '{topic}');
+CREATE FOREIGN TABLE messages (n bigint) SERVER events;
+CREATE SERVER lake FOREIGN DATA WRAPPER delta OPTIONS (path '{folder}');
+CREATE FOREIGN TABLE counts (k bigint PRIMARY KEY, rows bigint) SERVER lake OPTIONS (path 'counts');
+INSERT INTO counts SELECT n % 5, count(*) FROM messages WHERE n > {least} GROUP BY 1;
+"""
+
+
+def a_topic_made_anew_is_no_past(folder: Path, kafka: Kafka) -> None:
+    """A changed step is built from what was read, and from nothing else that is there now."""
+    def catch_up(least: int, check: int = 0) -> str:
+        pipeline.file.write_text(COUNTS.format(kafka=kafka.plain, topic="past", folder=folder, least=least))
+        return pipeline.catch_up(check).stderr
+
+    make_topic(kafka, "past")
+    write_timed(kafka, "past", 0, 40)
+    pipeline = Pipeline(folder, kafka, "past")
+    catch_up(3)
+    catch_up(5)
+    kafka.admin().delete_topic("past")
+    make_topic(kafka, "past")
+    write_timed(kafka, "past", 0, 60, later=7)
+    refused = catch_up(6, check=6)
+    for words in ("past/0: what is at 39 is not what was read there", "run the old pipeline"):
+        assert words in refused, refused
+    assert "offset 39 has another message" in catch_up(5, check=4)
 
 
 def generated_events_arrive(folder: Path, kafka: Kafka) -> None:
@@ -276,7 +337,8 @@ class Writer {
         Map<String, Object> settings = Map.of("bootstrap.servers", args[0], "transactional.id", "tests");
         try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
             producer.initTransactions();
-            for (int n = 0; n < 30; n++) {
+            int first = Integer.parseInt(args[2]), end = Integer.parseInt(args[3]);
+            for (int n = first; n < end; n++) {
                 producer.beginTransaction();
                 producer.send(new ProducerRecord<>(args[1], "{\\"n\\":" + n + "}"));
                 if (n % 3 == 0)
@@ -293,15 +355,42 @@ class Writer {
 
 
 def transactions(folder: Path, kafka: Kafka) -> None:
-    """What was aborted is not read; and the end, where a marker is, is reached although no row stands there."""
+    """What was aborted is not read; and the end, where a marker is, is reached although no row stands there. A run goes
+    on behind it, also where what was read last is not to be read any more, or what is behind that is."""
+    def write(first: int, end: int) -> None:
+        suite.command([*kafka._java(), folder / "Writer.java", kafka.plain, "transactional", first, end])
+        assert kafka.admin().end_offsets("transactional") == [2 * end]
+
+    def is_logged(pipeline: Pipeline, position: int) -> bool:
+        with contextlib.suppress(FileNotFoundError):  # a slot that is not needed any more
+            return any(f'"position":{position},' in slot.read_text() for slot in slots(pipeline.folder / "state/log"))
+        return False
+
     kafka.create_topic("transactional", 1)
     (folder / "Writer.java").write_text(WRITER)
-    suite.command([*kafka._java(), folder / "Writer.java", kafka.plain, "transactional"])
-    assert kafka.admin().end_offsets("transactional") == [60]
-    pipeline = Pipeline(folder, kafka, "transactional")
+    levels = "read_committed", "read_uncommitted"
+    pipelines = {level: Pipeline(folder / level, kafka, "transactional", idle_timeout="10 ms",
+                                 **{'"isolation.level"': level})
+                 for level in levels if not (folder / level).mkdir()}
+    write(0, 31)
+    seen = {levels[0]: [n for n in range(31) if n % 3], levels[1]: [*range(31)]}
     for _ in range(2):
-        pipeline.catch_up()
-        assert [row["n"] for row in pipeline.rows()] == [n for n in range(30) if n % 3]
+        for level, pipeline in pipelines.items():
+            pipeline.catch_up()
+            assert [row["n"] for row in pipeline.rows()] == seen[level]
+    for pipeline in pipelines.values():  # idle is who is at the end, and that is logged
+        process = pipeline.start()
+        until(lambda: is_logged(pipeline, 62))
+        process.kill()
+        process.wait()
+    write(31, 36)
+    for level, other in (levels, levels[::-1]):
+        pipeline = pipelines[level]
+        pipeline.file.write_text(pipeline.file.read_text().replace(f"'{level}'", f"'{other}'"))
+        assert pipeline.catch_up().stderr == ""
+        new = [n for n in range(31, 36) if n % 3 or other == "read_uncommitted"]
+        found = [row["n"] for row in pipeline.rows()]
+        assert found == seen[level] + new, (level, found)
 
 
 OPEN_WRITER = """
@@ -462,8 +551,8 @@ def partitions_too_far_ahead_wait(folder: Path, kafka: Kafka) -> None:
 with Kafka(suite.folder, secure=True) as broker:
     for test in (every_offset_once_across_runs, every_offset_once_across_kills, interrupted_while_reading,
                  empty_topic_is_caught_up, start_latest, start_at_a_time, lost_offsets, a_topic_made_anew,
-                 generated_events_arrive, generated_events_have_key_and_time, key_and_headers,
-                 partitions_too_far_ahead_wait, transactions, an_open_transaction_is_not_waited_for,
+                 a_topic_made_anew_is_no_past, generated_events_arrive, generated_events_have_key_and_time,
+                 key_and_headers, partitions_too_far_ahead_wait, transactions, an_open_transaction_is_not_waited_for,
                  a_producer_that_goes_on_is_not_followed, missing_topic_is_told, event_hubs_by_connection_string):
         suite.run(test, broker)
 suite.end()
