@@ -178,14 +178,27 @@ static bool is_column_of(const struct relation *r, const struct expr *e)
     return false;
 }
 
+/* A group itself, or else anything written like one but for constants: of these another is only what it says, also in
+ * rows of grouping sets where the group is NULL. */
+static uint32_t group_of(const struct grouping *g, const struct expr *e)
+{
+    for (uint32_t i = 0; i < g->ngroups; i++)
+        if (e == g->groups[i])
+            return i;
+    for (uint32_t i = 0; i < g->ngroups && e->kind != EXPR_CONST; i++)
+        if (expr_equal(e, g->groups[i]))
+            return i;
+    return g->ngroups;
+}
+
 static enum status rewrite(struct binder *b, const struct grouping *g, const struct relation *input, struct expr *e,
                            struct expr **ret)
 {
-    for (uint32_t i = 0; i < g->ngroups; i++)
-        if (expr_equal(e, g->groups[i])) {
-            *ret = expr_column(b->arena, i, e->type, e->location);
-            return OK;
-        }
+    uint32_t group = group_of(g, e);
+    if (group < g->ngroups) {
+        *ret = expr_column(b->arena, group, e->type, e->location);
+        return OK;
+    }
     if (e->kind == EXPR_COLUMN && e->column >= GROUPING_COLUMN) {
         *ret = expr_column(b->arena, g->ngroups + (e->column - GROUPING_COLUMN), e->type, e->location);
         return OK;

@@ -132,13 +132,23 @@ static enum status bind_star(struct binder *b, struct selecting *s, const struct
     return found ? OK : unknown_item(b, s, star);
 }
 
-/* A target that GROUP BY names, with a subquery in it, is that group: bound anew it would be another subquery. */
-static struct expr *group_of(const struct grouping *g, const struct ast_expr *e)
+/* A target that GROUP BY names is that group. */
+static enum status bind_target(struct binder *b, struct selecting *s, const struct ast_expr *e, struct expr **ret)
 {
+    struct grouping *g = &s->grouping;
     for (uint32_t i = 0; i < g->ngroups; i++)
-        if (g->subqueries[i] == e)
-            return g->groups[i];
-    return NULL;
+        if (g->targets[i] == e) {
+            *ret = g->groups[i];
+            return OK;
+        }
+    TRY(bind_expr(b, &s->scope, e, ret));
+    for (uint32_t i = 0; (*ret)->kind == EXPR_CONST && i < g->ngroups; i++)
+        if (!g->targets[i] && expr_equal(g->groups[i], *ret)) { /* the first constant that is written as the group is */
+            g->targets[i] = e;
+            *ret = g->groups[i];
+            break;
+        }
+    return OK;
 }
 
 static enum status bind_targets(struct binder *b, struct selecting *s)
@@ -152,9 +162,7 @@ static enum status bind_targets(struct binder *b, struct selecting *s)
             TRY(bind_star(b, s, target->expr));
             continue;
         }
-        e = group_of(&s->grouping, target->expr);
-        if (!e)
-            TRY(bind_expr(b, &s->scope, target->expr, &e));
+        TRY(bind_target(b, s, target->expr, &e));
         TRY(add_target(b, s, target->name, e));
     }
     s->scope.over = NULL;
@@ -263,27 +271,35 @@ static enum status columns_apart(struct binder *b, struct relation *r, int32_t l
     return node_project(b, r->node, exprs, names, n, location, &r->node);
 }
 
+/* The group that it is already, else ngroups. Two of the list are two groups of grouping sets, though they are equal. */
+static uint32_t group_like(const struct grouping *g, const struct expr *e, const struct ast_expr *target)
+{
+    uint32_t k = 0;
+    while (k < g->ngroups && (!expr_equal(g->groups[k], e) ||
+                              (g->nsets && target && g->targets[k] && g->targets[k] != target)))
+        k++;
+    return k;
+}
+
 static enum status bind_groups(struct binder *b, struct selecting *s)
 {
     struct grouping *g = &s->grouping;
     struct scope scope = {.input = &s->input, .alias = s->scope.alias, .clause = "GROUP BY", .values = &s->below};
     g->below = &s->below;
     g->groups = arena_array(b->arena, s->ast->ngroup, sizeof *g->groups);
-    g->subqueries = arena_zarray(b->arena, MAX(s->ast->ngroup, 1), sizeof *g->subqueries);
+    g->targets = arena_zarray(b->arena, MAX(s->ast->ngroup, 1), sizeof *g->targets);
     g->names = arena_array(b->arena, s->ast->ngroup, sizeof *g->names);
     g->nsets = s->ast->nsets;
     g->sets = arena_zarray(b->arena, MAX(g->nsets, 1), sizeof *g->sets);
     for (uint32_t i = 0; i < s->ast->ngroup; i++) {
         const struct ast_expr *syntax;
         struct expr *group;
-        uint32_t before = s->below.count;
         TRY(group_syntax(b, s, s->ast->group[i], &syntax, &g->names[g->ngroups]));
         TRY(bind_expr(b, &scope, syntax, &group));
         TRY(bind_settle(b, &group));
-        uint32_t k = 0;
-        while (k < g->ngroups && !expr_equal(g->groups[k], group))
-            k++;
-        g->subqueries[k] = s->below.count > before ? syntax : g->subqueries[k];
+        const struct ast_expr *target = syntax == s->ast->group[i] ? NULL : syntax;
+        uint32_t k = group_like(g, group, target);
+        g->targets[k] = target ? target : g->targets[k];
         if (k == g->ngroups)
             g->groups[g->ngroups++] = group;
         for (uint32_t set = 0; set < g->nsets; set++)
@@ -307,7 +323,13 @@ static enum status bind_item(struct binder *b, struct selecting *s, const struct
     }
     s->scope.clause = clause;
     TRY(bind_expr(b, &s->scope, e, ret));
-    return bind_settle(b, ret);
+    TRY(bind_settle(b, ret));
+    for (uint32_t i = 0; i < s->ncols; i++)
+        if (expr_equal(s->cols[i].expr, *ret)) { /* a constant may be a group there */
+            *ret = s->cols[i].expr;
+            break;
+        }
+    return OK;
 }
 
 static enum status bind_lists(struct binder *b, struct selecting *s)
@@ -417,8 +439,6 @@ static enum status finish_groups(struct binder *b, struct selecting *s)
         for (uint32_t c = 0; c < s->values.items[i].nconditions; c++)
             all[n++] = &s->values.items[i].conditions[c];
     TRY(join_below(b, s, all, n));
-    if (s->grouping.nsets) /* 'a word' may be a group */
-        TRY(settle_targets(b, s));
     return grouping_finish(b, &s->grouping, &s->input, all, n, s->ast->location);
 }
 

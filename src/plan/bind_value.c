@@ -342,7 +342,7 @@ static bool is_mapped(const struct mapping *m, uint32_t column, uint32_t *ret)
 static struct expr *mapped(struct binder *b, const struct mapping *m, struct expr *e)
 {
     uint32_t column;
-    if (e->kind == EXPR_COLUMN && !is_mapped(m, e->column, &column))
+    if (e->kind == EXPR_CONST || (e->kind == EXPR_COLUMN && !is_mapped(m, e->column, &column)))
         return e;
     if (e->kind == EXPR_COLUMN)
         return m->cols ? expr_column(b->arena, m->cols[column].expr->column, e->type, e->location)

@@ -471,3 +471,16 @@ SELECT n, k FROM t WHERE (k, n) NOT IN (SELECT k, max(n) FROM t GROUP BY k)
 SELECT n, k FROM t WHERE (n, k) NOT IN ((1, 'a'), (2, NULL)) AND NOT (n, k) IN ((NULL, 'c'))
 SELECT n FROM t WHERE (n, k) <> ALL (SELECT n, k FROM t WHERE b)
 SELECT n FROM t WHERE (n, k) NOT IN (SELECT n FROM t)
+-- constants that are written as a group is
+SELECT 'x'::text, 'x'::text, 'x', count(*) FROM t GROUP BY ROLLUP(1)
+SELECT 1 AS a, 1, 1 + count(*), 1 + 1 AS c, 1 + 1, 2 FROM t GROUP BY ROLLUP(a, c)
+SELECT 'x'::text AS a, 'x'::text AS c, GROUPING('x'::text), count(*) FROM t GROUP BY ROLLUP('x'::text)
+SELECT 1 AS a, 1 AS c, count(*) FROM t GROUP BY ROLLUP(a, c)
+SELECT n AS a, n AS c, n, count(*) FROM t GROUP BY ROLLUP(a, c)
+SELECT n + 1 AS a, n + 1 AS c, count(*) FROM t GROUP BY GROUPING SETS ((a), (c))
+SELECT 'x' AS a, coalesce(k, 'x'), CASE WHEN count(*) > 3 THEN 'x' ELSE 'y' END FROM t GROUP BY ROLLUP(a, k)
+SELECT interval '1 day' AS a, ts + interval '1 day', ARRAY[1, 2] AS c, ARRAY[1, 2] FROM t GROUP BY ROLLUP(a, c), ts
+SELECT 1 AS a, (SELECT max(n) FROM t x WHERE x.k = t.k) AS s, 1, count(*) FROM t GROUP BY ROLLUP(1, 2)
+SELECT 1 AS a, lag(1) OVER (ORDER BY count(*)), sum(1) OVER (ORDER BY count(*)) FROM t GROUP BY ROLLUP(a)
+SELECT 'x' AS a, count(*) FROM t GROUP BY ROLLUP(a) HAVING 'x' IS NULL
+SELECT 'x'::text AS a, 'x'::text AS c, count(*) FROM t GROUP BY ROLLUP(a) ORDER BY 'x'::text
