@@ -45,6 +45,8 @@ struct graph_feed {
 uint32_t graph_round(struct graph *g, const struct graph_feed *feed);
 /* Would rows come out of this epoch, even without any that come in, because event time closes something? */
 bool graph_has_due(const struct graph *g);
+/* Is this the first epoch, and do some rows come out of it without any that come in: VALUES, a count of nothing yet? */
+bool graph_has_first(const struct graph *g);
 /* Is there a step that event time lets go of what it keeps, and whose rows can be late? */
 bool graph_goes_by_time(const struct graph *g);
 /* Everything that waits for the end of the epoch comes out and reaches the sinks. */

@@ -264,6 +264,16 @@ bool graph_has_due(const struct graph *g)
     return false;
 }
 
+bool graph_has_first(const struct graph *g)
+{
+    for (uint32_t i = 0; g->epoch == 1 && i < g->nnodes; i++) {
+        const struct plan_node *p = g->nodes[i].plan;
+        if (p->kind == NODE_VALUES || (p->kind == NODE_AGGREGATE && p->ngroup == 0))
+            return true;
+    }
+    return false;
+}
+
 bool graph_opens(const struct graph *g, const struct plan_node *step, struct graph_open *ret)
 {
     const struct node *n = &g->nodes[step - g->config.plan->nodes];

@@ -189,6 +189,10 @@ static bool owes_an_epoch(struct engine *e)
     return e->quiet >= SILENT_AFTER || (e->config.until_caught_up && inputs_caught_up(&e->inputs));
 }
 
+/* What is there before any row is, is not held back by a stream that is silent; where the input has ended with the
+ * first pass, it comes with the end. */
+static bool has_first(struct engine *e) { return graph_has_first(e->graph) && !inputs_finished(&e->inputs); }
+
 /* One pass over the splits; an epoch if there were rows, a split's idleness changed, or the watermark of the last epoch
  * is still to be evicted with. */
 static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
@@ -200,7 +204,7 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     if (pass.rows > 0 && journal_manifest(e->journal)->ended)
         return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
-    bool due = graph_has_due(e->graph) || (pass.rows == 0 && owes_an_epoch(e));
+    bool due = graph_has_due(e->graph) || has_first(e) || (pass.rows == 0 && owes_an_epoch(e));
     *ret_worked = pass.rows > 0 || due;
     if (pass.rows == 0 && !idleness && !due)
         return OK;

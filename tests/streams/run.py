@@ -217,6 +217,24 @@ def what_comes_early_meets_all_of_a_reference_table(folder: Path) -> None:
                      "first": [(0, 0), (1, 10), *((i, None) for i in range(2, 8))]}, found
 
 
+def a_silent_stream_has_a_count(folder: Path) -> None:
+    """What is there without any row comes at once, and once: of a followed file that is empty at first."""
+    (folder / "a.ndjson").write_text("")
+    sql = ("CREATE FOREIGN TABLE a (id int) SERVER file OPTIONS (path 'a.ndjson', follow 'true');\n"
+           + result_of("SELECT 1, count(*), max(id) FROM a", "one int, n bigint, most int, PRIMARY KEY (one)",
+                       folder / "counted.ndjson", "counted")
+           + result_of("VALUES (7)", "v int", folder / "constant.ndjson", "constant"))
+    (folder / "p.sql").write_text(sql)
+    for lines, counted in (("", (1, 0, None)), ("", (1, 0, None)), ('{"id":5}\n', (1, 1, 5)), ("", (1, 1, 5))):
+        with (folder / "a.ndjson").open("a") as file:
+            file.write(lines)
+        suite.command([BOURN, "run", "--quiet", "--until-caught-up", folder / "p.sql"], cwd=folder,
+                      env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+        found = [(folder / f"{name}.ndjson").read_text().splitlines() for name in ("counted", "constant")]
+        assert [tuple(json.loads(line).values()) for line in found[0]] == [counted], found
+        assert found[1] == ['{"v":7}'], found
+
+
 # ---- the order in which rows come, within what the watermark allows, means nothing; nor does when a sink is told ----
 
 ONCE = "WITH once AS (SELECT DISTINCT ON (id) id, coalesce(k, -1) AS k, j, v, ts FROM a) "
@@ -663,6 +681,7 @@ def main() -> None:
     suite.run(groups_look_like_their_first_row)
     suite.run(windows_lie_in_the_years_1_to_9999)
     suite.run(what_comes_early_meets_all_of_a_reference_table)
+    suite.run(a_silent_stream_has_a_count)
     suite.run(rows_of_functions_are_in_the_ledger)
     suite.run(a_row_becomes_a_million_at_most)
     wanted = [case for case in cases() if suite.wants(case[0])]
