@@ -255,6 +255,8 @@ bool graph_has_due(const struct graph *g)
 {
     for (uint32_t i = 0; i < g->nnodes; i++) {
         const struct node *n = &g->nodes[i];
+        if (n->plan->kind == NODE_SORT && n->time.evict_us == INT64_MAX && n->op->ops->keys(n->op) > 0)
+            return true;
         if (!n->op || !n->op->ops->closes || !goes_by_time(n->plan) || (n->plan->kind == NODE_JOIN && !waits(n->plan)))
             continue;
         struct open o = open_of(g, n);

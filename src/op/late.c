@@ -63,7 +63,7 @@ void report_late(struct op_context *c, const struct operator *op, const char *co
 {
     struct rejection *r = b->origin ? reject_row(c->rejections, b, row, c->source_name, op->name, "late", "")
                                     : reject_result(c->rejections, b, row, names, op->name, "late", "");
-    r->watermark = limit;
+    r->watermark = limit == INT64_MAX ? INT64_MIN : limit; /* the end of time is none */
     c->counts->late++;
 }
 

@@ -12,7 +12,8 @@ struct operator *project_new(const struct plan_node *node, const struct plan_nod
 struct operator *dedup_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers,
                            uint64_t hash_seed);
 struct operator *aggregate_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);
-/* ORDER BY / LIMIT over a finite input: everything is held until the input ends (op_context.final). */
+/* ORDER BY / LIMIT over a finite input: everything is held until the input ends (its time is at the end of time, or
+ * op_context.final). */
 struct operator *sort_new(const struct plan_node *node, uint32_t nworkers);
 
 struct operator *unnest_new(const struct plan_node *node, const struct plan_node *input, uint32_t nworkers);

@@ -1,12 +1,13 @@
 /* Sort: ORDER BY, LIMIT and OFFSET over a finite input, and rows that must have stopped changing before they come out.
- * Everything is held, in state, and comes out in order when the input has ended. Rows that are equal in the order
- * come in that of their bytes; without any order, as they were read, and what comes out of a step's state behind that.
+ * Everything is held, in state, and comes out in order when the input has ended, which is when its time is at the end of
+ * time; then nothing is held any more. Rows that are equal in the order come in that of their bytes; without any order, as they were read, and what comes out of a step's state behind that.
  */
 #include <stdlib.h>
 
 #include "column/rowkey.h"
 #include "column/rowpack.h"
 #include "op/gather.h"
+#include "op/late.h"
 #include "op/operators.h"
 #include "op/sort_key.h"
 #include "state/keyed.h"
@@ -36,11 +37,28 @@ struct sort {
 
 /* ---- gathering ---- */
 
+/* The input had ended, and its rows have come out: a file has grown since. */
+static void refuse_more(const struct sort *s, struct op_context *c, const struct batch *in)
+{
+    for (uint32_t i = 0; i < batch_live(in); i++) {
+        if (batch_weight(in, batch_row(in, i)) > 0)
+            report_late(c, &s->op, s->node->schema.names, in, batch_row(in, i), INT64_MAX);
+        else
+            c->counts->filtered++; /* what came out stays */
+    }
+    c->counts->in += batch_live(in);
+}
+
 static void sort_push(struct operator *op, struct op_context *c, struct batch *in, struct batch **ret, void **unused)
 {
     (void)unused;
     struct sort *s = (struct sort *)op;
     struct buf *key = &s->scratch[c->worker];
+    *ret = NULL;
+    if (c->time.late_us == INT64_MAX) {
+        refuse_more(s, c, in);
+        return;
+    }
     for (uint32_t i = 0; i < batch_live(in); i++) {
         uint32_t row = batch_row(in, i), length;
         buf_clear(key);
@@ -55,7 +73,6 @@ static void sort_push(struct operator *op, struct op_context *c, struct batch *i
     }
     c->counts->in += batch_live(in);
     c->counts->out += batch_live(in);
-    *ret = NULL;
 }
 
 static void apply(struct sort *s, const struct gathered *r, int64_t epoch)
@@ -146,11 +163,21 @@ static struct keyed_entry *next_row(struct sort *s)
     return NULL;
 }
 
+static void forget_rows(struct sort *s)
+{
+    for (uint64_t i = 0; i < s->count; i++)
+        keyed_remove(s->rows, s->sorted[i]);
+    s->count = s->next = 0;
+    s->taken = 0;
+    s->ended = false;
+    arena_reset(&s->arena);
+}
+
 static struct batch *sort_emit(struct operator *op, struct op_context *c)
 {
     struct sort *s = (struct sort *)op;
     gather_clear(s->gather);
-    if (!c->final)
+    if (!c->final && c->time.evict_us != INT64_MAX)
         return NULL;
     if (!s->ended)
         begin_end(s);
@@ -167,6 +194,8 @@ static struct batch *sort_emit(struct operator *op, struct op_context *c)
         assert(ok); /* this process packed it, or a checksum covered it */
         out->live = ++out->rows;
     }
+    if (!out && !c->final) /* there are epochs to come, of the pipeline's other inputs */
+        forget_rows(s);
     return out;
 }
 

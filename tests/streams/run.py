@@ -235,6 +235,44 @@ def a_silent_stream_has_a_count(folder: Path) -> None:
         assert found[1] == ['{"v":7}'], found
 
 
+def what_ends_beside_a_stream_comes_in_order(folder: Path) -> None:
+    """ORDER BY, LIMIT and groups that are appended wait for the end of what they read, not for that of the pipeline. A
+    file that has grown since is late there."""
+    rows = [{"id": i, "k": suite.random.randrange(9), "ts": f"2026-01-01T00:{i // 60:02}:{i % 60:02}Z"}
+            for i in range(200)]
+    lines = [json.dumps(row) + "\n" for row in rows]
+    (folder / "a.ndjson").write_text("")
+    (folder / "b.ndjson").write_text("".join(lines))
+    order = sorted((row["k"], row["id"]) for row in rows)
+    wanted = {"ordered": order, "most": order[-3:-5:-1], "constant": [(1, 5), (2, 4)],
+              "counted": sorted(Counter(row["k"] for row in rows).items()),
+              "windows": sorted(Counter(row["id"] // 30 for row in rows).items())}
+    queries = {"ordered": "SELECT k, id FROM b ORDER BY k, id",
+               "most": "SELECT k, id FROM b ORDER BY k DESC, id DESC LIMIT 2 OFFSET 2",
+               "constant": "SELECT * FROM (VALUES (2, 4), (1, 5)) AS v (x, y) ORDER BY x",
+               "counted": "SELECT k, count(*)::int FROM b GROUP BY k",
+               "windows": "SELECT extract(epoch FROM window_start - timestamptz '2026-01-01Z')::int / 30, count(*)::int "
+                          "FROM tumble(b, ts, interval '30 s') GROUP BY window_start, window_end ORDER BY 1"}
+    sql = "SET bourn.epoch_rows = 60;\n" + "".join(
+        f"CREATE FOREIGN TABLE {name} (id int, k int, ts timestamptz{WATERMARK}) SERVER file "
+        f"OPTIONS (path '{name}.ndjson'{follow});\n" for name, follow in (("a", ", follow 'true'"), ("b", "")))
+    for name, query in queries.items():
+        sql += result_of(query, "x int, y int", folder / f"{name}.ndjson", name)
+    sql += result_of("SELECT id, k FROM a", "x int, y int", folder / "stream.ndjson", "stream")
+    sql += result_of("SELECT rules FROM bourn.rejected", "rules text", folder / "refused.ndjson", "refused")
+    (folder / "p.sql").write_text(sql)
+    (folder / "refused.ndjson").write_text("")
+    for more in ("", "", lines[0]):
+        with (folder / "b.ndjson").open("a") as file:
+            file.write(more)
+        suite.command([BOURN, "run", "--quiet", "--until-caught-up", folder / "p.sql"], cwd=folder,
+                      env={"PATH": os.environ["PATH"], "BOURN_STATE": str(folder / "state")})
+        found = {name: [tuple(json.loads(line).values()) for line in
+                        (folder / f"{name}.ndjson").read_text().splitlines()] for name in [*queries, "refused"]}
+        found["counted"].sort()
+        assert found == wanted | {"refused": [("late",)] * len(more and queries.keys() - {"constant"})}, found
+
+
 # ---- the order in which rows come, within what the watermark allows, means nothing; nor does when a sink is told ----
 
 ONCE = "WITH once AS (SELECT DISTINCT ON (id) id, coalesce(k, -1) AS k, j, v, ts FROM a) "
@@ -682,6 +720,7 @@ def main() -> None:
     suite.run(windows_lie_in_the_years_1_to_9999)
     suite.run(what_comes_early_meets_all_of_a_reference_table)
     suite.run(a_silent_stream_has_a_count)
+    suite.run(what_ends_beside_a_stream_comes_in_order)
     suite.run(rows_of_functions_are_in_the_ledger)
     suite.run(a_row_becomes_a_million_at_most)
     wanted = [case for case in cases() if suite.wants(case[0])]
