@@ -1,6 +1,7 @@
 /* Sort: ORDER BY, LIMIT and OFFSET over a finite input, and rows that must have stopped changing before they come out.
- * Everything is held, in state, and comes out in order when the input has ended, which is when its time is at the end of
- * time; then nothing is held any more. Rows that are equal in the order come in that of their bytes; without any order, as they were read, and what comes out of a step's state behind that.
+ * Everything is held, in state, and comes out in order when the input has ended: its time is at the end of time. Then
+ * nothing is held any more. Rows that are equal in the order come in that of their bytes; without any order, as they
+ * were read, and what comes out of a step's state behind that.
  */
 #include <stdlib.h>
 

@@ -189,7 +189,7 @@ enum {
 struct grouping {
     struct expr **groups;
     const char **names; /* of the groups */
-    const struct ast_expr **targets; /* what stands for them in the SELECT list and is `groups[i]` itself; may be NULL */
+    const struct ast_expr **targets; /* where each stands in the SELECT list, or NULL: that is groups[i] itself */
     uint32_t ngroups;
     struct values *below; /* subqueries of groups and arguments: joined before rows are grouped */
     struct grouped_call {

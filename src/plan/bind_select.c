@@ -271,7 +271,7 @@ static enum status columns_apart(struct binder *b, struct relation *r, int32_t l
     return node_project(b, r->node, exprs, names, n, location, &r->node);
 }
 
-/* The group that it is already, else ngroups. Two of the list are two groups of grouping sets, though they are equal. */
+/* The group that it is already, else ngroups. Equal ones of the list are several, of grouping sets. */
 static uint32_t group_like(const struct grouping *g, const struct expr *e, const struct ast_expr *target)
 {
     uint32_t k = 0;

@@ -251,7 +251,7 @@ def what_ends_beside_a_stream_comes_in_order(folder: Path) -> None:
                "most": "SELECT k, id FROM b ORDER BY k DESC, id DESC LIMIT 2 OFFSET 2",
                "constant": "SELECT * FROM (VALUES (2, 4), (1, 5)) AS v (x, y) ORDER BY x",
                "counted": "SELECT k, count(*)::int FROM b GROUP BY k",
-               "windows": "SELECT extract(epoch FROM window_start - timestamptz '2026-01-01Z')::int / 30, count(*)::int "
+               "windows": "SELECT extract(epoch FROM window_start - timestamptz '2026-01-01Z')::int / 30, count(*) "
                           "FROM tumble(b, ts, interval '30 s') GROUP BY window_start, window_end ORDER BY 1"}
     sql = "SET bourn.epoch_rows = 60;\n" + "".join(
         f"CREATE FOREIGN TABLE {name} (id int, k int, ts timestamptz{WATERMARK}) SERVER file "
