@@ -323,10 +323,10 @@ static enum moment take_time(struct moment_text *t, int64_t *ret_micros)
         if (take_char(t, '.'))
             fraction = take_fraction(t);
     }
-    bool past_midnight = hour == 24 && (minute || second || fraction);
-    if (hour > 24 || past_midnight || minute > 59 || second > 60)
+    int64_t micros = (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
+    if (hour > 24 || minute > 59 || second > 60 || micros > MICROS_PER_DAY)
         return BAD_FIELD;
-    *ret_micros = (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction;
+    *ret_micros = micros;
     return FINE;
 }
 
