@@ -62,6 +62,8 @@ struct binder {
     bool unread;      /* some statement could not be parsed: an unknown name may be of its making */
     const char *step; /* nodes made now are named after this view, CTE or sink */
     uint32_t nbound;  /* expressions bound for this statement: a statement has a limit */
+    const struct scope *around; /* of a subquery that is bound as it stands: where it is; NULL: nowhere... */
+    bool reads_around;          /* ...and that it failed because it names something of there */
 
     uint32_t servers_cap, tables_cap, settings_cap, foreigns_cap;
     struct plan_node **nodes;
@@ -381,6 +383,8 @@ const char *relation_name_of(struct binder *b, const struct relation *r, const s
 enum status relation_nothing(struct binder *b, int32_t location, struct relation *ret);
 /* Does a plain SELECT have GROUP BY, HAVING or aggregates? */
 bool select_has_groups(const struct ast_select *s);
+/* Does it have rows where what it selects from has any, and only there? */
+bool select_has_any(const struct ast_select *s);
 /* Settle all columns' types. */
 enum status relation_settle(struct binder *b, struct relation *r);
 /* Columns renamed by a list; fewer names than columns leave the rest. */

@@ -25,6 +25,31 @@ static const char *item_of(const struct scope *scope, uint32_t column)
     return scope->input->cols[column].item ? scope->input->cols[column].item : scope->alias;
 }
 
+static bool is_named(const struct scope *scope, uint32_t column, const struct ast_expr *e)
+{
+    const struct relation_column *c = &scope->input->cols[column];
+    if (strcmp(c->name, e->name) != 0)
+        return false;
+    return e->qualifier ? item_of(scope, column) && strcmp(item_of(scope, column), e->qualifier) == 0 : !c->qualified;
+}
+
+/* Is it no name of this query, but one of the query around? */
+static bool is_around(struct binder *b, const struct ast_expr *e)
+{
+    bool found = false;
+    for (uint32_t i = 0; b->around && i < b->around->input->ncols; i++)
+        found |= is_named(b->around, i, e);
+    b->reads_around |= found;
+    return found;
+}
+
+static enum status refuse_around(struct binder *b, const struct ast_expr *e)
+{
+    (void)bind_refuse(b, e->location, "\"%s\", of the query around, in such a subquery", e->name);
+    return error_hint(b->err, "a subquery reads the row around it in WHERE, without HAVING of its groups, UNION or "
+                              "OFFSET; else join the table itself, and GROUP BY the key of the row");
+}
+
 static enum status check_qualifier(struct binder *b, const struct scope *scope, const struct ast_expr *e)
 {
     uint32_t n = 0, ncols = scope->input ? scope->input->ncols : 0;
@@ -38,18 +63,12 @@ static enum status check_qualifier(struct binder *b, const struct scope *scope, 
         if (item && (n == 0 || strcmp(names[n - 1], item) != 0))
             names[n++] = item;
     }
+    if (is_around(b, e))
+        return refuse_around(b, e);
     if (n == 1)
         return bind_unknown(b, e->location, e->qualifier, names, n, "there is no \"%s\" in FROM, only \"%s\"",
                             e->qualifier, names[0]);
     return bind_unknown(b, e->location, e->qualifier, names, n, "there is no \"%s\" in FROM", e->qualifier);
-}
-
-static bool is_named(const struct scope *scope, uint32_t column, const struct ast_expr *e)
-{
-    const struct relation_column *c = &scope->input->cols[column];
-    if (strcmp(c->name, e->name) != 0)
-        return false;
-    return e->qualifier ? item_of(scope, column) && strcmp(item_of(scope, column), e->qualifier) == 0 : !c->qualified;
 }
 
 /* The item of FROM that is meant by its name alone, or NULL. */
@@ -83,7 +102,7 @@ static enum status bind_column(struct binder *b, const struct scope *scope, cons
     if (!found)
         found = whole_item(scope, e);
     if (!found)
-        return unknown_column(b, scope, e);
+        return is_around(b, e) ? refuse_around(b, e) : unknown_column(b, scope, e);
     *ret = arena_dup(b->arena, found->expr, sizeof **ret);
     (*ret)->location = e->location; /* the place where it is used, for messages */
     return OK;

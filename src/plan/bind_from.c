@@ -711,13 +711,12 @@ static bool limits(const struct membership *m, const struct ast_expr *limit)
     return limit && (m->in || limit->kind != AST_NUMBER || !option_parse_int(limit->name, &n) || n < 1);
 }
 
+/* Of EXISTS, groups are there where a row is, and so are different rows; of IN, different rows are as good as all. */
 static bool is_simple(const struct membership *m)
 {
     const struct ast_select *s = m->e->query;
-    for (uint32_t i = 0; i < s->ntargets; i++)
-        if (grouping_has_call(s->targets[i].expr))
-            return false;
-    return s->kind == AST_SELECT_PLAIN && s->from && !s->grouped && !s->having && s->distinct == AST_DISTINCT_NONE &&
+    bool groups = s->kind == AST_SELECT_PLAIN && (m->in ? select_has_groups(s) : !select_has_any(s));
+    return s->kind == AST_SELECT_PLAIN && s->from && !groups && (!m->in || s->distinct != AST_DISTINCT_ON) &&
            !limits(m, s->limit) && !s->offset && s->nctes == 0;
 }
 
@@ -782,7 +781,11 @@ static enum status whole_subquery(struct from *f, const struct membership *m, co
                                   struct relation *right, struct conditions *ret)
 {
     struct binder *b = f->b;
-    TRY(bind_select(b, f->ctes, m->e->query, right));
+    const struct scope *around = b->around;
+    b->around = &(struct scope){.input = left, .alias = f->nitems == 1 ? item_name(&f->items[0]) : NULL};
+    enum status s = bind_select(b, f->ctes, m->e->query, right);
+    b->around = around;
+    TRY(s);
     TRY(relation_publish(b, right, m->e->location));
     ret->items = arena_array(b->arena, MAX(m->e->nargs, 1), sizeof(struct expr *));
     if (!m->in)
@@ -790,8 +793,8 @@ static enum status whole_subquery(struct from *f, const struct membership *m, co
     if (right->ncols != m->e->nargs)
         return must_have(b, m->e);
     struct relation both = join_columns(b, left, right);
-    struct relation around = {.ncols = left->ncols, .cols = both.cols};
-    struct scope scope = {.input = &around, .clause = "WHERE"};
+    struct relation first = {.ncols = left->ncols, .cols = both.cols};
+    struct scope scope = {.input = &first, .clause = "WHERE"};
     for (uint32_t i = 0; i < m->e->nargs; i++) {
         struct expr *args[2] = {NULL, both.cols[left->ncols + i].expr};
         TRY(bind_expr(b, &scope, m->e->args[i], &args[0]));
@@ -871,6 +874,9 @@ static enum status may_be_equal(struct binder *b, const struct membership *m, st
 }
 
 static enum status apply_subquery(struct from *f, const struct ast_expr *e, struct relation *r)
+/* One that reads the row around is a value, unless it is rows to join with. */
+static enum status apply_subquery(struct from *f, const struct scope *scope, const struct ast_expr *e,
+                                  struct relation *r)
 {
     struct membership m = membership_of(e);
     struct conditions conditions = {0};
@@ -881,7 +887,9 @@ static enum status apply_subquery(struct from *f, const struct ast_expr *e, stru
         TRY(open_subquery(f, m.e->query, &inner, &right));
         TRY(subquery_conditions(f, &inner, r, &right, &m, &conditions));
     } else {
-        TRY(whole_subquery(f, &m, r, &right, &conditions));
+        f->b->reads_around = false;
+        if (whole_subquery(f, &m, r, &right, &conditions) != OK)
+            return f->b->reads_around ? filter(f, r, scope, e) : FAILED;
     }
     if (not_in && !null_aware)
         TRY(may_be_equal(f->b, &m, &conditions));
@@ -890,9 +898,9 @@ static enum status apply_subquery(struct from *f, const struct ast_expr *e, stru
         conditions.count = 0;
         struct relation both = join_columns(f->b, r, &right);
         struct relation around = {.ncols = r->ncols, .cols = both.cols};
-        struct scope scope = {.input = &around, .clause = "WHERE"};
+        struct scope left = {.input = &around, .clause = "WHERE"};
         struct expr *args[2] = {NULL, both.cols[r->ncols].expr};
-        TRY(bind_expr(f->b, &scope, m.e->args[0], &args[0]));
+        TRY(bind_expr(f->b, &left, m.e->args[0], &args[0]));
         TRY(bind_located(f->b, m.e->location, expr_call(f->b->arena, "=", args, 2, m.e->location,
                                                         &conditions.items[conditions.count++], f->b->err)));
     }
@@ -913,7 +921,7 @@ static enum status filter_rest(struct from *f, struct relation *r)
                 TRY(filter(f, r, &scope, f->conjuncts[i].e));
     for (uint32_t i = 0; i < f->nconjuncts; i++)
         if (!f->conjuncts[i].done && is_subquery(f->conjuncts[i].e))
-            TRY(apply_subquery(f, f->conjuncts[i].e, r));
+            TRY(apply_subquery(f, &scope, f->conjuncts[i].e, r));
     return OK;
 }
 

@@ -358,6 +358,11 @@ bool select_has_groups(const struct ast_select *ast)
     return found;
 }
 
+bool select_has_any(const struct ast_select *ast)
+{
+    return !ast->having && (ast->ngroup ? ast->nsets == 0 : !select_has_groups(ast));
+}
+
 /* What the lists have bound over the input, to be rewritten when a step comes between. */
 static struct expr ***list_exprs(struct binder *b, struct selecting *s, uint32_t more, uint32_t *ret_count)
 {

@@ -129,7 +129,8 @@ static enum status check_from(const struct opening *o, const struct ast_from *fr
     for (uint32_t i = 0; from->kind == AST_FROM_FUNCTION && i < from->nargs && !found; i++)
         found = around_in(o, from->args[i]);
     if (found)
-        return refuse_around(o->b, found->location, "FROM");
+        return refuse_around(o->b, found->location,
+                             from->kind == AST_FROM_QUERY ? "FROM, or below HAVING, LIMIT or OFFSET," : "FROM");
     if (from->kind != AST_FROM_JOIN)
         return OK;
     TRY(check_from(o, from->left));

@@ -80,17 +80,37 @@ static struct ast_select *rows_of(struct binder *b, const struct ast_select *s)
     return all;
 }
 
-/* EXISTS is whether any row is: one that comes or goes beside others changes nothing. */
+/* EXISTS is whether any row is: one that comes or goes beside others changes nothing. Aggregates without groups are one
+ * row, unless HAVING is not true. */
 static enum status value_of_exists(struct binder *b, const struct scope *scope, const struct ast_expr *e,
                                    struct expr **ret)
 {
     const struct ast_select *s = e->query;
     bool some = !s->limit || (s->limit->kind == AST_NUMBER && strcmp(s->limit->name, "0") != 0);
+    bool simple = some && s->kind == AST_SELECT_PLAIN && s->from && s->nctes == 0 && !s->offset;
     struct ast_expr *yes = syntax(b, AST_BOOL, NULL, e->location, NULL, 0);
     struct ast_expr *no = syntax(b, AST_BOOL, NULL, e->location, NULL, 0);
     yes->flag = true;
-    return bind_else(b, scope, aggregate_of(b, is_plain(s) && some ? s : rows_of(b, s), "bool_or", yes, e->location),
-                     no, ret);
+    struct ast_select *open = arena_dup(b->arena, s, sizeof *s);
+    if (simple && select_has_groups(s) && s->ngroup == 0 && s->nsets == 0) {
+        struct ast_expr *value = syntax(b, AST_VALUE, NULL, e->location, NULL, 0);
+        struct ast_target target = {s->having ? s->having : yes, "having"};
+        open->targets = arena_dup(b->arena, &target, sizeof target);
+        open->ntargets = 1;
+        open->grouped = true;
+        open->having = NULL;
+        open->limit = NULL;
+        open->norder = 0;
+        open->distinct = AST_DISTINCT_NONE;
+        value->query = open;
+        return bind_else(b, scope, value, no, ret);
+    }
+    if (simple && select_has_any(s)) {
+        open->grouped = false;
+        open->ngroup = 0;
+    }
+    return bind_else(b, scope, aggregate_of(b, simple && select_has_any(s) ? open : rows_of(b, s), "bool_or", yes,
+                                            e->location), no, ret);
 }
 
 /* The members of a set that IN looks through, as the one column of a query that can be taken apart. */
@@ -308,6 +328,15 @@ static enum status value_of_query(struct binder *b, const struct scope *scope, c
     return OK;
 }
 
+static enum status value_of(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
+{
+    if (e->kind == AST_EXISTS)
+        return value_of_exists(b, scope, e, ret);
+    if (e->kind == AST_IN)
+        return value_of_in(b, scope, e, ret);
+    return e->kind == AST_ARRAY ? value_of_array(b, scope, e, ret) : value_of_query(b, scope, e, ret);
+}
+
 enum status value_of_subquery(struct binder *b, const struct scope *scope, const struct ast_expr *e, struct expr **ret)
 {
     if (!scope->values) {
@@ -322,6 +351,11 @@ enum status value_of_subquery(struct binder *b, const struct scope *scope, const
     if (e->kind == AST_ANY)
         return value_of_any(b, scope, e, ret);
     return e->kind == AST_ARRAY ? value_of_array(b, scope, e, ret) : value_of_query(b, scope, e, ret);
+    const struct scope *around = b->around;
+    b->around = scope->input ? scope : around;
+    enum status s = value_of(b, scope, e, ret);
+    b->around = around;
+    return s;
 }
 
 /* ---- values: the joins ---- */

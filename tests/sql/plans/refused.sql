@@ -358,3 +358,7 @@ INSERT INTO log SELECT channel, count(*), window_end FROM session(payments, even
 -- case: rows that may always change, into a table without a key: what would close them
 INSERT INTO log SELECT p.event_id, u.v, NULL FROM payments p LEFT JOIN untimed u ON u.id = p.user_id;
 INSERT INTO log SELECT event_id, row_number() OVER (PARTITION BY user_id ORDER BY event_time), NULL FROM payments;
+-- case: subqueries that read the row around through groups
+INSERT INTO log SELECT id, v, NULL FROM untimed u WHERE EXISTS (SELECT 1 FROM untimed x WHERE x.v = u.v GROUP BY x.id HAVING count(*) > 1);
+INSERT INTO log SELECT id, v, NULL FROM untimed u WHERE u.v IN (SELECT max(x.v) FROM untimed x WHERE x.id = u.id);
+INSERT INTO log SELECT id, v, NULL FROM untimed u WHERE EXISTS (SELECT 1 FROM untimed x WHERE x.v = v UNION SELECT 1 FROM untimed x WHERE x.v = u.v);

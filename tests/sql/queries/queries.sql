@@ -484,3 +484,14 @@ SELECT 1 AS a, (SELECT max(n) FROM t x WHERE x.k = t.k) AS s, 1, count(*) FROM t
 SELECT 1 AS a, lag(1) OVER (ORDER BY count(*)), sum(1) OVER (ORDER BY count(*)) FROM t GROUP BY ROLLUP(a)
 SELECT 'x' AS a, count(*) FROM t GROUP BY ROLLUP(a) HAVING 'x' IS NULL
 SELECT 'x'::text AS a, 'x'::text AS c, count(*) FROM t GROUP BY ROLLUP(a) ORDER BY 'x'::text
+-- EXISTS of groups, of aggregates, of different rows
+SELECT n FROM t WHERE EXISTS (SELECT i.n, count(*) FROM t i WHERE i.k < t.k GROUP BY i.n)
+SELECT n FROM t WHERE NOT EXISTS (SELECT DISTINCT i.n FROM t i WHERE i.k = t.k AND i.n > t.n)
+SELECT n FROM t WHERE NOT EXISTS (SELECT DISTINCT ON (i.k) i.n FROM t i WHERE i.k = t.k AND i.n > t.n)
+SELECT n FROM t WHERE n IN (SELECT DISTINCT i.n FROM t i WHERE i.k = t.k)
+SELECT n FROM t WHERE EXISTS (SELECT count(*) FROM t i WHERE i.k = t.k)
+SELECT n FROM t WHERE EXISTS (SELECT sum(i.n) FROM t i WHERE i.k = t.k HAVING count(*) > t.n)
+SELECT n FROM t WHERE NOT EXISTS (SELECT 1 FROM t i WHERE i.k = t.k HAVING count(*) > 1)
+SELECT n, EXISTS (SELECT 1 FROM t i WHERE i.k = t.k GROUP BY i.n), EXISTS (SELECT 1 FROM t i WHERE i.k = t.k HAVING max(i.n) > 2) FROM t
+SELECT n FROM t WHERE n NOT IN (SELECT i.n FROM t i WHERE i.k = t.k AND i.n > 1)
+SELECT n FROM t WHERE EXISTS (SELECT 1 FROM t i GROUP BY ROLLUP (i.k)) AND n > 1
