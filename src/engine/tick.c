@@ -201,10 +201,12 @@ static enum status tick(struct engine *e, bool *ret_worked, struct error *err)
     struct pass pass = begin(e, false);
     uint64_t bytes;
     TRY(read_epoch(e, began + epoch_length(e), &pass, &bytes, err));
-    if (pass.rows > 0 && journal_manifest(e->journal)->ended)
+    bool ended = journal_manifest(e->journal)->ended;
+    if (pass.rows > 0 && ended)
         return refuse_more(err);
     bool idleness = inputs_update_idleness(&e->inputs, os_mono_us());
     bool due = graph_has_due(e->graph) || has_first(e) || (pass.rows == 0 && owes_an_epoch(e));
+    due &= !ended; /* all has come out */
     *ret_worked = pass.rows > 0 || due;
     if (pass.rows == 0 && !idleness && !due)
         return OK;
