@@ -873,7 +873,6 @@ static enum status may_be_equal(struct binder *b, const struct membership *m, st
     return bind_located(b, at, expr_call(b->arena, "is_not_false", &equal, 1, at, &c->items[c->count++], b->err));
 }
 
-static enum status apply_subquery(struct from *f, const struct ast_expr *e, struct relation *r)
 /* One that reads the row around is a value, unless it is rows to join with. */
 static enum status apply_subquery(struct from *f, const struct scope *scope, const struct ast_expr *e,
                                   struct relation *r)

@@ -334,6 +334,8 @@ static enum status value_of(struct binder *b, const struct scope *scope, const s
         return value_of_exists(b, scope, e, ret);
     if (e->kind == AST_IN)
         return value_of_in(b, scope, e, ret);
+    if (e->kind == AST_ANY)
+        return value_of_any(b, scope, e, ret);
     return e->kind == AST_ARRAY ? value_of_array(b, scope, e, ret) : value_of_query(b, scope, e, ret);
 }
 
@@ -344,13 +346,6 @@ enum status value_of_subquery(struct binder *b, const struct scope *scope, const
         return error_hint(b->err, "subqueries stand in WHERE, the lists, HAVING, arguments of aggregates and ON of "
                                   "inner joins; elsewhere, join it in FROM");
     }
-    if (e->kind == AST_EXISTS)
-        return value_of_exists(b, scope, e, ret);
-    if (e->kind == AST_IN)
-        return value_of_in(b, scope, e, ret);
-    if (e->kind == AST_ANY)
-        return value_of_any(b, scope, e, ret);
-    return e->kind == AST_ARRAY ? value_of_array(b, scope, e, ret) : value_of_query(b, scope, e, ret);
     const struct scope *around = b->around;
     b->around = scope->input ? scope : around;
     enum status s = value_of(b, scope, e, ret);
