@@ -102,6 +102,7 @@ struct ast_over {
     struct ast_order *order;
     uint32_t norder;
     bool framed;  /* a frame is written, and it is... */
+    bool peers;   /* ...the one that is meant where none is; */
     bool rows;    /* ...ROWS BETWEEN `before` PRECEDING AND `after` FOLLOWING; else some other */
     struct ast_expr *before, *after; /* NULL: unbounded; the current row is 0 */
     int32_t location;
@@ -131,6 +132,7 @@ struct ast_select {
     uint32_t ngroup;
     uint64_t *sets;             /* GROUPING SETS, ROLLUP, CUBE: which groups each has, as bits; nsets 0: all of them */
     uint32_t nsets;
+    bool distinct_sets;         /* GROUP BY DISTINCT: equal ones are one */
     bool grouped;               /* GROUP BY is written, perhaps as GROUP BY () */
     enum ast_distinct distinct;
     struct ast_expr **on;

@@ -3,35 +3,7 @@
  * become joins on top, and so do subqueries that are values. What nobody names does not enter a join, because a join
  * keeps what it is given.
  */
-#include "plan/bind.h"
-
-enum { MAX_ITEMS = 64, NO_ITEM = -1, TWO_ITEMS = -2 };
-
-struct item {
-    const struct ast_from *ast;
-    struct relation relation;
-    bool *wanted;    /* per column: by anything but a function in FROM */
-    uint32_t *until; /* per column: items up to the last function that reads it; 0: none does */
-};
-
-/* A condition of WHERE. */
-struct conjunct {
-    const struct ast_expr *e;
-    uint64_t items; /* that it names */
-    bool unknown;   /* it names something that is in no item, or in several */
-    bool done;
-};
-
-struct from {
-    struct binder *b;
-    struct from *around; /* of the query that this one is a condition of; NULL: it is none */
-    struct cte *ctes;
-    const struct ast_select *select;
-    struct item items[MAX_ITEMS];
-    uint32_t nitems, next; /* next: while joins are made, in the order of the items */
-    struct conjunct *conjuncts;
-    uint32_t nconjuncts;
-};
+#include "plan/bind_from.h"
 
 /* ---- items ---- */
 
@@ -86,7 +58,7 @@ static enum status bind_item(struct from *f, const struct ast_from *ast, struct 
     return OK;
 }
 
-static const char *item_name(const struct item *item)
+const char *item_name(const struct item *item)
 {
     return item->ast->alias                         ? item->ast->alias
            : item->ast->kind == AST_FROM_WINDOW ? item->ast->args[0]->name
@@ -123,164 +95,7 @@ enum status from_columns(struct binder *b, struct cte *ctes, const struct ast_fr
     return OK;
 }
 
-/* ---- who names what ---- */
-
-/* An item that is meant by its name alone. */
-static bool is_whole(const struct item *item, const struct ast_expr *e)
-{
-    return !e->qualifier && item->relation.ncols == 1 && item->relation.cols[0].whole &&
-           strcmp(item_name(item), e->name) == 0;
-}
-
-/* The item a column is of; NO_ITEM, TWO_ITEMS. */
-static int find_column(struct from *f, const struct ast_expr *e, uint32_t *ret_column)
-{
-    int found = NO_ITEM;
-    for (uint32_t i = 0; i < f->nitems; i++) {
-        const struct relation *r = &f->items[i].relation;
-        if (e->qualifier && strcmp(e->qualifier, item_name(&f->items[i])) != 0)
-            continue;
-        for (uint32_t c = 0; c < r->ncols; c++) {
-            if (strcmp(r->cols[c].name, e->name) != 0)
-                continue;
-            if (found >= 0 && found != (int)i)
-                return TWO_ITEMS;
-            found = (int)i;
-            *ret_column = c;
-        }
-    }
-    for (uint32_t i = 0; found == NO_ITEM && i < f->nitems; i++)
-        if (is_whole(&f->items[i], e)) {
-            found = (int)i;
-            *ret_column = 0;
-        }
-    return found;
-}
-
-/* Called for every column and star in an expression, those of subqueries included. */
-struct walk {
-    struct from *f;
-    void (*visit)(struct walk *w, const struct ast_expr *e);
-    struct conjunct *conjunct;
-    uint32_t reader; /* items up to the function whose arguments these are; 0: it is none in FROM */
-};
-
-static void walk_expr(struct walk *w, const struct ast_expr *e);
-static void walk_select(struct walk *w, const struct ast_select *s);
-
-static void walk_exprs(struct walk *w, struct ast_expr *const *list, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        walk_expr(w, list[i]);
-}
-
-static void walk_order(struct walk *w, const struct ast_order *order, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        walk_expr(w, order[i].expr);
-}
-
-static void walk_expr(struct walk *w, const struct ast_expr *e)
-{
-    if (!e)
-        return;
-    if (e->kind == AST_COLUMN || e->kind == AST_STAR)
-        w->visit(w, e);
-    walk_exprs(w, e->args, e->nargs);
-    walk_expr(w, e->filter);
-    walk_order(w, e->order, e->norder);
-    if (e->over) {
-        walk_exprs(w, e->over->partition, e->over->npartition);
-        walk_order(w, e->over->order, e->over->norder);
-    }
-    if (e->query)
-        walk_select(w, e->query);
-}
-
-static void walk_from(struct walk *w, const struct ast_from *from)
-{
-    if (!from)
-        return;
-    if (from->kind == AST_FROM_JOIN) {
-        walk_from(w, from->left);
-        walk_from(w, from->right);
-        walk_expr(w, from->on);
-    }
-    if (from->kind != AST_FROM_FUNCTION && !from->lateral)
-        return;
-    uint32_t reader = w->reader;
-    for (uint32_t i = 0; i < w->f->nitems; i++)
-        if (w->f->items[i].ast == from)
-            w->reader = i + 1;
-    walk_exprs(w, from->args, from->nargs);
-    if (from->lateral)
-        walk_select(w, from->query);
-    w->reader = reader;
-}
-
-static void walk_select(struct walk *w, const struct ast_select *s)
-{
-    for (uint32_t i = 0; i < s->ntargets; i++)
-        if (s->targets[i].expr->kind != AST_STAR) /* its own columns, not ours */
-            walk_expr(w, s->targets[i].expr);
-    walk_from(w, s->from);
-    walk_expr(w, s->where);
-    walk_expr(w, s->having);
-    walk_exprs(w, s->group, s->ngroup);
-    walk_exprs(w, s->on, s->non);
-    walk_order(w, s->order, s->norder);
-}
-
-static void want_column(const struct walk *w, struct item *item, uint32_t column)
-{
-    if (w->reader)
-        item->until[column] = MAX(item->until[column], w->reader);
-    else
-        item->wanted[column] = true;
-}
-
-static void want(struct walk *w, const struct ast_expr *e)
-{
-    struct from *f = w->f;
-    for (uint32_t i = 0; i < f->nitems; i++) {
-        struct item *item = &f->items[i];
-        if (e->qualifier && strcmp(e->qualifier, item_name(item)) != 0)
-            continue;
-        bool all = !e->name || is_whole(item, e);
-        for (uint32_t c = 0; c < item->relation.ncols; c++)
-            if (all || strcmp(item->relation.cols[c].name, e->name) == 0)
-                want_column(w, item, c);
-    }
-}
-
-static void want_shared(struct from *f, const struct ast_from *ast)
-{
-    if (ast->kind != AST_FROM_JOIN)
-        return;
-    want_shared(f, ast->left);
-    want_shared(f, ast->right);
-    for (uint32_t i = 0; i < ast->shared.count; i++)
-        want(&(struct walk){.f = f}, &(struct ast_expr){.kind = AST_COLUMN, .name = ast->shared.items[i]});
-}
-
-static void note_wanted(struct from *f)
-{
-    struct walk w = {.f = f, .visit = want};
-    for (uint32_t i = 0; i < f->select->ntargets; i++)
-        walk_expr(&w, f->select->targets[i].expr);
-    walk_select(&w, f->select);
-    want_shared(f, f->select->from);
-}
-
-static void note_item(struct walk *w, const struct ast_expr *e)
-{
-    uint32_t column;
-    int item = e->kind == AST_COLUMN ? find_column(w->f, e, &column) : TWO_ITEMS;
-    if (item >= 0)
-        w->conjunct->items |= UINT64_C(1) << item;
-    else
-        w->conjunct->unknown = true;
-}
+/* ---- conditions, apart ---- */
 
 /* EXISTS (SELECT ... FROM unnest(t.a)) where t is of the query around. */
 static enum status refuse_around(struct from *f, const struct ast_from *ast)
@@ -288,8 +103,8 @@ static enum status refuse_around(struct from *f, const struct ast_from *ast)
     struct conjunct mine = {0}, theirs = {0};
     if (!f->around)
         return OK;
-    walk_exprs(&(struct walk){.f = f, .visit = note_item, .conjunct = &mine}, ast->args, ast->nargs);
-    walk_exprs(&(struct walk){.f = f->around, .visit = note_item, .conjunct = &theirs}, ast->args, ast->nargs);
+    names_note(f, ast->args, ast->nargs, &mine);
+    names_note(f->around, ast->args, ast->nargs, &theirs);
     if (!mine.unknown || !theirs.items)
         return OK;
     (void)bind_refuse(f->b, ast->location, "%s() over an item of the query around", ast->name);
@@ -385,11 +200,10 @@ static void split_where(struct from *f)
     f->nconjuncts = n;
     for (uint32_t i = 0; i < n; i++) {
         f->conjuncts[i].e = list[i];
-        struct walk w = {.f = f, .visit = note_item, .conjunct = &f->conjuncts[i]};
         if (is_subquery(list[i]) || has_value(list[i]))
             f->conjuncts[i].unknown = true; /* its turn comes last */
         else
-            walk_expr(&w, list[i]);
+            names_note(f, (struct ast_expr *const *)&list[i], 1, &f->conjuncts[i]);
     }
 }
 
@@ -538,8 +352,7 @@ static uint64_t bits_below(uint32_t n) { return n >= 64 ? UINT64_MAX : (UINT64_C
 static uint64_t items_read(struct from *f, const struct ast_from *ast)
 {
     struct conjunct names = {0};
-    struct walk w = {.f = f, .visit = note_item, .conjunct = &names};
-    walk_exprs(&w, ast->args, ast->nargs);
+    names_note(f, ast->args, ast->nargs, &names);
     return names.items;
 }
 
@@ -635,6 +448,73 @@ static bool is_lateral(struct from *f, const struct ast_from *ast)
     return function || ast->right->lateral;
 }
 
+/* ---- subqueries that ON of an outer join holds: columns of the side whose rows they read, below the join ---- */
+
+struct lifted {
+    struct relation *sides[2];
+    uint64_t items[2]; /* which the sides have */
+    uint32_t own[2];   /* columns they had before */
+    struct lifted_value {
+        struct ast_expr *e; /* AST_BOUND */
+        uint32_t side, column;
+    } *values;
+    uint32_t count, cap;
+};
+
+static enum status lift_value(struct from *f, struct lifted *l, struct ast_expr *e, struct ast_expr **ret)
+{
+    struct conjunct reads = {0};
+    struct values values = {.ctes = f->ctes};
+    struct relation both = join_columns(f->b, l->sides[0], l->sides[1]);
+    struct scope scope = {.input = &both, .clause = "ON", .values = &values};
+    struct expr *value;
+    names_note(f, &e, 1, &reads);
+    uint32_t side = (reads.items & l->items[1]) != 0;
+    for (uint32_t i = 0; i < e->nargs; i++) /* a name that both have is ambiguous */
+        TRY(bind_expr(f->b, &scope, e->args[i], &value));
+    if (reads.items & ~l->items[side]) {
+        (void)bind_refuse(f->b, e->location, "a subquery in ON of an outer join that reads both sides");
+        return error_hint(f->b->err, "name its own columns with their table; else join it in FROM");
+    }
+    struct relation *r = l->sides[side];
+    scope.input = r;
+    TRY(bind_expr(f->b, &scope, e, &value));
+    TRY(bind_settle(f->b, &value));
+    TRY(join_values(f, &values, &value, r));
+    struct relation_column *cols = arena_array(f->b->arena, r->ncols + 1, sizeof *cols);
+    memcpy(cols, r->cols, r->ncols * sizeof *cols);
+    cols[r->ncols] = (struct relation_column){.name = "", .expr = value, .qualified = true};
+    r->cols = cols;
+    *ret = arena_zalloc(f->b->arena, sizeof **ret);
+    **ret = (struct ast_expr){.kind = AST_BOUND, .location = e->location};
+    l->values = binder_grow(f->b, l->values, l->count, &l->cap, sizeof *l->values);
+    l->values[l->count++] = (struct lifted_value){*ret, side, r->ncols++};
+    return OK;
+}
+
+static enum status lift_values(struct from *f, struct lifted *l, struct ast_expr **e)
+{
+    if ((*e)->query)
+        return lift_value(f, l, *e, e);
+    struct ast_expr *copy = *e = arena_dup(f->b->arena, *e, sizeof *copy);
+    copy->args = arena_dup(f->b->arena, copy->args, copy->nargs * sizeof *copy->args);
+    for (uint32_t i = 0; i < copy->nargs; i++)
+        TRY(lift_values(f, l, &copy->args[i]));
+    return OK;
+}
+
+static uint32_t lifted_column(const struct lifted *l, uint32_t value)
+{
+    return l->values[value].column + (l->values[value].side ? l->sides[0]->ncols : 0);
+}
+
+/* Only the conditions read them. */
+static void drop_lifted(const struct lifted *l, struct relation *r)
+{
+    memmove(r->cols + l->own[0], r->cols + l->sides[0]->ncols, l->own[1] * sizeof *r->cols);
+    r->ncols = l->own[0] + l->own[1];
+}
+
 static enum status join_tree(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret);
 
 static enum status join_rows(struct from *f, const struct ast_from *ast, bool nullable, struct relation *ret)
@@ -666,24 +546,35 @@ static enum status join_tree(struct from *f, const struct ast_from *ast, bool nu
     if (is_lateral(f, ast))
         return join_rows(f, ast, nullable, ret);
     struct relation left, right;
+    struct ast_from lifted = *ast;
     uint32_t first = f->next;
     bool left_nullable = ast->join == AST_JOIN_RIGHT || ast->join == AST_JOIN_FULL;
     bool right_nullable = ast->join == AST_JOIN_LEFT || ast->join == AST_JOIN_FULL;
     TRY(join_tree(f, ast->left, nullable || left_nullable, &left));
+    uint64_t left_items = bits_below(f->next) & ~bits_below(first);
     TRY(join_tree(f, ast->right, nullable || right_nullable, &right));
     uint64_t items = bits_below(f->next) & ~bits_below(first);
+    struct lifted l = {{&left, &right}, {left_items, items & ~left_items}, {left.ncols, right.ncols}};
+    if (ast->on && (is_subquery(ast->on) || has_value(ast->on)))
+        TRY(lift_values(f, &l, &lifted.on));
     struct relation both = join_columns(f->b, &left, &right);
+    for (uint32_t i = 0; i < l.count; i++)
+        l.values[i].e->bound = both.cols[lifted_column(&l, i)].expr;
     struct conditions conditions = {0};
-    TRY(join_conditions(f, ast, &both, left.ncols, items, !nullable && ast->join == AST_JOIN_INNER, &conditions));
+    TRY(join_conditions(f, &lifted, &both, left.ncols, items, !nullable && ast->join == AST_JOIN_INNER, &conditions));
+    uint64_t *wanted = wanted_columns(f, &both);
+    for (uint32_t i = 0; i < l.count; i++)
+        bit_clear(wanted, lifted_column(&l, i));
     struct join_request request = {.kind = kind_of(ast->join),
                                    .left = &left,
                                    .right = &right,
                                    .conditions = conditions.items,
                                    .nconditions = conditions.count,
-                                   .wanted = wanted_columns(f, &both),
+                                   .wanted = wanted,
                                    .location = ast->location};
     TRY(bind_join(f->b, &request, ret));
-    TRY(hide_shared(f, ast, ret, left.ncols));
+    drop_lifted(&l, ret);
+    TRY(hide_shared(f, ast, ret, l.own[0]));
     return nullable ? OK : filter_items(f, items, ret);
 }
 
@@ -727,7 +618,7 @@ static enum status open_subquery(struct from *outer, const struct ast_select *s,
     s = subqueries_in_where(outer->b, s);
     *inner = (struct from){.b = outer->b, .around = outer, .ctes = outer->ctes, .select = s};
     TRY(bind_items(inner, s->from));
-    note_wanted(inner);
+    names_want(inner);
     split_where(inner);
     return join_tree(inner, s->from, false, ret);
 }
@@ -943,7 +834,7 @@ enum status bind_from(struct binder *b, struct cte *ctes, const struct ast_selec
         *ret = r;
         return OK;
     }
-    note_wanted(&f);
+    names_want(&f);
     TRY(join_tree(&f, s->from, false, &r));
     TRY(filter_rest(&f, &r));
     *ret = r;

@@ -109,7 +109,7 @@ static enum status bind_frame(struct binder *b, const struct ast_expr *e, struct
 {
     const struct ast_over *over = e->over;
     c->before = c->after = -1;
-    if (!over->framed) {
+    if (!over->framed || over->peers) {
         c->peers = over->norder > 0;
         return OK;
     }

@@ -281,6 +281,18 @@ static uint32_t group_like(const struct grouping *g, const struct expr *e, const
     return k;
 }
 
+static void distinct_sets(struct grouping *g)
+{
+    uint32_t n = 0, k;
+    for (uint32_t i = 0; i < g->nsets; i++) {
+        for (k = 0; k < n && g->sets[k] != g->sets[i]; k++)
+            ;
+        g->sets[k] = g->sets[i];
+        n += k == n;
+    }
+    g->nsets = n;
+}
+
 static enum status bind_groups(struct binder *b, struct selecting *s)
 {
     struct grouping *g = &s->grouping;
@@ -306,6 +318,8 @@ static enum status bind_groups(struct binder *b, struct selecting *s)
             if (s->ast->sets[set] >> i & 1)
                 g->sets[set] |= UINT64_C(1) << k;
     }
+    if (s->ast->distinct_sets)
+        distinct_sets(g);
     return OK;
 }
 

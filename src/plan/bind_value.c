@@ -344,7 +344,7 @@ enum status value_of_subquery(struct binder *b, const struct scope *scope, const
     if (!scope->values) {
         (void)bind_refuse(b, e->location, "a subquery in this place");
         return error_hint(b->err, "subqueries stand in WHERE, the lists, HAVING, arguments of aggregates and ON of "
-                                  "inner joins; elsewhere, join it in FROM");
+                                  "joins; elsewhere, join it in FROM");
     }
     const struct scope *around = b->around;
     b->around = scope->input ? scope : around;

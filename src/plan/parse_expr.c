@@ -404,7 +404,12 @@ static enum status parse_frame(struct parser *p, const PgQuery__WindowDef *w, st
     over->framed = f & FRAME_NONDEFAULT;
     if (!over->framed)
         return OK;
-    over->rows = (f & FRAME_ROWS) && !(f & FRAME_EXCLUSION) &&
+    if (!(f & FRAME_ROWS)) { /* RANGE and GROUPS count peers */
+        over->peers = (f & FRAME_START_UNBOUNDED) && (f & FRAME_END_CURRENT) && !(f & FRAME_EXCLUSION);
+        over->rows = (f & FRAME_START_UNBOUNDED) && (f & FRAME_END_UNBOUNDED) && !(f & FRAME_EXCLUSION);
+        return OK;
+    }
+    over->rows = !(f & FRAME_EXCLUSION) &&
                  (f & (FRAME_START_UNBOUNDED | FRAME_START_CURRENT | FRAME_START_PRECEDING)) &&
                  (f & (FRAME_END_UNBOUNDED | FRAME_END_CURRENT | FRAME_END_FOLLOWING));
     if (f & FRAME_START_CURRENT)

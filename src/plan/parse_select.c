@@ -227,8 +227,7 @@ static bool has_sets(const PgQuery__SelectStmt *s)
 static enum status parse_group(struct parser *p, const PgQuery__SelectStmt *s, struct ast_select *into)
 {
     into->grouped = s->n_group_clause > 0;
-    if (s->group_distinct)
-        return parser_refuse(p, -1, NULL, "GROUP BY DISTINCT");
+    into->distinct_sets = s->group_distinct;
     if (!has_sets(s)) {
         into->ngroup = (uint32_t)s->n_group_clause;
         return parse_exprs(p, s->group_clause, s->n_group_clause, &into->group);

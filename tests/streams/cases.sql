@@ -22,6 +22,9 @@ SELECT a.id, s.id, s.c FROM a CROSS JOIN LATERAL (SELECT b.id, b.v + a.v AS c FR
 -- case lateral left join by interval: a int, b int, c int
 SELECT a.id, s.id, s.c FROM a LEFT JOIN LATERAL (SELECT id, ts, coalesce(b.v, a.v) AS c FROM b WHERE b.k = a.k) AS s ON s.ts >= a.ts AND s.ts < a.ts + interval '2 s';
 
+-- case left join on what subqueries say: a int, b int
+SELECT a.id, b.id FROM a LEFT JOIN b ON a.k = b.k AND a.v = b.v AND b.v < (SELECT max(x.v) FROM a x WHERE x.j = b.j) AND a.j IN (SELECT y.j FROM b y WHERE y.k = a.k AND y.v = 1);
+
 -- case right join: a int, b int
 SELECT a.id, b.id FROM a RIGHT JOIN b ON a.k = b.k AND a.v = b.v AND a.j = 2;
 

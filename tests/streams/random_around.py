@@ -63,6 +63,16 @@ class Around(Windows):
         having = f" HAVING {self.expr([('count(*)', 'bigint')], 'bool', 1)}" if kind == 2 else ""
         return f"(SELECT {self.typed(call, of)} {rows}{having})", of
 
+    def more_on(self, side, depth: int) -> tuple[str, list[Relation]]:
+        """What a subquery says."""
+        for _ in range(20):
+            other, right, part = self.source(depth)
+            if tie := self.tie(side, right):
+                value, of = self.value(f"FROM {other} WHERE {tie}", side, right)
+                if of == "bool":
+                    return f" AND {value}", [part] if part else []
+        return "", []
+
     def with_values(self, text: str, left, other: str, tie: str, right, parts) -> Relation:
         rows = f"FROM {other} WHERE {tie}"
         chosen = [*self.rnd.sample(left, min(3, len(left))), self.value(rows, left, right)]

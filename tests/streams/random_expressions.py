@@ -99,6 +99,8 @@ class Expressions:
             lambda: f"left(replace({e('text')}, 'a', 'xy'), 20)", lambda: f"lpad({e('text')}, 4, 'ö')",
             lambda: f"concat({e('int')}, '-', {e('bool')})", lambda: f"split_part({e('text')}, ' ', 2)",
             lambda: f"({e('whole')})::numeric(38,0)::text", lambda: f"({e('texts')})[2]",
+            lambda: f"quote_literal({e(self.rnd.choice(['int', 'bool', 'date', 'text']))})",
+            lambda: f"unistr({e('text')} || '\\00fc')", lambda: f"quote_nullable({e('uuid')})",
             lambda: f"jsonb_typeof({e('json')})", lambda: f"left(array_to_string({e('ints')}, ','), 20)",
             lambda: f"{e(self.rnd.choice(['uuid', 'span', 'stamp']))}::text"])()
 
@@ -210,6 +212,7 @@ class Expressions:
             lambda: (f"sum({distinct}{e('bigint')})", "num"), lambda: (f"sum({distinct}{e('dbl')})", "dbl"),
             lambda: (f"{least}({e(extreme)})", extreme), lambda: (f"{least}({e(extreme)})", extreme),
             lambda: (f"{least}({e('int')})", "int"),
+            lambda: (f"{self.rnd.choice(['sum', 'avg'])}({e('span')})", "span"),
             lambda: (f"bool_{self.rnd.choice(['and', 'or'])}({e('bool')})", "bool"),
                         lambda: (f"{deviation}({distinct}{e('dbl')} / 4)", "flt"),
             lambda: (f"{deviation}({distinct}{e('int')})", "mean"), lambda: (f"{deviation}({e('num')} % 1000)", "mean"),

@@ -239,10 +239,15 @@ class Relations(Expressions):
             if on:
                 kind = self.rnd.choice(["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
                 chosen, types, times = self.output(left + right, 6)
-                sql = f"SELECT {chosen} FROM {text} {kind} {other} ON {on}{self.where(left + right, 0.3)}"
-                bounded = times if kind == "JOIN" and " - interval" in on else []
-                return Relation(sql, types, [p for p in (part, second) if p], bounded)
+                more, third = self.more_on(self.rnd.choice([left, right]), depth) if self.chance(0.2) else ("", [])
+                sql = f"SELECT {chosen} FROM {text} {kind} {other} ON {on}{more}{self.where(left + right, 0.3)}"
+                bounded = times if kind == "JOIN" and " - interval" in on and not more else []
+                return Relation(sql, types, [*(p for p in (part, second) if p), *third], bounded)
         return self.select(depth)
+
+    def more_on(self, _side, _depth: int) -> tuple[str, list[Relation]]:
+        """Another condition of ON, over rows of one side."""
+        return "", []
 
     def shared(self, depth: int) -> Relation:
         """A view that is read twice."""

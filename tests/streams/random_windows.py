@@ -96,7 +96,9 @@ class Windows(Relations):
                                   "40 PRECEDING"])
         after = self.rnd.choice(["UNBOUNDED FOLLOWING", "CURRENT ROW", "0 FOLLOWING", "1 FOLLOWING", "2 FOLLOWING",
                                  "30 FOLLOWING"])
-        return self.rnd.choice(["", f" ROWS {before}", *[f" ROWS BETWEEN {before} AND {after}"] * 3])
+        return self.rnd.choice(["", f" ROWS {before}", " RANGE UNBOUNDED PRECEDING",
+                                " RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+                                *[f" ROWS BETWEEN {before} AND {after}"] * 3])
 
     def over_total(self, scope, window: str) -> tuple[str, str]:
         x, of = self.rnd.choice(scope)
@@ -112,6 +114,8 @@ class Windows(Relations):
             lambda: (f"nth_value({x}, {self.rnd.randint(1, 4)}) OVER {framed}", of),
             lambda: (f"nth_value({x}, {self.rnd.randint(1, 40)}) OVER {framed}", of),
             lambda: (f"ntile({self.rnd.randint(1, 9)}) OVER ({window})", "int"),
+            lambda: (f"string_agg({self.expr(scope, 'text', 1)}, ',') OVER {framed}", "text"),
+            lambda: (f"array_agg({self.expr(scope, 'int', 1)}) OVER {framed}", "ints"),
             *[lambda: self.over_sum(scope, framed)] * 4])()
 
     def over_peers(self, scope, window: str) -> tuple[str, str]:

@@ -90,7 +90,8 @@ INSERT INTO log SELECT id, (SELECT max(v), 1 FROM finite), NULL FROM untimed;
 INSERT INTO log SELECT id, (SELECT f.v + max(v) FROM finite f), NULL FROM untimed;
 INSERT INTO log SELECT channel, sum((SELECT max(v) FROM finite)), NULL FROM session(payments, event_time, interval '5 minutes', channel) GROUP BY channel, window_start, window_end;
 INSERT INTO log SELECT u.id, (SELECT max(f.v) FROM finite f WHERE f.id = u.v), NULL FROM untimed u GROUP BY u.id, (SELECT max(f.v) FROM finite f WHERE f.id = u.v);
-INSERT INTO log SELECT u.id, f.v, NULL FROM untimed u LEFT JOIN finite f ON f.v = (SELECT max(v) FROM finite);
+INSERT INTO log SELECT u.id, f.v, NULL FROM untimed u LEFT JOIN finite f ON f.v = (SELECT max(g.v) FROM finite g WHERE g.name = u.id AND g.id = f.id);
+INSERT INTO log SELECT u.id, e, NULL FROM untimed u LEFT JOIN LATERAL unnest(ARRAY[v]) AS x (e) ON e = (SELECT max(v) FROM finite);
 -- case: subqueries elsewhere, and of other kinds
 INSERT INTO log SELECT id, v, NULL FROM untimed WHERE id ~ ALL (SELECT name FROM finite);
 INSERT INTO log SELECT id, (row_number() OVER (ORDER BY v) IN (SELECT v FROM finite))::int, NULL FROM untimed;

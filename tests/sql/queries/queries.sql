@@ -495,3 +495,31 @@ SELECT n FROM t WHERE NOT EXISTS (SELECT 1 FROM t i WHERE i.k = t.k HAVING count
 SELECT n, EXISTS (SELECT 1 FROM t i WHERE i.k = t.k GROUP BY i.n), EXISTS (SELECT 1 FROM t i WHERE i.k = t.k HAVING max(i.n) > 2) FROM t
 SELECT n FROM t WHERE n NOT IN (SELECT i.n FROM t i WHERE i.k = t.k AND i.n > 1)
 SELECT n FROM t WHERE EXISTS (SELECT 1 FROM t i GROUP BY ROLLUP (i.k)) AND n > 1
+-- GROUP BY DISTINCT
+SELECT k, b, count(*) FROM t GROUP BY DISTINCT ROLLUP (k, b), ROLLUP (k)
+SELECT k, b, count(*), GROUPING(k, b) FROM t GROUP BY DISTINCT CUBE (k, b), k
+SELECT k AS x, k AS y, count(*) FROM t GROUP BY DISTINCT GROUPING SETS ((k), (k, k), (), ())
+SELECT k, count(*) FROM t GROUP BY DISTINCT k, k
+SELECT sum(n) FROM t GROUP BY DISTINCT ROLLUP (()), ()
+SELECT k, b, count(*) FROM t GROUP BY ALL ROLLUP (k), ROLLUP (k, b)
+-- subqueries in ON of outer joins
+SELECT t.n, u.k FROM t LEFT JOIN t u ON t.n = u.n AND u.n = (SELECT max(n) FROM t WHERE n < 4)
+SELECT t.n, u.k FROM t LEFT JOIN t u ON t.n = u.n AND t.n IN (SELECT n FROM t WHERE NOT b)
+SELECT t.n, u.k FROM t LEFT JOIN t u ON t.n = u.n AND EXISTS (SELECT 1 FROM t x WHERE x.k = u.k AND x.b)
+SELECT t.n, u.k FROM t LEFT JOIN t u ON t.n = u.n AND u.n NOT IN (SELECT n FROM t WHERE NOT b AND n IS NOT NULL)
+SELECT t.n, u.k FROM t RIGHT JOIN t u ON t.n = u.n AND t.f > (SELECT avg(x.f) FROM t x WHERE x.k = t.k)
+SELECT t.n, u.k FROM t FULL JOIN t u ON t.n = u.n AND (u.k IS NULL OR t.n >= ALL (SELECT n FROM t WHERE b)) AND t.b
+SELECT t.n, u.k FROM t LEFT JOIN t u ON t.n = u.n AND t.f > (SELECT min(x.f) FROM t x WHERE x.k = u.k)
+SELECT t.n, u.n, w.n FROM t LEFT JOIN (t u JOIN t w ON w.k = u.k AND w.n = (SELECT max(x.n) FROM t x WHERE x.k = w.k)) ON u.n = t.n
+SELECT * FROM (SELECT n FROM t) t LEFT JOIN (SELECT n FROM t) u ON t.n = u.n AND u.n < (SELECT count(*) FROM t)
+SELECT t.n FROM t LEFT JOIN t u ON n IN (SELECT n FROM t)
+SELECT t.k, count(u.n) FROM t LEFT JOIN t u ON t.k = u.k AND (SELECT count(*) FROM t x WHERE x.k = t.k) > 1 AND (SELECT count(*) FROM t x WHERE x.n = u.n) > 1 GROUP BY t.k
+-- RANGE and GROUPS of whole partitions, and to the last peer
+SELECT n, f, sum(n) OVER (ORDER BY n RANGE UNBOUNDED PRECEDING) AS a, sum(n) OVER (ORDER BY n GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS b, last_value(n) OVER (ORDER BY n RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS c FROM t ORDER BY n, f
+SELECT k, n, f, last_value(f) OVER (w RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS l, count(*) OVER (PARTITION BY k ORDER BY n, f GROUPS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM t WINDOW w AS (PARTITION BY k ORDER BY n, f) ORDER BY k, n, f
+SELECT sum(n) OVER (w) FROM t WINDOW w AS (ORDER BY n RANGE UNBOUNDED PRECEDING)
+-- NOT IN that reads the row around
+SELECT n, k FROM t WHERE n NOT IN (SELECT i.n FROM t i WHERE i.k = t.k AND i.b)
+SELECT n, k FROM t WHERE n <> ALL (SELECT i.n FROM t i WHERE i.k <> 'a' AND i.b = t.b) AND n > 0
+SELECT n FROM t WHERE n NOT IN (SELECT i.n FROM t i WHERE i.k = t.q)
+SELECT t.n, u.k FROM t JOIN t u ON t.n = u.n AND u.n NOT IN (SELECT i.n FROM t i WHERE i.k = t.k AND i.b)
