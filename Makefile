@@ -25,7 +25,7 @@ FUZZ_SECONDS ?= 3600
 all: program
 
 program: build-deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet bourn
+	@said=$$(ninja -C $(BUILD) --quiet bourn 2>&1) || { echo "$$said"; exit 1; }
 
 # Only where there is no build folder yet: ninja itself notices changed meson files. meson talks at length, so its words
 # are shown only when it fails.

@@ -278,7 +278,7 @@ static void choose_reading(struct change *c)
 /* Rows that must be read again and cannot be. */
 static void look_at_splits(struct change *c, const struct manifest *m)
 {
-    static const char *const new_state = "start with a new state and new tables";
+    static const char *const new_state = "start with a new state (--state FOLDER) and new tables";
     for (uint32_t t = 0; t < c->now->ntables; t++) {
         const struct plan_table *table = &c->now->tables[t];
         if (table->is_source && m->ended && !c->reread[t] && !find_scan(c->before, table->name))
@@ -355,11 +355,12 @@ enum status change_logged_plan(struct store *store, const struct manifest *m, st
                           "with");
     }
     if (strcmp(plan->fingerprint, m->fingerprint) != 0) { /* its steps have other names than the state's */
-        (void)error_set(err, ERR_STATE, "the pipeline that this state has run so far is read as another one now");
+        (void)error_set(err, ERR_STATE,
+                        "what this state has run so far cannot be compared: its text does not mean what it meant then, "
+                        "because of another ${VARIABLE} or another version of bourn");
         return error_hint(err,
-                          "give it the variables it was run with, and write what is to change into the file; if "
-                          "another version of bourn has run it, go on with that, or start with a new state and "
-                          "new tables");
+                          "set the variables as in the last run, and change the file instead; or run the version of "
+                          "bourn that made the state; or start with a new state (--state FOLDER) and new tables");
     }
     *ret = plan;
     plan = NULL;

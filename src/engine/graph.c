@@ -300,7 +300,7 @@ enum status graph_load(struct graph *g, const struct section *section, struct sl
         return n->op->ops->load(n->op, section->version, payload, evict, err);
     }
     (void)error_set(err, ERR_STATE, "the state holds step %s, which the pipeline does not have", section->name);
-    return error_hint(err, "run the pipeline that made this state, or start with a new state folder");
+    return error_hint(err, "run the pipeline that made this state, or give this one its own: --state FOLDER");
 }
 
 const struct plan_node *graph_state(const struct graph *g, uint32_t i, uint64_t *ret_keys, uint64_t *ret_bytes)

@@ -50,7 +50,7 @@ struct rebuild {
 };
 
 static const char bring_it_back[] = "steps that changed are built from it: bring it back, run the old pipeline, or "
-                                    "start with a new state and new tables";
+                                    "start with a new state (--state FOLDER) and new tables";
 
 static enum status check_interrupted(const struct engine *e, struct error *err)
 {
@@ -161,7 +161,8 @@ static enum status check_beginnings(const struct rebuild *r, struct error *err)
                                 "source \"%s\", %s: messages %lld to %lld are gone, and steps that changed are built "
                                 "from them",
                                 p->source, p->split, (long long)p->start, (long long)in->splits[k].start - 1);
-                return error_hint(err, "run the old pipeline, or start the new one with a new state and new tables");
+                return error_hint(err, "run the old pipeline, or start the new one with a state of its own "
+                                       "(--state FOLDER) and new tables");
             }
     }
     return OK;

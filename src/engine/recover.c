@@ -50,7 +50,7 @@ static enum status refuse_locked(struct engine *e, const char *path, struct erro
     long pid = 0;
     TRY(read_pid(path, &pid, err));
     (void)error_set(err, ERR_STATE, "another bourn (pid %ld) is running on the state %s", pid, e->config.state);
-    return error_hint(err, "stop it first (kill %ld), or give this run a state of its own: BOURN_STATE=...", pid);
+    return error_hint(err, "stop it first (kill %ld), or give this run a state of its own: --state FOLDER", pid);
 }
 
 static enum status see_others(void *arg, const char *name, struct error *err)

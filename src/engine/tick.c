@@ -175,7 +175,8 @@ static int64_t epoch_length(const struct engine *e)
 static enum status refuse_more(struct error *err)
 {
     (void)error_set(err, ERR_STATE, "there is more input, but this state has seen the end of its input and closed");
-    return error_hint(err, "read a growing file with OPTIONS (follow 'true'), or start with a new state");
+    return error_hint(err,
+                      "read a growing file with OPTIONS (follow 'true'), or start with a new state: --state FOLDER");
 }
 
 /* An epoch evicts with the watermark of the one before it (semantics 8), so behind the last rows one without any is

@@ -197,6 +197,9 @@ static enum status load_newest_checkpoint(struct delta_table *t, const struct li
     return OK;
 }
 
+/* Between a store and a table in it; the store may be the table. */
+static const char *slash(const char *root) { return *root ? "/" : ""; }
+
 static enum status apply_commits(struct delta_table *t, const struct listing *list, int64_t target, struct error *err)
 {
     for (size_t i = 0; i < list->n; i++) {
@@ -204,8 +207,8 @@ static enum status apply_commits(struct delta_table *t, const struct listing *li
         if (l->parts || l->version <= t->version || l->version > target)
             continue;
         if (l->version != t->version + 1)
-            return error_set(err, ERR_CORRUPT, "%s/%s: version %lld of the Delta log is missing",
-                             t->store->ops->describe(t->store), t->root, (long long)t->version + 1);
+            return error_set(err, ERR_CORRUPT, "%s%s%s: version %lld of the Delta log is missing",
+                             t->store->ops->describe(t->store), slash(t->root), t->root, (long long)t->version + 1);
         TRY(apply_version(t, l->version, err));
     }
     return OK;
@@ -215,17 +218,18 @@ static enum status check_loaded(const struct delta_table *t, int64_t target, str
 {
     const char *place = t->store->ops->describe(t->store);
     if (t->version < 0 && target != INT64_MAX)
-        return error_set(err, ERR_NOT_FOUND, "%s/%s: version %lld of a Delta table is not there, or no longer", place,
-                         t->root, (long long)target);
+        return error_set(err, ERR_NOT_FOUND, "%s%s%s: version %lld of a Delta table is not there, or no longer", place,
+                         slash(t->root), t->root, (long long)target);
     if (t->version < 0)
-        return error_set(err, ERR_NOT_FOUND, "no Delta table at %s/%s", place, t->root);
+        return error_set(err, ERR_NOT_FOUND, "no Delta table at %s%s%s", place, slash(t->root), t->root);
     if (!t->metadata.id || !t->protocol.min_reader)
-        return error_set(err, ERR_CORRUPT, "%s/%s: the Delta log has no protocol or no metaData", place, t->root);
+        return error_set(err, ERR_CORRUPT, "%s%s%s: the Delta log has no protocol or no metaData", place,
+                         slash(t->root), t->root);
     if (target != INT64_MAX && t->version != target)
-        return error_set(err, ERR_NOT_FOUND, "%s/%s: there is no version %lld; the newest is %lld", place, t->root,
-                         (long long)target, (long long)t->version);
+        return error_set(err, ERR_NOT_FOUND, "%s%s%s: there is no version %lld; the newest is %lld", place,
+                         slash(t->root), t->root, (long long)target, (long long)t->version);
     if (delta_check_read(t, err) != OK)
-        return error_prefix(err, "%s/%s", place, t->root);
+        return error_prefix(err, "%s%s%s", place, slash(t->root), t->root);
     return OK;
 }
 
@@ -265,7 +269,7 @@ static enum status load_from(struct delta_table *t, int64_t from, int64_t target
     if (t->version < 0 && why.code) { /* there is a table: whoever is told "not found" would make it anew */
         *err = why;
         err->code = ERR_CORRUPT;
-        return error_prefix(err, "%s/%s", t->store->ops->describe(t->store), t->root);
+        return error_prefix(err, "%s%s%s", t->store->ops->describe(t->store), slash(t->root), t->root);
     }
     return OK;
 }
@@ -362,7 +366,8 @@ enum status delta_open_timestamp(struct store *s, const char *root, int64_t us, 
     delta_close(t);
     TRY(status);
     if (found < 0)
-        return error_set(err, ERR_NOT_FOUND, "%s/%s: no version of the table is that old", s->ops->describe(s), root);
+        return error_set(err, ERR_NOT_FOUND, "%s%s%s: no version of the table is that old", s->ops->describe(s),
+                         slash(root), root);
     return delta_open_version(s, root, found, ret, err);
 }
 
@@ -376,9 +381,9 @@ static enum status look_further(struct delta_table *t, bool *ret_reload, struct 
     *ret_reload = list.n && list.items[list.n - 1].version > t->version;
     if (t->version >= 0 && list.n == 0)
         return error_set(err, ERR_STATE,
-                         "%s/%s: the Delta log has lost its version %lld: the table was deleted or "
+                         "%s%s%s: the Delta log has lost its version %lld: the table was deleted or "
                          "replaced",
-                         t->store->ops->describe(t->store), t->root, (long long)t->version);
+                         t->store->ops->describe(t->store), slash(t->root), t->root, (long long)t->version);
     return OK;
 }
 

@@ -650,7 +650,7 @@ def the_old_pipeline_needs_its_variables(folder: Path) -> None:
     delay = CHANGED.replace("'1 hour'", "'${DELAY:-1 hour}'")
     place.run(delay, WHERE="in")
     said = place.run(delay, check=6, WHERE="in", DELAY="2 hours").stderr
-    assert "is read as another one now" in said and "into the file" in said, said
+    assert "another ${VARIABLE}" in said and "change the file instead" in said, said
     place.run(CHANGED.replace("'1 hour'", "'2 hours'"), WHERE="in")
     fresh(place, CHANGED.replace("'1 hour'", "'2 hours'"), "by_k")
 

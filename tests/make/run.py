@@ -225,6 +225,11 @@ def make_run_ends_well_on_interrupt(folder: Path) -> None:
     assert seconds < HANGS, f"it took {seconds:.1f} s"
 
 
+def what_is_built_is_not_spoken_of(_: Path) -> None:
+    done = suite.command(["make", f"BUILD={program().parent}"], cwd=TOP)
+    assert done.stdout + done.stderr == "", done.stdout + done.stderr
+
+
 def install(folder: Path) -> None:
     root = folder / "with space"
     suite.command(["tools/install", program().parent, "/usr"], cwd=TOP, env={**os.environ, "DESTDIR": str(root)})
@@ -253,6 +258,6 @@ venv()  # made here, where it may take its time
 for test in (deps_all_there, deps_as_root, deps_with_sudo, deps_without_root, deps_names_are_real,
              clean_run_forgets_a_run, clean_run_follows_the_settings, clean_run_leaves_what_is_not_ours,
              clean_run_beside_a_live_run, make_run_and_its_repetition, make_run_of_the_other_examples,
-             make_run_ends_well_on_interrupt, install, completion_knows_the_verbs):
+             make_run_ends_well_on_interrupt, what_is_built_is_not_spoken_of, install, completion_knows_the_verbs):
     suite.run(test)
 suite.end()

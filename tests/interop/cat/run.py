@@ -64,7 +64,7 @@ def delta(folder: Path) -> None:
     same(shown(path, "--version", "1"), DeltaTable(str(path), version=1).to_pyarrow_table())
     rows = list(csv.reader(io.StringIO(cat(path, "--csv", "--version", "0").stdout)))
     assert rows[0] == ["id", "who", "amount"] and len(rows) == 51 and rows[1] == ["0", "", "0.00"], rows[:2]
-    assert "newest is 2" in cat(path, "--version", "9", check=4).stderr
+    assert f"{path}: there is no version 9; the newest is 2" in cat(path, "--version", "9", check=4).stderr
     assert str(path) in cat(folder / "lake", check=4).stderr
     assert "did you mean" in cat(path, "--columns", "amuont", check=2).stderr
 
