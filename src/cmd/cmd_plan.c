@@ -67,12 +67,17 @@ static enum status compare(struct comparison *c, const char *old, const char *ne
     TRY(old ? read_plan(c, old, &c->before, err) : change_logged_plan(c->store, &c->manifest, &c->before, err));
     TRY(read_plan(c, new, &c->now, err));
     if (c->has_state && strcmp(c->manifest.fingerprint, c->before->fingerprint)) {
+        AUTO(plan) *runs = NULL; /* `run` reads it, too */
+        if (strcmp(c->manifest.fingerprint, c->now->fingerprint))
+            TRY(change_logged_plan(c->store, &c->manifest, &runs, err));
         c->other_state = true;
         c->has_state = false;
     }
     c->change = change_new(c->before, c->now, c->has_state ? &c->manifest : NULL, adopt);
     if (c->has_state)
         c->sizes = change_sizes(c->store, &c->manifest, &c->arena, &c->nsizes);
+    if (c->has_state && !c->change->refused)
+        c->change->refused = change_check_state(c->store, &c->manifest, c->change, &c->change->refusal) != OK;
     return OK;
 }
 

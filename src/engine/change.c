@@ -367,6 +367,39 @@ enum status change_logged_plan(struct store *store, const struct manifest *m, st
     return OK;
 }
 
+static enum status check_segment(struct graph *g, const struct change *c, struct store *store,
+                                 const struct segment_ref *ref, const struct op_time *times, struct error *err)
+{
+    struct segment *segment;
+    enum status s = segment_open(store, ref, &segment, err);
+    if (s != OK)
+        return err->code == ERR_NOT_FOUND ? OK : s; /* merged meanwhile */
+    uint32_t n;
+    const struct section *sections = segment_sections(segment, &n);
+    for (uint32_t i = 0; s == OK && i < n; i++)
+        if (sections[i].kind != SECTION_OUTBOX && change_keeps(c, sections[i].name))
+            s = graph_load(g, &sections[i], SLICE(""), times, err); /* none of its rows */
+    segment_close(segment);
+    return s;
+}
+
+enum status change_check_state(struct store *store, const struct manifest *m, const struct change *c, struct error *err)
+{
+    AUTO(arena) a = {0};
+    struct op_time *times = arena_zarray(&a, c->now->ntables + 1, sizeof *times);
+    struct pool *pool = pool_new(1);
+    struct graph_config config = {.plan = c->now, .pool = pool, .hash_seed = m->hash_seed,
+                                  .format = builtin_table_format};
+    struct graph *graph = NULL;
+    enum status s = graph_new(&config, &graph, err);
+    for (uint32_t i = 0; s == OK && i < m->nsegments; i++)
+        if (m->segments[i].has_state)
+            s = check_segment(graph, c, store, &m->segments[i], times, err);
+    graph_free(graph);
+    pool_free(pool);
+    return s;
+}
+
 static void add_size(struct step_size *sizes, uint32_t *n, const struct section *s)
 {
     uint32_t i = 0;

@@ -66,6 +66,11 @@ void change_reason(const struct change *c, const struct change_step *s, struct b
 /* The pipeline that the log says this state runs. */
 enum status change_logged_plan(struct store *store, const struct manifest *m, struct plan **ret, struct error *err);
 
+/* Does this bourn read what the state holds of the steps that are kept? The versions are looked at, not the rows:
+ * before anything is changed, ERR_STATE says what it does not. */
+enum status change_check_state(struct store *store, const struct manifest *m, const struct change *c,
+                               struct error *err);
+
 /* Of each step, as far as the store's segments tell (a merge may be at work): bytes it takes there. */
 struct step_size {
     char id[SECTION_NAME_MAX];

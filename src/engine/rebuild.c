@@ -571,7 +571,9 @@ static enum status change_to(struct engine *e, struct change *change, const char
                         .built = segment_writer_new(),
                         .rest = segment_writer_new(),
                         .now_us = MAX(engine_now(e), m->now_us)};
-    enum status s = make(&r, sha, err);
+    enum status s = change_check_state(e->store, m, change, err);
+    if (s == OK)
+        s = make(&r, sha, err);
     if (s == OK)
         log_info("the pipeline was changed%s", r.rows ? "; the steps that changed have read their sources again" : "");
     rebuild_release(&r);

@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import LONG, Suite, program, until  # noqa: E402
 from harness.children import mortal  # noqa: E402
-from harness.log import slots  # noqa: E402
+from harness.log import crc32c, forge, slots  # noqa: E402
 from servers.postgres import Postgres  # noqa: E402
 
 suite = Suite("changes")
@@ -638,6 +639,43 @@ def plan_says_what_is_wrong(folder: Path) -> None:
     assert place.bourn("plan", "old.sql", "old.sql").stdout.count("kept") > 5
 
 
+def age(state: Path) -> None:
+    """The state's steps as of an earlier build: the versions in its segments are others."""
+    crcs = {}
+    for path in (state / "seg").iterdir():
+        data = bytearray(path.read_bytes())
+        at, sections, last = (struct.unpack_from("<Q", data, len(data) - 40)[0],
+                              struct.unpack_from("<I", data, len(data) - 24)[0], len(data) - 12)
+        old, begin = struct.unpack_from("<I", data, last)[0], at
+        for _ in range(sections):
+            data[at + 4] += 100
+            at += 29 + data[at + 28]
+        crcs[f"{old:08x}"] = struct.pack("<I", crc32c(bytes(data[begin:last])))
+        data[last:last + 4] = crcs[f"{old:08x}"]
+        path.write_bytes(data)
+
+    def renamed(text: str) -> str:
+        for before, now in crcs.items():
+            text = text.replace(before, f"{struct.unpack('<I', now)[0]:08x}")
+        return text
+    assert forge(state / "log", renamed)
+
+
+def plan_refuses_what_run_refuses(folder: Path) -> None:
+    """A state of which an earlier build has written the steps: the same words, and the same exit code."""
+    place = Place(folder)
+    place.grow(500)
+    place.run(OLD)
+    age(folder / "state")
+    (folder / "old.sql").write_text(OLD)
+    (folder / "new.sql").write_text(OLD + RAW)
+    for pipelines in (["old.sql"], ["old.sql", "old.sql"], ["new.sql"], ["old.sql", "new.sql"]):
+        planned = place.bourn("plan", *pipelines, check=6)
+        ran = place.bourn("run", "--quiet", "--until-caught-up", pipelines[-1], check=6)
+        assert "this bourn reads version" in planned.stderr, planned.stderr
+        assert planned.stderr == ran.stderr, (pipelines, ran.stderr)
+
+
 def the_old_pipeline_needs_its_variables(folder: Path) -> None:
     place = Place(folder, WHERE="in")
     place.grow(1000)
@@ -712,7 +750,8 @@ for test in (comments_aliases_layout_and_order_are_kept, names_and_views_are_kep
              a_sink_more_and_a_sink_less, a_target_out_of_reach_is_found_before_anything_is_written,
              dead_letters_go_on, dead_letters_from_the_beginning,
              an_append_sink_is_not_rebuilt, what_is_gone_cannot_be_read_again, a_pipe_cannot_be_read_again,
-             plan_says_what_is_wrong, the_old_pipeline_needs_its_variables, what_waits_is_published_by_the_old_plan):
+             plan_says_what_is_wrong, plan_refuses_what_run_refuses, the_old_pipeline_needs_its_variables,
+             what_waits_is_published_by_the_old_plan):
     suite.run(test)
 suite.run(columns_come_and_go, suite.random)
 suite.run(killed_again_and_again, suite.random, limit=1500)
