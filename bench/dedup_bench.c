@@ -42,7 +42,7 @@ static void epoch(struct expiring *s, uint64_t n, uint64_t reach, int64_t evict_
             c->duplicates += !fresh[i];
     }
     int64_t before = os_cpu_us();
-    expiring_sweep(s, evict_us);
+    expiring_sweep(s, evict_us, 0, SHARDS);
     const struct bufs *out;
     (void)expiring_save(s, 0, &out);
     c->save_us += os_cpu_us() - before;

@@ -1,10 +1,11 @@
 /* What reading and changing a key costs where state is ten times its memory: the heap on disk (base/heap.h) under a
- * keyed table, and RocksDB where the machine has it (librocksdb-dev), with the same memory.
+ * keyed table and an expiring set, and RocksDB where the machine has it (librocksdb-dev), with the same memory.
  *
  *   state_bench FOLDER [MEMORY_MIB [SECONDS]]    default 32 MiB of memory, 320 MiB of state, 20 s a case
  *
  * Keys of 16 bytes, values of 112; batches of 20,000 changes, as an epoch's, in the order of keys within it. Uniform
- * keys; and Zipf's, by which a fifth of the keys get nine tenths of the changes. Both write nothing ahead: what is
+ * keys; and Zipf's, by which a fifth of the keys get nine tenths of the changes. Then ids of 16 bytes in no order, of
+ * which 31 in 32 were never seen and are remembered, as deduplication does. Both write nothing ahead: what is
  * durable is the engine's segments. Prints changes a second, and bytes read and written for each (/proc/self/io); then
  * which of the two does more, case by case.
  *
@@ -16,13 +17,18 @@
 
 #include "base/heap.h"
 #include "base/os.h"
+#include "state/expiring.h"
 #include "state/keyed.h"
 
 #ifdef HAVE_ROCKSDB
 #include <rocksdb/c.h>
 #endif
 
-enum { VALUE = 112, KEY = 16, ENTRY = VALUE + KEY, BATCH = 20000, TOGETHER = 500, FILL_SHARE = 3, CASES = 2 };
+enum { VALUE = 112, KEY = 16, ENTRY = VALUE + KEY, BATCH = 20000, TOGETHER = 500, FILL_SHARE = 3 };
+enum { UNIFORM, ZIPF, IDS, CASES };
+enum { REPEATED = 32, ID_BYTES = 25 }; /* of an expiring set */
+
+static const char *const case_names[CASES] = {"uniform", "Zipf", "ids"};
 
 struct key {
     uint64_t number, hash;
@@ -30,7 +36,7 @@ struct key {
 
 struct world {
     uint64_t keys, space; /* keys: that are there, of so many */
-    bool zipf;
+    unsigned kind;
     uint64_t seed;
     struct key batch[BATCH];
 };
@@ -38,7 +44,7 @@ struct world {
 static uint64_t random_key(struct world *w)
 {
     uint64_t r = hash_mix(++w->seed);
-    if (!w->zipf)
+    if (w->kind != ZIPF)
         return r % w->keys;
     double u = (double)(r >> 11) / 9007199254740992.0, v = u * u * u * u * u * u * u * u * u * u * u * u * u * u;
     return hash_mix((uint64_t)(v * (double)w->keys)) % w->keys; /* P(rank < x) = x^(1/14): 0.2 of the keys get 0.89 */
@@ -60,7 +66,9 @@ static struct key key_of(const struct world *w, uint64_t number)
 static void make_batch(struct world *w)
 {
     for (uint32_t i = 0; i < BATCH; i++)
-        w->batch[i] = key_of(w, random_key(w));
+        w->batch[i] = key_of(w, w->kind == IDS && i % REPEATED ? w->keys++ : random_key(w));
+    if (w->kind == IDS)
+        return;
     qsort(w->batch, BATCH, sizeof w->batch[0], by_hash);
 }
 
@@ -92,8 +100,6 @@ struct store_under_test {
     void *arg;
 };
 
-static const char *case_name(const struct world *w) { return w->zipf ? "Zipf" : "uniform"; }
-
 /* Answers changes a second. */
 static double measure(struct world *w, const struct store_under_test *s, int64_t seconds)
 {
@@ -109,7 +115,7 @@ static double measure(struct world *w, const struct store_under_test *s, int64_t
     double n = (double)changes, took = (double)(os_mono_us() - from) / 1e6;
     printf("%-8s %-8s %9.0f changes/s, %6.2f us of processor, %7.0f bytes read and %7.0f written a change, %4llu MiB "
            "resident\n",
-           s->name, case_name(w), n / took, (double)(os_cpu_us() - cpu) / n, (double)(after.read - before.read) / n,
+           s->name, case_names[w->kind], n / took, (double)(os_cpu_us() - cpu) / n, (double)(after.read - before.read) / n,
            (double)(after.written - before.written) / n, (unsigned long long)(os_memory_resident() >> 20));
     return n / took;
 }
@@ -129,16 +135,19 @@ static void fill(struct world *w, const struct store_under_test *s, int64_t seco
            (unsigned long long)w->space, (double)w->keys * 1e6 / (double)(os_mono_us() - from));
 }
 
-static void run(const struct store_under_test *s, uint64_t keys, int64_t seconds, double ret_rates[static CASES])
+static void run(const struct store_under_test *s, uint64_t keys, int64_t seconds, unsigned first, unsigned last,
+                double ret_rates[static CASES])
 {
     static struct world w;
     w = (struct world){.space = keys, .seed = 1};
     fill(&w, s, seconds);
-    for (unsigned i = 0; i < CASES; i++) {
-        w.zipf = i;
-        ret_rates[i] = measure(&w, s, seconds);
-    }
+    for (w.kind = first; w.kind <= last; w.kind++)
+        ret_rates[w.kind] = measure(&w, s, seconds);
 }
+
+static uint64_t keys_for(uint64_t memory) { return memory * 10 / (ENTRY + 32); }
+static uint64_t ids_for(uint64_t memory) { return memory * 10 / ID_BYTES; }
+static struct hash128 id_of(const struct key *k) { return hash128(&k->number, sizeof k->number, 1); }
 
 static void change_table(void *arg, const struct key *keys, uint32_t n)
 {
@@ -156,19 +165,47 @@ static void change_table(void *arg, const struct key *keys, uint32_t n)
     heap_tend();
 }
 
-static void run_table(const char *folder, uint64_t memory, uint64_t keys, int64_t seconds,
-                      double ret_rates[static CASES])
+static void change_set(void *arg, const struct key *keys, uint32_t n)
+{
+    static struct hash128 ids[TOGETHER];
+    static int64_t times[TOGETHER];
+    static uint32_t rows[TOGETHER];
+    static uint8_t fresh[TOGETHER];
+    assert(n > 0 && n <= TOGETHER);
+    for (uint32_t i = 0; i < n; i++) {
+        ids[i] = id_of(&keys[i]);
+        times[i] = (int64_t)keys[i].number;
+        rows[i] = i;
+    }
+    expiring_insert_rows(arg, ids, times, rows, n, INT64_MIN, fresh);
+    expiring_note_rows(arg, 0, ids, times, rows, n, fresh);
+    const struct bufs *saved;
+    (void)expiring_save(arg, 0, &saved);
+    heap_tend();
+}
+
+static void spill(const char *folder, uint64_t memory)
 {
     struct error err;
     char said[1200];
-    if (heap_spill(folder, memory, &err) != OK) {
-        fprintf(stderr, "%s\n", error_print(&err, said, sizeof said));
-        exit(1);
-    }
+    if (heap_spill(folder, memory, &err) == OK)
+        return;
+    fprintf(stderr, "%s\n", error_print(&err, said, sizeof said));
+    exit(1);
+}
+
+static void run_bourn(const char *folder, uint64_t memory, int64_t seconds, double ret_rates[static CASES])
+{
     static const struct keyed_codec codec = {.value_size = VALUE};
+    spill(folder, memory);
     struct keyed *t = keyed_new("bench", 1, &codec);
-    run(&(struct store_under_test){"bourn", change_table, t}, keys, seconds, ret_rates);
+    run(&(struct store_under_test){"bourn", change_table, t}, keys_for(memory), seconds, UNIFORM, ZIPF, ret_rates);
     keyed_free(t);
+    heap_end();
+    spill(folder, memory);
+    struct expiring *s = expiring_new("bench", INT64_MAX / 2, 1);
+    run(&(struct store_under_test){"bourn", change_set, s}, ids_for(memory), seconds, IDS, IDS, ret_rates);
+    expiring_free(s);
     heap_end();
 }
 
@@ -187,24 +224,39 @@ static void must(char *error)
     exit(1);
 }
 
-/* Read together, written together, as it is fastest. */
-static void change_rocks(void *arg, const struct key *keys, uint32_t n)
+/* Read together, written together, as it is fastest; free what values has. */
+static void get_together(struct rocks *r, char bytes[][KEY], uint32_t n, char **values)
 {
-    struct rocks *r = arg;
-    static char bytes[TOGETHER][KEY], value[VALUE];
-    const char *at[TOGETHER];
-    char *values[TOGETHER], *errors[TOGETHER], *error = NULL;
-    size_t sizes[TOGETHER], lengths[TOGETHER];
+    const char *at[TOGETHER] = {0};
+    char *errors[TOGETHER];
+    size_t sizes[TOGETHER] = {0}, lengths[TOGETHER];
     assert(n > 0 && n <= TOGETHER);
     for (uint32_t i = 0; i < n; i++) {
-        key_bytes(&keys[i], bytes[i]);
         at[i] = bytes[i];
         sizes[i] = KEY;
     }
     rocksdb_multi_get(r->db, r->read, n, at, sizes, values, lengths, errors);
+    for (uint32_t i = 0; i < n; i++)
+        must(errors[i]);
+}
+
+static void put_together(struct rocks *r, rocksdb_writebatch_t *batch)
+{
+    char *error = NULL;
+    rocksdb_write(r->db, r->write, batch, &error);
+    must(error);
+    rocksdb_writebatch_destroy(batch);
+}
+
+static void change_rocks(void *arg, const struct key *keys, uint32_t n)
+{
+    static char bytes[TOGETHER][KEY], value[VALUE];
+    char *values[TOGETHER];
+    for (uint32_t i = 0; i < n; i++)
+        key_bytes(&keys[i], bytes[i]);
+    get_together(arg, bytes, n, values);
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     for (uint32_t i = 0; i < n; i++) {
-        must(errors[i]);
         memset(value, 0, VALUE);
         if (values[i])
             memcpy(value, values[i], VALUE);
@@ -212,15 +264,32 @@ static void change_rocks(void *arg, const struct key *keys, uint32_t n)
         rocksdb_writebatch_put(batch, bytes[i], KEY, value, VALUE);
         free(values[i]);
     }
-    rocksdb_write(r->db, r->write, batch, &error);
-    must(error);
-    rocksdb_writebatch_destroy(batch);
+    put_together(arg, batch);
+}
+
+static void change_rocks_ids(void *arg, const struct key *keys, uint32_t n)
+{
+    static char bytes[TOGETHER][KEY];
+    char *values[TOGETHER];
+    for (uint32_t i = 0; i < n; i++) {
+        struct hash128 id = id_of(&keys[i]);
+        store_u64(bytes[i], id.hi);
+        store_u64(bytes[i] + 8, id.lo);
+    }
+    get_together(arg, bytes, n, values);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    for (uint32_t i = 0; i < n; i++) {
+        if (!values[i])
+            rocksdb_writebatch_put(batch, bytes[i], KEY, (char[8]){0}, 8); /* its time */
+        free(values[i]);
+    }
+    put_together(arg, batch);
 }
 
 /* Of the memory an eighth for two tables of writes, the rest for blocks, filters and indexes; reads past the page
  * cache, which is not part of it. */
-static bool run_rocks(const char *folder, uint64_t memory, uint64_t keys, int64_t seconds,
-                      double ret_rates[static CASES])
+static void run_rocks_case(const char *folder, uint64_t memory, uint64_t keys, int64_t seconds, unsigned first,
+                           unsigned last, double ret_rates[static CASES])
 {
     char path[4096], *error = NULL;
     snprintf(path, sizeof path, "%s/rocksdb", folder);
@@ -234,23 +303,31 @@ static bool run_rocks(const char *folder, uint64_t memory, uint64_t keys, int64_
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, rocksdb_cache_create_lru(memory - memory / 8));
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_index_type(table, rocksdb_block_based_table_index_type_two_level_index_search);
+    rocksdb_block_based_options_set_partition_filters(table, 1);
     rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10));
     rocksdb_options_set_block_based_table_factory(o, table);
     struct rocks r = {rocksdb_open(o, path, &error), rocksdb_writeoptions_create(), rocksdb_readoptions_create()};
     must(error);
     rocksdb_writeoptions_disable_WAL(r.write, 1);
-    run(&(struct store_under_test){"RocksDB", change_rocks, &r}, keys, seconds, ret_rates);
+    struct store_under_test store = {"RocksDB", first == IDS ? change_rocks_ids : change_rocks, &r};
+    run(&store, keys, seconds, first, last, ret_rates);
     rocksdb_cancel_all_background_work(r.db, 1); /* nothing of it is kept */
     rocksdb_close(r.db);
     rocksdb_destroy_db(o, path, &error);
     must(error);
+}
+
+static bool run_rocks(const char *folder, uint64_t memory, int64_t seconds, double ret_rates[static CASES])
+{
+    run_rocks_case(folder, memory, keys_for(memory), seconds, UNIFORM, ZIPF, ret_rates);
+    run_rocks_case(folder, memory, ids_for(memory), seconds, IDS, IDS, ret_rates);
     return true;
 }
 #else
-static bool run_rocks(const char *folder, uint64_t memory, uint64_t keys, int64_t seconds,
-                      double ret_rates[static CASES])
+static bool run_rocks(const char *folder, uint64_t memory, int64_t seconds, double ret_rates[static CASES])
 {
-    (void)folder, (void)memory, (void)keys, (void)seconds, (void)ret_rates;
+    (void)folder, (void)memory, (void)seconds, (void)ret_rates;
     printf("RocksDB  is not on this machine (librocksdb-dev)\n");
     return false;
 }
@@ -262,13 +339,15 @@ int main(int argc, char **argv)
         fprintf(stderr, "state_bench FOLDER [MEMORY_MIB [SECONDS]]\n");
         return 2;
     }
-    uint64_t memory = (argc > 2 ? strtoull(argv[2], NULL, 10) : 32) << 20, keys = memory * 10 / (ENTRY + 32);
+    uint64_t memory = (argc > 2 ? strtoull(argv[2], NULL, 10) : 32) << 20;
     int64_t seconds = argc > 3 ? strtoll(argv[3], NULL, 10) : 20;
     setvbuf(stdout, NULL, _IOLBF, 0);
     double ours[CASES], theirs[CASES];
-    run_table(argv[1], memory, keys, seconds, ours);
-    if (run_rocks(argv[1], memory, keys, seconds, theirs))
-        printf("paging makes %.1f times RocksDB's changes with uniform keys and %.1f times with Zipf's\n",
-               ours[0] / theirs[0], ours[1] / theirs[1]);
+    run_bourn(argv[1], memory, seconds, ours);
+    if (!run_rocks(argv[1], memory, seconds, theirs))
+        return 0;
+    printf("times RocksDB's changes:");
+    for (unsigned i = 0; i < CASES; i++)
+        printf(" %s %.1f%s", case_names[i], ours[i] / theirs[i], i + 1 < CASES ? "," : "\n");
     return 0;
 }

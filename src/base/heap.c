@@ -55,6 +55,7 @@ static struct {
     struct span **blocks;
     uint32_t nspans, bare; /* spans that the file has; of these, without disk */
     uint32_t bins[BINS];
+    uint64_t memory, kept; /* allowed; of this, what is kept */
     struct error error;
 } heap;
 
@@ -424,6 +425,35 @@ void *heap_aligned(size_t alignment, size_t size)
     return heap_spills ? heap_spill_alloc(size, alignment, true) : memset(mem_aligned(alignment, size), 0, size);
 }
 
+/* What is kept is so much more or less, within its part of memory; the rest is the pager's. */
+static bool keep(int64_t change)
+{
+    pthread_mutex_lock(&heap.lock);
+    int64_t now = MAX((int64_t)heap.kept + change, INT64_C(0));
+    bool room = change < 0 || (uint64_t)now <= heap.memory / 4 * 3;
+    if (room) {
+        heap.kept = (uint64_t)now;
+        pager_set_limit(heap.pager, heap.memory - heap.kept);
+    }
+    pthread_mutex_unlock(&heap.lock);
+    return room;
+}
+
+void *heap_kept(size_t alignment, size_t size)
+{
+    assert(size <= INT64_MAX);
+    if (heap_spills && !keep((int64_t)size))
+        return heap_spill_alloc(size, alignment, true);
+    return memset(mem_aligned(alignment, size), 0, size);
+}
+
+void heap_kept_free(void *p, size_t size)
+{
+    if (heap_spills && p && !is_here(p))
+        (void)keep(-(int64_t)size);
+    heap_free(p);
+}
+
 void *heap_dup(const void *p, size_t len)
 {
     void *copy = heap_alloc(len);
@@ -455,6 +485,8 @@ enum status heap_spill(const char *folder, uint64_t memory, struct error *err)
     memset(heap.bins, 0xff, sizeof heap.bins);
     heap.blocks = mem_zalloc((heap.file.reserved / SPAN / BLOCK + 1) * sizeof(struct span *));
     heap.nspans = heap.bare = 0;
+    heap.memory = memory;
+    heap.kept = 0;
     heap.error = (struct error){0};
     heap_spills = true;
     return OK;
@@ -510,8 +542,14 @@ void heap_spill_want(const void *p)
     uint64_t offset = (uint64_t)((const char *)p - heap.file.base);
     uint32_t page = (uint32_t)(offset / PAGE_FILE_PAGE) + 1, *mine = &asked[page % ARRAY_LEN(asked)];
     if (*mine != page)
-        pager_want(heap.pager, offset);
+        pager_want(heap.pager, offset, 1);
     *mine = page;
+}
+
+void heap_spill_want_all(const void *p, size_t size)
+{
+    if (is_here(p) && size > 0)
+        pager_want(heap.pager, (uint64_t)((const char *)p - heap.file.base), size);
 }
 
 void heap_status(struct heap_status *ret)
@@ -521,6 +559,7 @@ void heap_status(struct heap_status *ret)
         return;
     pthread_mutex_lock(&heap.lock);
     ret->disk = (uint64_t)(heap.nspans - heap.bare) * SPAN;
+    ret->limit = heap.memory;
+    ret->memory = heap.kept + pager_memory(heap.pager);
     pthread_mutex_unlock(&heap.lock);
-    pager_status(heap.pager, &ret->memory, &ret->limit);
 }

@@ -22,6 +22,7 @@ void *heap_spill_realloc(void *old, size_t size);
 void heap_spill_free(void *p);
 void heap_spill_tend(void);
 void heap_spill_want(const void *p);
+void heap_spill_want_all(const void *p, size_t size);
 
 /* Not zeroed; at a multiple of 16. */
 static inline void *heap_alloc(size_t size)
@@ -41,6 +42,10 @@ static inline void *heap_realloc(void *old, size_t size)
 void *heap_dup(const void *p, size_t len);
 /* Also of what malloc made. NULL is fine. */
 void heap_free(void *p);
+/* As heap_aligned, for what is small and looked at all the time: stays in memory where state spills, as long as all
+ * that is kept is no more than three quarters of what may be in memory. heap_kept_free is told the same size; NULL is fine. */
+void *heap_kept(size_t alignment, size_t size);
+void heap_kept_free(void *p, size_t size);
 
 /* ---- on disk ---- */
 
@@ -64,9 +69,16 @@ static inline void heap_want(const void *p)
         heap_spill_want(p);
 }
 
+/* All of a piece, or so much of it from here on, will be. */
+static inline void heap_want_all(const void *p, size_t size)
+{
+    if (unlikely(heap_spills))
+        heap_spill_want_all(p, size);
+}
+
 struct heap_status {
     uint64_t disk;   /* bytes that the page file takes; 0: nothing spills */
-    uint64_t memory; /* of these, in memory, at most about */
+    uint64_t memory; /* of these, in memory, and what is kept beside; at most about */
     uint64_t limit;  /* of these */
 };
 void heap_status(struct heap_status *ret);

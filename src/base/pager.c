@@ -12,7 +12,7 @@ enum {
 
 struct pager {
     struct page_file *file;
-    uint64_t limit;       /* pages */
+    uint64_t limit;       /* pages; atomic */
     int64_t resident;     /* pages: what came in since the beginning, less what was seen to leave; atomic */
     int64_t came;         /* pages that came in since the beginning; atomic */
     pthread_mutex_t lock; /* of what follows */
@@ -40,6 +40,11 @@ void pager_free(struct pager *p)
         return;
     pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+void pager_set_limit(struct pager *p, uint64_t limit)
+{
+    __atomic_store_n(&p->limit, limit / PAGE_FILE_PAGE, __ATOMIC_RELAXED);
 }
 
 static int64_t resident(const struct pager *p) { return __atomic_load_n(&p->resident, __ATOMIC_RELAXED); }
@@ -154,7 +159,7 @@ void pager_tend(struct pager *p, uint64_t size)
     if (faults > my_faults)
         count(p, (int64_t)(faults - my_faults));
     my_faults = faults;
-    int64_t limit = (int64_t)p->limit, enough = limit - limit / 8;
+    int64_t limit = (int64_t)__atomic_load_n(&p->limit, __ATOMIC_RELAXED), enough = limit - limit / 8;
     if (resident(p) <= limit)
         return;
     if (resident(p) > limit + limit / 4)
@@ -167,13 +172,15 @@ void pager_tend(struct pager *p, uint64_t size)
     pthread_mutex_unlock(&p->lock);
 }
 
-void pager_want(struct pager *p, uint64_t offset)
+void pager_want(struct pager *p, uint64_t offset, uint64_t len)
 {
-    uint64_t page = offset & ~(uint64_t)(PAGE_FILE_PAGE - 1);
-    if (page_file_resident(p->file, page, PAGE_FILE_PAGE))
+    const uint64_t within = PAGE_FILE_PAGE - 1;
+    uint64_t from = offset & ~within, to = (offset + len + within) & ~within;
+    uint64_t missing = (to - from) / PAGE_FILE_PAGE - page_file_resident(p->file, from, to - from);
+    if (missing == 0)
         return;
-    page_file_want(p->file, page, PAGE_FILE_PAGE);
-    count(p, 1);
+    page_file_want(p->file, from, to - from);
+    count(p, (int64_t)missing);
 }
 
 enum status pager_check(struct pager *p, struct error *err)
@@ -186,8 +193,4 @@ enum status pager_check(struct pager *p, struct error *err)
     return failed ? FAILED : OK;
 }
 
-void pager_status(const struct pager *p, uint64_t *ret_memory, uint64_t *ret_limit)
-{
-    *ret_memory = (uint64_t)MAX(resident(p), INT64_C(0)) * PAGE_FILE_PAGE;
-    *ret_limit = p->limit * PAGE_FILE_PAGE;
-}
+uint64_t pager_memory(const struct pager *p) { return (uint64_t)MAX(resident(p), INT64_C(0)) * PAGE_FILE_PAGE; }

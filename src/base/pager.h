@@ -17,11 +17,12 @@ struct pager;
 /* limit: bytes. The file stays the caller's. */
 struct pager *pager_new(struct page_file *file, uint64_t limit);
 void pager_free(struct pager *p);
+void pager_set_limit(struct pager *p, uint64_t limit);
 /* size: the bytes of the file that are in use so far; it never shrinks. */
 void pager_tend(struct pager *p, uint64_t size);
-/* The page at this offset will be touched: begin to read it if it is not in memory. */
-void pager_want(struct pager *p, uint64_t offset);
+/* The pages of these bytes will be touched: begin to read them if they are not in memory. */
+void pager_want(struct pager *p, uint64_t offset, uint64_t len);
 /* The first thing that went wrong in writing, or OK. */
 enum status pager_check(struct pager *p, struct error *err);
-/* How much is in memory, as far as it is known: not less than there is. */
-void pager_status(const struct pager *p, uint64_t *ret_memory, uint64_t *ret_limit);
+/* How many bytes are in memory, as far as it is known: not less than there are. */
+uint64_t pager_memory(const struct pager *p);

@@ -21,7 +21,8 @@ struct chunk {
 };
 
 struct pages {
-    pthread_mutex_t lock;
+    bool stays;
+    pthread_mutex_t lock; /* of what follows */
     struct chunk *chunks; /* the last is the one that is cut */
     size_t nchunks, cap;
     char *spare[SPARE_CHUNKS]; /* all of CHUNK bytes, used before */
@@ -31,9 +32,10 @@ struct pages {
     bool preparing;
 };
 
-struct pages *pages_new(void)
+struct pages *pages_new(bool stays)
 {
     struct pages *p = mem_zalloc(sizeof *p);
+    p->stays = stays;
     pthread_mutex_init(&p->lock, NULL);
     return p;
 }
@@ -97,7 +99,7 @@ void *pages_alloc(struct pages *p, size_t size)
     size_t whole = to_lines(size);
     assert(size > 0 && whole >= size);
     if (whole < CUT_FROM || heap_spills)
-        return heap_aligned(LINE, whole);
+        return p->stays ? heap_kept(LINE, whole) : heap_aligned(LINE, whole);
     pthread_mutex_lock(&p->lock);
     struct chunk *c = p->nchunks ? &p->chunks[p->nchunks - 1] : NULL;
     if (!c || c->size - c->cut < whole)
@@ -118,7 +120,10 @@ void pages_release(struct pages *p, void *piece, size_t size)
 {
     size_t whole = to_lines(size), i = 0;
     if (!piece || whole < CUT_FROM || heap_spills) {
-        heap_free(piece);
+        if (p->stays)
+            heap_kept_free(piece, whole);
+        else
+            heap_free(piece);
         return;
     }
     const char *at = piece;

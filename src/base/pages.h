@@ -16,7 +16,8 @@
 #include "base/base.h"
 
 struct pages;
-struct pages *pages_new(void);
+/* stays: where state spills, what comes from it stays in memory if it can (heap_kept). */
+struct pages *pages_new(bool stays);
 /* All that came from it must have been released. */
 void pages_free(struct pages *p);
 void *pages_alloc(struct pages *p, size_t size);

@@ -22,7 +22,7 @@ struct expiring;
 struct expiring *expiring_new(const char *name, int64_t horizon_us, uint32_t nlogs);
 void expiring_free(struct expiring *s);
 
-static inline unsigned expiring_shard(struct hash128 id) { return (unsigned)(id.hi >> 56); }
+static inline unsigned expiring_shard(struct hash128 id) { return shard_of(id.hi); }
 
 /* true: the id is new (or was expired: time + horizon <= evict_us) and is now remembered with `time_us`, part of the
  * next save of log 0. false: it is there, unexpired, and nothing changed. evict_us INT64_MIN: nothing expires. evict_us

@@ -22,7 +22,7 @@ static void assert_all(const unsigned char *p, size_t size, unsigned char value)
 static void test_turnover(void **state)
 {
     (void)state;
-    struct pages *pages = pages_new();
+    struct pages *pages = pages_new(false);
     unsigned char *pieces[PIECES] = {0};
     size_t sizes[PIECES] = {0};
     for (unsigned round = 0; round < ROUNDS; round++)
@@ -50,7 +50,7 @@ static void test_turnover(void **state)
 static void test_larger_than_a_chunk(void **state)
 {
     (void)state;
-    struct pages *pages = pages_new();
+    struct pages *pages = pages_new(false);
     size_t large = MIB(40) + 1;
     unsigned char *small = pages_alloc(pages, MIB(1)), *p = pages_alloc(pages, large);
     assert_all(p, large, 0);
@@ -67,7 +67,7 @@ static void test_larger_than_a_chunk(void **state)
 static void test_fetched_ahead(void **state)
 {
     (void)state;
-    struct pages *pages = pages_new();
+    struct pages *pages = pages_new(false);
     unsigned char *pieces[64];
     pages_prepare(pages); /* nothing is cut yet */
     for (unsigned round = 0; round < 3; round++) {
