@@ -115,8 +115,9 @@ static double measure(struct world *w, const struct store_under_test *s, int64_t
     double n = (double)changes, took = (double)(os_mono_us() - from) / 1e6;
     printf("%-8s %-8s %9.0f changes/s, %6.2f us of processor, %7.0f bytes read and %7.0f written a change, %4llu MiB "
            "resident\n",
-           s->name, case_names[w->kind], n / took, (double)(os_cpu_us() - cpu) / n, (double)(after.read - before.read) / n,
-           (double)(after.written - before.written) / n, (unsigned long long)(os_memory_resident() >> 20));
+           s->name, case_names[w->kind], n / took, (double)(os_cpu_us() - cpu) / n,
+           (double)(after.read - before.read) / n, (double)(after.written - before.written) / n,
+           (unsigned long long)(os_memory_resident() >> 20));
     return n / took;
 }
 

@@ -43,7 +43,8 @@ void *heap_dup(const void *p, size_t len);
 /* Also of what malloc made. NULL is fine. */
 void heap_free(void *p);
 /* As heap_aligned, for what is small and looked at all the time: stays in memory where state spills, as long as all
- * that is kept is no more than three quarters of what may be in memory. heap_kept_free is told the same size; NULL is fine. */
+ * that is kept is no more than three quarters of what may be in memory. heap_kept_free is told the same size; NULL is
+ * fine. */
 void *heap_kept(size_t alignment, size_t size);
 void heap_kept_free(void *p, size_t size);
 
