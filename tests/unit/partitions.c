@@ -306,6 +306,16 @@ static int64_t model_rank(enum over_kind kind, const uint32_t *rows, uint32_t i)
     return kind == OVER_ROW_NUMBER ? i + 1 : rank;
 }
 
+/* Row by row into buckets, the first of which have one more. */
+static int64_t model_ntile(int64_t buckets, uint32_t n, uint32_t i)
+{
+    int64_t bucket = 1, room = n / buckets + (n % buckets > 0);
+    for (uint32_t k = 0; k < i; k++)
+        if (--room == 0)
+            room = n / buckets + (n % buckets > bucket++);
+    return bucket;
+}
+
 static void model_frame(const struct plan_over_call *c, const uint32_t *rows, uint32_t n, uint32_t i, uint32_t *ret_low,
                         uint32_t *ret_high)
 {
@@ -357,13 +367,21 @@ static void model_call(const struct plan_over_call *c, const uint32_t *rows, uin
         else
             put_number(out, true, 0);
         return;
+    case OVER_NTILE: put_number(out, false, model_ntile(c->distance, n, i)); return;
     case OVER_FIRST:
     case OVER_LAST:
+    case OVER_NTH:
     case OVER_AGGREGATE: break;
+    case OVER_PERCENT_RANK:
+    case OVER_CUME_DIST: fail_msg("not drawn: fractions are compared with PostgreSQL's");
     }
     model_frame(c, rows, n, i, &low, &high);
     if (c->kind == OVER_AGGREGATE)
         model_aggregate(c, rows, low, high, out);
+    else if (c->kind == OVER_NTH && c->distance > high - low)
+        put_number(out, true, 0);
+    else if (c->kind == OVER_NTH)
+        put_cell(out, rows[low + c->distance - 1], c->arg);
     else
         put_cell(out, rows[c->kind == OVER_FIRST ? low : high - 1], c->arg);
 }
@@ -484,16 +502,18 @@ static const struct aggregate *aggregate_named(const char *name, enum type_id ar
 static void random_call(struct plan_over_call *c, struct type *type)
 {
     static const int64_t sides[] = {-1, 0, 1, 2, 5, 40};
-    *c = (struct plan_over_call){.kind = below(OVER_AGGREGATE + 1), .arg = (int32_t)below(3), .otherwise = -1};
+    *c = (struct plan_over_call){.kind = below(OVER_NTILE + 1), .arg = (int32_t)below(3), .otherwise = -1};
     c->distance = below(4) ? below(4) : below(200);
     c->otherwise = below(2) ? 0 : -1;
     c->peers = below(3) == 0;
     c->before = c->peers ? -1 : sides[below(ARRAY_LEN(sides))];
     c->after = c->peers ? -1 : sides[below(ARRAY_LEN(sides))];
+    if (c->kind == OVER_NTH || c->kind == OVER_NTILE)
+        c->distance++;
     *type = TYPE(TYPE_INT4);
     if (c->kind <= OVER_DENSE_RANK)
         *type = TYPE(TYPE_INT8);
-    if (c->kind <= OVER_DENSE_RANK)
+    if (c->kind <= OVER_DENSE_RANK || c->kind == OVER_NTILE)
         c->arg = -1;
     if (c->kind != OVER_AGGREGATE)
         return;
