@@ -205,6 +205,9 @@ SELECT id, first_value(id) OVER (PARTITION BY k ORDER BY ts, id ROWS BETWEEN UNB
 -- case n-th value: id int, p int, q int, r int
 SELECT id, nth_value(id, 7) OVER (PARTITION BY j ORDER BY ts, id), nth_value(id, 3) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN 4 PRECEDING AND UNBOUNDED FOLLOWING), nth_value(id, 2) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING) FROM a;
 
+-- case n-th value ahead: id int, p int
+SELECT id, nth_value(id, 3) OVER (PARTITION BY j ORDER BY ts, id ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM a;
+
 -- case shares of a partition: id int, b int, p double precision, c double precision
 SELECT id, ntile(7) OVER (PARTITION BY j ORDER BY ts, id), percent_rank() OVER (PARTITION BY j ORDER BY ts, id), cume_dist() OVER (PARTITION BY j ORDER BY ts, id) FROM a;
 
