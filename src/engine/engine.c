@@ -56,9 +56,9 @@ void engine_free(struct engine *e)
         return;
     control_free(e->control);
     engine_commit_release(e);
+    inputs_release(&e->inputs); /* who wakes the publisher's waiters, before it */
     publisher_free(e->publisher);
     merger_free(e->merger);
-    inputs_release(&e->inputs);
     graph_free(e->graph);
     pool_free(e->pool);
     journal_close(e->journal);

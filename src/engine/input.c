@@ -209,6 +209,13 @@ const struct split_position *inputs_missing(const struct inputs *in)
     return NULL;
 }
 
+void inputs_notify(struct inputs *in, void (*wake)(void *arg), void *arg)
+{
+    for (uint32_t i = 0; i < in->count; i++)
+        if (in->items[i].source->ops->notify)
+            in->items[i].source->ops->notify(in->items[i].source, wake, arg);
+}
+
 void inputs_release(struct inputs *in)
 {
     for (uint32_t i = 0; i < in->count; i++) {

@@ -74,6 +74,8 @@ enum status inputs_open(struct inputs *in, const struct plan *plan, const struct
                         const struct engine_stand_in *stand_in, const struct manifest *m, int64_t now_us,
                         struct error *err);
 void inputs_release(struct inputs *in);
+/* From now on sources that notice that something has come call wake(arg), from threads of their own. */
+void inputs_notify(struct inputs *in, void (*wake)(void *arg), void *arg);
 
 /* Reading again, for steps that a changed pipeline has to rebuild: `m` has the splits to read, each from `position`
  * (where the log says that it began), up to the position that `ends` has of it, for the tables named. FAILED: one

@@ -59,6 +59,7 @@ struct publisher {
     struct outbox_memory *memory;
     pthread_mutex_t lock;
     pthread_cond_t work, news;
+    bool woken; /* by what has happened since publisher_wait */
     bool stop;
     atomic_bool cancelled;
 };
@@ -121,6 +122,12 @@ static void note_success(struct publishing *s, const struct outbox_range *range,
     }
 }
 
+static void tell(struct publisher *p)
+{
+    p->woken = true;
+    pthread_cond_broadcast(&p->news);
+}
+
 /* Holds the lock on entry and exit. */
 static void do_job(struct publishing *s, struct outbox_range *range)
 {
@@ -143,7 +150,7 @@ static void do_job(struct publishing *s, struct outbox_range *range)
         if (p->stop)
             return; /* cancelled; it stays in the outbox */
         note_failure(s, &err);
-        pthread_cond_broadcast(&p->news);
+        tell(p);
         if (s->failed)
             return;
         /* Others are given work meanwhile, which wakes this thread too. */
@@ -197,10 +204,10 @@ static void *sink_thread(void *arg)
             do_ahead(s, range);
         outbox_range_free(range);
         s->applying = s->staging = false;
-        pthread_cond_broadcast(&p->news);
+        tell(p);
     }
     s->ended = true;
-    pthread_cond_broadcast(&p->news);
+    tell(p);
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
@@ -652,6 +659,16 @@ bool publisher_has_news(struct publisher *p)
     return news;
 }
 
+bool publisher_has_decided(struct publisher *p)
+{
+    bool decided = false;
+    pthread_mutex_lock(&p->lock);
+    for (uint32_t i = 0; i < p->count; i++)
+        decided |= p->sinks[i].now.target > p->sinks[i].logged.target;
+    pthread_mutex_unlock(&p->lock);
+    return decided;
+}
+
 bool publisher_done(struct publisher *p, int64_t epoch)
 {
     bool done = true;
@@ -678,11 +695,17 @@ enum status publisher_check(struct publisher *p, struct error *err)
 void publisher_wait(struct publisher *p, int64_t timeout_us)
 {
     pthread_mutex_lock(&p->lock);
-    bool news = false;
-    for (uint32_t i = 0; i < p->count; i++)
-        news |= differs(&p->sinks[i]) || p->sinks[i].failed;
-    if (!news)
+    if (!p->woken)
         (void)os_cond_wait(&p->news, &p->lock, timeout_us);
+    p->woken = false;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_wake(void *publisher)
+{
+    struct publisher *p = publisher;
+    pthread_mutex_lock(&p->lock);
+    tell(p);
     pthread_mutex_unlock(&p->lock);
 }
 

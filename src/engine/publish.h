@@ -68,8 +68,12 @@ bool publisher_has_news(struct publisher *p);
 bool publisher_done(struct publisher *p, int64_t epoch);
 /* A sink that failed for good: its error, FAILED. */
 enum status publisher_check(struct publisher *p, struct error *err);
-/* Wait until a sink has news, or the time is over. */
+/* Is one of it a decision to publish, which nobody begins with before it is logged? */
+bool publisher_has_decided(struct publisher *p);
+/* Wait until a sink has come to an end, or somebody has woken us, since the last time; or the time is over. */
 void publisher_wait(struct publisher *p, int64_t timeout_us);
+/* From any thread: who waits there has something to do. Takes a struct publisher. */
+void publisher_wake(void *publisher);
 /* The i-th sink; false past the end. */
 bool publisher_status(struct publisher *p, uint32_t i, struct publish_status *ret);
 #ifdef BOURN_FAULTS

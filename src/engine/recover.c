@@ -208,5 +208,7 @@ enum status engine_recover(struct engine *e, struct error *err)
                                      .resync = e->config.resync};
     TRY(publisher_new(&publish, m, &e->publisher, err));
     publisher_start(e->publisher, m, m->now_us);
-    return inputs_open(&e->inputs, e->plan, &e->settings, e->config.stand_in, m, MAX(engine_now(e), m->now_us), err);
+    TRY(inputs_open(&e->inputs, e->plan, &e->settings, e->config.stand_in, m, MAX(engine_now(e), m->now_us), err));
+    inputs_notify(&e->inputs, publisher_wake, e->publisher);
+    return OK;
 }

@@ -13,7 +13,7 @@ enum {
     DISCOVER_EVERY = 5 * 1000 * 1000,
     DISCOVER_FIRST = 20 * 1000,  /* while a source has named no split yet */
     QUIET_WAIT = 2 * 1000,       /* first wait of a quiet loop; doubles up to... */
-    QUIET_WAIT_MAX = 10 * 1000,  /* ...this: what a quiet stream adds to latency at most */
+    QUIET_WAIT_MAX = 10 * 1000,  /* ...this: what a quiet stream adds to latency at most; a source may wake us before */
     STOP_PATIENCE = 1500 * 1000, /* Ctrl-C: how long sinks may take for what was held back */
     SILENT_AFTER = 10,           /* quiet passes, which take about a tenth of a second */
     COMMIT_SHARE = 10,           /* under load an epoch reads at least this many times as long as its commit takes... */
@@ -266,10 +266,13 @@ static enum status housekeeping(struct engine *e, struct error *err)
     return inputs_discover(&e->inputs, journal_manifest(e->journal), err);
 }
 
+/* Is a record due, though there is no epoch? What sinks have done rides on the next epoch's, unless none comes soon: two
+ * fsyncs would hold up what is read. */
 static bool sinks_due(struct engine *e)
 {
     publisher_due(e->publisher, journal_manifest(e->journal)->epoch, os_mono_us(), false);
-    return publisher_has_news(e->publisher);
+    return publisher_has_decided(e->publisher) ||
+           ((e->paused || e->quiet >= SILENT_AFTER) && publisher_has_news(e->publisher));
 }
 
 static enum status rest(struct engine *e, struct error *err)

@@ -55,6 +55,8 @@ struct kafka_consumer {
     struct os_thread watcher;
     rd_kafka_message_t **scratch; /* user's thread only */
     uint32_t scratch_size;
+    void (*wake)(void *arg); /* user's thread, as is the next; NULL: nobody is to be woken */
+    void *wake_arg;
 
     struct partition **partitions; /* under client.lock; what a pointer in it points at stays where it is */
     uint32_t npartitions;
@@ -353,17 +355,6 @@ static void consumer_finish(void *arg)
     free(c);
 }
 
-void kafka_consumer_close(struct kafka_consumer *c)
-{
-    if (!c)
-        return;
-    lock(c);
-    c->stopping = true;
-    unlock(c);
-    watcher_wake(c);
-    kafka_finish(consumer_finish, c, CLOSE_US);
-}
-
 enum status kafka_consumer_partitions(struct kafka_consumer *c, uint32_t *ret, struct error *err)
 {
     enum status status = kafka_client_tell(&c->client, err);
@@ -389,6 +380,20 @@ static rd_kafka_topic_partition_list_t *list_of_one(struct kafka_consumer *c, ui
     return list;
 }
 
+static void on_arrival(rd_kafka_t *rk, void *opaque)
+{
+    (void)rk;
+    const struct kafka_consumer *c = opaque;
+    c->wake(c->wake_arg);
+}
+
+/* The client calls with the queue's lock held, so that nobody is woken any more when a queue has been told so. */
+static void queue_notifies(struct kafka_consumer *c, struct partition *p, bool yes)
+{
+    if (p->queue && c->wake)
+        rd_kafka_queue_cb_event_enable(p->queue, yes ? on_arrival : NULL, c);
+}
+
 static void fetch_stop(struct kafka_consumer *c, struct partition *p, uint32_t number)
 {
     if (!p->queue)
@@ -396,6 +401,7 @@ static void fetch_stop(struct kafka_consumer *c, struct partition *p, uint32_t n
     rd_kafka_topic_partition_list_t *list = list_of_one(c, number, RD_KAFKA_OFFSET_INVALID);
     rd_kafka_error_destroy(rd_kafka_incremental_unassign(c->client.rk, list));
     rd_kafka_topic_partition_list_destroy(list);
+    queue_notifies(c, p, false);
     rd_kafka_queue_destroy(p->queue);
     p->queue = NULL;
 }
@@ -406,6 +412,7 @@ static enum status fetch_start(struct kafka_consumer *c, struct partition *p, ui
     /* Cut off from the consumer's common queue before the first message can get there. */
     p->queue = rd_kafka_queue_get_partition(c->client.rk, c->client.topic, (int32_t)number);
     rd_kafka_queue_forward(p->queue, NULL);
+    queue_notifies(c, p, true);
     rd_kafka_topic_partition_list_t *list = list_of_one(c, number, offset);
     rd_kafka_error_t *e = rd_kafka_incremental_assign(c->client.rk, list);
     if (!e && p->paused)
@@ -415,12 +422,42 @@ static enum status fetch_start(struct kafka_consumer *c, struct partition *p, ui
         (void)error_set(err, c->client.fault, "Kafka partition %s/%u: cannot fetch from offset %lld: %s",
                         c->client.topic, number, (long long)offset, rd_kafka_error_string(e));
         rd_kafka_error_destroy(e);
+        queue_notifies(c, p, false);
         rd_kafka_queue_destroy(p->queue);
         p->queue = NULL;
         return FAILED;
     }
     p->position = offset;
     return OK;
+}
+
+/* All partitions that there are by now; one that starts later sees for itself. */
+static void all_notify(struct kafka_consumer *c, bool yes)
+{
+    lock(c);
+    uint32_t count = c->npartitions;
+    unlock(c);
+    for (uint32_t i = 0; i < count; i++)
+        queue_notifies(c, partition_of(c, i), yes);
+}
+
+void kafka_consumer_notify(struct kafka_consumer *c, void (*wake)(void *arg), void *arg)
+{
+    c->wake = wake;
+    c->wake_arg = arg;
+    all_notify(c, true);
+}
+
+void kafka_consumer_close(struct kafka_consumer *c)
+{
+    if (!c)
+        return;
+    all_notify(c, false);
+    lock(c);
+    c->stopping = true;
+    unlock(c);
+    watcher_wake(c);
+    kafka_finish(consumer_finish, c, CLOSE_US);
 }
 
 enum status kafka_consumer_start(struct kafka_consumer *c, uint32_t partition, enum kafka_start start, int64_t value,

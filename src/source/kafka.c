@@ -386,6 +386,11 @@ static enum status kafka_poll(struct source *s, uint32_t split, uint32_t max_row
     return OK;
 }
 
+static void kafka_notify(struct source *s, void (*wake)(void *arg), void *arg)
+{
+    kafka_consumer_notify(kafka_source_of(s)->consumer, wake, arg);
+}
+
 static bool kafka_failing(struct source *s) { return kafka_consumer_failing(kafka_source_of(s)->consumer); }
 
 static void kafka_release(struct source *s, struct source_batch *batch)
@@ -530,6 +535,7 @@ static enum status kafka_open(const struct source_config *config, struct source 
         .expect = kafka_expect,
         .seek = kafka_seek,
         .poll = kafka_poll,
+        .notify = kafka_notify,
         .failing = kafka_failing,
         .release = kafka_release,
         .position = kafka_position,
