@@ -266,8 +266,8 @@ static enum status housekeeping(struct engine *e, struct error *err)
     return inputs_discover(&e->inputs, journal_manifest(e->journal), err);
 }
 
-/* Is a record due, though there is no epoch? What sinks have done rides on the next epoch's, unless none comes soon: two
- * fsyncs would hold up what is read. */
+/* Is a record due, though there is no epoch? What sinks have done rides on the next epoch's, unless none comes soon:
+ * two fsyncs would hold up what is read. */
 static bool sinks_due(struct engine *e)
 {
     publisher_due(e->publisher, journal_manifest(e->journal)->epoch, os_mono_us(), false);

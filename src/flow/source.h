@@ -71,8 +71,8 @@ struct source_ops {
     /* At most max_rows rows now. AGAIN: nothing now. */
     enum status (*poll)(struct source *s, uint32_t split, uint32_t max_rows, struct source_batch *ret,
                         struct error *err);
-    /* From now on, until `free`: call wake(arg), from any thread, when something has come where `poll` said AGAIN. NULL:
-     * it is asked again and again. */
+    /* From now on, until `free`: call wake(arg), from any thread, when something has come where `poll` said AGAIN.
+     * NULL: it is asked again and again. */
     void (*notify)(struct source *s, void (*wake)(void *arg), void *arg);
     /* After an error that was retriable: does what it reads from still not answer? NULL: a poll without error shows
      * that it does. */

@@ -90,8 +90,8 @@ struct kafka_batch {
 enum status kafka_consumer_poll(struct kafka_consumer *c, uint32_t partition, uint32_t max, int64_t wait_us,
                                 struct kafka_batch *ret, struct error *err);
 void kafka_batch_release(struct kafka_batch *b);
-/* From now on, until it is closed: wake(arg) is called by threads of the client's when a poll that would have said AGAIN
- * would not any more. It may call nothing of the consumer's. */
+/* From now on, until it is closed: wake(arg) is called by threads of the client's when a poll that would have said
+ * AGAIN would not any more. It may call nothing of the consumer's. */
 void kafka_consumer_notify(struct kafka_consumer *c, void (*wake)(void *arg), void *arg);
 
 /* The i-th header of a message; false past the last. Names may repeat; a value's data may be NULL. */
