@@ -100,6 +100,8 @@ static bool filter_may_have(const struct filter *f, struct hash128 id)
 static void filter_make(struct filter *f, const struct id_shard *h, int64_t expired_us)
 {
     uint32_t nblocks = (h->nlines + LINES_A_BLOCK - 1) / LINES_A_BLOCK;
+    if (nblocks == 0) /* nothing ever came that was unexpired */
+        return;
     if (nblocks == f->nblocks) {
         memset(f->blocks, 0, filter_size(f));
     } else {
