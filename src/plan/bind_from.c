@@ -764,6 +764,29 @@ static enum status may_be_equal(struct binder *b, const struct membership *m, st
     return bind_located(b, at, expr_call(b->arena, "is_not_false", &equal, 1, at, &c->items[c->count++], b->err));
 }
 
+/* Is it a column in which the contract of its source lets no NULL be? */
+static bool is_never_null(const struct binder *b, uint32_t node, const struct expr *e)
+{
+    const struct plan_node *n = b->nodes[node];
+    while (n->kind == NODE_FILTER)
+        n = b->nodes[n->inputs[0]];
+    const struct plan_table *t = n->kind == NODE_SCAN && e->kind == EXPR_COLUMN ? &b->plan->tables[n->table] : NULL;
+    for (uint32_t i = 0; t && i < t->nrules; i++)
+        if (t->rules[i].kind == RULE_NOT_NULL && t->rules[i].column == e->column)
+            return true;
+    return false;
+}
+
+/* Where neither x nor the set can be NULL, x NOT IN (...) is whether none equals x, and nothing is to be counted. */
+static enum status has_nulls(struct from *f, const struct membership *m, const struct relation *right,
+                             const struct relation *r, bool *ret)
+{
+    struct expr *x;
+    TRY(bind_expr(f->b, &(struct scope){.input = r, .clause = "WHERE"}, m->e->args[0], &x));
+    *ret = !is_never_null(f->b, r->node, x) || !is_never_null(f->b, right->node, right->cols[0].expr);
+    return OK;
+}
+
 /* One that reads the row around is a value, unless it is rows to join with. */
 static enum status apply_subquery(struct from *f, const struct scope *scope, const struct ast_expr *e,
                                   struct relation *r)
@@ -783,6 +806,8 @@ static enum status apply_subquery(struct from *f, const struct scope *scope, con
     }
     if (not_in && !null_aware)
         TRY(may_be_equal(f->b, &m, &conditions));
+    if (null_aware)
+        TRY(has_nulls(f, &m, &right, r, &null_aware));
     if (null_aware) {
         TRY(filter_nulls(f, &m, &right, r));
         conditions.count = 0;

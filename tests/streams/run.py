@@ -218,14 +218,20 @@ def what_comes_early_meets_all_of_a_reference_table(folder: Path) -> None:
 
 
 def a_silent_stream_has_a_count(folder: Path) -> None:
-    """What is there without any row comes at once, and once: of a followed file that is empty at first."""
-    (folder / "a.ndjson").write_text("")
-    sql = ("CREATE FOREIGN TABLE a (id int) SERVER file OPTIONS (path 'a.ndjson', follow 'true');\n"
+    """What is there without any row comes at once, and once: of a followed file that is empty at first. NOT IN
+    reference data, where neither can be NULL, is appended."""
+    for name, text in (("a.ndjson", ""), ("r.csv", "4\n5\n"), ("absent.ndjson", "")):
+        (folder / name).write_text(text)
+    sql = ("CREATE FOREIGN TABLE a (id int NOT NULL) SERVER file OPTIONS (path 'a.ndjson', follow 'true');\n"
+           "CREATE TABLE r (k int NOT NULL);\nCOPY r FROM 'r.csv' WITH (FORMAT csv);\n"
+           + result_of("SELECT id FROM a WHERE id NOT IN (SELECT k FROM r WHERE k > 0)", "id int",
+                       folder / "absent.ndjson", "absent")
            + result_of("SELECT 1, count(*), max(id) FROM a", "one int, n bigint, most int, PRIMARY KEY (one)",
                        folder / "counted.ndjson", "counted")
            + result_of("VALUES (7)", "v int", folder / "constant.ndjson", "constant"))
     (folder / "p.sql").write_text(sql)
-    for lines, counted in (("", (1, 0, None)), ("", (1, 0, None)), ('{"id":5}\n', (1, 1, 5)), ("", (1, 1, 5))):
+    more = '{"id":5}\n{"id":3}\n'
+    for lines, counted in (("", (1, 0, None)), ("", (1, 0, None)), (more, (1, 2, 5)), ("", (1, 2, 5))):
         with (folder / "a.ndjson").open("a") as file:
             file.write(lines)
         suite.command([BOURN, "run", "--quiet", "--until-caught-up", folder / "p.sql"], cwd=folder,
@@ -233,6 +239,7 @@ def a_silent_stream_has_a_count(folder: Path) -> None:
         found = [(folder / f"{name}.ndjson").read_text().splitlines() for name in ("counted", "constant")]
         assert [tuple(json.loads(line).values()) for line in found[0]] == [counted], found
         assert found[1] == ['{"v":7}'], found
+    assert (folder / "absent.ndjson").read_text() == '{"id":3}\n'
 
 
 def what_ends_beside_a_stream_comes_in_order(folder: Path) -> None:
