@@ -5,6 +5,7 @@
 
 #define MICROS_PER_SECOND INT64_C(1000000)
 #define MICROS_PER_DAY INT64_C(86400000000)
+#define CIVIL_LAST INT64_C(253402300799999999) /* the last microsecond of the year 9999 */
 
 struct civil {
     int32_t year;

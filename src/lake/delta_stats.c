@@ -37,9 +37,6 @@ static void put_double(double v, struct buf *out)
         buf_puts(out, ".0");
 }
 
-/* The last microsecond of year 9999. */
-#define LAST_MOMENT INT64_C(253402300799999999)
-
 static bool put_timestamp(int64_t us, bool zone, bool up, struct buf *out)
 {
     char text[40];
@@ -47,7 +44,7 @@ static bool put_timestamp(int64_t us, bool zone, bool up, struct buf *out)
     us -= part;
     if (up && part)
         us += 1000;
-    if (us > LAST_MOMENT)
+    if (us > CIVIL_LAST)
         return false;
     size_t n = civil_print_iso(us, 3, text);
     buf_putc(out, '"');

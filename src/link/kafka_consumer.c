@@ -587,7 +587,7 @@ static struct kafka_message message_of(rd_kafka_message_t *m)
         .payload = {m->payload, m->len},
         .key = {m->key, m->key_len},
         .offset = m->offset,
-        .timestamp_us = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 ? -1 : ms * 1000,
+        .timestamp_us = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 || ms > INT64_MAX / 1000 ? -1 : ms * 1000,
         .handle = m,
     };
 }

@@ -241,6 +241,9 @@ static struct view headers_of(const struct kafka_message *m, struct arena *a)
     return view_of(object.data, object.len);
 }
 
+/* A producer says what time it likes: also none that there is, where it counts in microseconds. */
+static bool is_time(int64_t us) { return us >= 0 && us <= CIVIL_LAST; }
+
 static void fill_rows(struct kafka_rows *r, bool with_headers)
 {
     for (uint32_t i = 0; i < r->batch.count; i++) {
@@ -248,7 +251,7 @@ static void fill_rows(struct kafka_rows *r, bool with_headers)
         r->raw[i] = view_of(m->payload.data ? m->payload.data : "", m->payload.len);
         r->key[i] = m->key.data ? view_of(m->key.data, m->key.len) : no_view;
         r->offset[i] = m->offset;
-        r->timestamp[i] = m->timestamp_us >= 0 ? m->timestamp_us : ORIGIN_NO_TIME;
+        r->timestamp[i] = is_time(m->timestamp_us) ? m->timestamp_us : ORIGIN_NO_TIME;
         if (with_headers)
             r->headers[i] = headers_of(m, &r->headers_memory);
     }
@@ -308,7 +311,7 @@ static struct source_mark kafka_mark(const struct source_batch *b)
 
 static const char *time_text(int64_t us, char out[static 40])
 {
-    if (us < 0 || us >= civil_to_days(10000, 1, 1) * MICROS_PER_DAY)
+    if (!is_time(us))
         return "unknown";
     civil_print_iso(us, 3, out);
     return out;

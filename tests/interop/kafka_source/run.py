@@ -147,11 +147,13 @@ def start_latest(folder: Path, kafka: Kafka) -> None:
 def start_at_a_time(folder: Path, kafka: Kafka) -> None:
     kafka.create_topic("times", 1)
     lines = "".join(f'{1_700_000_000_000_000 + n * 1_000_000} key{n} {{"n":{n}}}\n' for n in range(60))
+    lines += '1700000000000000000 key60 {"n":60}\n'  # a producer that counts microseconds: the year 55840
     suite.command([kafka_tool(), "write-timed", "times", 600, f"bootstrap.servers={kafka.plain}"], input=lines)
     pipeline = Pipeline(folder, kafka, "times", start="timestamp", start_timestamp="2023-11-14T22:13:50Z")
     pipeline.catch_up()
-    assert [row["n"] for row in pipeline.rows()] == list(range(30, 60))
-    first = pipeline.rows()[0]
+    assert [row["n"] for row in pipeline.rows()] == list(range(30, 61))
+    first, last = pipeline.rows()[0], pipeline.rows()[-1]
+    assert last["at"] is None, "that is no time"
     assert (first["at"], first["k"], first["o"]) == ("2023-11-14T22:13:50.000000Z", "\\x" + b"key30".hex(), 30)
 
 
